@@ -1,0 +1,1 @@
+"""Aerobat: the only writer of circuits; reads outcomes, opens and recovers."""

@@ -1,0 +1,1 @@
+"""The `tailslide` command, and everything on one machine in one command."""

@@ -1,0 +1,1 @@
+"""What every Tailslide process runs on: logs, signals, errors in one sentence, the link to JetStream."""

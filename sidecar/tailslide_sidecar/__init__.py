@@ -1,0 +1,1 @@
+"""The sidecar: answers flags on localhost and proxies the calls to flagged features."""

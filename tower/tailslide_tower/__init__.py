@@ -1,0 +1,1 @@
+"""Tower: where people manage flags; the only writer of rulesets."""
