@@ -1,0 +1,23 @@
+"""Which users are in a rollout: a stable number for each, compared with a threshold."""
+
+import mmh3
+
+BUCKETS = 100_000
+"""Resolution of a rollout: 0.001 %."""
+
+
+def bucket_of(salt: str, targeting_key: str) -> int:
+    """Return the bucket, 0 to 99,999, of a user: MurmurHash3 x86 32-bit of `<salt>:<targeting key>` in UTF-8, seed 0.
+
+    Text that UTF-8 cannot write (a lone surrogate) is hashed with `?` in its place.
+    """
+    return int(mmh3.hash(f"{salt}:{targeting_key}".encode("utf-8", "replace"), 0, signed=False)) % BUCKETS
+
+
+def is_in(bucket: int, rollout: float, percentage: float) -> bool:
+    """Whether a bucket is let in at `rollout` % of users of which `percentage` % are let back in (both 0 to 100).
+
+    Monotone in both: who is in stays in at every larger rollout and percentage. 0 is nobody and 100 % of 100 %
+    is everybody.
+    """
+    return bucket < rollout * percentage / 100 * (BUCKETS / 100)

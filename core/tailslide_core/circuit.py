@@ -1,0 +1,251 @@
+"""The circuit: its states, what moves it, and every transition, as one table. Nothing else knows them.
+
+Pure: `step` is handed the time and the counts. Reading counts and writing verdicts is Aerobat's.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from tailslide_core.ramp import FULL, next_percentage
+from tailslide_core.ruleset import CircuitSettings, Recovery, Ruleset
+from tailslide_core.wilson import lower_bound
+from tailslide_core.windows import WindowCounts
+
+QUIET_PATIENCE = 3
+"""A recovery step that has nothing to show for itself lasts this many times its interval."""
+
+
+class State(StrEnum):
+    """What a circuit does with users: lets all in, lets none in, or lets a growing part back in."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    RECOVERING = "recovering"
+
+
+class Signal(StrEnum):
+    """What can happen to a circuit."""
+
+    BREACH = "breach"
+    """The error rate or the slow-call rate is above its threshold, with confidence."""
+    DELAY_OVER = "delay_over"
+    """The recovery delay of an open circuit has passed."""
+    STEP_PASSED = "step_passed"
+    """A recovery step has ended without a breach, and more are to come."""
+    RAMP_FINISHED = "ramp_finished"
+    """The last recovery step has ended without a breach."""
+    CALM = "calm"
+    """A closed circuit stayed closed for as long as its last delay."""
+    RESET = "reset"
+    """A person has reset the circuit."""
+
+
+TRANSITIONS: Mapping[tuple[State, Signal], State] = {
+    (State.CLOSED, Signal.BREACH): State.OPEN,
+    (State.CLOSED, Signal.CALM): State.CLOSED,
+    (State.CLOSED, Signal.RESET): State.CLOSED,
+    (State.OPEN, Signal.DELAY_OVER): State.RECOVERING,
+    (State.OPEN, Signal.RESET): State.CLOSED,
+    (State.RECOVERING, Signal.BREACH): State.OPEN,
+    (State.RECOVERING, Signal.STEP_PASSED): State.RECOVERING,
+    (State.RECOVERING, Signal.RAMP_FINISHED): State.CLOSED,
+    (State.RECOVERING, Signal.RESET): State.CLOSED,
+}
+
+
+class IllegalTransition(ValueError):  # noqa: N818 # named after what happened, as in the field's own texts
+    """A signal that the table does not know for the state of the circuit."""
+
+
+class TripRule(StrEnum):
+    """Which threshold was breached."""
+
+    ERROR_RATE = "error_rate"
+    SLOW_CALL_RATE = "slow_call_rate"
+
+
+@dataclass(frozen=True, slots=True)
+class TripReason:
+    """Why a circuit opened: percentages 0 to 100, over `calls` calls of the last `window_ms` milliseconds."""
+
+    rule: TripRule
+    observed: float
+    lower_bound: float
+    threshold: float
+    calls: int
+    window_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """The verdict on a flag. Times are Unix milliseconds by the clock of the time series server."""
+
+    state: State = State.CLOSED
+    percentage: float = FULL
+    """Percent of the rolled-out users who are let in: 100 closed, 0 open."""
+    trips: int = 0
+    """Trips in a row; 0 again once closed for as long as the last delay."""
+    generation: int = 0
+    """Raised by one with each transition."""
+    reset_generation: int = 0
+    """The ruleset's, when this verdict was made."""
+    since_ms: int = 0
+    """When this state, or this recovery step, began. Only later calls count."""
+    next_ms: int | None = None
+    """When time alone will move it on at the earliest; None when it will not."""
+    reason: TripReason | None = None
+    """Why it last opened; forgotten together with `trips`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One move of a circuit, as it is published."""
+
+    signal: Signal
+    at_ms: int
+    before: Circuit
+    after: Circuit
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a look at a circuit came to: the circuit as it is now, and the transition that made it so, if any."""
+
+    circuit: Circuit
+    transition: Transition | None = None
+
+
+def step(circuit: Circuit, flag: Ruleset, counts: Sequence[WindowCounts], now_ms: int) -> Step:
+    """Look at a circuit once and move it by at most one transition.
+
+    `counts` are the calls since `circuit.since_ms` over the ladder of windows, as `windows.tally` gives them. While a
+    person holds the flag off, by turning it off or forcing the circuit open, nothing but a reset moves it: no calls
+    come in that could speak for the feature.
+    """
+    settings = flag.circuit
+    if settings is None:
+        return Step(circuit)
+    if settings.reset_generation > circuit.reset_generation:
+        return _move(circuit, Signal.RESET, settings, now_ms, None)
+    if not flag.active or settings.forced_open:
+        return Step(circuit)
+    if circuit.state is not State.OPEN and (reason := breach(settings, counts)) is not None:
+        return _move(circuit, Signal.BREACH, settings, now_ms, reason)
+    signal = _signal_of_time(circuit, settings, counts, now_ms)
+    return Step(circuit) if signal is None else _move(circuit, signal, settings, now_ms, circuit.reason)
+
+
+def breach(settings: CircuitSettings, counts: Sequence[WindowCounts]) -> TripReason | None:
+    """Return the first breach, shortest window first: `min_calls` reached, a Wilson lower bound over its threshold."""
+    seen = -1
+    for window in counts:
+        if window.calls < settings.min_calls or window.calls == seen:
+            continue
+        seen = window.calls
+        reason = _exceeds(TripRule.ERROR_RATE, window, window.failures, settings.error_threshold, settings)
+        if reason is None and settings.slow_threshold is not None:
+            reason = _exceeds(TripRule.SLOW_CALL_RATE, window, window.slow, settings.slow_threshold, settings)
+        if reason is not None:
+            return reason
+    return None
+
+
+def _exceeds(
+    rule: TripRule, window: WindowCounts, hits: int, threshold: float, settings: CircuitSettings
+) -> TripReason | None:
+    if hits * 100 <= threshold * window.calls:  # the bound is below the rate, so there is no need to compute it
+        return None
+    bound = 100 * lower_bound(min(hits, window.calls), window.calls, settings.confidence)
+    if bound <= threshold:
+        return None
+    observed = 100 * min(hits, window.calls) / window.calls
+    return TripReason(rule, round(observed, 3), round(bound, 3), threshold, window.calls, window.window_ms)
+
+
+def _signal_of_time(
+    circuit: Circuit, settings: CircuitSettings, counts: Sequence[WindowCounts], now_ms: int
+) -> Signal | None:
+    if circuit.state is State.CLOSED:
+        calm = circuit.trips > 0 and now_ms - circuit.since_ms >= delay_ms(settings.recovery, circuit.trips)
+        return Signal.CALM if calm else None
+    recovery = settings.recovery
+    if recovery is None:
+        return None
+    elapsed_ms = now_ms - circuit.since_ms
+    if circuit.state is State.OPEN:
+        return Signal.DELAY_OVER if elapsed_ms >= delay_ms(recovery, circuit.trips) else None
+    patience = 1 if _speaks_for_itself(settings, counts) else QUIET_PATIENCE
+    if elapsed_ms < recovery.interval_ms * patience:
+        return None
+    return Signal.RAMP_FINISHED if circuit.percentage >= FULL else Signal.STEP_PASSED
+
+
+def _speaks_for_itself(settings: CircuitSettings, counts: Sequence[WindowCounts]) -> bool:
+    """Whether a recovery step has seen calls, and no more bad ones than the thresholds allow.
+
+    The Wilson bound needs some calls before it condemns; a step whose few calls went badly must not pass as healthy.
+    """
+    whole = counts[-1] if counts else WindowCounts(0)
+    if whole.calls == 0 or whole.failures * 100 > settings.error_threshold * whole.calls:
+        return False
+    return settings.slow_threshold is None or whole.slow * 100 <= settings.slow_threshold * whole.calls
+
+
+def delay_ms(recovery: Recovery | None, trips: int) -> int:
+    """Return how long a circuit that tripped `trips` times in a row stays open: doubled at each, up to the maximum.
+
+    0 without recovery, where it waits for a person instead.
+    """
+    if recovery is None:
+        return 0
+    return min(recovery.delay_ms << min(max(trips - 1, 0), 40), recovery.max_delay_ms)
+
+
+def _move(circuit: Circuit, signal: Signal, settings: CircuitSettings, now_ms: int, reason: TripReason | None) -> Step:
+    """Apply one row of the table; raise `IllegalTransition` when there is none."""
+    target = TRANSITIONS.get((circuit.state, signal))
+    if target is None:
+        raise IllegalTransition(f"a circuit that is {circuit.state} cannot take {signal}")
+    after = replace(
+        _AFTER[signal](circuit, settings),
+        state=target,
+        reason=reason if signal is not Signal.CALM else None,
+        generation=circuit.generation + 1,
+        reset_generation=settings.reset_generation,
+        since_ms=circuit.since_ms if signal is Signal.CALM else now_ms,
+    )
+    after = replace(after, next_ms=_next_ms(after, settings))
+    return Step(after, Transition(signal, now_ms, circuit, after))
+
+
+def _next_percentage(circuit: Circuit, settings: CircuitSettings) -> Circuit:
+    assert settings.recovery is not None
+    recovery = settings.recovery
+    return replace(circuit, percentage=next_percentage(circuit.percentage, recovery.increment, recovery.profile))
+
+
+def _first_percentage(circuit: Circuit, settings: CircuitSettings) -> Circuit:
+    assert settings.recovery is not None
+    return replace(circuit, percentage=settings.recovery.initial)
+
+
+_AFTER: Mapping[Signal, Callable[[Circuit, CircuitSettings], Circuit]] = {
+    Signal.BREACH: lambda circuit, _: replace(circuit, percentage=0.0, trips=circuit.trips + 1),
+    Signal.DELAY_OVER: _first_percentage,
+    Signal.STEP_PASSED: _next_percentage,
+    Signal.RAMP_FINISHED: lambda circuit, _: replace(circuit, percentage=FULL),
+    Signal.CALM: lambda circuit, _: replace(circuit, trips=0),
+    Signal.RESET: lambda circuit, _: replace(circuit, percentage=FULL, trips=0),
+}
+"""What each signal changes beside the state, the times and the generation."""
+
+
+def _next_ms(circuit: Circuit, settings: CircuitSettings) -> int | None:
+    match circuit.state:
+        case State.OPEN:
+            return None if settings.recovery is None else circuit.since_ms + delay_ms(settings.recovery, circuit.trips)
+        case State.RECOVERING:
+            return None if settings.recovery is None else circuit.since_ms + settings.recovery.interval_ms
+        case State.CLOSED:
+            return circuit.since_ms + delay_ms(settings.recovery, circuit.trips) if circuit.trips else None

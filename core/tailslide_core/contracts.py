@@ -1,0 +1,241 @@
+"""The JSON that processes exchange: rulesets, circuits and circuit events, to bytes and back.
+
+Reading is strict about what a field holds and lenient about fields it does not know: an unknown `schema` is refused,
+an unknown field ignored. Writing the same value gives the same bytes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from tailslide_core.circuit import Circuit, Signal, State, Transition, TripReason, TripRule
+from tailslide_core.conditions import Condition, Operator
+from tailslide_core.errors import ContractError
+from tailslide_core.fields import Fields, read_object
+from tailslide_core.naming import FlagId
+from tailslide_core.outcomes import StatusSet
+from tailslide_core.ramp import RampProfile
+from tailslide_core.ruleset import CircuitSettings, Recovery, Rule, Ruleset
+
+SCHEMA = 1
+
+Json = dict[str, object]
+
+
+def decode_ruleset(data: bytes) -> Ruleset:
+    """Read a ruleset; raise `ContractError` that names the field."""
+    fields = _versioned(data)
+    return Ruleset(
+        app=fields.string("app"),
+        key=fields.string("key"),
+        version=fields.integer("version"),
+        active=fields.boolean("active"),
+        rollout=fields.number("rollout"),
+        salt=fields.string("salt"),
+        allow=frozenset(fields.strings("allow", default=())),
+        deny=frozenset(fields.strings("deny", default=())),
+        rules=tuple(fields.objects("rules", _rule)),
+        circuit=fields.object("circuit", circuit_settings),
+        updated_at=fields.string("updated_at", default=""),
+    )
+
+
+def _versioned(data: bytes) -> Fields:
+    fields = read_object(data)
+    schema = fields.integer("schema")
+    if schema != SCHEMA:
+        raise ContractError("schema", f"expected {SCHEMA}, got {schema}; a newer part of Tailslide has written this")
+    return fields
+
+
+def _rule(fields: Fields) -> Rule:
+    return Rule(tuple(fields.objects("when", condition)), fields.number("rollout"))
+
+
+def condition(fields: Fields) -> Condition:
+    """Read one condition of a rule."""
+    return Condition(fields.string("attribute"), fields.choice("operator", Operator), tuple(fields.scalars("values")))
+
+
+def circuit_settings(fields: Fields) -> CircuitSettings:
+    """Read the settings of a circuit; what is missing has its default."""
+    default = CircuitSettings()
+    statuses = fields.within("failure_statuses", lambda: StatusSet.parse(fields.items("failure_statuses")))
+    return CircuitSettings(
+        forced_open=fields.boolean("forced_open", default=default.forced_open),
+        reset_generation=fields.integer("reset_generation", default=default.reset_generation),
+        window_ms=fields.integer("window_ms", default=default.window_ms),
+        long_window_ms=fields.integer("long_window_ms", default=default.long_window_ms),
+        min_calls=fields.integer("min_calls", default=default.min_calls),
+        confidence=fields.number("confidence", default=default.confidence),
+        error_threshold=fields.number("error_threshold", default=default.error_threshold),
+        failure_statuses=statuses if fields.has("failure_statuses") else default.failure_statuses,
+        slow_call_ms=fields.optional_integer("slow_call_ms"),
+        slow_threshold=fields.optional_number("slow_threshold"),
+        recovery=fields.object("recovery", _recovery) if fields.has("recovery") else default.recovery,
+    )
+
+
+def _recovery(fields: Fields) -> Recovery:
+    default = Recovery()
+    return Recovery(
+        delay_ms=fields.integer("delay_ms", default=default.delay_ms),
+        max_delay_ms=fields.integer("max_delay_ms", default=default.max_delay_ms),
+        initial=fields.number("initial", default=default.initial),
+        increment=fields.number("increment", default=default.increment),
+        interval_ms=fields.integer("interval_ms", default=default.interval_ms),
+        profile=fields.choice("profile", RampProfile, default=default.profile),
+    )
+
+
+def ruleset_json(ruleset: Ruleset) -> Json:
+    """Return a ruleset as it is written, before it becomes bytes."""
+    return {
+        "schema": SCHEMA,
+        "app": ruleset.app,
+        "key": ruleset.key,
+        "version": ruleset.version,
+        "active": ruleset.active,
+        "rollout": ruleset.rollout,
+        "salt": ruleset.salt,
+        "allow": sorted(ruleset.allow),
+        "deny": sorted(ruleset.deny),
+        "rules": [{"when": [_condition_json(c) for c in rule.when], "rollout": rule.rollout} for rule in ruleset.rules],
+        "circuit": None if ruleset.circuit is None else circuit_settings_json(ruleset.circuit),
+        "updated_at": ruleset.updated_at,
+    }
+
+
+def _condition_json(condition: Condition) -> Json:
+    return {
+        "attribute": condition.attribute,
+        "operator": condition.operator,
+        "values": list(condition.values),
+    }
+
+
+def circuit_settings_json(settings: CircuitSettings) -> Json:
+    """Return the settings of a circuit as they are written."""
+    recovery = settings.recovery
+    return {
+        "forced_open": settings.forced_open,
+        "reset_generation": settings.reset_generation,
+        "window_ms": settings.window_ms,
+        "long_window_ms": settings.long_window_ms,
+        "min_calls": settings.min_calls,
+        "confidence": settings.confidence,
+        "error_threshold": settings.error_threshold,
+        "failure_statuses": list(settings.failure_statuses.patterns),
+        "slow_call_ms": settings.slow_call_ms,
+        "slow_threshold": settings.slow_threshold,
+        "recovery": None
+        if recovery is None
+        else {
+            "delay_ms": recovery.delay_ms,
+            "max_delay_ms": recovery.max_delay_ms,
+            "initial": recovery.initial,
+            "increment": recovery.increment,
+            "interval_ms": recovery.interval_ms,
+            "profile": recovery.profile,
+        },
+    }
+
+
+def encode_ruleset(ruleset: Ruleset) -> bytes:
+    """Write a ruleset."""
+    return orjson.dumps(ruleset_json(ruleset))
+
+
+def decode_circuit(data: bytes) -> Circuit:
+    """Read a circuit; raise `ContractError` that names the field."""
+    return _circuit(_versioned(data))
+
+
+def _circuit(fields: Fields) -> Circuit:
+    return Circuit(
+        state=fields.choice("state", State),
+        percentage=fields.number("percentage", low=0, high=100),
+        trips=fields.integer("trips", low=0),
+        generation=fields.integer("generation", low=0),
+        reset_generation=fields.integer("reset_generation", low=0),
+        since_ms=fields.integer("since_ms", low=0),
+        next_ms=fields.optional_integer("next_ms"),
+        reason=fields.object("reason", _trip_reason),
+    )
+
+
+def _trip_reason(fields: Fields) -> TripReason:
+    return TripReason(
+        rule=fields.choice("rule", TripRule),
+        observed=fields.number("observed"),
+        lower_bound=fields.number("lower_bound"),
+        threshold=fields.number("threshold"),
+        calls=fields.integer("calls"),
+        window_ms=fields.integer("window_ms"),
+    )
+
+
+def circuit_json(circuit: Circuit) -> Json:
+    """Return a circuit as it is written, before it becomes bytes."""
+    reason = circuit.reason
+    return {
+        "schema": SCHEMA,
+        "state": circuit.state,
+        "percentage": circuit.percentage,
+        "trips": circuit.trips,
+        "generation": circuit.generation,
+        "reset_generation": circuit.reset_generation,
+        "since_ms": circuit.since_ms,
+        "next_ms": circuit.next_ms,
+        "reason": None
+        if reason is None
+        else {
+            "rule": reason.rule,
+            "observed": reason.observed,
+            "lower_bound": reason.lower_bound,
+            "threshold": reason.threshold,
+            "calls": reason.calls,
+            "window_ms": reason.window_ms,
+        },
+    }
+
+
+def encode_circuit(circuit: Circuit) -> bytes:
+    """Write a circuit."""
+    return orjson.dumps(circuit_json(circuit))
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitEvent:
+    """A transition of one flag's circuit, as it is published on the events stream."""
+
+    flag_id: FlagId
+    transition: Transition
+
+
+def encode_event(event: CircuitEvent) -> bytes:
+    """Write an event: the circuit before and after, and the signal that moved it."""
+    transition = event.transition
+    body: Mapping[str, object] = {
+        "schema": SCHEMA,
+        "app": event.flag_id.app,
+        "flag": event.flag_id.flag,
+        "signal": transition.signal,
+        "at_ms": transition.at_ms,
+        "before": circuit_json(transition.before),
+        "after": circuit_json(transition.after),
+    }
+    return orjson.dumps(body)
+
+
+def decode_event(data: bytes) -> CircuitEvent:
+    """Read an event; raise `ContractError` that names the field."""
+    fields = _versioned(data)
+    before, after = fields.object("before", _circuit), fields.object("after", _circuit)
+    if before is None or after is None:
+        raise ContractError("before" if before is None else "after", "expected a circuit, got null")
+    return CircuitEvent(
+        FlagId(fields.string("app"), fields.string("flag")),
+        Transition(fields.choice("signal", Signal), fields.integer("at_ms"), before, after),
+    )

@@ -1,0 +1,112 @@
+"""What became of a call to a feature: success, failure or neither, slow or not, and its latency bucket.
+
+Counting, buffering and writing of outcomes is the sidecar's.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tailslide_core.errors import ContractError
+from tailslide_core.naming import Metric
+
+
+class Outcome(StrEnum):
+    """The verdict on one call."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+class CallEnd(StrEnum):
+    """How a proxied call to a feature ended."""
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    """No connection could be made."""
+    BROKEN = "broken"
+    """The connection ended before the answer did."""
+    TIMED_OUT = "timed_out"
+    CLIENT_GONE = "client_gone"
+    """The caller went away or sent nonsense; says nothing about the feature."""
+
+
+_CODE = re.compile(r"[1-5][0-9]{2}")
+_CLASS = re.compile(r"([1-5])xx")
+_RANGE = re.compile(r"([1-5][0-9]{2})-([1-5][0-9]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSet:
+    """A set of HTTP statuses written as codes (`429`), ranges (`500-504`, both ends in) and classes (`5xx`)."""
+
+    patterns: tuple[str, ...]
+    codes: frozenset[int] = field(repr=False, compare=False)
+
+    @classmethod
+    def parse(cls, patterns: Iterable[object]) -> "StatusSet":
+        """Read patterns, each a string or an integer; raise `ContractError` with the index of the bad one."""
+        texts: list[str] = []
+        codes: set[int] = set()
+        for index, pattern in enumerate(patterns):
+            text = str(pattern) if isinstance(pattern, int) and not isinstance(pattern, bool) else pattern
+            found = _codes_of(text) if isinstance(text, str) else None
+            if found is None or not isinstance(text, str):
+                raise ContractError(
+                    f"[{index}]",
+                    f"expected a status (429), a range (500-504) or a class (5xx), got {pattern!r:.40}",
+                )
+            texts.append(text)
+            codes.update(found)
+        return cls(tuple(texts), frozenset(codes))
+
+    def __contains__(self, status: object) -> bool:
+        return status in self.codes
+
+
+def _codes_of(pattern: str) -> range | None:
+    if _CODE.fullmatch(pattern):
+        return range(int(pattern), int(pattern) + 1)
+    if match := _CLASS.fullmatch(pattern):
+        first = int(match[1]) * 100
+        return range(first, first + 100)
+    if match := _RANGE.fullmatch(pattern):
+        low, high = int(match[1]), int(match[2])
+        return range(low, high + 1) if low <= high else None
+    return None
+
+
+def classify(end: CallEnd, status: int | None, failure_statuses: StatusSet) -> Outcome | None:
+    """Judge a call to a feature by how it ended and by the status of its answer, if there was one.
+
+    A failure is a status in `failure_statuses`, a refused or broken connection, or a timeout. None when the call
+    says nothing about the feature, which is so for whatever a client does to itself.
+    """
+    match end:
+        case CallEnd.CLIENT_GONE:
+            return None
+        case CallEnd.ANSWERED:
+            return Outcome.FAILURE if status in failure_statuses else Outcome.SUCCESS
+        case CallEnd.REFUSED | CallEnd.BROKEN | CallEnd.TIMED_OUT:
+            return Outcome.FAILURE
+
+
+LATENCY_BOUNDS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 60000)
+"""Upper bounds of the latency buckets, 1-2-5 spaced, so that the percentiles of many sidecars add up."""
+
+_LATENCY_METRICS = tuple(f"{Metric.LATENCY_PREFIX}{bound}" for bound in (*LATENCY_BOUNDS_MS, "inf"))
+
+
+def latency_metric(latency_ms: float) -> str:
+    """Return the metric that counts a call of this latency.
+
+    `latency_le_50` counts what is at most 50 ms and more than the bound before it, 20 ms: each call is in one bucket.
+    """
+    return _LATENCY_METRICS[bisect_left(LATENCY_BOUNDS_MS, latency_ms)]
+
+
+def is_slow(latency_ms: float, slow_call_ms: int | None) -> bool:
+    """Whether a call counts as slow: it took longer than `slow_call_ms`; never without such a setting."""
+    return slow_call_ms is not None and latency_ms > slow_call_ms

@@ -1,0 +1,183 @@
+"""Watching part of a KV bucket: all current values first, changes after, in order, nothing missed unnoticed.
+
+A named push consumer with the filter in its subject, so that NATS can grant a sidecar one app and nothing else
+(`KeyValue.watch` of nats-py asks with an unfiltered subject, which cannot be limited). Consumers and their control
+messages are described in NATS ADR-13, ADR-15 and ADR-17.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+import nats.errors
+import orjson
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from tailslide_core.naming import bucket_stream, bucket_subject
+
+from tailslide_runtime.jetstream import API_TIMEOUT_S
+
+log = structlog.get_logger()
+
+HEARTBEAT_S = 2.0
+SILENCE_S = 2.5 * HEARTBEAT_S
+"""Without any message for so long, the consumer is taken for dead."""
+INACTIVE_THRESHOLD_S = 60.0
+"""After so long without us the server removes the consumer."""
+RETRY_S = 0.5
+STREAM_NOT_FOUND = 10059
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One value of a bucket, or its deletion (`value` is None). `revision` is the stream's sequence."""
+
+    key: str
+    value: bytes | None
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Everything that the watched part of a bucket holds now, deletions included, by key."""
+
+    entries: dict[str, Entry]
+
+
+class WatchGapError(Exception):
+    """Something may have been missed; the watch starts anew with a listing."""
+
+
+async def watch_bucket(client: Client, bucket: str, keys: str) -> AsyncGenerator[Listing | Entry, None]:
+    """Yield a `Listing`, then an `Entry` for each change of `keys` (a wildcard), for as long as `client` is connected.
+
+    After a missed heartbeat or a gap in the sequence another `Listing` comes. While the bucket is not there, nothing
+    comes, and the watch waits for it. Raises the errors of nats-py when the connection is gone.
+    """
+    complained = False
+    while True:
+        consumer = _Consumer(client, bucket, keys)
+        try:
+            if not await consumer.create():
+                if not complained:
+                    log.warning("bucket does not exist yet", bucket=bucket)
+                    complained = True
+                await asyncio.sleep(RETRY_S)
+                continue
+            complained = False
+            async for item in consumer.items():
+                yield item
+        except WatchGapError as gap:
+            log.warning("watch starts anew", bucket=bucket, why=str(gap))
+        finally:
+            await consumer.remove()
+
+
+class _Consumer:
+    """One push consumer, from its making to its end."""
+
+    def __init__(self, client: Client, bucket: str, keys: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._stream = bucket_stream(bucket)
+        self._filter = bucket_subject(bucket, keys)
+        self._name = f"watch_{secrets.token_hex(8)}"
+        self._subscription: Subscription | None = None
+        self._pending = 0
+        self._delivered = 0
+
+    async def create(self) -> bool:
+        """Make the consumer; False when the bucket does not exist."""
+        inbox = self._client.new_inbox()
+        self._subscription = await self._client.subscribe(inbox)
+        answer = await self._request(
+            f"CONSUMER.CREATE.{self._stream}.{self._name}.{self._filter}",
+            {
+                "stream_name": self._stream,
+                "config": {
+                    "name": self._name,
+                    "deliver_subject": inbox,
+                    "deliver_policy": "last_per_subject",
+                    "ack_policy": "none",
+                    "max_deliver": 1,
+                    "filter_subject": self._filter,
+                    "flow_control": True,
+                    "idle_heartbeat": int(HEARTBEAT_S * 1e9),
+                    "inactive_threshold": int(INACTIVE_THRESHOLD_S * 1e9),
+                    "mem_storage": True,
+                    "num_replicas": 1,
+                },
+            },
+        )
+        error = answer.get("error")
+        if isinstance(error, dict):
+            if error.get("err_code") == STREAM_NOT_FOUND:
+                return False
+            raise nats.errors.Error(f"cannot watch bucket {self._bucket}: {error.get('description')}")
+        pending = answer.get("num_pending", 0)
+        self._pending = pending if isinstance(pending, int) else 0
+        return True
+
+    async def items(self) -> AsyncGenerator[Listing | Entry, None]:
+        listed: dict[str, Entry] | None = {}
+        if self._pending == 0:
+            yield Listing({})
+            listed = None
+        while True:
+            message = await self._next()
+            if await self._is_control(message):
+                continue
+            entry, pending = self._read(message)
+            if listed is None:
+                yield entry
+                continue
+            listed[entry.key] = entry
+            if pending == 0:
+                yield Listing(listed)
+                listed = None
+
+    async def _next(self) -> Msg:
+        assert self._subscription is not None
+        try:
+            return await self._subscription.next_msg(timeout=SILENCE_S)
+        except nats.errors.TimeoutError:
+            raise WatchGapError(f"no heartbeat for {SILENCE_S:g} s") from None
+
+    async def _is_control(self, message: Msg) -> bool:
+        """Answer flow control; check that a heartbeat knows of no message that did not arrive."""
+        headers = message.headers or {}
+        if headers.get("Status") is None:
+            return False
+        if headers["Status"] != "100":
+            raise WatchGapError(f"the server ended the consumer: {headers.get('Description', headers['Status'])}")
+        answer_to = message.reply or headers.get("Nats-Consumer-Stalled")
+        if answer_to:
+            await self._client.publish(answer_to)
+        last = headers.get("Nats-Last-Consumer")
+        if last is not None and int(last) != self._delivered:
+            raise WatchGapError(f"{int(last) - self._delivered} messages did not arrive")
+        return True
+
+    def _read(self, message: Msg) -> tuple[Entry, int]:
+        """Return the entry of a message and how many more are to come; raise `WatchGapError` when one is missing."""
+        metadata = message.metadata
+        self._delivered += 1
+        if metadata.sequence.consumer != self._delivered:
+            raise WatchGapError(f"expected message {self._delivered}, got {metadata.sequence.consumer}")
+        key = message.subject.removeprefix(bucket_subject(self._bucket, ""))
+        operation = (message.headers or {}).get("KV-Operation")
+        value = None if operation in {"DEL", "PURGE"} else message.data
+        return Entry(key, value, metadata.sequence.stream), metadata.num_pending
+
+    async def _request(self, subject: str, body: dict[str, object]) -> dict[str, object]:
+        answer = await self._client.request(f"$JS.API.{subject}", orjson.dumps(body), timeout=API_TIMEOUT_S)
+        decoded: dict[str, object] = orjson.loads(answer.data)
+        return decoded
+
+    async def remove(self) -> None:
+        """Stop receiving; the server removes the consumer when it finds nobody listening."""
+        if self._subscription is not None and not self._client.is_closed:
+            await self._subscription.unsubscribe()

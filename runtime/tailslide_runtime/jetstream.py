@@ -1,0 +1,166 @@
+"""The link to NATS JetStream: connected for as long as the process lives, whatever happens to the server.
+
+When NATS is down the link fails open: nobody waits for it, work that needs a connection simply does not run, and
+`LinkStatus` says so. There is no queue of unsent messages here: every user of the link is level-triggered and starts
+anew from the current state with each connection.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.js.api import KeyValueConfig, StorageType, StreamConfig
+from nats.js.errors import BadRequestError
+
+from tailslide_runtime.settings import without_secrets
+
+log = structlog.get_logger()
+
+FIRST_BACKOFF_S = 0.1
+MAX_BACKOFF_S = 5.0
+CONNECT_TIMEOUT_S = 3
+PING_INTERVAL_S = 5
+API_TIMEOUT_S = 5.0
+
+
+@dataclass(slots=True)
+class LinkStatus:
+    """What the link says of itself; times are of the monotonic clock, in seconds."""
+
+    connected: bool = False
+    connects: int = 0
+    lost_at: float | None = field(default_factory=time.monotonic)
+
+    def away_for_s(self) -> float:
+        """Return for how long there has been no connection; 0 while there is one."""
+        return 0.0 if self.lost_at is None else time.monotonic() - self.lost_at
+
+
+class Link:
+    """A connection that is made anew, with backoff and jitter, for as long as `run` runs."""
+
+    def __init__(self, url: str, name: str, token: str | None = None) -> None:
+        self._url = url
+        self._name = name
+        self._token = token
+        self.status = LinkStatus()
+
+    async def run(self, serve: Callable[[Client], Awaitable[None]]) -> None:
+        """Call `serve` with each connection in turn; it is cancelled when the connection is lost.
+
+        `serve` returning ends the connection and `run` as well; its exceptions come out, except for those that say
+        that the server went away or did not answer in time, after which a new connection is made.
+        """
+        backoff_s = FIRST_BACKOFF_S
+        complained = False
+        while True:
+            try:
+                client, lost = await self._connect()
+            except (OSError, TimeoutError, nats.errors.Error) as error:
+                if not complained:
+                    log.warning("nats is not reachable", url=without_secrets(self._url), error=_text(error))
+                    complained = True
+                await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 # jitter, no secret
+                backoff_s = min(MAX_BACKOFF_S, backoff_s * 2)
+                continue
+            log.info("nats connected", url=without_secrets(self._url))
+            backoff_s, complained = FIRST_BACKOFF_S, False
+            self.status.connected, self.status.lost_at = True, None
+            self.status.connects += 1
+            try:
+                if await self._serve_until_lost(serve, client, lost):
+                    return
+            finally:
+                self.status.connected, self.status.lost_at = False, time.monotonic()
+                await client.close()
+            log.warning("nats connection lost", url=without_secrets(self._url))
+
+    async def _connect(self) -> tuple[Client, asyncio.Event]:
+        lost = asyncio.Event()
+
+        async def on_closed() -> None:
+            lost.set()
+
+        async def on_error(error: Exception) -> None:
+            log.debug("nats client error", error=_text(error))
+
+        client = Client()
+        try:
+            await client.connect(
+                self._url,
+                name=self._name,
+                token=self._token,
+                allow_reconnect=False,
+                # The client would retry by itself, without backoff or end; one retry at once is all we let it have.
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
+                connect_timeout=CONNECT_TIMEOUT_S,
+                ping_interval=PING_INTERVAL_S,
+                max_outstanding_pings=2,
+                error_cb=on_error,
+                closed_cb=on_closed,
+                disconnected_cb=on_closed,
+            )
+        except nats.errors.NoServersError as error:
+            await client.close()
+            raise client.last_error or error from error
+        except BaseException:
+            await client.close()
+            raise
+        return client, lost
+
+    @staticmethod
+    async def _serve_until_lost(
+        serve: Callable[[Client], Awaitable[None]], client: Client, lost: asyncio.Event
+    ) -> bool:
+        """Return True when `serve` came to its end, False when the connection did."""
+        serving = asyncio.ensure_future(serve(client))
+        losing = asyncio.ensure_future(lost.wait())
+        try:
+            await asyncio.wait({serving, losing}, return_when=asyncio.FIRST_COMPLETED)
+            if not serving.done():
+                return False
+            try:
+                await serving
+            except (nats.errors.Error, TimeoutError, ConnectionError) as error:
+                log.warning("nats did not answer", error=_text(error))
+                await asyncio.sleep(FIRST_BACKOFF_S)
+                return False
+            return True
+        finally:
+            for task in (serving, losing):
+                task.cancel()
+            await asyncio.gather(serving, losing, return_exceptions=True)
+
+
+def _text(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+async def ensure_bucket(client: Client, bucket: str) -> None:
+    """Make a KV bucket that keeps the last value of each key on disk, unless it is there."""
+    js = client.jetstream(timeout=API_TIMEOUT_S)
+    try:
+        await js.create_key_value(KeyValueConfig(bucket=bucket, history=1, storage=StorageType.FILE))
+    except BadRequestError as error:
+        if error.err_code != STREAM_NAME_IN_USE:
+            raise
+
+
+async def ensure_stream(client: Client, stream: str, subjects: list[str], *, max_age_s: float) -> None:
+    """Make a stream that keeps messages on disk for `max_age_s` seconds, unless it is there."""
+    js = client.jetstream(timeout=API_TIMEOUT_S)
+    try:
+        await js.add_stream(StreamConfig(name=stream, subjects=subjects, max_age=max_age_s, storage=StorageType.FILE))
+    except BadRequestError as error:
+        if error.err_code != STREAM_NAME_IN_USE:
+            raise
+
+
+STREAM_NAME_IN_USE = 10058
+"""JetStream's error code for a stream that is there with other settings, which a person may have chosen."""

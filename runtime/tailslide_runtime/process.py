@@ -1,0 +1,47 @@
+"""The life of a process: run until a signal, stop in order, say in one sentence why it could not start."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+import uvloop
+
+from tailslide_runtime.errors import StartError
+
+Main = Callable[[asyncio.Event], Awaitable[None]]
+"""Runs a process until the event is set, then stops in order and returns."""
+
+
+def run(main: Main) -> int:
+    """Run `main` on uvloop until SIGINT or SIGTERM sets its event; return the exit status.
+
+    A `StartError`, alone or out of a task group, is printed as one sentence with exit status 1. Any other exception
+    is a defect and keeps its traceback.
+    """
+    status = 0
+    try:
+        uvloop.run(_until_signal(main))
+    except* StartError as group:
+        status = 1
+        for error in _leaves(group):
+            print(f"Error: {error}", file=sys.stderr)  # noqa: T201 # for the person at the terminal, not for the log
+    return status
+
+
+async def _until_signal(main: Main) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await main(stop)
+
+
+def _leaves(group: BaseExceptionGroup[StartError]) -> list[StartError]:
+    found: list[StartError] = []
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            found.extend(_leaves(error))
+        else:
+            found.append(error)
+    return found

@@ -1,0 +1,103 @@
+"""What the settings of all processes share: addresses, secrets in URLs, and errors that name the variable.
+
+Each process has a `settings.py` of its own, which alone reads the environment; this module reads nothing.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError
+from pydantic_core import core_schema
+from pydantic_settings import BaseSettings
+
+from tailslide_runtime.errors import StartError
+
+Settings = TypeVar("Settings", bound=BaseSettings)
+
+_HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]*):(?P<port>[0-9]{1,5})")
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """Where to listen: `host:port` (port 0 for any free one) or `unix:/path/to/socket`."""
+
+    host: str = ""
+    port: int = 0
+    path: Path | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "ListenAddress":
+        """Read an address; raise `ValueError` that says what was expected."""
+        if text.startswith("unix:"):
+            path = Path(text.removeprefix("unix:"))
+            if not path.is_absolute():
+                raise ValueError(f"expected unix:/absolute/path, got {text!r}")
+            return cls(path=path)
+        match = _HOST_PORT.fullmatch(text)
+        if match is None or int(match["port"]) > 65535 or not match["host"]:
+            raise ValueError(f"expected host:port with a port of 0 to 65535, or unix:/absolute/path, got {text!r}")
+        return cls(host=match["host"].strip("[]"), port=int(match["port"]))
+
+    def __str__(self) -> str:
+        if self.path is not None:
+            return f"unix:{self.path}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Let pydantic read an address from its text."""
+
+        def read(value: object) -> ListenAddress:
+            if isinstance(value, ListenAddress):
+                return value
+            if not isinstance(value, str):
+                raise ValueError(f"expected host:port, got {value!r}")  # noqa: TRY004 # pydantic collects ValueError
+            return cls.parse(value)
+
+        return core_schema.no_info_plain_validator_function(read)
+
+
+def load(settings: type[Settings], prefix: str = "TAILSLIDE_") -> Settings:
+    """Read settings from the environment; raise `StartError` that names the variables that are wrong."""
+    try:
+        return settings()
+    except ValidationError as error:
+        raise StartError(explain(error, lambda field: f"{prefix}{field.upper()}")) from None
+
+
+def explain(error: ValidationError, name: Any = str) -> str:
+    """Return one sentence for all that a model refused; `name` turns the path of a field into what people call it."""
+    return "; ".join(f"{name(field)}: {problem}" for field, problem in problems(error))
+
+
+def problems(error: ValidationError) -> list[tuple[str, str]]:
+    """Return what a model refused as (path of the field, what was expected)."""
+    found: list[tuple[str, str]] = []
+    for item in error.errors(include_url=False):
+        path = ""
+        for part in item["loc"]:
+            path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            message = "unknown field"
+        elif item["type"] == "missing":
+            message = "a value is required"
+        elif item["type"] != "value_error":
+            message = f"{message[:1].lower()}{message[1:]}, got {item['input']!r:.60}"
+        found.append((path or "body", message))
+    return found
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL fit for logs: what stands before the `@` is left out."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+class Closed(BaseModel):
+    """Base for what people write by hand: an unknown field is an error, and a value never changes once read."""
+
+    model_config = {"extra": "forbid", "frozen": True}
