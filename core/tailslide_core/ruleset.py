@@ -80,7 +80,7 @@ class CircuitSettings:
     window_ms: int = 10_000
     long_window_ms: int = 600_000
     min_calls: int = 10
-    confidence: float = 0.999
+    confidence: float = 0.9999
     """One-sided, of the Wilson bound that a rate must exceed its threshold by."""
     error_threshold: float = 50.0
     failure_statuses: StatusSet = field(default_factory=lambda: StatusSet.parse(["5xx"]))
