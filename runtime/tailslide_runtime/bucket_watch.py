@@ -16,8 +16,8 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from tailslide_core.naming import bucket_stream, bucket_subject
 
+from tailslide_core.naming import bucket_stream, bucket_subject
 from tailslide_runtime.jetstream import API_TIMEOUT_S
 
 log = structlog.get_logger()

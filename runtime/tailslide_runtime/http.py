@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 import orjson
 import structlog
 from aiohttp import web
-from tailslide_core.errors import ContractError
 
+from tailslide_core.errors import ContractError
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.settings import ListenAddress
 

@@ -17,6 +17,7 @@ from nats.aio.client import Client
 from nats.js.api import KeyValueConfig, StorageType, StreamConfig
 from nats.js.errors import BadRequestError
 
+from tailslide_runtime.errors import leaves
 from tailslide_runtime.settings import without_secrets
 
 log = structlog.get_logger()
@@ -82,12 +83,14 @@ class Link:
 
     async def _connect(self) -> tuple[Client, asyncio.Event]:
         lost = asyncio.Event()
+        last_error: Exception | None = None
 
         async def on_closed() -> None:
             lost.set()
 
         async def on_error(error: Exception) -> None:
-            log.debug("nats client error", error=_text(error))
+            nonlocal last_error
+            last_error = error
 
         client = Client()
         try:
@@ -108,7 +111,7 @@ class Link:
             )
         except nats.errors.NoServersError as error:
             await client.close()
-            raise client.last_error or error from error
+            raise last_error or error from error
         except BaseException:
             await client.close()
             raise
@@ -119,6 +122,7 @@ class Link:
         serve: Callable[[Client], Awaitable[None]], client: Client, lost: asyncio.Event
     ) -> bool:
         """Return True when `serve` came to its end, False when the connection did."""
+        failed = False
         serving = asyncio.ensure_future(serve(client))
         losing = asyncio.ensure_future(lost.wait())
         try:
@@ -127,8 +131,10 @@ class Link:
                 return False
             try:
                 await serving
-            except (nats.errors.Error, TimeoutError, ConnectionError) as error:
-                log.warning("nats did not answer", error=_text(error))
+            except* (nats.errors.Error, TimeoutError, ConnectionError) as group:
+                log.warning("nats did not answer", errors=[_text(error) for error in leaves(group)])
+                failed = True
+            if failed:
                 await asyncio.sleep(FIRST_BACKOFF_S)
                 return False
             return True
@@ -138,7 +144,7 @@ class Link:
             await asyncio.gather(serving, losing, return_exceptions=True)
 
 
-def _text(error: Exception) -> str:
+def _text(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 

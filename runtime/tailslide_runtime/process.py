@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
-from tailslide_runtime.errors import StartError
+from tailslide_runtime.errors import StartError, leaves
 
 Main = Callable[[asyncio.Event], Awaitable[None]]
 """Runs a process until the event is set, then stops in order and returns."""
@@ -24,7 +24,7 @@ def run(main: Main) -> int:
         uvloop.run(_until_signal(main))
     except* StartError as group:
         status = 1
-        for error in _leaves(group):
+        for error in leaves(group):
             print(f"Error: {error}", file=sys.stderr)  # noqa: T201 # for the person at the terminal, not for the log
     return status
 
@@ -35,13 +35,3 @@ async def _until_signal(main: Main) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     await main(stop)
-
-
-def _leaves(group: BaseExceptionGroup[StartError]) -> list[StartError]:
-    found: list[StartError] = []
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            found.extend(_leaves(error))
-        else:
-            found.append(error)
-    return found
