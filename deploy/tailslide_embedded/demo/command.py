@@ -25,6 +25,7 @@ from tailslide_embedded.whole_loop import (
     until_exit_or,
     whole_loop,
 )
+from tailslide_runtime.logs import LogFormat, LogLevel, configure
 
 DEFAULT_RATE = 200
 
@@ -46,6 +47,7 @@ def demo(*, as_json: bool, keep: bool, rate: int) -> None:
     Starts NATS, Redis, PostgreSQL, Tower, Aerobat, a sidecar and two services on this machine, in a temporary folder,
     and stops them at the end. Takes about a minute. Exit status 0 when the circuit opened and recovered.
     """
+    configure("demo", LogLevel.ERROR, LogFormat.CONSOLE)  # the story is told on the console; the parts have logs
     console = Console(highlight=False, soft_wrap=False, stderr=as_json)
     with temporary_data_dir() as folder:
         outcome = asyncio.run(_until_signal(folder, console, rate, keep=keep))

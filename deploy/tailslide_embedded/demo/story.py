@@ -49,7 +49,7 @@ def plan(services: Services) -> Plan:
 
 
 class Story:
-    """Plays the acts, tells each one, and keeps when it was told."""
+    """Plays the acts and tells each one; `acts` keeps what the story did, as opposed to what came of it."""
 
     def __init__(
         self, services: Services, traffic: Traffic, circuits: CircuitLog, tell: Callable[[Moment], None]
@@ -82,7 +82,7 @@ class Story:
             self._circuits.wait_for(lambda circuit: circuit.state is State.OPEN),
             "the circuit did not open",
         )
-        self._say("The circuit is open: everyone is served by the old service.")
+        self._say("The circuit is open: everyone is served by the old service.", of_verdict=True)
         await asyncio.sleep(BEFORE_HEALING_S)
         self._say("The new service is healthy again: a rollback. The circuit waits for its recovery delay.")
         new.heal()
@@ -91,18 +91,20 @@ class Story:
             self._circuits.wait_for(lambda circuit: circuit.state is State.RECOVERING),
             "the circuit did not start to recover",
         )
-        self._say("Recovery: users come back step by step, as long as their calls succeed.")
+        self._say("Recovery: users come back step by step, as long as their calls succeed.", of_verdict=True)
         await _within(
             RECOVERY_TIMEOUT_S,
             self._circuits.wait_for(lambda circuit: circuit.state is State.CLOSED),
             "the circuit did not close",
         )
-        self._say("The circuit is closed: everyone is on the new service again.")
+        self._say("The circuit is closed: everyone is on the new service again.", of_verdict=True)
         await asyncio.sleep(EPILOGUE_S)
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, *, of_verdict: bool = False) -> None:
+        """Tell a moment; what tells of a verdict is not kept, since the verdict itself is on the timeline."""
         moment = Moment(time.monotonic() - self.started, text)
-        self.acts.append(moment)
+        if not of_verdict:
+            self.acts.append(moment)
         self._tell(moment)
 
 

@@ -39,7 +39,7 @@ class View:
         """Show a line of the story; without a terminal, print it."""
         self._told.append(moment)
         if not self._console.is_terminal:
-            self._console.print(_line(moment))
+            self._console.print(_line(moment), soft_wrap=True)
 
     async def run(self, traffic: Traffic, circuits: CircuitLog) -> None:
         """Redraw until cancelled; without a terminal, do nothing until cancelled."""
@@ -104,5 +104,6 @@ def show_timeline(console: Console, moments: list[Moment], report: Report) -> No
     console.print(f"The circuit opened [bold]{tripped}[/] after the first failing answer.")
     console.print(
         f"{report.calls_failed_at_users:,} of {report.total_calls:,} calls failed at a user; "
-        f"{report.calls_to_feature_while_open:,} reached the failing service while the circuit was open."
+        f"{report.calls_to_feature_while_open:,} reached the failing service while the circuit was open.",
+        soft_wrap=True,
     )

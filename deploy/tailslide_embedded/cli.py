@@ -1,0 +1,190 @@
+"""The `tailslide` command: what one can type, in words. What the words do is in the modules that they import.
+
+Nothing heavy is imported before a command is chosen: a sidecar must not pay for the database.
+"""
+
+import importlib
+import os
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from tailslide_runtime.errors import StartError
+
+_LAZY = {
+    "demo": ("tailslide_embedded.demo.command", "Watch a circuit open and recover, on real servers."),
+}
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class TailslideGroup(click.Group):
+    """Shows a StartError as one sentence, and imports the commands of `_LAZY` only when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, imported or not."""
+        return sorted({*super().list_commands(ctx), *_LAZY})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; a lazy one without its options, enough for the list of commands."""
+        if cmd_name in _LAZY:
+            return click.Command(cmd_name, short_help=_LAZY[cmd_name][1])
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is called, imported."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in _LAZY:
+            command = getattr(importlib.import_module(_LAZY[name][0]), name)
+        return name, command, rest
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that is called."""
+        try:
+            return super().invoke(ctx)
+        except StartError as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _data_dir(command: _Function) -> _Function:
+    return click.option(
+        "--data-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        envvar="TAILSLIDE_DATA_DIR",
+        show_envvar=True,
+        help="Where data, secrets and logs are kept.  [default: the platform's data folder for tailslide; "
+        "for root on Linux /var/lib/tailslide]",
+    )(command)
+
+
+def _port(server: str, title: str, setting: str) -> Callable[[_Function], _Function]:
+    return click.option(
+        f"--{server}-port",
+        metavar="PORT",
+        type=click.IntRange(1, 65535),
+        help=f"Port of the embedded {title} on 127.0.0.1.  [default: that of the last run, else a free one]  "
+        f"{setting} replaces the embedded server by your own.",
+    )
+
+
+@click.group(cls=TailslideGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="tailslide-platform", prog_name="tailslide")
+def cli() -> None:
+    """Feature flags with circuits that break by themselves.
+
+    `tailslide demo` shows what that means. `tailslide up` runs everything that one machine needs; then
+    `tailslide sidecar` beside each service answers its flags and proxies its calls.
+    """
+
+
+@cli.command()
+@_data_dir
+@_port("nats", "NATS", "TAILSLIDE_NATS_URL")
+@_port("redis", "Redis", "TAILSLIDE_REDIS_URL")
+@_port("postgres", "PostgreSQL", "TAILSLIDE_DATABASE_URL")
+@click.option(
+    "--tower-listen",
+    metavar="HOST:PORT",
+    default="127.0.0.1:4142",
+    show_default=True,
+    envvar="TAILSLIDE_TOWER_LISTEN",
+    show_envvar=True,
+    help="Where Tower, the API, listens; port 0 for any free one.",
+)
+@click.option(
+    "--aerobat-listen",
+    metavar="HOST:PORT",
+    default="127.0.0.1:4143",
+    show_default=True,
+    envvar="TAILSLIDE_AEROBAT_LISTEN",
+    show_envvar=True,
+    help="Where Aerobat, which opens and recovers circuits, answers /readyz and /metrics.",
+)
+def up(
+    data_dir: Path | None,
+    nats_port: int | None,
+    redis_port: int | None,
+    postgres_port: int | None,
+    tower_listen: str,
+    aerobat_listen: str,
+) -> None:
+    """Run NATS, Redis, PostgreSQL, Tower and Aerobat on this machine.
+
+    Ctrl-C stops everything in order; the next start on the same data folder carries on with the same flags. When one
+    of them ends by itself, its name and the end of its log are shown, and everything else is stopped.
+    """
+    from tailslide_embedded.data_dir import default_data_dir
+    from tailslide_embedded.up import UpOptions, run_up
+
+    options = UpOptions(
+        data_dir=data_dir or default_data_dir(),
+        nats_port=nats_port,
+        redis_port=redis_port,
+        postgres_port=postgres_port,
+        tower_listen=tower_listen,
+        aerobat_listen=aerobat_listen,
+    )
+    raise SystemExit(run_up(options, os.environ))
+
+
+@cli.command()
+@_data_dir
+def env(data_dir: Path | None) -> None:
+    """Print the settings of what `tailslide up` runs, for a shell.
+
+    Use it as:  eval "$(tailslide env)"
+    """
+    from tailslide_embedded.data_dir import default_data_dir, environment_of_running
+
+    for name, value in sorted(environment_of_running(data_dir or default_data_dir()).items()):
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@cli.command()
+def tower() -> None:
+    """Run Tower alone: the API with which people manage flags.
+
+    Its settings are in the environment: TAILSLIDE_DATABASE_URL, TAILSLIDE_NATS_URL, TAILSLIDE_REDIS_URL,
+    TAILSLIDE_API_TOKEN, TAILSLIDE_TOWER_LISTEN.
+    """
+    from tailslide_tower.main import main as run
+
+    raise SystemExit(run())
+
+
+@cli.command()
+def aerobat() -> None:
+    """Run Aerobat alone: it opens circuits and lets them recover.
+
+    Its settings are in the environment: TAILSLIDE_NATS_URL, TAILSLIDE_REDIS_URL, TAILSLIDE_AEROBAT_LISTEN.
+    """
+    from tailslide_aerobat.main import main as run
+
+    raise SystemExit(run())
+
+
+@cli.command()
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The sidecar's YAML file: its app, its routes, its listeners.",
+)
+def sidecar(config: Path | None) -> None:
+    """Run a sidecar: it answers flags on localhost and proxies calls to flagged features.
+
+    What the file does not say is taken from the environment: TAILSLIDE_NATS_URL, TAILSLIDE_REDIS_URL.
+    """
+    from tailslide_sidecar.main import main as run
+
+    raise SystemExit(run(config))
+
+
+def main() -> None:
+    """Run the command; the entry point of the console script."""
+    cli(prog_name="tailslide")

@@ -1,0 +1,197 @@
+"""The folder in which one machine's Tailslide keeps everything: the servers' data, secrets, ports, logs, and two locks.
+
+`lock` belongs to the supervisor. `servers.lock` is held by every child too, so that it is free only when none of them
+is left: after a `kill -9` of the supervisor the next start waits for that, and no data is ever served twice.
+What the servers keep inside their folders is not known here.
+"""
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from tailslide_runtime.errors import StartError
+
+_LEFTOVERS_TIMEOUT_S = 15.0
+# `env` looks at the lock for an instant, which must not keep a start from getting it.
+_LOCK_TIMEOUT_S = 0.5
+_POLL_S = 0.02
+
+
+class DataDir:
+    """A data folder that this process holds. Files in it are for its owner only."""
+
+    def __init__(self, path: Path, servers_lock: int) -> None:
+        self.path = path
+        self.keep_open = (servers_lock,)
+        """What each child has to inherit: the descriptor of `servers.lock`."""
+
+    def folder(self, name: str) -> Path:
+        """Return the folder of that name, made if missing."""
+        path = self.path / name
+        path.mkdir(mode=0o700, exist_ok=True)
+        return path
+
+    def log(self, name: str) -> Path:
+        """Return where the log of that name is."""
+        return self.folder("logs") / f"{name}.log"
+
+    def secret(self, name: str) -> str:
+        """Return the secret of that name, made at its first use and kept from then on."""
+        path = self.path / "secrets.json"
+        known = _read(path)
+        value = known.get(name)
+        if value is None:
+            value = known[name] = secrets.token_urlsafe(24)
+            self.write_private(path, _json(known))
+        if not isinstance(value, str):
+            raise StartError(f"{path}: {name!r} is not a string; put the old file back or remove the entry")
+        return value
+
+    def remembered_port(self, server: str) -> int | None:
+        """Return the port that the server had the last time, or None."""
+        ports = _read(self.path / "state.json").get("ports")
+        port = ports.get(server) if isinstance(ports, dict) else None
+        return port if isinstance(port, int) and 0 < port < 65536 else None
+
+    def remember_ports(self, ports: Mapping[str, int]) -> None:
+        """Keep the ports of these servers for the next start."""
+        state = _read(self.path / "state.json")
+        before = state.get("ports")
+        state["ports"] = {**(before if isinstance(before, dict) else {}), **ports}
+        self.write_private(self.path / "state.json", _json(state))
+
+    def publish_environment(self, environment: Mapping[str, str] | None) -> None:
+        """Tell other processes of this user how to reach what runs here; None when nothing runs any more."""
+        state = _read(self.path / "state.json")
+        state["environment"] = environment
+        self.write_private(self.path / "state.json", _json(state))
+
+    def write_private(self, path: Path, text: str) -> None:
+        """Write a file for the owner alone, whole or not at all; raise StartError when that fails."""
+        new = path.with_name(f"{path.name}.new")
+        try:
+            new.unlink(missing_ok=True)
+            new.touch(mode=0o600, exist_ok=False)
+            new.write_text(text, encoding="utf-8")
+            new.replace(path)
+        except OSError as error:
+            raise StartError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def default_data_dir() -> Path:
+    """Return the platform's folder for Tailslide's data: the user's, or for root on Linux the machine's."""
+    if sys.platform == "linux" and os.geteuid() == 0:
+        return Path("/var/lib/tailslide")
+    return platformdirs.user_data_path("tailslide")
+
+
+@asynccontextmanager
+async def open_data_dir(path: Path) -> AsyncIterator[DataDir]:
+    """Make the folder if it is missing and hold it.
+
+    Raises StartError when it cannot be made or written, when another process holds it, or when servers of a run that
+    was killed are still there after a while.
+    """
+    path = _absolute(path)
+    with contextlib.ExitStack() as files:
+        try:
+            _make(path)
+            own = files.enter_context((path / "lock").open("a+"))
+            servers = files.enter_context((path / "servers.lock").open("a"))
+        except OSError as error:
+            raise StartError(f"--data-dir: {path} cannot be used as data folder: {error.strerror or error}") from error
+        if not await _locked(own.fileno(), _LOCK_TIMEOUT_S):
+            own.seek(0)
+            holder = own.read().strip() or "another process"
+            raise StartError(f"--data-dir: {path} is in use by {holder}; stop it or choose another folder")
+        own.truncate(0)
+        own.write(f"process {os.getpid()}\n")
+        own.flush()
+        if not await _locked(servers.fileno(), _LEFTOVERS_TIMEOUT_S):
+            raise StartError(
+                f"--data-dir: {path} is in use by servers that a killed run has left; end those that run with files "
+                f"in that folder, then start again"
+            )
+        yield DataDir(path, servers.fileno())
+
+
+def environment_of_running(path: Path) -> dict[str, str]:
+    """Return the settings that what runs on a data folder has published; raises StartError when nothing runs there."""
+    path = _absolute(path)
+    nothing = StartError(f"nothing runs on {path}: start it with tailslide up, or say which folder with --data-dir")
+    try:
+        with (path / "lock").open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pass  # held by who runs it
+            else:
+                raise nothing
+        environment = _read(path / "state.json").get("environment")
+    except FileNotFoundError:
+        raise nothing from None
+    except OSError as error:
+        raise StartError(f"--data-dir: {path} cannot be read: {error.strerror or error}") from error
+    if not isinstance(environment, dict) or not environment:
+        raise StartError(f"what runs on {path} is not ready yet: try again when it says so")
+    return {str(name): str(value) for name, value in environment.items()}
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().resolve()
+
+
+def _make(path: Path) -> None:
+    # Root's PostgreSQL runs as another user, who has to pass through; what lies in the folders stays closed to them.
+    mode = 0o711 if os.geteuid() == 0 else 0o700
+    for folder in (*reversed(path.parents), path):
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            if not folder.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, f"{folder} is not a folder") from None
+        else:
+            folder.chmod(mode)
+
+
+async def _locked(descriptor: int, timeout_s: float) -> bool:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if loop.time() >= deadline:
+                return False
+            await asyncio.sleep(_POLL_S)
+        else:
+            return True
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise StartError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise StartError(f"{path} is not valid JSON ({error}): put the old file back or remove it") from error
+    if not isinstance(content, dict):
+        raise StartError(f"{path} does not hold a JSON object: put the old file back or remove it")
+    return content
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, sort_keys=True) + "\n"

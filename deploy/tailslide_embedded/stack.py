@@ -1,0 +1,186 @@
+"""The servers of one run: those that are embedded, started together and stopped in order, and those of one's own.
+
+Which processes of Tailslide run on them is decided by the caller, who may put them under the same care.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tailslide_embedded import server_urls
+from tailslide_embedded.addresses import PortChooser
+from tailslide_embedded.data_dir import DataDir, open_data_dir
+from tailslide_embedded.processes import Child, Exit, NotReadyError, ProcessSpec
+from tailslide_embedded.server_urls import UrlSetting
+from tailslide_embedded.servers import EmbeddedServer, nats, postgres, redis
+from tailslide_runtime.errors import StartError
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where the three servers answer, credentials included, and which of them (`nats`, `redis`, `postgres`) we run."""
+
+    nats_url: str
+    redis_url: str
+    database_url: str
+    embedded: frozenset[str]
+
+    def environment(self) -> dict[str, str]:
+        """Return the settings that lead Tailslide's processes to these servers."""
+        return {
+            server_urls.NATS.variable: self.nats_url,
+            server_urls.REDIS.variable: self.redis_url,
+            server_urls.DATABASE.variable: self.database_url,
+        }
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One of the three servers. The order of the kinds is the order of starting, its reverse that of stopping."""
+
+    key: str
+    setting: UrlSetting
+    server: Callable[[DataDir, int], EmbeddedServer]
+    check: Callable[[str], Awaitable[None]]
+
+
+_KINDS = (
+    _Kind("nats", server_urls.NATS, nats.server, nats.check),
+    _Kind("redis", server_urls.REDIS, redis.server, redis.check),
+    _Kind("postgres", server_urls.DATABASE, postgres.server, postgres.check),
+)
+
+
+class Stack:
+    """Running servers. `children` has those that are embedded and what was added, by key, in the order of starting."""
+
+    def __init__(self, data: DataDir, endpoints: Endpoints, children: Mapping[str, Child]) -> None:
+        self.data = data
+        self.endpoints = endpoints
+        self.children = dict(children)
+
+    async def add(self, specs: Mapping[str, ProcessSpec]) -> None:
+        """Start more processes together; they are stopped before those that were there already, the last first.
+
+        Raises StartError when one does not start, or when one that was there ends meanwhile.
+        """
+        added = {key: Child(spec) for key, spec in specs.items()}
+        starting = asyncio.create_task(_together(*(child.start() for child in added.values())))
+        ending = asyncio.create_task(_first_exit(tuple(self.children.values())))
+        self.children.update(added)
+        try:
+            await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
+            # Looked at first: what is new may well have failed because of the one that ended.
+            if ending.done():
+                raise StartError(str(ending.result()))
+            await starting
+        finally:
+            await _cancel(starting, ending)
+
+    async def stop(self) -> None:
+        """Stop all children, the last first."""
+        async with AsyncExitStack() as stopping:  # goes on with the others when one stop is cancelled
+            for child in self.children.values():
+                stopping.push_async_callback(child.stop)
+
+    async def first_exit(self) -> Exit:
+        """Return the end of the first child that ends; never, when there is no child."""
+        return await _first_exit(tuple(self.children.values()))
+
+
+@asynccontextmanager
+async def embedded_servers(
+    data_dir: Path,
+    *,
+    nats_port: int | None = None,
+    redis_port: int | None = None,
+    postgres_port: int | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> AsyncIterator[Stack]:
+    """Hold a data folder and run the servers on it until the end of the block.
+
+    A URL in `environ` (TAILSLIDE_NATS_URL, TAILSLIDE_REDIS_URL, TAILSLIDE_DATABASE_URL) replaces the embedded server;
+    nothing is read from the process's own environment. Ports are on 127.0.0.1; without one, the port of the last run
+    is taken if it is free, else any free one. Raises StartError, and then leaves nothing running. At the end
+    everything is stopped, what was added last first.
+    """
+    given = {"nats": nats_port, "redis": redis_port, "postgres": postgres_port}
+    async with open_data_dir(data_dir) as data, servers_on(data, PortChooser(), given, environ or {}) as stack:
+        yield stack
+
+
+@asynccontextmanager
+async def servers_on(
+    data: DataDir, ports: PortChooser, given: Mapping[str, int | None], environ: Mapping[str, str]
+) -> AsyncIterator[Stack]:
+    """Do as `embedded_servers`, on a data folder that is held already; `given` has the wanted ports by key."""
+    own = {kind.key: url for kind in _KINDS if (url := server_urls.url_from(kind.setting, environ)) is not None}
+    chosen: dict[str, int] = {}
+    for kind in _KINDS:
+        wanted, option = given.get(kind.key), f"--{kind.key}-port"
+        if kind.key not in own:
+            chosen[kind.key] = ports.port(wanted, data.remembered_port(kind.key), option)
+        elif wanted is not None:
+            raise StartError(f"{option} has no meaning while {kind.setting.variable} is set: drop one of them")
+    servers = {kind.key: _set_up(kind, data, chosen[kind.key]) for kind in _KINDS if kind.key in chosen}
+    data.remember_ports(chosen)
+    urls = own | {key: server.url for key, server in servers.items()}
+    endpoints = Endpoints(urls["nats"], urls["redis"], urls["postgres"], frozenset(servers))
+    stack = Stack(data, endpoints, {key: Child(server.process) for key, server in servers.items()})
+    checks = (_reach(kind, own[kind.key]) for kind in _KINDS if kind.key in own)
+    try:
+        await _together(*(child.start() for child in stack.children.values()), *checks)
+        yield stack
+    finally:
+        await stack.stop()
+
+
+async def _together(*starts: Coroutine[Any, Any, None]) -> None:
+    """Await all; at the first failure cancel the others and raise it."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for start in starts:
+                group.create_task(start)
+    except ExceptionGroup as errors:
+        expected, unexpected = errors.split(StartError)
+        if unexpected is not None or expected is None:
+            raise
+        raise expected.exceptions[0] from None
+
+
+def _set_up(kind: _Kind, data: DataDir, port: int) -> EmbeddedServer:
+    try:
+        return kind.server(data, port)
+    except OSError as error:
+        raise StartError(f"--data-dir: {kind.setting.what} cannot be set up in {data.path}: {error}") from error
+
+
+async def _reach(kind: _Kind, url: str) -> None:
+    setting = kind.setting
+    try:
+        await kind.check(url)
+    except NotReadyError as error:
+        raise StartError(
+            f"{setting.variable}: no {setting.what} can be used at {server_urls.shown(url)}: {error}; "
+            f"start it, correct the URL, or unset the variable to use the embedded server"
+        ) from error
+
+
+async def _first_exit(children: Sequence[Child]) -> Exit:
+    if not children:
+        await asyncio.Event().wait()
+    waiting = [asyncio.create_task(child.wait()) for child in children]
+    try:
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        return next(task.result() for task in waiting if task in done)
+    finally:
+        await _cancel(*waiting)
+
+
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

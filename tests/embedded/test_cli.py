@@ -1,0 +1,75 @@
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from tailslide_embedded.cli import cli
+from tailslide_embedded.data_dir import open_data_dir
+from tailslide_runtime.errors import StartError
+
+
+def test_the_help_lists_every_command_and_imports_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    # None makes an import of the module fail.
+    for module in ("tailslide_embedded.demo.command", "tailslide_embedded.up", "tailslide_tower.main"):
+        monkeypatch.setitem(sys.modules, module, None)
+    result = CliRunner().invoke(cli, ["--help"])
+    assert result.exit_code == 0, result.output
+    listed = [line.split()[0] for line in result.output.partition("Commands:\n")[2].splitlines()]
+    assert listed == ["aerobat", "demo", "env", "sidecar", "tower", "up"]
+
+
+def test_the_demo_is_imported_when_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    @click.option("--json", "as_json", is_flag=True)
+    def demo(as_json: bool) -> None:
+        click.echo(f"as_json={as_json}")
+
+    monkeypatch.setitem(sys.modules, "tailslide_embedded.demo.command", _module("demo", demo))
+    assert CliRunner().invoke(cli, ["demo", "--json"]).output == "as_json=True\n"
+
+
+def test_a_start_error_is_one_sentence_and_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    def main(config: Path | None) -> int:
+        raise StartError(f"{config}: routes[0].flag: expected a flag key")
+
+    monkeypatch.setitem(sys.modules, "tailslide_sidecar.main", _module("main", main))
+    result = CliRunner().invoke(cli, ["sidecar", "--config", "sidecar.yaml"])
+    assert result.exit_code == 1
+    assert result.stderr == "Error: sidecar.yaml: routes[0].flag: expected a flag key\n"
+
+
+@pytest.mark.parametrize("part", ["tower", "aerobat"])
+@pytest.mark.parametrize("status", [0, 1])
+def test_the_exit_status_of_a_part_is_that_of_the_command(
+    part: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, f"tailslide_{part}.main", _module("main", lambda: status))
+    assert CliRunner().invoke(cli, [part]).exit_code == status
+
+
+async def test_env_quotes_for_the_shell(tmp_path: Path) -> None:
+    async with open_data_dir(tmp_path) as data:
+        data.publish_environment({"TAILSLIDE_REDIS_URL": "redis://a?x=1&y=$z", "TAILSLIDE_NATS_URL": "nats://a:1"})
+        result = CliRunner().invoke(cli, ["env", "--data-dir", str(tmp_path)])
+    assert result.output == ("export TAILSLIDE_NATS_URL=nats://a:1\nexport TAILSLIDE_REDIS_URL='redis://a?x=1&y=$z'\n")
+
+
+def test_env_without_a_run_is_one_sentence(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["env", "--data-dir", str(tmp_path)])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: nothing runs on {tmp_path}: ")
+
+
+def test_a_port_out_of_range_names_the_option() -> None:
+    result = CliRunner().invoke(cli, ["up", "--nats-port", "70000"])
+    assert result.exit_code == 2
+    assert "--nats-port" in result.stderr
+
+
+def _module(name: str, value: object) -> ModuleType:
+    module = ModuleType("stand_in")
+    setattr(module, name, value)
+    return module

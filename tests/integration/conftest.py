@@ -1,0 +1,14 @@
+"""One set of real servers for the whole run; each test keeps to keys of its own."""
+
+from collections.abc import Iterator
+
+import pytest
+from real_servers import real_servers
+
+from tailslide_embedded.stack import Endpoints
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Endpoints]:
+    with real_servers() as running:
+        yield running.endpoints
