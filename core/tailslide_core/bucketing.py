@@ -5,6 +5,9 @@ import mmh3
 BUCKETS = 100_000
 """Resolution of a rollout: 0.001 %."""
 
+_FLOAT_SLACK = 1e-6
+"""Far above the error of the product of two percentages (2e-11), far below the width of a bucket."""
+
 
 def bucket_of(salt: str, targeting_key: str) -> int:
     """Return the bucket, 0 to 99,999, of a user: MurmurHash3 x86 32-bit of `<salt>:<targeting key>` in UTF-8, seed 0.
@@ -18,6 +21,7 @@ def is_in(bucket: int, rollout: float, percentage: float) -> bool:
     """Whether a bucket is let in at `rollout` % of users of which `percentage` % are let back in (both 0 to 100).
 
     Monotone in both: who is in stays in at every larger rollout and percentage. 0 is nobody and 100 % of 100 %
-    is everybody.
+    is everybody. Decides as decimal arithmetic would (0.007 % is 7 buckets, though as a float it is a little more), so
+    that every language decides alike.
     """
-    return bucket < rollout * percentage / 100 * (BUCKETS / 100)
+    return bucket + _FLOAT_SLACK < rollout * percentage * (BUCKETS / 10_000)

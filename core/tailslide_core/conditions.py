@@ -39,10 +39,13 @@ class Operator(StrEnum):
     EXISTS = "exists"
 
 
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+"""Numbers as JSON and query strings have them; `float` alone would take `1_000`, ` 5 ` and Arabic digits too."""
+
+_PRERELEASE = r"(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 _SEMVER = re.compile(
     r"v?(0|[1-9][0-9]{0,17})(?:\.(0|[1-9][0-9]{0,17}))?(?:\.(0|[1-9][0-9]{0,17}))?"
-    r"(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?",
-    re.ASCII,
+    rf"(?:-({_PRERELEASE}(?:\.{_PRERELEASE})*))?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
 )
 
 
@@ -57,8 +60,9 @@ def parse_semver(text: str) -> tuple[object, ...] | None:
     major, minor, patch = (int(part or 0) for part in match.group(1, 2, 3))
     if match[4] is None:
         return (major, minor, patch, (1,))
-    # Numeric identifiers sort below alphanumeric ones, and a shorter list below a longer one that it begins.
-    identifiers = tuple((0, int(p), "") if p.isdigit() else (1, 0, p) for p in match[4].split("."))
+    # Numeric identifiers sort below alphanumeric ones, and a shorter list below a longer one that it begins. Without
+    # leading zeros a longer number is a larger one, and no text is too long to be compared.
+    identifiers = tuple((0, len(p), p) if p.isdigit() else (1, 0, p) for p in match[4].split("."))
     return (major, minor, patch, (0, identifiers))
 
 
@@ -77,7 +81,7 @@ def text_of(value: object) -> str | None:
 
 def number_of(value: object) -> float | None:
     """Return the finite number that a scalar says; None for anything else, booleans included."""
-    if isinstance(value, bool):
+    if isinstance(value, bool) or (isinstance(value, str) and _NUMBER.fullmatch(value) is None):
         return None
     if isinstance(value, int | float | str):
         try:
@@ -142,9 +146,9 @@ def _compile(operator: Operator, values: tuple[Scalar, ...]) -> Test:
 
 
 def _compile_exists(values: tuple[Scalar, ...]) -> Test:
-    if values in ((), (True,)):
+    if not values or (len(values) == 1 and values[0] is True):
         return lambda value: value is not None
-    if values == (False,):
+    if len(values) == 1 and values[0] is False:
         return lambda value: value is None
     raise ContractError("values", f"expected [], [true] or [false] for exists, got {list(values)!r:.80}")
 

@@ -13,7 +13,7 @@ from tailslide_core.circuit import Circuit, Signal, State, Transition, TripReaso
 from tailslide_core.conditions import Condition, Operator
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import Fields, read_object
-from tailslide_core.naming import FlagId
+from tailslide_core.naming import FlagId, check_key
 from tailslide_core.outcomes import StatusSet
 from tailslide_core.ramp import RampProfile
 from tailslide_core.ruleset import CircuitSettings, Recovery, Rule, Ruleset
@@ -45,7 +45,7 @@ def _versioned(data: bytes) -> Fields:
     fields = read_object(data)
     schema = fields.integer("schema")
     if schema != SCHEMA:
-        raise ContractError("schema", f"expected {SCHEMA}, got {schema}; a newer part of Tailslide has written this")
+        raise ContractError("schema", f"expected {SCHEMA}, got {schema}; another version of Tailslide has written this")
     return fields
 
 
@@ -236,6 +236,6 @@ def decode_event(data: bytes) -> CircuitEvent:
     if before is None or after is None:
         raise ContractError("before" if before is None else "after", "expected a circuit, got null")
     return CircuitEvent(
-        FlagId(fields.string("app"), fields.string("flag")),
+        FlagId(check_key("app", fields.string("app")), check_key("flag", fields.string("flag"))),
         Transition(fields.choice("signal", Signal), fields.integer("at_ms"), before, after),
     )

@@ -4,7 +4,6 @@ Plain values that check themselves when they are made. Their JSON form is in `co
 `evaluation` and `circuit`.
 """
 
-import math
 from dataclasses import dataclass, field
 
 from tailslide_core.conditions import Condition
@@ -18,10 +17,8 @@ DAY_MS = 86_400_000
 
 def check_number(name: str, value: float, low: float, high: float) -> None:
     """Raise `ContractError` on `name` unless `low` ≤ value ≤ `high`."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ContractError(name, f"expected a number from {low:g} to {high:g}, got {value!r:.40}")
-    if not low <= value <= high:
-        raise ContractError(name, f"expected a number from {low:g} to {high:g}, got {value:g}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ContractError(name, f"expected a number from {low:.9g} to {high:.9g}, got {value!r:.40}")
 
 
 def check_integer(name: str, value: int, low: int, high: int) -> None:

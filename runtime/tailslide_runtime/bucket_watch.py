@@ -8,6 +8,7 @@ messages are described in NATS ADR-13, ADR-15 and ADR-17.
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import nats.errors
@@ -68,8 +69,9 @@ async def watch_bucket(client: Client, bucket: str, keys: str) -> AsyncGenerator
                 await asyncio.sleep(RETRY_S)
                 continue
             complained = False
-            async for item in consumer.items():
-                yield item
+            async with aclosing(consumer.items()) as items:
+                async for item in items:
+                    yield item
         except WatchGapError as gap:
             log.warning("watch starts anew", bucket=bucket, why=str(gap))
         finally:
@@ -129,6 +131,10 @@ class _Consumer:
         while True:
             message = await self._next()
             if await self._is_control(message):
+                # The server has nothing more for us, though it announced more: the rest was purged in between.
+                if listed is not None and _is_idle(message):
+                    yield Listing(listed)
+                    listed = None
                 continue
             entry, pending = self._read(message)
             if listed is None:
@@ -181,3 +187,9 @@ class _Consumer:
         """Stop receiving; the server removes the consumer when it finds nobody listening."""
         if self._subscription is not None and not self._client.is_closed:
             await self._subscription.unsubscribe()
+
+
+def _is_idle(control: Msg) -> bool:
+    """Whether a heartbeat says that there was nothing to send, and not that flow control held it back."""
+    headers = control.headers or {}
+    return "Nats-Last-Consumer" in headers and "Nats-Consumer-Stalled" not in headers

@@ -95,7 +95,7 @@ class Link:
         client = Client()
         try:
             await client.connect(
-                self._url,
+                self._url.split(","),
                 name=self._name,
                 token=self._token,
                 allow_reconnect=False,

@@ -5,6 +5,10 @@ import sys
 from enum import StrEnum
 
 import structlog
+from aiohttp.http_exceptions import BadHttpMessage
+
+# Local variables hold passwords and tokens.
+_WITHOUT_LOCALS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
 
 class LogFormat(StrEnum):
@@ -34,9 +38,11 @@ def configure(process: str, level: LogLevel, log_format: LogFormat) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if as_json:
-        shared.append(structlog.processors.dict_tracebacks)
+        shared.append(structlog.processors.ExceptionRenderer(_WITHOUT_LOCALS))
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=on_terminal)
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=on_terminal, exception_formatter=structlog.dev.plain_traceback)
     )
     numeric = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
@@ -49,3 +55,9 @@ def configure(process: str, level: LogLevel, log_format: LogFormat) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
     logging.basicConfig(level=max(numeric, logging.WARNING), handlers=[handler], force=True)
+    logging.getLogger("aiohttp.server").addFilter(_is_not_of_a_client)
+
+
+def _is_not_of_a_client(record: logging.LogRecord) -> bool:
+    """Whether a line is of our own making: who sends what is no HTTP is told so in the answer, and fills no log."""
+    return not (record.exc_info and isinstance(record.exc_info[1], BadHttpMessage))

@@ -7,16 +7,16 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError
 from pydantic_core import core_schema
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsError
 
 from tailslide_runtime.errors import StartError
 
 Settings = TypeVar("Settings", bound=BaseSettings)
 
+_BETWEEN_URLS = re.compile(r",(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]*):(?P<port>[0-9]{1,5})")
 
 
@@ -62,10 +62,18 @@ class ListenAddress:
 
 def load(settings: type[Settings], prefix: str = "TAILSLIDE_") -> Settings:
     """Read settings from the environment; raise `StartError` that names the variables that are wrong."""
+
+    def variable(field: str) -> str:
+        # What a model refuses as a whole has no field.
+        return "environment" if field == "body" else f"{prefix}{field.upper()}"
+
     try:
         return settings()
     except ValidationError as error:
-        raise StartError(explain(error, lambda field: f"{prefix}{field.upper()}")) from None
+        raise StartError(explain(error, variable)) from None
+    except SettingsError as error:  # a list or an object, which pydantic reads as JSON, does not parse
+        field = re.search(r'field "(\w+)"', str(error))
+        raise StartError(f"{variable(field[1] if field else 'body')}: expected JSON, which this is not") from None
 
 
 def explain(error: ValidationError, name: Any = str) -> str:
@@ -92,9 +100,16 @@ def problems(error: ValidationError) -> list[tuple[str, str]]:
 
 
 def without_secrets(url: str) -> str:
-    """Return a URL fit for logs: what stands before the `@` is left out."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    """Return a URL, or a comma-separated list of them, fit for logs: what stands before the last `@` is left out.
+
+    Not parsed as a URL: one that is none, for want of a scheme or for a `/` in its password, may hold a secret too.
+    """
+    return ",".join(_without_userinfo(part) for part in _BETWEEN_URLS.split(url))
+
+
+def _without_userinfo(url: str) -> str:
+    scheme, mark, rest = url.partition("://")
+    return f"{scheme}{mark}{rest.rpartition('@')[2]}" if mark else url.rpartition("@")[2]
 
 
 class Closed(BaseModel):

@@ -1,0 +1,142 @@
+"""Where circuits and their events are written: a port, JetStream behind it, and a twin in memory for tests.
+
+Writes are compare-and-set; what to write is decided in `judge`, in which order in `verdicts`.
+"""
+
+from typing import Protocol
+
+from nats.aio.client import Client
+from nats.js.api import Header
+from nats.js.errors import APIError, KeyWrongLastSequenceError, NotFoundError
+from nats.js.kv import KeyValue
+
+from tailslide_core.circuit import Circuit
+from tailslide_core.contracts import CircuitEvent, decode_event, encode_circuit, encode_event
+from tailslide_core.naming import (
+    CIRCUITS_BUCKET,
+    EVENTS_STREAM,
+    EVENTS_SUBJECTS,
+    FlagId,
+    bucket_subject,
+    event_message_id,
+    event_subject,
+)
+from tailslide_runtime.bucket_watch import Entry
+from tailslide_runtime.jetstream import API_TIMEOUT_S, ensure_bucket, ensure_stream
+
+EVENTS_MAX_AGE_S = 30 * 86_400
+_WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
+"""JetStream's error codes for a value that is no longer the one expected."""
+
+
+class ConflictError(Exception):
+    """The value is not the one that the decision was based on; somebody else was first."""
+
+
+class CircuitStore(Protocol):
+    """The bucket of circuits and the stream of events."""
+
+    async def write(self, flag_id: FlagId, circuit: Circuit, revision: int | None) -> int:
+        """Replace the value of that revision, None for none, and return the new one; raise `ConflictError`."""
+
+    async def delete(self, flag_id: FlagId, revision: int) -> int:
+        """Delete the value of that revision, and return that of the deletion; raise `ConflictError`."""
+
+    async def publish(self, event: CircuitEvent) -> None:
+        """Publish a transition, unless one to the same generation was published within the last minutes."""
+
+    async def last_event(self, flag_id: FlagId) -> CircuitEvent | None:
+        """Return the latest transition that was published; raise `ContractError` when it cannot be read."""
+
+
+class JetStreamCircuitStore:
+    """JetStream, over one connection. Fails closed: the errors of nats-py come out, and end the connection's work."""
+
+    def __init__(self, client: Client, bucket: KeyValue) -> None:
+        self._js = client.jetstream(timeout=API_TIMEOUT_S)
+        self._bucket = bucket
+
+    @classmethod
+    async def open(cls, client: Client) -> "JetStreamCircuitStore":
+        """Make the bucket and the stream where they are missing."""
+        await ensure_bucket(client, CIRCUITS_BUCKET)
+        await ensure_stream(client, EVENTS_STREAM, [EVENTS_SUBJECTS], max_age_s=EVENTS_MAX_AGE_S)
+        return cls(client, await client.jetstream(timeout=API_TIMEOUT_S).key_value(CIRCUITS_BUCKET))
+
+    async def write(self, flag_id: FlagId, circuit: Circuit, revision: int | None) -> int:
+        """Compare and set."""
+        value = encode_circuit(circuit)
+        try:
+            if revision is None:
+                return await self._bucket.create(str(flag_id), value)
+            return await self._bucket.update(str(flag_id), value, last=revision)
+        except KeyWrongLastSequenceError as error:
+            raise ConflictError(str(error)) from error
+
+    async def delete(self, flag_id: FlagId, revision: int) -> int:
+        """Compare and delete. Not by KeyValue.delete, which tells neither of the conflict nor of the revision."""
+        headers = {"KV-Operation": "DEL", Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(revision)}
+        try:
+            answer = await self._js.publish(bucket_subject(CIRCUITS_BUCKET, str(flag_id)), headers=headers)
+        except APIError as error:
+            if error.err_code not in _WRONG_LAST_SEQUENCE:
+                raise
+            raise ConflictError(str(error)) from error
+        return answer.seq
+
+    async def publish(self, event: CircuitEvent) -> None:
+        """Publish with the message id by which JetStream drops a repetition."""
+        message_id = event_message_id(event.flag_id, event.transition.after.generation)
+        headers = {Header.MSG_ID.value: message_id}
+        await self._js.publish(event_subject(event.flag_id), encode_event(event), headers=headers)
+
+    async def last_event(self, flag_id: FlagId) -> CircuitEvent | None:
+        """Ask for the last message of the flag's subject."""
+        try:
+            message = await self._js.get_last_msg(EVENTS_STREAM, event_subject(flag_id))
+        except NotFoundError:
+            return None
+        return decode_event(message.data or b"")
+
+
+class InMemoryCircuitStore:
+    """The twin: `entries` are what a watch would deliver, in order; `events` what was published."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.events: list[CircuitEvent] = []
+        self.lose_events = False
+        """Drop events instead of publishing them, as a writer does that dies before it comes to it."""
+
+    def value(self, flag_id: FlagId) -> Entry | None:
+        """Return the latest entry of a flag, deletions included."""
+        return next((entry for entry in reversed(self.entries) if entry.key == str(flag_id)), None)
+
+    async def write(self, flag_id: FlagId, circuit: Circuit, revision: int | None) -> int:
+        """Compare and set."""
+        known = self.value(flag_id)
+        exists = known is not None and known.value is not None
+        if (known.revision if exists and known is not None else None) != revision:
+            raise ConflictError(str(flag_id))
+        return self._append(flag_id, encode_circuit(circuit))
+
+    async def delete(self, flag_id: FlagId, revision: int) -> int:
+        """Compare and delete."""
+        known = self.value(flag_id)
+        if known is None or known.revision != revision:
+            raise ConflictError(str(flag_id))
+        return self._append(flag_id, None)
+
+    def _append(self, flag_id: FlagId, value: bytes | None) -> int:
+        self.entries.append(Entry(str(flag_id), value, len(self.entries) + 1))
+        return len(self.entries)
+
+    async def publish(self, event: CircuitEvent) -> None:
+        """Publish, unless that generation was published."""
+        published = {(known.flag_id, known.transition.after.generation) for known in self.events}
+        if not self.lose_events and (event.flag_id, event.transition.after.generation) not in published:
+            self.events.append(event)
+
+    async def last_event(self, flag_id: FlagId) -> CircuitEvent | None:
+        """Return the latest event of a flag."""
+        return next((event for event in reversed(self.events) if event.flag_id == flag_id), None)

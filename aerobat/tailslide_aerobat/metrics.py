@@ -1,0 +1,50 @@
+"""What Aerobat tells Prometheus, in a registry of its own. Each part counts its own things here."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_TICK_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class Metrics:
+    """All metrics of one Aerobat."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        prefix = "tailslide_aerobat"
+        self.ticks = Counter(f"{prefix}_ticks", "Looks at all circuits.", registry=self._registry)
+        self.tick_seconds = Histogram(
+            f"{prefix}_tick_seconds", "Length of a tick.", buckets=_TICK_BUCKETS_S, registry=self._registry
+        )
+        self.skipped_ticks = Counter(
+            f"{prefix}_skipped_ticks", "Ticks left out because the one before was not over.", registry=self._registry
+        )
+        self.transitions = Counter(
+            f"{prefix}_transitions", "Transitions written, by what moved them.", ["signal"], registry=self._registry
+        )
+        self.circuits = Gauge(
+            f"{prefix}_circuits", "Circuits of the flags that have one, by state.", ["state"], registry=self._registry
+        )
+        self.refused_values = Counter(
+            f"{prefix}_refused_values", "Values that were not understood.", ["bucket"], registry=self._registry
+        )
+        self.conflicts = Counter(
+            f"{prefix}_conflicts", "Writes refused, another Aerobat having been first.", registry=self._registry
+        )
+        self.completed_events = Counter(
+            f"{prefix}_completed_events", "Events published for a writer that did not.", registry=self._registry
+        )
+        self.redis_errors = Counter(
+            f"{prefix}_redis_errors", "Readings of counts that failed.", registry=self._registry
+        )
+        self.nats_connections = Counter(
+            f"{prefix}_nats_connections", "Connections made to NATS.", registry=self._registry
+        )
+        self.connected = Gauge(
+            f"{prefix}_connected", "1 while the server can be used.", ["server"], registry=self._registry
+        )
+        for server in ("nats", "redis"):
+            self.connected.labels(server).set(0)
+
+    def text(self) -> bytes:
+        """Return all metrics in Prometheus's text format."""
+        return generate_latest(self._registry)

@@ -1,0 +1,125 @@
+"""How a verdict is written: the circuit first, by compare-and-set, then its event, and no event is ever missing.
+
+A writer that dies between the two leaves a circuit without its event. Whoever comes next publishes it from what is
+known: when it connects, and before it moves a circuit that somebody else has written, so that events stay in order.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from tailslide_aerobat.circuit_store import EVENTS_MAX_AGE_S, CircuitStore, ConflictError
+from tailslide_aerobat.flags import Flags
+from tailslide_aerobat.metrics import Metrics
+from tailslide_core.circuit import TRANSITIONS, Circuit, Signal, Transition
+from tailslide_core.contracts import CircuitEvent
+from tailslide_core.errors import ContractError
+from tailslide_core.naming import FlagId
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A transition that was decided on the circuit of `revision`, None when the bucket had none."""
+
+    flag_id: FlagId
+    transition: Transition
+    revision: int | None
+
+
+class Verdicts:
+    """The writer of one connection. Errors of the store come out; only conflicts are its own business."""
+
+    def __init__(self, store: CircuitStore, flags: Flags, metrics: Metrics) -> None:
+        self._store = store
+        self._flags = flags
+        self._metrics = metrics
+        self._published: dict[FlagId, int] = {}
+        """The generation up to which the events of a flag are known to be published."""
+
+    async def write(self, move: Move) -> None:
+        """Write a verdict and publish it; after a conflict do neither: the watch brings what was written instead."""
+        transition = move.transition
+        await self._complete(move.flag_id, transition.before, transition.at_ms)
+        try:
+            revision = await self._store.write(move.flag_id, transition.after, move.revision)
+        except ConflictError:
+            self._metrics.conflicts.inc()
+            log.info("another aerobat was first", flag=str(move.flag_id), signal=transition.signal)
+            return
+        self._flags.circuits.wrote(move.flag_id, transition.after, revision)
+        await self._store.publish(CircuitEvent(move.flag_id, transition))
+        self._published[move.flag_id] = transition.after.generation
+        self._metrics.transitions.labels(transition.signal).inc()
+        _tell(move)
+
+    async def delete(self, flag_id: FlagId, revision: int) -> None:
+        """Delete the circuit of a flag that is no more."""
+        try:
+            deletion = await self._store.delete(flag_id, revision)
+        except ConflictError:
+            self._metrics.conflicts.inc()
+            return
+        self._flags.circuits.wrote(flag_id, None, deletion)
+        self._published.pop(flag_id, None)
+        log.info("circuit deleted with its flag", flag=str(flag_id))
+
+    async def complete_events(self, now_ms: int) -> None:
+        """Publish the events that are missing; `now_ms` need not be exact, it only tells what is too old to tell."""
+        circuits = [(flag_id, held.value) for flag_id, held in self._flags.circuits.items() if held.value is not None]
+        for flag_id, circuit in circuits:
+            await self._complete(flag_id, circuit, now_ms)
+
+    async def _complete(self, flag_id: FlagId, circuit: Circuit, now_ms: int) -> None:
+        """Publish the event that led to `circuit`, if the stream does not have it."""
+        if self._published.get(flag_id, 0) >= circuit.generation:
+            return
+        # An event that the stream has let go of by age is not missing.
+        if now_ms - circuit.since_ms < EVENTS_MAX_AGE_S * 1000:
+            try:
+                last = await self._store.last_event(flag_id)
+            except ContractError as error:
+                log.warning("last event refused", flag=str(flag_id), error=str(error))
+            else:
+                before = Circuit() if last is None else last.transition.after
+                if before.generation < circuit.generation:
+                    await self._store.publish(CircuitEvent(flag_id, between(before, circuit)))
+                    self._metrics.completed_events.inc()
+                    log.info("missing event published", flag=str(flag_id), generation=circuit.generation)
+        self._published[flag_id] = circuit.generation
+
+
+def between(before: Circuit, after: Circuit) -> Transition:
+    """Return the transition that must have led from one circuit to the other, as the table has it.
+
+    Where several signals lead there, a reset is known by its number. Where none does, because more than one event is
+    missing, it is the first signal that leads to the state at all.
+    """
+    fitting: Sequence[Signal] = [
+        signal for (state, signal), target in TRANSITIONS.items() if (state, target) == (before.state, after.state)
+    ] or [signal for (_, signal), target in TRANSITIONS.items() if target is after.state]
+    reset = after.reset_generation > before.reset_generation
+    signal = next((signal for signal in fitting if (signal is Signal.RESET) == reset), fitting[0])
+    # Calm keeps `since_ms`; it came about when it was due.
+    at_ms = before.next_ms if signal is Signal.CALM and before.next_ms is not None else after.since_ms
+    return Transition(signal, at_ms, before, after)
+
+
+def _tell(move: Move) -> None:
+    transition = move.transition
+    after, reason = transition.after, transition.after.reason
+    tripped = transition.signal is Signal.BREACH and reason is not None
+    why = {"rule": reason.rule, "observed": reason.observed, "calls": reason.calls} if tripped and reason else {}
+    log.log(
+        logging.WARNING if tripped else logging.INFO,
+        "circuit moved",
+        flag=str(move.flag_id),
+        signal=transition.signal,
+        state=after.state,
+        percentage=after.percentage,
+        trips=after.trips,
+        **why,
+    )

@@ -1,0 +1,157 @@
+"""Composes the sidecar: makes the parts, starts them in order, stops them in order. Decides nothing."""
+
+import asyncio
+import time
+
+import structlog
+from aiohttp import web
+
+from tailslide_runtime.http import listen
+from tailslide_runtime.jetstream import Link
+from tailslide_sidecar import flags_api, upstreams
+from tailslide_sidecar.calls import Calls
+from tailslide_sidecar.flag_store import FlagStore
+from tailslide_sidecar.flusher import Flusher
+from tailslide_sidecar.metrics import Live, Metrics
+from tailslide_sidecar.outcome_buffer import OutcomeBuffer
+from tailslide_sidecar.proxy import Proxy
+from tailslide_sidecar.readiness import Readiness, readiness
+from tailslide_sidecar.settings import Settings
+from tailslide_sidecar.snapshot import Snapshot, SnapshotFile, SnapshotWriter
+from tailslide_sidecar.status import Status
+from tailslide_sidecar.timeseries import RedisSeries
+from tailslide_sidecar.watcher import Watcher
+
+log = structlog.get_logger()
+
+DRAIN_S = 8.0
+"""How long running requests may take to end after a signal; what follows fits into the rest of ten seconds."""
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Run a sidecar until `stop` is set; raise `StartError` when it cannot start."""
+    sidecar = _Sidecar(settings)
+    try:
+        await sidecar.listen()
+        async with asyncio.TaskGroup() as group:
+            await sidecar.serve(group, stop)
+    finally:
+        await sidecar.close()
+    log.info("sidecar stopped")
+
+
+class _Sidecar:
+    """The parts, in the order in which they need each other."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._store = FlagStore(settings.app)
+        self._file = None if settings.snapshot is None else SnapshotFile(settings.snapshot, settings.app)
+        self._restored = self._restore()
+        self._buffer = OutcomeBuffer()
+        self._link = Link(settings.nats_url, f"sidecar {settings.app}", settings.sdk_key)
+        self._metrics = Metrics(
+            Live(
+                self._store,
+                self._buffer,
+                lambda: self._link.status.connected,
+                lambda: self._flusher.connected,
+            )
+        )
+        self._flusher = Flusher(
+            self._buffer,
+            RedisSeries(settings.redis_url, settings.app),
+            settings.flush_interval_ms / 1000,
+            written=self._metrics.outcomes_written.inc,
+        )
+        self._snapshots = (
+            None
+            if self._file is None
+            else SnapshotWriter(
+                self._file, self._store.content, lambda result: self._metrics.snapshot_writes.labels(result).inc()
+            )
+        )
+        self._watcher = Watcher(
+            self._link,
+            self._store,
+            settings.routes,
+            changed=(lambda: None) if self._snapshots is None else self._snapshots.changed,
+            refused=lambda bucket: self._metrics.refused_values.labels(bucket).inc(),
+        )
+        self._session = upstreams.new_session()
+        self._status = Status(settings, self._store, self._buffer, self._readiness)
+        self._runners: list[web.BaseRunner] = []
+
+    def _restore(self) -> Snapshot | None:
+        if self._file is None:
+            return None
+        self._file.check()
+        snapshot = self._file.read()
+        if snapshot is not None:
+            self._store.restore(snapshot.content)
+            log.info("snapshot loaded", flags=len(snapshot.content.rulesets), saved_at=snapshot.saved_at)
+        return snapshot
+
+    def _readiness(self) -> Readiness | None:
+        status = self._link.status
+        return readiness(
+            self._store.origin,
+            connected=status.connected,
+            away_for_s=status.away_for_s(),
+            snapshot_age_s=None if self._restored is None else time.time() - self._restored.saved_at,
+        )
+
+    async def listen(self) -> None:
+        """Open both listeners."""
+        api = flags_api.FlagsApi(self._store, self._metrics, self._readiness, self._status.report)
+        calls = Calls(self._store, self._buffer, self._metrics.outcomes_stale.inc)
+        proxy = Proxy(self._settings.routes, calls, self._metrics, self._session)
+        flags_runner = web.AppRunner(
+            flags_api.build(api), access_log=None, shutdown_timeout=DRAIN_S, keepalive_timeout=75
+        )
+        proxy_runner = web.ServerRunner(
+            web.Server(
+                proxy.handle,
+                handler_cancellation=True,
+                access_log=None,
+                auto_decompress=False,
+                max_line_size=upstreams.MAX_HEADER_BYTES,
+                max_field_size=upstreams.MAX_HEADER_BYTES,
+                keepalive_timeout=75,
+            ),
+            shutdown_timeout=DRAIN_S,
+        )
+        self._runners = [flags_runner, proxy_runner]
+        self._status.flags_listen = await listen(flags_runner, self._settings.flags_listen, "flags_listen")
+        self._status.proxy_listen = await listen(proxy_runner, self._settings.proxy_listen, "proxy_listen")
+
+    async def serve(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+        """Run the tasks until `stop` is set, then end in order."""
+        flushed = asyncio.Event()
+        tasks = [group.create_task(self._watcher.run())]
+        if self._snapshots is not None:
+            tasks.append(group.create_task(self._snapshots.run()))
+        group.create_task(self._flusher.run(flushed))
+        log.info(
+            "sidecar ready",
+            app=self._settings.app,
+            flags=str(self._status.flags_listen),
+            proxy=str(self._status.proxy_listen),
+        )
+        await stop.wait()
+        await self._close_listeners()
+        for task in tasks:
+            task.cancel()
+        flushed.set()
+
+    async def close(self) -> None:
+        """Write what is left, and let go of everything."""
+        await self._close_listeners()
+        await self._session.close()
+        await self._flusher.finish()
+        if self._snapshots is not None and self._store.origin is not None:
+            await self._snapshots.write()
+
+    async def _close_listeners(self) -> None:
+        runners, self._runners = self._runners, []
+        await asyncio.gather(*(runner.cleanup() for runner in runners))

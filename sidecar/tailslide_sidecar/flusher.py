@@ -1,0 +1,127 @@
+"""Carries outcomes from memory to the time series, every flush interval, and after an outage the slots of it.
+
+Fails open: while Redis is away counts wait in the buffer, which drops what is older than five minutes; a metric counts
+both. How samples are written is `timeseries`.
+"""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Callable
+
+import structlog
+
+from tailslide_sidecar.outcome_buffer import OutcomeBuffer
+from tailslide_sidecar.timeseries import Series, SeriesUnavailableError
+
+log = structlog.get_logger()
+
+FIRST_BACKOFF_S = 0.1
+MAX_BACKOFF_S = 2.0
+LAST_FLUSH_S = 2.5
+
+
+class Flusher:
+    """Writes what the buffer holds."""
+
+    def __init__(
+        self,
+        buffer: OutcomeBuffer,
+        series: Series,
+        interval_s: float,
+        *,
+        written: Callable[[int], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`written` is told how many counts each flush has brought to Redis; `clock` gives seconds."""
+        self._buffer = buffer
+        self._series = series
+        self._interval_s = interval_s
+        self._written = written
+        self._clock = clock
+        self._away = False
+        self._retry_at_s = 0.0
+        self._backoff_s = FIRST_BACKOFF_S
+        self.connected = False
+        """Whether the last try to reach Redis succeeded."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Flush every interval until `stop` is set, which cuts no write off: nobody could say whether it was done."""
+        await self._first_contact()
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._interval_s):
+                    await stop.wait()
+            await self.flush()
+
+    async def finish(self) -> None:
+        """Write what is left, if that can be done soon, and let go of the connection."""
+        self._retry_at_s = 0.0
+        try:
+            async with asyncio.timeout(LAST_FLUSH_S):
+                await self.flush()
+        except TimeoutError:
+            log.debug("the last flush was not finished in time")
+        if self._buffer.waiting:
+            log.warning("outcomes could not be written before the end", outcomes=self._buffer.waiting)
+        await self._series.close()
+
+    async def flush(self) -> None:
+        """Write once: what was counted since the last time, or, after an outage, its slots, oldest first."""
+        counts = self._buffer.take()
+        now_s = self._clock()
+        if self._away or self._buffer.oldest() is not None:
+            self._buffer.keep(counts, now_s)
+            if now_s >= self._retry_at_s:
+                await self._catch_up()
+            return
+        try:
+            await self._series.add(counts, None)
+        except SeriesUnavailableError as error:
+            self._buffer.keep(error.unwritten, now_s)
+            self._lost(error)
+            self._written(sum(counts.values()) - sum(error.unwritten.values()))
+        else:
+            self._written(sum(counts.values()))
+
+    async def _first_contact(self) -> None:
+        try:
+            await self._series.now_ms()
+        except SeriesUnavailableError as error:
+            self._lost(error)
+        else:
+            self._found()
+
+    async def _catch_up(self) -> None:
+        try:
+            # The monotonic clock counts the time since a slot, the server's clock dates it.
+            server_ms = await self._series.now_ms()
+            asked_s = self._clock()
+            while (slot := self._buffer.oldest()) is not None:
+                total = sum(slot.counts.values())
+                try:
+                    await self._series.add(slot.counts, server_ms - round((asked_s - slot.at_s) * 1000))
+                except SeriesUnavailableError as error:
+                    self._buffer.written(slot, error.unwritten)
+                    self._written(total - sum(error.unwritten.values()))
+                    raise
+                self._buffer.written(slot, {})
+                self._written(total)
+        except SeriesUnavailableError as error:
+            self._lost(error)
+        else:
+            self._found()
+
+    def _lost(self, error: SeriesUnavailableError) -> None:
+        if not self._away:
+            log.warning("redis is away; outcomes wait in memory", error=str(error))
+        self._away, self.connected = True, False
+        self._retry_at_s = self._clock() + self._backoff_s * random.uniform(0.5, 1.0)  # noqa: S311 # jitter, no secret
+        self._backoff_s = min(MAX_BACKOFF_S, self._backoff_s * 2)
+
+    def _found(self) -> None:
+        if not self.connected:
+            log.info("redis connected")
+        self._away, self.connected = False, True
+        self._backoff_s = FIRST_BACKOFF_S

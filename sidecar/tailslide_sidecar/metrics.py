@@ -1,0 +1,138 @@
+"""What the sidecar tells Prometheus. States that are there already are read when asked for, not kept twice.
+
+The labels are bounded: flags and routes that the app and the file know, everything else under one name.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from tailslide_core.circuit import State
+from tailslide_core.evaluation import Evaluation, Reason
+from tailslide_core.outcomes import LATENCY_BOUNDS_MS
+from tailslide_core.ramp import FULL
+from tailslide_sidecar.flag_store import FlagStore
+from tailslide_sidecar.outcome_buffer import OutcomeBuffer
+
+UNKNOWN_FLAG = "(unknown)"
+STATE_NUMBERS = {State.CLOSED: 0, State.OPEN: 1, State.RECOVERING: 2}
+_REASON_LABELS = {reason: reason.value.lower() for reason in Reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Where the states are that are read when Prometheus asks."""
+
+    store: FlagStore
+    buffer: OutcomeBuffer
+    nats_connected: Callable[[], bool]
+    redis_connected: Callable[[], bool]
+
+
+class Metrics:
+    """Counters of one sidecar."""
+
+    def __init__(self, live: Live) -> None:
+        self.registry = CollectorRegistry()
+        self.registry.register(_LiveStates(live))
+        self._evaluations = Counter(
+            "tailslide_sidecar_evaluations",
+            "Flags answered, by flag, by whether it was on, and by reason",
+            ["flag", "active", "reason"],
+            registry=self.registry,
+        )
+        # Looking a child up by its labels costs more than evaluating the flag.
+        self._evaluation_children: dict[tuple[str, bool, Reason], Counter] = {}
+        self.proxied = Counter(
+            "tailslide_sidecar_proxied_calls",
+            "Calls sent on, by route, side (feature, fallback, upstream or none) and how they ended",
+            ["route", "side", "result"],
+            registry=self.registry,
+        )
+        self.latency = Histogram(
+            "tailslide_sidecar_proxied_call_seconds",
+            "Time that upstreams took to answer in whole, without what their clients took",
+            ["side"],
+            buckets=[bound / 1000 for bound in LATENCY_BOUNDS_MS],
+            registry=self.registry,
+        )
+        self.refused_values = Counter(
+            "tailslide_sidecar_refused_values",
+            "Values of a bucket that could not be understood; the last good one stayed",
+            ["bucket"],
+            registry=self.registry,
+        )
+        self.outcomes_written = Counter(
+            "tailslide_sidecar_outcomes_written", "Counts that reached the time series", registry=self.registry
+        )
+        self.outcomes_stale = Counter(
+            "tailslide_sidecar_outcomes_stale",
+            "Calls not counted, since their circuit opened while they ran",
+            registry=self.registry,
+        )
+        self.snapshot_writes = Counter(
+            "tailslide_sidecar_snapshot_writes", "Snapshots, by result", ["result"], registry=self.registry
+        )
+
+    def evaluated(self, evaluation: Evaluation) -> None:
+        """Count an answer."""
+        known = evaluation.reason is not Reason.FLAG_NOT_FOUND
+        key = (evaluation.flag if known else UNKNOWN_FLAG, evaluation.active, evaluation.reason)
+        child = self._evaluation_children.get(key)
+        if child is None:
+            labels = (key[0], "true" if evaluation.active else "false", _REASON_LABELS[evaluation.reason])
+            child = self._evaluation_children[key] = self._evaluations.labels(*labels)
+        child.inc()
+
+    def exposition(self) -> bytes:
+        """Return all of it as Prometheus reads it."""
+        return generate_latest(self.registry)
+
+
+class _LiveStates(Collector):
+    def __init__(self, live: Live) -> None:
+        self._live = live
+
+    def collect(self) -> Iterator[Metric]:
+        live = self._live
+        yield _gauge("tailslide_sidecar_nats_connected", "Whether there is a connection to NATS", live.nats_connected())
+        yield _gauge("tailslide_sidecar_redis_connected", "Whether Redis answered last", live.redis_connected())
+        yield _gauge("tailslide_sidecar_flags", "Flags known", len(live.store.flags()))
+        yield _gauge(
+            "tailslide_sidecar_flags_kept",
+            "Flags whose values are missing from the buckets without having been deleted",
+            len(live.store.kept()),
+        )
+        yield _gauge("tailslide_sidecar_outcomes_waiting", "Counts not yet written", live.buffer.waiting)
+        dropped = CounterMetricFamily(
+            "tailslide_sidecar_outcomes_dropped", "Counts given up, since Redis was away for too long"
+        )
+        dropped.add_metric([], live.buffer.dropped)
+        yield dropped
+        yield from _circuits(live.store)
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, value=float(value))
+
+
+def _circuits(store: FlagStore) -> Iterator[Metric]:
+    states = GaugeMetricFamily(
+        "tailslide_sidecar_circuit_state", "0 closed, 1 open, 2 recovering, as it applies here", labels=["flag"]
+    )
+    percentages = GaugeMetricFamily(
+        "tailslide_sidecar_circuit_percentage", "Percentage of the rolled-out users let in", labels=["flag"]
+    )
+    for flag in store.flags():
+        effective = store.effective(flag)
+        if effective is not None:
+            states.add_metric([flag], STATE_NUMBERS[effective.state])
+            percentages.add_metric([flag], FULL if effective.state is State.CLOSED else effective.percentage)
+    yield states
+    yield percentages

@@ -1,0 +1,105 @@
+"""OFREP, the OpenFeature Remote Evaluation Protocol: an evaluation in its words, and its errors. Pure.
+
+Source: open-feature/protocol, `service/openapi.yaml`, version 0.1.0. Flags here are boolean, always. The HTTP around
+it is `flags_api`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import orjson
+
+from tailslide_core.evaluation import Context, Evaluation, Reason
+
+TARGETING_KEY = "targetingKey"
+
+_REASONS = {
+    Reason.DISABLED: "DISABLED",
+    Reason.CIRCUIT_OPEN: "DISABLED",
+    Reason.TARGETING_MATCH: "TARGETING_MATCH",
+    Reason.SPLIT: "SPLIT",
+}
+
+
+class ErrorCode(StrEnum):
+    """The error codes of OpenFeature that this answers with."""
+
+    PARSE_ERROR = "PARSE_ERROR"
+    INVALID_CONTEXT = "INVALID_CONTEXT"
+    TARGETING_KEY_MISSING = "TARGETING_KEY_MISSING"
+    FLAG_NOT_FOUND = "FLAG_NOT_FOUND"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP status and the JSON that goes with it."""
+
+    status: int
+    body: Mapping[str, object]
+
+
+class OfrepError(Exception):
+    """A request that cannot be evaluated."""
+
+    def __init__(self, code: ErrorCode, details: str) -> None:
+        super().__init__(details)
+        self.code = code
+
+
+def failure(key: str, code: ErrorCode, details: str) -> Answer:
+    """Return an error: 404 for an unknown flag, else 400."""
+    status = 404 if code is ErrorCode.FLAG_NOT_FOUND else 400
+    return Answer(status, {"key": key, "errorCode": code, "errorDetails": details})
+
+
+def read_context(body: bytes) -> Context:
+    """Read the context of a request, `{"context": {"targetingKey": …, …}}`; raise `OfrepError`.
+
+    Without a body or a context nothing is known of the user. Attributes that are no scalars, nor lists of them, are
+    for other evaluators and never match a condition here.
+    """
+    if not body:
+        return Context()
+    try:
+        request = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise OfrepError(ErrorCode.PARSE_ERROR, f"expected a JSON object: {error}") from None
+    if not isinstance(request, dict):
+        raise OfrepError(ErrorCode.PARSE_ERROR, "expected a JSON object with a context")
+    context = request.get("context")
+    if context is None:
+        return Context()
+    if not isinstance(context, dict):
+        raise OfrepError(ErrorCode.INVALID_CONTEXT, "context: expected an object")
+    targeting_key = context.pop(TARGETING_KEY, None)
+    if targeting_key is not None and not isinstance(targeting_key, str):
+        raise OfrepError(ErrorCode.INVALID_CONTEXT, f"context.{TARGETING_KEY}: expected a string")
+    return Context(targeting_key, context)
+
+
+def answer(evaluation: Evaluation) -> Answer:
+    """Return an evaluation as the protocol says it."""
+    if evaluation.reason is Reason.FLAG_NOT_FOUND:
+        return failure(evaluation.flag, ErrorCode.FLAG_NOT_FOUND, f"there is no flag {evaluation.flag}")
+    if evaluation.reason is Reason.TARGETING_KEY_MISSING:
+        return failure(
+            evaluation.flag,
+            ErrorCode.TARGETING_KEY_MISSING,
+            f"context.{TARGETING_KEY}: expected the user's key, by which this flag is rolled out",
+        )
+    metadata: dict[str, object] = {}
+    if evaluation.circuit is not None:
+        metadata["circuit"] = evaluation.circuit
+    if evaluation.version is not None:
+        metadata["version"] = evaluation.version
+    return Answer(
+        200,
+        {
+            "key": evaluation.flag,
+            "value": evaluation.active,
+            "reason": _REASONS[evaluation.reason],
+            "variant": "on" if evaluation.active else "off",
+            "metadata": metadata,
+        },
+    )

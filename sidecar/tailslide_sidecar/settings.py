@@ -1,0 +1,98 @@
+"""The sidecar's settings: the environment over the YAML file over defaults. The only reader of the environment.
+
+How the file is written, field by field, is `config_file`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tailslide_runtime.errors import StartError
+from tailslide_runtime.logs import LogFormat, LogLevel
+from tailslide_runtime.settings import ListenAddress, explain
+from tailslide_sidecar.config_file import AppKey, ConfigFile, NatsUrl, RedisUrl, read_config_file
+from tailslide_sidecar.routes import Route
+
+DEFAULT_NATS_URL = "nats://127.0.0.1:4222"
+DEFAULT_REDIS_URL = "redis://127.0.0.1:6379"
+DEFAULT_FLAGS_LISTEN = ListenAddress("127.0.0.1", 4141)
+DEFAULT_PROXY_LISTEN = ListenAddress("127.0.0.1", 4140)
+DEFAULT_FLUSH_INTERVAL_MS = 100
+
+
+class Environment(BaseModel):
+    """What the environment may say, each as `TAILSLIDE_` and the name in capitals; over the file where both speak."""
+
+    model_config = ConfigDict(frozen=True)
+
+    app: AppKey | None = None
+    nats_url: NatsUrl | None = None
+    sdk_key: str | None = None
+    """The token that NATS lets the sidecar in with; only here, so that no secret needs to be in a file."""
+    redis_url: RedisUrl | None = None
+    snapshot: str | None = None
+    flags_listen: ListenAddress | None = None
+    proxy_listen: ListenAddress | None = None
+    flush_interval_ms: Annotated[int, Field(ge=10, le=60_000)] | None = None
+    log_level: LogLevel = LogLevel.INFO
+    log_format: LogFormat = LogFormat.AUTO
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the sidecar works with."""
+
+    app: str
+    """The key of the app whose flags are answered; the one setting without a default."""
+    nats_url: str = DEFAULT_NATS_URL
+    sdk_key: str | None = field(default=None, repr=False)
+    redis_url: str = field(default=DEFAULT_REDIS_URL, repr=False)
+    snapshot: Path | None = None
+    """The file that rulesets and circuits are kept in for a start without NATS; None keeps none."""
+    flags_listen: ListenAddress = DEFAULT_FLAGS_LISTEN
+    proxy_listen: ListenAddress = DEFAULT_PROXY_LISTEN
+    flush_interval_ms: int = DEFAULT_FLUSH_INTERVAL_MS
+    """How often outcomes are written to Redis, in milliseconds."""
+    routes: tuple[Route, ...] = ()
+    log_level: LogLevel = LogLevel.INFO
+    log_format: LogFormat = LogFormat.AUTO
+
+
+def load_config(config_path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Read the file, if there is one, and the environment; raise `StartError` that names what is wrong."""
+    file = ConfigFile() if config_path is None else read_config_file(config_path)
+    environment = _read_environment(environ)
+    app = environment.app or file.app
+    if app is None:
+        where = "" if config_path is None else f", or `app:` in {config_path}"
+        raise StartError(f"TAILSLIDE_APP: a value is required, the key of the app whose flags are answered{where}")
+    snapshot = environment.snapshot or file.snapshot
+    return Settings(
+        app=app,
+        nats_url=environment.nats_url or (file.nats.url if file.nats else DEFAULT_NATS_URL),
+        sdk_key=environment.sdk_key,
+        redis_url=environment.redis_url or (file.redis.url if file.redis else DEFAULT_REDIS_URL),
+        snapshot=None if snapshot is None else Path(snapshot),
+        flags_listen=environment.flags_listen or file.flags_listen or DEFAULT_FLAGS_LISTEN,
+        proxy_listen=environment.proxy_listen or file.proxy_listen or DEFAULT_PROXY_LISTEN,
+        flush_interval_ms=environment.flush_interval_ms or file.flush_interval_ms or DEFAULT_FLUSH_INTERVAL_MS,
+        routes=tuple(route.read() for route in file.routes),
+        log_level=environment.log_level,
+        log_format=environment.log_format,
+    )
+
+
+def _read_environment(environ: Mapping[str, str]) -> Environment:
+    """Read the variables; an empty one is as good as none."""
+    given = {name: environ.get(_variable(name)) for name in Environment.model_fields}
+    try:
+        return Environment.model_validate({name: value for name, value in given.items() if value})
+    except ValidationError as error:
+        raise StartError(explain(error, _variable)) from None
+
+
+def _variable(name: str) -> str:
+    return f"TAILSLIDE_{name.upper()}"

@@ -1,0 +1,187 @@
+"""The last good rulesets and circuits on disk, so that a sidecar can start without NATS.
+
+One JSON file, replaced as a whole: `{"format", "checksum", "saved_at", "app", "rulesets", "circuits"}`, the checksum
+being the SHA-256 of all the rest. A file that is damaged, or another app's, is put aside and never used. When the disk
+fails while running, the sidecar goes on without: fails open, logged and counted.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import structlog
+
+from tailslide_core.contracts import circuit_json, decode_circuit, decode_ruleset, ruleset_json
+from tailslide_core.errors import ContractError
+from tailslide_core.fields import read_object
+from tailslide_runtime.errors import StartError
+from tailslide_sidecar.flag_store import Content
+
+log = structlog.get_logger()
+
+FORMAT = 1
+MIN_INTERVAL_S = 1.0
+"""A burst of changes is written once, at most so much later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a file holds; `saved_at` is Unix time in seconds."""
+
+    app: str
+    saved_at: float
+    content: Content
+
+
+def encode_snapshot(snapshot: Snapshot) -> bytes:
+    """Write a snapshot."""
+    body = {
+        "format": FORMAT,
+        "saved_at": snapshot.saved_at,
+        "app": snapshot.app,
+        "rulesets": {key: ruleset_json(ruleset) for key, ruleset in snapshot.content.rulesets.items()},
+        "circuits": {key: circuit_json(circuit) for key, circuit in snapshot.content.circuits.items()},
+    }
+    return orjson.dumps({"checksum": _checksum(body), **body}, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
+
+
+def decode_snapshot(data: bytes, app: str) -> Snapshot:
+    """Read a snapshot of an app; raise `ContractError` that says what is wrong with it."""
+    fields = read_object(data)
+    if fields.integer("format") != FORMAT:
+        raise ContractError("format", f"expected {FORMAT}, got {fields.integer('format')}")
+    body = orjson.loads(data)
+    if body.pop("checksum", None) != _checksum(body):
+        raise ContractError("checksum", "expected that of the content, got another; the file is damaged")
+    if fields.string("app") != app:
+        raise ContractError("app", f"expected {app}, got {fields.string('app')}")
+    return Snapshot(
+        app,
+        fields.number("saved_at"),
+        Content(
+            {key: decode_ruleset(orjson.dumps(value)) for key, value in body["rulesets"].items()},
+            {key: decode_circuit(orjson.dumps(value)) for key, value in body["circuits"].items()},
+        ),
+    )
+
+
+def _checksum(body: dict[str, object]) -> str:
+    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+class SnapshotFile:
+    """The file of one app. Several sidecars of the app may share it: each writes it whole."""
+
+    def __init__(self, path: Path, app: str) -> None:
+        self._path = path
+        self._app = app
+        self._writing = threading.Lock()
+
+    def check(self) -> None:
+        """Raise `StartError` unless the file can be written; makes the folders above it."""
+        probe = self._beside("probe")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise self._unusable(error.strerror or str(error)) from error
+        if self._path.is_dir():
+            raise self._unusable("it is a folder")
+
+    def _unusable(self, why: str) -> StartError:
+        return StartError(
+            f"snapshot: {self._path} cannot be written ({why}); expected a file in a folder the sidecar may write to"
+        )
+
+    def read(self) -> Snapshot | None:
+        """Return what the file holds; None when there is none, or none that can be used."""
+        try:
+            data = self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StartError(f"snapshot: {self._path} cannot be read ({error.strerror or error})") from error
+        try:
+            return decode_snapshot(data, self._app)
+        except ContractError as error:
+            aside = self._path.with_name(f"{self._path.name}.broken")
+            self._path.replace(aside)
+            log.warning("snapshot cannot be used and is put aside", path=str(aside), problem=str(error))
+            return None
+
+    def write(self, content: Content, saved_at: float) -> None:
+        """Replace the file, so that a reader finds the old or the new one, whole. Blocks; raises `OSError`."""
+        data = encode_snapshot(Snapshot(self._app, saved_at, content))
+        with self._writing:
+            temporary = self._beside("tmp")
+            try:
+                with temporary.open("wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                temporary.replace(self._path)
+            except BaseException:
+                with contextlib.suppress(FileNotFoundError):
+                    temporary.unlink()
+                raise
+            _sync_folder(self._path.parent)
+
+    def _beside(self, suffix: str) -> Path:
+        return self._path.with_name(f".{self._path.name}.{os.getpid()}.{suffix}")
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class SnapshotWriter:
+    """Writes a snapshot soon after each change, and one at the end."""
+
+    def __init__(self, file: SnapshotFile, content: Callable[[], Content], count: Callable[[str], None]) -> None:
+        """`content` gives what to write; `count` is told `written` or `failed` for each try."""
+        self._file = file
+        self._content = content
+        self._count = count
+        self._changed = asyncio.Event()
+        self._failing = False
+
+    def changed(self) -> None:
+        """Say that there is something new to write."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Write after changes, until cancelled."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            await self.write()
+            if self._failing:
+                self._changed.set()
+            await asyncio.sleep(MIN_INTERVAL_S)
+
+    async def write(self) -> None:
+        """Write now."""
+        try:
+            await asyncio.to_thread(self._file.write, self._content(), time.time())
+        except OSError as error:
+            if not self._failing:
+                log.warning("snapshot cannot be written", error=error.strerror or str(error))
+            self._failing = True
+            self._count("failed")
+        else:
+            if self._failing:
+                log.info("snapshot can be written again")
+            self._failing = False
+            self._count("written")

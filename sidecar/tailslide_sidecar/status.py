@@ -1,0 +1,72 @@
+"""What `/v1/status` shows: where the sidecar listens, what it answers from, and what of its routes is amiss."""
+
+from collections.abc import Callable, Mapping
+
+from tailslide_runtime.settings import ListenAddress
+from tailslide_sidecar.flag_store import FlagStore
+from tailslide_sidecar.outcome_buffer import OutcomeBuffer
+from tailslide_sidecar.readiness import Readiness
+from tailslide_sidecar.routes import flags_of
+from tailslide_sidecar.settings import Settings
+
+
+class Status:
+    """The state of one sidecar, for people; the addresses are set once they are listened on."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: FlagStore,
+        buffer: OutcomeBuffer,
+        readiness: Callable[[], Readiness | None],
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._buffer = buffer
+        self._readiness = readiness
+        self.flags_listen: ListenAddress = settings.flags_listen
+        self.proxy_listen: ListenAddress = settings.proxy_listen
+
+    def report(self) -> Mapping[str, object]:
+        """Return it as JSON has it."""
+        readiness = self._readiness()
+        return {
+            "app": self._settings.app,
+            "flags_listen": str(self.flags_listen),
+            "proxy_listen": str(self.proxy_listen),
+            "ready": readiness is not None,
+            "source": None if readiness is None else readiness.origin,
+            "age_ms": None if readiness is None else readiness.age_ms,
+            "connected": False if readiness is None else readiness.connected,
+            "flags": {flag: self._flag(flag) for flag in self._store.flags()},
+            "flags_kept": self._store.kept(),
+            "routes": [
+                {
+                    "match": str(route.match),
+                    "flag": None if route.switch is None else route.switch.flag,
+                    "upstream": str(route.upstream),
+                    "problem": self._problem(None if route.switch is None else route.switch.flag),
+                }
+                for route in self._settings.routes
+            ],
+            "unknown_flags": sorted(flag for flag in flags_of(self._settings.routes) if self._problem(flag)),
+            "outcomes_waiting": self._buffer.waiting,
+            "outcomes_dropped": self._buffer.dropped,
+        }
+
+    def _flag(self, flag: str) -> Mapping[str, object]:
+        ruleset = self._store.ruleset(flag)
+        assert ruleset is not None
+        effective = self._store.effective(flag)
+        return {
+            "version": ruleset.version,
+            "active": ruleset.active,
+            "rollout": ruleset.rollout,
+            "circuit": None if effective is None else effective.state,
+            "percentage": None if effective is None else effective.percentage,
+        }
+
+    def _problem(self, flag: str | None) -> str | None:
+        if flag is None or self._store.origin is None or self._store.ruleset(flag) is not None:
+            return None
+        return f"the app {self._store.app} has no flag {flag}, so the fallback answers"

@@ -1,0 +1,113 @@
+"""Keeps the flag store equal to the two buckets, for as long as the sidecar lives.
+
+Fails open: without NATS the store keeps what it holds, and readiness says how old that is. What a value means is the
+store's to decide.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+from nats.aio.client import Client
+
+from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, app_keys
+from tailslide_runtime.bucket_watch import Listing, watch_bucket
+from tailslide_runtime.jetstream import Link
+from tailslide_sidecar.flag_store import Applied, FlagStore
+from tailslide_sidecar.routes import Route, flags_of
+
+log = structlog.get_logger()
+
+CIRCUITS_FIRST_S = 0.5
+"""How long rulesets wait for the circuits, lest a circuit that is open let users in for a moment after a start."""
+
+
+class Watcher:
+    """Reads both buckets into the store."""
+
+    def __init__(
+        self,
+        link: Link,
+        store: FlagStore,
+        routes: Sequence[Route],
+        *,
+        changed: Callable[[], None],
+        refused: Callable[[str], None],
+    ) -> None:
+        """`changed` is called after each change of the store, `refused` with the bucket of each refused value."""
+        self._link = link
+        self._store = store
+        self._route_flags = flags_of(routes)
+        self._changed = changed
+        self._refused = refused
+        self._warned: set[str] = set()
+        self._kept: tuple[str, ...] = ()
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        self._warn_of_unknown_flags()
+        await self._link.run(self._serve)
+
+    async def _serve(self, client: Client) -> None:
+        circuits_listed = asyncio.Event()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._watch_circuits(client, circuits_listed))
+                group.create_task(self._watch_rulesets(client, circuits_listed))
+        except ExceptionGroup as failures:
+            # The link tells a lost server from a defect by the exception itself, not by a group of them.
+            raise failures.exceptions[0] from failures
+
+    async def _watch_circuits(self, client: Client, listed: asyncio.Event) -> None:
+        async for item in watch_bucket(client, CIRCUITS_BUCKET, app_keys(self._store.app)):
+            self._took(CIRCUITS_BUCKET, self._store.apply(CIRCUITS_BUCKET, item))
+            listed.set()
+
+    async def _watch_rulesets(self, client: Client, circuits_listed: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(CIRCUITS_FIRST_S):
+                await circuits_listed.wait()
+        except TimeoutError:
+            log.debug("no circuits yet")
+        async for item in watch_bucket(client, RULESETS_BUCKET, app_keys(self._store.app)):
+            applied = self._store.apply(RULESETS_BUCKET, item)
+            self._took(RULESETS_BUCKET, applied)
+            if isinstance(item, Listing):
+                log.info("rulesets loaded", flags=len(self._store.flags()))
+            self._warn_of_unknown_flags()
+
+    def _took(self, bucket: str, applied: Applied) -> None:
+        for refusal in applied.refused:
+            self._refused(bucket)
+            log.warning(
+                "a value is refused and the last good one stays",
+                bucket=bucket,
+                key=refusal.key,
+                revision=refusal.revision,
+                problem=refusal.problem,
+            )
+        if applied.kept and applied.kept != self._kept:
+            log.warning(
+                "flags are missing from the bucket without having been deleted; their last good values stay",
+                bucket=bucket,
+                flags=list(applied.kept),
+            )
+            self._kept = applied.kept
+        if applied.changed:
+            self._changed()
+
+    def _warn_of_unknown_flags(self) -> None:
+        """Say once of each flag that routes name and the app does not have; again only after it was there."""
+        if self._store.origin is None:
+            return
+        for flag, routes in self._route_flags.items():
+            if self._store.ruleset(flag) is not None:
+                self._warned.discard(flag)
+            elif flag not in self._warned:
+                self._warned.add(flag)
+                log.warning(
+                    "a route names a flag that the app does not have; its fallback answers until it has",
+                    fields=[f"routes[{index}].flag" for index in routes],
+                    flag=flag,
+                    app=self._store.app,
+                )

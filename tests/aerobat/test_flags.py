@@ -1,0 +1,183 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+from aerobat_court import FLAG, RULESET, SETTINGS
+
+from tailslide_aerobat.flags import BucketMemory, Flags
+from tailslide_aerobat.metrics import Metrics
+from tailslide_core.circuit import Circuit, State
+from tailslide_core.contracts import encode_circuit, encode_ruleset
+from tailslide_core.naming import RAW_RETENTION_MS
+from tailslide_runtime.bucket_watch import Entry, Listing
+
+KEY = str(FLAG)
+OPEN = Circuit(State.OPEN, 0.0, 1, 1, 0, 1_000, 2_000)
+NOTHING = Listing({})
+
+
+def listing(*entries: Entry) -> Listing:
+    return Listing({entry.key: entry for entry in entries})
+
+
+def ruleset(revision: int = 1, **changes: object) -> Entry:
+    return Entry(KEY, encode_ruleset(replace(RULESET, **changes)), revision)  # type: ignore[arg-type] # any field
+
+
+def circuit(revision: int, value: Circuit = OPEN) -> Entry:
+    return Entry(KEY, encode_circuit(value), revision)
+
+
+def refused(metrics: Metrics, bucket: str) -> float:
+    return float(metrics.refused_values.labels(bucket)._value.get())
+
+
+def known(flags: Flags) -> list[tuple[State, int | None]]:
+    return [(flag.circuit.state, flag.revision) for flag in flags.judged()]
+
+
+def begun() -> tuple[Flags, Metrics]:
+    metrics = Metrics()
+    flags = Flags(metrics)
+    flags.rulesets.take(listing(ruleset()))
+    flags.circuits.take(NOTHING)
+    return flags, metrics
+
+
+def test_listed_means_both_buckets_and_only_for_this_connection() -> None:
+    flags = Flags(Metrics())
+    steps: list[tuple[Callable[[], None], bool]] = [
+        (lambda: flags.rulesets.take(NOTHING), False),
+        (lambda: flags.circuits.take(NOTHING), True),
+        (flags.disconnected, False),
+    ]
+    for step, listed in steps:
+        step()
+        assert flags.listed == listed
+
+
+def test_a_flag_without_a_value_starts_closed_with_the_reset_of_its_ruleset() -> None:
+    flags = Flags(Metrics())
+    flags.rulesets.take(listing(ruleset(circuit=replace(SETTINGS, reset_generation=7))))
+    (flag,) = flags.judged()
+    assert (flag.circuit, flag.revision) == (Circuit(reset_generation=7), None)
+
+
+def test_a_flag_without_a_circuit_is_not_judged() -> None:
+    flags, _ = begun()
+    flags.rulesets.take(ruleset(2, circuit=None))
+    assert known(flags) == []
+
+
+def test_our_own_write_counts_at_once_and_its_echo_does_not_undo_the_next() -> None:
+    flags, _ = begun()
+    flags.circuits.wrote(FLAG, OPEN, 4)
+    flags.circuits.wrote(FLAG, replace(OPEN, state=State.RECOVERING), 5)
+    flags.circuits.take(circuit(4))
+    assert known(flags) == [(State.RECOVERING, 5)]
+
+
+def test_what_another_wrote_comes_by_the_watch() -> None:
+    flags, _ = begun()
+    flags.circuits.take(circuit(9))
+    assert known(flags) == [(State.OPEN, 9)]
+
+
+def test_a_circuit_absent_from_a_listing_is_gone() -> None:
+    flags, _ = begun()
+    flags.circuits.take(circuit(9))
+    flags.circuits.take(NOTHING)
+    assert known(flags) == [(State.CLOSED, None)]
+
+
+def test_a_listing_of_a_bucket_made_anew_counts_though_its_revisions_are_lower() -> None:
+    flags, _ = begun()
+    flags.circuits.take(circuit(9))
+    flags.circuits.take(listing(circuit(2, replace(OPEN, state=State.RECOVERING))))
+    assert known(flags) == [(State.RECOVERING, 2)]
+
+
+def test_a_deleted_circuit_is_made_again_without_a_revision() -> None:
+    flags, _ = begun()
+    flags.circuits.take(circuit(9))
+    flags.circuits.take(Entry(KEY, None, 10))
+    assert known(flags) == [(State.CLOSED, None)]
+
+
+def test_only_a_deleted_ruleset_makes_an_orphan() -> None:
+    flags, _ = begun()
+    flags.circuits.take(circuit(9))
+    flags.rulesets.take(NOTHING)
+    assert (known(flags), flags.orphans()) == ([], [])
+    flags.rulesets.take(listing(Entry(KEY, None, 2)))
+    assert flags.orphans() == [(FLAG, 9)]
+    flags.circuits.wrote(FLAG, None, 10)
+    assert flags.orphans() == []
+
+
+def test_a_value_that_does_not_parse_is_counted_and_leaves_the_last_good_one() -> None:
+    flags, metrics = begun()
+    flags.circuits.take(circuit(3))
+    flags.rulesets.take(Entry(KEY, b'{"schema": 1}', 2))
+    flags.circuits.take(Entry(KEY, b"{", 4))
+    assert known(flags) == [(State.OPEN, 4)]
+    assert (refused(metrics, "rulesets"), refused(metrics, "circuits")) == (1, 1)
+
+
+def test_a_refused_value_seen_again_in_a_listing_is_counted_once_and_keeps_the_last_good_one() -> None:
+    flags, metrics = begun()
+    broken = Entry(KEY, b"[]", 2)
+    flags.rulesets.take(broken)
+    flags.rulesets.take(listing(broken))
+    assert refused(metrics, "rulesets") == 1
+    assert known(flags) == [(State.CLOSED, None)]
+
+
+def test_a_broken_circuit_without_a_good_one_before_is_replaced_at_its_revision() -> None:
+    flags, _ = begun()
+    flags.circuits.take(listing(Entry(KEY, b"[]", 4)))
+    assert known(flags) == [(State.CLOSED, 4)]
+
+
+def test_a_circuit_of_a_newer_schema_is_not_ours_to_move() -> None:
+    flags, metrics = begun()
+    flags.circuits.take(Entry(KEY, b'{"schema": 2}', 4))
+    assert known(flags) == []
+    assert refused(metrics, "circuits") == 1
+
+
+def test_a_ruleset_of_a_newer_schema_leaves_the_last_good_one() -> None:
+    flags, _ = begun()
+    flags.rulesets.take(Entry(KEY, b'{"schema": 2}', 4))
+    assert known(flags) == [(State.CLOSED, None)]
+
+
+def test_a_ruleset_under_the_key_of_another_is_refused() -> None:
+    flags, metrics = begun()
+    flags.rulesets.take(Entry("clinic.invoices", ruleset().value, 2))
+    flags.rulesets.take(Entry("clinic", ruleset().value, 3))
+    assert [flag.flag_id for flag in flags.judged()] == [FLAG]
+    assert refused(metrics, "rulesets") == 2
+
+
+def test_the_reach_is_the_longest_window_at_most_what_is_kept() -> None:
+    flags = Flags(Metrics())
+    assert flags.reach_ms() == 0
+    flags.rulesets.take(listing(ruleset()))
+    assert flags.reach_ms() == SETTINGS.long_window_ms
+    flags.rulesets.take(ruleset(2, circuit=replace(SETTINGS, long_window_ms=86_400_000)))
+    assert flags.reach_ms() == RAW_RETENTION_MS
+
+
+def test_circuits_are_counted_by_state() -> None:
+    flags, metrics = begun()
+    flags.circuits.take(circuit(3))
+    text = metrics.text().decode()
+    assert 'tailslide_aerobat_circuits{state="open"} 1.0' in text
+    assert 'tailslide_aerobat_circuits{state="closed"} 0.0' in text
+
+
+def test_a_memory_lists_deleted_keys_too() -> None:
+    memory = BucketMemory("circuits", lambda _, data: data, Metrics())
+    memory.take(listing(Entry(KEY, None, 3)))
+    ((flag_id, held),) = memory.items()
+    assert (flag_id, held.value, held.revision, held.deleted) == (FLAG, None, 3, True)

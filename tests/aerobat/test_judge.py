@@ -1,0 +1,185 @@
+from dataclasses import replace
+
+import pytest
+from aerobat_court import FLAG, NOW_MS, RULESET, SETTINGS, TICK_MS, Court
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tailslide_aerobat.judge import next_due
+from tailslide_aerobat.timeseries import TimeSeriesError
+from tailslide_core.circuit import Circuit, Signal, State
+from tailslide_core.ruleset import Ruleset
+
+
+@pytest.fixture
+def court() -> Court:
+    return Court().begin()
+
+
+async def opened(court: Court) -> Circuit:
+    circuit = await court.tick(failure=50)
+    assert circuit is not None
+    assert circuit.state is State.OPEN
+    return circuit
+
+
+async def test_a_healthy_flag_is_left_alone(court: Court) -> None:
+    for _ in range(20):
+        assert await court.tick(success=20, failure=5) is None
+    assert court.store.events == []
+    assert court.judge.last_tick_ms == court.series.now_ms
+
+
+async def test_errors_open_the_circuit(court: Court) -> None:
+    for _ in range(4):
+        await court.tick(success=20)
+    circuit = await opened(court)
+    assert (circuit.percentage, circuit.trips, circuit.generation) == (0, 1, 1)
+    assert circuit.since_ms == court.series.now_ms
+    (event,) = court.store.events
+    assert (event.flag_id, event.transition.after) == (FLAG, circuit)
+    assert court.metric('transitions_total{signal="breach"}') == 1
+
+
+async def test_slow_calls_open_the_circuit(court: Court) -> None:
+    court.put_settings(replace(SETTINGS, slow_call_ms=500, slow_threshold=80.0))
+    circuit = await court.tick(success=100, slow=100)
+    assert circuit is not None
+    assert circuit.state is State.OPEN
+
+
+async def test_it_recovers_step_by_step_and_forgets_in_the_end(court: Court) -> None:
+    await opened(court)
+    for _ in range(20):
+        await court.tick(success=10)
+    assert court.signals() == [
+        Signal.BREACH,
+        Signal.DELAY_OVER,
+        Signal.STEP_PASSED,
+        Signal.RAMP_FINISHED,
+        Signal.CALM,
+    ]
+    circuit = court.stored()
+    assert circuit is not None
+    assert (circuit.state, circuit.trips, circuit.generation) == (State.CLOSED, 0, 5)
+
+
+async def test_only_calls_since_the_last_transition_count(court: Court) -> None:
+    await opened(court)
+    for _ in range(3):
+        await court.tick()
+    recovering = await court.tick()
+    assert recovering is not None
+    assert recovering.state is State.RECOVERING
+    assert await court.tick(success=3) == recovering
+
+
+async def test_failing_in_recovery_opens_it_again_for_longer(court: Court) -> None:
+    first = await opened(court)
+    for _ in range(4):
+        await court.tick()
+    again = await court.tick(failure=50)
+    assert again is not None
+    assert (again.state, again.trips) == (State.OPEN, 2)
+    assert first.next_ms is not None
+    assert again.next_ms is not None
+    assert again.next_ms - again.since_ms == 2 * (first.next_ms - first.since_ms)
+
+
+async def test_without_counts_nothing_moves_and_everything_is_read_anew(court: Court) -> None:
+    frozen = await opened(court)
+    court.series.error = "connection refused"
+    for _ in range(20):
+        with pytest.raises(TimeSeriesError):
+            await court.tick()
+    assert court.stored() == frozen
+    court.series.error = None
+    await court.tick()
+    assert court.series.asked[-1] is None
+    assert court.signals() == [Signal.BREACH, Signal.DELAY_OVER]
+
+
+async def test_a_tick_reads_only_what_is_new(court: Court) -> None:
+    await court.tick()
+    await court.tick()
+    assert court.series.asked == [None, (NOW_MS + TICK_MS - 2_000) // 100 * 100]
+
+
+async def test_a_clock_that_goes_back_is_read_anew_at_once(court: Court) -> None:
+    await court.tick(success=5)
+    await court.tick(ms=-60_000)
+    assert court.series.asked[-2:] == [NOW_MS + TICK_MS - 2_000 - 50, None]
+
+
+async def test_before_both_listings_the_counts_are_read_and_nothing_is_judged() -> None:
+    court = Court()
+    await court.tick(failure=50)
+    assert court.judge.readable
+    assert court.judge.last_tick_ms is None
+    court.begin()
+    circuit = await court.tick()
+    assert circuit is not None
+    assert circuit.state is State.OPEN
+
+
+@pytest.mark.parametrize(
+    "held_off",
+    [replace(RULESET, active=False), replace(RULESET, circuit=replace(SETTINGS, forced_open=True))],
+)
+async def test_a_flag_that_a_person_holds_off_is_not_judged(court: Court, held_off: Ruleset) -> None:
+    court.put(held_off)
+    assert await court.tick(failure=50) is None
+
+
+async def test_a_reset_closes_without_any_calls(court: Court) -> None:
+    await opened(court)
+    court.put_settings(replace(SETTINGS, reset_generation=1))
+    circuit = await court.tick()
+    assert circuit is not None
+    assert (circuit.state, circuit.trips, circuit.reset_generation) == (State.CLOSED, 0, 1)
+
+
+async def test_a_reset_of_a_silent_closed_circuit_is_noted() -> None:
+    court = Court().begin()
+    await opened(court)
+    for _ in range(20):
+        await court.tick(success=10)
+    await court.tick(ms=700_000)
+    await court.tick()
+    assert not court.judge.counts.has(FLAG)
+    court.put_settings(replace(SETTINGS, reset_generation=1))
+    await court.tick()
+    assert court.signals()[-1] is Signal.RESET
+
+
+async def test_the_circuit_of_a_deleted_flag_is_deleted(court: Court) -> None:
+    await opened(court)
+    court.delete()
+    assert await court.tick() is None
+    await court.tick()
+    assert len(court.store.entries) == 2
+
+
+async def test_the_next_aerobat_carries_on_where_the_last_one_died(court: Court) -> None:
+    """In each state the memory is lost and read back from the bucket; the story is that of one Aerobat."""
+    await opened(court)
+    court_now = court
+    for _ in range(20):
+        court_now = Court(court.series, court.store).begin()
+        await court_now.tick(success=10)
+    assert court_now.signals() == [
+        Signal.BREACH,
+        Signal.DELAY_OVER,
+        Signal.STEP_PASSED,
+        Signal.RAMP_FINISHED,
+        Signal.CALM,
+    ]
+
+
+@given(st.integers(0, 10_000), st.integers(-300, 100_000), st.integers(50, 10_000))
+def test_ticks_keep_their_rhythm_and_those_missed_are_left_out(due: int, passed: int, interval: int) -> None:
+    following = next_due(due, due + passed, interval)
+    assert following.at > due + passed
+    assert following.at - (due + passed) <= interval + max(0, -passed)
+    assert following.at == due + (following.skipped + 1) * interval
+    assert following.skipped == max(0, passed // interval)

@@ -1,0 +1,130 @@
+from dataclasses import replace
+
+import pytest
+from aerobat_court import FLAG, NOW_MS, SETTINGS, Court
+
+from tailslide_aerobat.circuit_store import EVENTS_MAX_AGE_S
+from tailslide_aerobat.verdicts import Move, between
+from tailslide_core.circuit import TRANSITIONS, Circuit, Signal, State, Transition
+from tailslide_core.naming import FlagId
+
+CLOSED = Circuit()
+OPEN = Circuit(State.OPEN, 0.0, 1, 1, 0, NOW_MS, NOW_MS + 1_000)
+
+
+def breach(revision: int | None = None) -> Move:
+    return Move(FLAG, Transition(Signal.BREACH, NOW_MS, CLOSED, OPEN), revision)
+
+
+async def test_the_circuit_is_written_and_the_event_published() -> None:
+    court = Court().begin()
+    await court.verdicts.write(breach())
+    assert court.stored() == OPEN
+    assert [event.transition.after for event in court.store.events] == [OPEN]
+
+
+async def test_who_comes_second_writes_nothing_and_says_nothing() -> None:
+    first = Court().begin()
+    second = Court(first.series, first.store).begin()
+    await first.verdicts.write(breach())
+    await second.verdicts.write(breach())
+    assert len(first.store.entries) == len(first.store.events) == 1
+    assert second.metric("conflicts_total") == 1
+    second.deliver()
+    (flag,) = second.flags.judged()
+    assert (flag.circuit, flag.revision) == (OPEN, 1)
+
+
+async def test_two_judges_in_step_do_nothing_twice() -> None:
+    first = Court().begin()
+    second = Court(first.series, first.store).begin()
+    for failures in [50] * 4 + [0] * 30:
+        first.series.now_ms += 250
+        first.series.add(FLAG, at_ms=first.series.now_ms - 1, success=10, failure=failures)
+        for court in (first, second):
+            await court.judge.tick(court.verdicts)
+        first.deliver()
+        second.deliver()
+    generations = [event.transition.after.generation for event in first.store.events]
+    assert generations == list(range(1, len(generations) + 1))
+    assert first.stored() == first.store.events[-1].transition.after
+    assert second.metric("conflicts_total") > 0
+
+
+async def test_who_connects_publishes_the_event_that_a_dead_writer_owed() -> None:
+    dead = Court().begin()
+    dead.store.lose_events = True
+    await dead.tick(failure=50)
+    assert dead.store.events == []
+    dead.store.lose_events = False
+    court = Court(dead.series, dead.store).begin()
+    await court.verdicts.complete_events(court.series.now_ms)
+    await court.verdicts.complete_events(court.series.now_ms)
+    (event,) = court.store.events
+    assert event.transition.signal is Signal.BREACH
+    assert (event.transition.before, event.transition.after) == (CLOSED, dead.stored())
+    assert court.metric("completed_events_total") == 1
+
+
+async def test_before_moving_what_another_wrote_its_event_is_seen_to() -> None:
+    dead = Court().begin()
+    await dead.tick(failure=50)
+    dead.store.lose_events = True
+    await dead.tick(ms=1_000)
+    dead.store.lose_events = False
+    court = Court(dead.series, dead.store).begin()
+    await court.tick(ms=2_000)
+    assert court.signals() == [Signal.BREACH, Signal.DELAY_OVER, Signal.STEP_PASSED]
+    generations = [event.transition.after.generation for event in court.store.events]
+    assert generations == [1, 2, 3]
+
+
+async def test_an_event_that_the_stream_has_outlived_is_not_missing() -> None:
+    dead = Court().begin()
+    await dead.tick(failure=50)
+    dead.store.events.clear()
+    court = Court(dead.series, dead.store).begin()
+    await court.verdicts.complete_events(court.series.now_ms + EVENTS_MAX_AGE_S * 1000)
+    assert court.store.events == []
+
+
+async def test_deleting_what_another_has_moved_is_a_conflict() -> None:
+    court = Court().begin()
+    await court.verdicts.write(breach())
+    await court.verdicts.delete(FLAG, 7)
+    assert court.stored() == OPEN
+    assert court.metric("conflicts_total") == 1
+
+
+async def test_a_circuit_that_nobody_wrote_owes_no_event() -> None:
+    court = Court().begin()
+    await court.verdicts.complete_events(NOW_MS)
+    assert court.store.events == []
+    assert await court.store.last_event(FlagId("clinic", "invoices")) is None
+
+
+async def test_the_transition_between_two_circuits_is_the_one_that_was() -> None:
+    court = Court().begin()
+    await court.tick(failure=50)
+    for _ in range(5):
+        await court.tick()
+    await court.tick(failure=50)
+    for _ in range(40):
+        await court.tick(success=10)
+    court.put_settings(replace(SETTINGS, reset_generation=1))
+    await court.tick()
+    assert set(court.signals()) == {signal for _, signal in TRANSITIONS}
+    for event in court.store.events:
+        was = event.transition
+        guessed = between(was.before, was.after)
+        assert guessed.signal is was.signal
+        # The time of a calm is not in the circuit; it is taken for the moment when it was due.
+        assert guessed == (was if was.signal is not Signal.CALM else replace(was, at_ms=guessed.at_ms))
+        assert guessed.at_ms <= was.at_ms
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_where_more_than_one_event_is_missing_the_signal_leads_to_the_state(state: State) -> None:
+    for before in State:
+        transition = between(Circuit(before), Circuit(state, generation=5))
+        assert state in {target for (_, signal), target in TRANSITIONS.items() if signal is transition.signal}

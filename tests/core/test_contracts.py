@@ -1,0 +1,323 @@
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import circuits, flag_ids, rulesets, transitions
+
+from tailslide_core.circuit import Circuit, State, Transition, TripRule
+from tailslide_core.contracts import (
+    CircuitEvent,
+    decode_circuit,
+    decode_event,
+    decode_ruleset,
+    encode_circuit,
+    encode_event,
+    encode_ruleset,
+)
+from tailslide_core.errors import ContractError
+from tailslide_core.naming import FlagId
+from tailslide_core.ramp import RampProfile
+from tailslide_core.ruleset import CircuitSettings, Recovery, Ruleset
+
+# The two values as the design gives them.
+RULESET: dict[str, Any] = {
+    "schema": 1, "app": "checkout", "key": "new-checkout", "version": 12, "active": True,
+    "rollout": 25.0, "salt": "new-checkout", "allow": ["u1"], "deny": [],
+    "rules": [{"when": [{"attribute": "country", "operator": "in", "values": ["DE"]}], "rollout": 100.0}],
+    "circuit": {
+        "forced_open": False, "reset_generation": 3, "window_ms": 10000, "long_window_ms": 600000, "min_calls": 10,
+        "confidence": 0.95, "error_threshold": 50.0, "failure_statuses": ["5xx"],
+        "slow_call_ms": 500, "slow_threshold": 80.0,
+        "recovery": {"delay_ms": 30000, "max_delay_ms": 600000, "initial": 10.0, "increment": 10.0,
+                     "interval_ms": 5000, "profile": "linear"},
+    },
+    "updated_at": "2026-11-22T10:00:00Z",
+}  # fmt: skip
+CIRCUIT: dict[str, Any] = {
+    "schema": 1, "state": "recovering", "percentage": 20.0, "trips": 2, "generation": 9, "reset_generation": 3,
+    "since_ms": 1795363190302, "next_ms": 1795363195302,
+    "reason": {"rule": "error_rate", "observed": 62.0, "lower_bound": 53.1, "threshold": 50.0, "calls": 141,
+               "window_ms": 10000},
+}  # fmt: skip
+EVENT: dict[str, Any] = {
+    "schema": 1, "app": "checkout", "flag": "new-checkout", "signal": "breach", "at_ms": 1795363190302,
+    "before": CIRCUIT | {"state": "closed", "percentage": 100.0},
+    "after": CIRCUIT | {"state": "open", "percentage": 0.0},
+}  # fmt: skip
+SAMPLES: dict[str, tuple[dict[str, Any], Callable[[bytes], object]]] = {
+    "ruleset": (RULESET, decode_ruleset),
+    "circuit": (CIRCUIT, decode_circuit),
+    "event": (EVENT, decode_event),
+}
+every_contract = pytest.mark.parametrize(("value", "decode"), SAMPLES.values(), ids=SAMPLES)
+Decode = Callable[[bytes], object]
+
+REMOVED = object()
+
+
+def changed(value: dict[str, Any], path: list[str | int], new: object) -> bytes:
+    """Return the JSON of `value` with the field at `path` replaced, or removed."""
+    copied = copy.deepcopy(value)
+    inner: Any = copied
+    for part in path[:-1]:
+        inner = inner[part]
+    if new is REMOVED:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = new
+    return orjson.dumps(copied)
+
+
+def test_the_designs_ruleset_is_read_field_by_field() -> None:
+    flag = decode_ruleset(orjson.dumps(RULESET))
+    assert (flag.app, flag.key, flag.version, flag.active, flag.rollout) == ("checkout", "new-checkout", 12, True, 25.0)
+    assert (flag.salt, set(flag.allow), set(flag.deny)) == ("new-checkout", {"u1"}, set())
+    assert flag.rules[0].when[0].holds({"country": "DE"})
+    assert flag.rules[0].rollout == 100.0
+    circuit = flag.circuit
+    assert circuit is not None
+    assert (circuit.forced_open, circuit.reset_generation, circuit.min_calls) == (False, 3, 10)
+    assert (circuit.window_ms, circuit.long_window_ms, circuit.confidence) == (10_000, 600_000, 0.95)
+    assert (circuit.error_threshold, circuit.slow_call_ms, circuit.slow_threshold) == (50.0, 500, 80.0)
+    assert 503 in circuit.failure_statuses
+    assert circuit.recovery == Recovery(30_000, 600_000, 10.0, 10.0, 5_000, RampProfile.LINEAR)
+    assert flag.updated_at == "2026-11-22T10:00:00Z"
+
+
+def test_the_designs_circuit_is_read_field_by_field() -> None:
+    circuit = decode_circuit(orjson.dumps(CIRCUIT))
+    assert (circuit.state, circuit.percentage, circuit.trips) == (State.RECOVERING, 20.0, 2)
+    assert (circuit.generation, circuit.reset_generation) == (9, 3)
+    assert (circuit.since_ms, circuit.next_ms) == (1_795_363_190_302, 1_795_363_195_302)
+    assert circuit.reason is not None
+    assert (circuit.reason.rule, circuit.reason.observed) == (TripRule.ERROR_RATE, 62.0)
+    assert (circuit.reason.lower_bound, circuit.reason.threshold) == (53.1, 50.0)
+    assert (circuit.reason.calls, circuit.reason.window_ms) == (141, 10_000)
+
+
+def test_the_designs_values_are_written_as_they_are_given() -> None:
+    assert orjson.loads(encode_ruleset(decode_ruleset(orjson.dumps(RULESET)))) == RULESET
+    assert orjson.loads(encode_circuit(decode_circuit(orjson.dumps(CIRCUIT)))) == CIRCUIT
+    assert orjson.loads(encode_event(decode_event(orjson.dumps(EVENT)))) == EVENT
+
+
+@given(rulesets)
+def test_a_ruleset_is_read_back_as_it_was_written(ruleset: Ruleset) -> None:
+    data = encode_ruleset(ruleset)
+    assert decode_ruleset(data) == ruleset
+    # To Python 1, 1.0 and True are equal; to a condition they are not.
+    assert encode_ruleset(decode_ruleset(data)) == data
+
+
+@given(circuits())
+def test_a_circuit_is_read_back_as_it_was_written(circuit: Circuit) -> None:
+    data = encode_circuit(circuit)
+    assert decode_circuit(data) == circuit
+    assert encode_circuit(decode_circuit(data)) == data
+
+
+@given(flag_ids, transitions)
+def test_an_event_is_read_back_as_it_was_written(flag_id: FlagId, transition: Transition) -> None:
+    event = CircuitEvent(flag_id, transition)
+    assert decode_event(encode_event(event)) == event
+
+
+def test_the_order_of_a_set_does_not_show_in_the_bytes() -> None:
+    ids = [f"u{n}" for n in range(50)]
+    one = decode_ruleset(changed(RULESET, ["allow"], ids))
+    other = decode_ruleset(changed(RULESET, ["allow"], [*reversed(ids), "u1"]))
+    assert encode_ruleset(one) == encode_ruleset(other)
+
+
+@every_contract
+@pytest.mark.parametrize("schema", [0, 2, 999, -1])
+def test_an_unknown_schema_is_refused(value: dict[str, Any], decode: Decode, schema: int) -> None:
+    with pytest.raises(ContractError, match=rf"^schema: expected 1, got {schema}; ") as caught:
+        decode(changed(value, ["schema"], schema))
+    assert caught.value.field == "schema"
+
+
+@every_contract
+@pytest.mark.parametrize("schema", [REMOVED, None, True, 1.0, "1"])
+def test_a_schema_is_an_integer(value: dict[str, Any], decode: Decode, schema: object) -> None:
+    with pytest.raises(ContractError, match=r"^schema: expected an integer"):
+        decode(changed(value, ["schema"], schema))
+
+
+@every_contract
+@given(name=st.text(st.characters(exclude_categories=["Cs"])), content=st.none() | st.integers(0, 9) | st.text("ab"))
+def test_an_unknown_field_is_ignored(value: dict[str, Any], decode: Decode, name: str, content: object) -> None:
+    assert decode(orjson.dumps({name: content} | value)) == decode(orjson.dumps(value))
+
+
+@pytest.mark.parametrize("path", [["rules", 0], ["rules", 0, "when", 0], ["circuit"], ["circuit", "recovery"]])
+def test_an_unknown_field_is_ignored_at_any_depth(path: list[str | int]) -> None:
+    assert decode_ruleset(changed(RULESET, [*path, "new_field"], {"a": [1]})) == decode_ruleset(orjson.dumps(RULESET))
+
+
+@every_contract
+@pytest.mark.parametrize("data", [b"", b"[]", b"null", b"\xff\xfe", b'{"schema":1', b"{}{}", b"[" * 3000])
+def test_what_is_no_object_is_refused(value: dict[str, Any], decode: Decode, data: bytes) -> None:
+    with pytest.raises(ContractError):
+        decode(data)
+
+
+WRONG_RULESETS: list[tuple[list[str | int], object, str]] = [
+    (["app"], REMOVED, "app"),
+    (["app"], "Checkout", "app"),
+    (["app"], 5, "app"),
+    (["key"], "", "key"),
+    (["key"], "a.b", "key"),
+    (["version"], "12", "version"),
+    (["version"], True, "version"),
+    (["version"], 12.0, "version"),
+    (["version"], -1, "version"),
+    (["version"], 2**64 - 1, "version"),
+    (["active"], 1, "active"),
+    (["active"], REMOVED, "active"),
+    (["rollout"], 100.001, "rollout"),
+    (["rollout"], True, "rollout"),
+    (["rollout"], "25", "rollout"),
+    (["rollout"], None, "rollout"),
+    (["salt"], REMOVED, "salt"),
+    (["salt"], 5, "salt"),
+    (["allow"], "u1", "allow"),
+    (["allow"], None, "allow"),
+    (["allow"], ["u1", 2], "allow[1]"),
+    (["deny"], [None], "deny[0]"),
+    (["deny"], {"u1": True}, "deny"),
+    (["rules"], {}, "rules"),
+    (["rules"], [5], "rules[0]"),
+    (["rules", 0, "rollout"], REMOVED, "rules[0].rollout"),
+    (["rules", 0, "rollout"], 101, "rules[0].rollout"),
+    (["rules", 0, "when"], [], "rules[0].when"),
+    (["rules", 0, "when"], REMOVED, "rules[0].when"),
+    (["rules", 0, "when", 0], "country", "rules[0].when[0]"),
+    (["rules", 0, "when", 0, "attribute"], "", "rules[0].when[0].attribute"),
+    (["rules", 0, "when", 0, "operator"], "matches", "rules[0].when[0].operator"),
+    (["rules", 0, "when", 0, "values"], "DE", "rules[0].when[0].values"),
+    (["rules", 0, "when", 0, "values"], [], "rules[0].when[0].values"),
+    (["rules", 0, "when", 0, "values"], ["DE", None], "rules[0].when[0].values[1]"),
+    (["rules", 0, "when", 0, "values"], [{"a": 1}], "rules[0].when[0].values[0]"),
+    (["circuit"], [], "circuit"),
+    (["circuit", "forced_open"], "no", "circuit.forced_open"),
+    (["circuit", "forced_open"], None, "circuit.forced_open"),
+    (["circuit", "reset_generation"], -1, "circuit.reset_generation"),
+    (["circuit", "window_ms"], 10_000.0, "circuit.window_ms"),
+    (["circuit", "window_ms"], 0, "circuit.window_ms"),
+    (["circuit", "long_window_ms"], 500, "circuit.long_window_ms"),
+    (["circuit", "min_calls"], 0, "circuit.min_calls"),
+    (["circuit", "confidence"], 1, "circuit.confidence"),
+    (["circuit", "error_threshold"], -5, "circuit.error_threshold"),
+    (["circuit", "failure_statuses"], None, "circuit.failure_statuses"),
+    (["circuit", "failure_statuses"], "5xx", "circuit.failure_statuses"),
+    (["circuit", "failure_statuses"], ["5xx", "oops"], "circuit.failure_statuses[1]"),
+    (["circuit", "slow_call_ms"], None, "circuit.slow_call_ms"),
+    (["circuit", "slow_threshold"], REMOVED, "circuit.slow_threshold"),
+    (["circuit", "slow_threshold"], True, "circuit.slow_threshold"),
+    (["circuit", "recovery"], 5, "circuit.recovery"),
+    (["circuit", "recovery", "initial"], 0, "circuit.recovery.initial"),
+    (["circuit", "recovery", "increment"], "10", "circuit.recovery.increment"),
+    (["circuit", "recovery", "max_delay_ms"], 1, "circuit.recovery.max_delay_ms"),
+    (["circuit", "recovery", "interval_ms"], 99, "circuit.recovery.interval_ms"),
+    (["circuit", "recovery", "profile"], "steep", "circuit.recovery.profile"),
+    (["updated_at"], 5, "updated_at"),
+]
+WRONG_CIRCUITS: list[tuple[list[str | int], object, str]] = [
+    (["state"], "half-open", "state"),
+    (["state"], REMOVED, "state"),
+    (["percentage"], 100.1, "percentage"),
+    (["percentage"], -0.1, "percentage"),
+    (["percentage"], False, "percentage"),
+    (["trips"], -1, "trips"),
+    (["generation"], 1.5, "generation"),
+    (["generation"], REMOVED, "generation"),
+    (["reset_generation"], "3", "reset_generation"),
+    (["since_ms"], -1, "since_ms"),
+    (["next_ms"], "soon", "next_ms"),
+    (["reason"], [], "reason"),
+    (["reason", "rule"], "bad_luck", "reason.rule"),
+    (["reason", "observed"], None, "reason.observed"),
+    (["reason", "calls"], 1.5, "reason.calls"),
+]
+WRONG_EVENTS: list[tuple[list[str | int], object, str]] = [
+    (["app"], "", "app"),
+    (["flag"], "A", "flag"),
+    (["flag"], REMOVED, "flag"),
+    (["signal"], "boredom", "signal"),
+    (["at_ms"], None, "at_ms"),
+    (["before"], None, "before"),
+    (["after"], REMOVED, "after"),
+    (["after", "state"], 5, "after.state"),
+    (["before", "reason", "window_ms"], True, "before.reason.window_ms"),
+]
+
+
+@pytest.mark.parametrize(
+    ("contract", "path", "new", "field"),
+    [
+        *[("ruleset", *wrong) for wrong in WRONG_RULESETS],
+        *[("circuit", *wrong) for wrong in WRONG_CIRCUITS],
+        *[("event", *wrong) for wrong in WRONG_EVENTS],
+    ],
+    ids=lambda part: ".".join(map(str, part)) if isinstance(part, list) else None,
+)
+def test_a_wrong_field_is_named_with_its_path(contract: str, path: list[str | int], new: object, field: str) -> None:
+    value, decode = SAMPLES[contract]
+    with pytest.raises(ContractError) as caught:
+        decode(changed(value, path, new))
+    assert caught.value.field == field
+    assert str(caught.value).startswith(f"{field}: expected ")
+    assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize(
+    ("path", "read", "default"),
+    [
+        (["allow"], lambda flag: flag.allow, frozenset()),
+        (["deny"], lambda flag: flag.deny, frozenset()),
+        (["rules"], lambda flag: flag.rules, ()),
+        (["circuit"], lambda flag: flag.circuit, None),
+        (["updated_at"], lambda flag: flag.updated_at, ""),
+        (["circuit", "min_calls"], lambda flag: flag.circuit.min_calls, CircuitSettings().min_calls),
+        (["circuit", "failure_statuses"], lambda f: f.circuit.failure_statuses, CircuitSettings().failure_statuses),
+        (["circuit", "recovery"], lambda flag: flag.circuit.recovery, Recovery()),
+        (["circuit", "recovery", "initial"], lambda flag: flag.circuit.recovery.initial, Recovery().initial),
+    ],
+)
+def test_what_may_be_missing_has_its_default(
+    path: list[str | int], read: Callable[[Any], object], default: object
+) -> None:
+    assert read(decode_ruleset(changed(RULESET, path, REMOVED))) == default
+
+
+def test_an_empty_circuit_object_is_all_defaults() -> None:
+    assert decode_ruleset(changed(RULESET, ["circuit"], {})).circuit == CircuitSettings()
+
+
+def test_recovery_null_is_no_recovery() -> None:
+    circuit = decode_ruleset(changed(RULESET, ["circuit", "recovery"], None)).circuit
+    assert circuit is not None
+    assert circuit.recovery is None
+
+
+def test_numbers_of_any_size_are_read_or_refused_and_never_crash() -> None:
+    big = b'{"attribute":"a","operator":"lt","values":[%s]}'
+    for number, fits in [
+        (b"9223372036854775808", True),
+        (b"18446744073709551616", True),
+        (b"1e308", True),
+        (b"1e309", False),
+    ]:
+        data = orjson.dumps(RULESET | {"rules": [{"when": [0], "rollout": 5}]}).replace(
+            b"[0]", b"[" + big % number + b"]"
+        )
+        if fits:
+            assert encode_ruleset(decode_ruleset(data))
+        else:
+            with pytest.raises(ContractError, match=r"^value: expected a JSON object"):
+                decode_ruleset(data)

@@ -1,0 +1,75 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import flag_ids
+
+from tailslide_core import naming
+from tailslide_core.errors import ContractError
+from tailslide_core.naming import FlagId, check_key, is_key
+
+
+@pytest.mark.parametrize("key", ["a", "7", "new-checkout", "a_b-c", "0" * 63])
+def test_a_key_is_lower_case_letters_digits_dashes_and_underscores(key: str) -> None:
+    assert is_key(key)
+    assert check_key("app", key) == key
+
+
+@pytest.mark.parametrize(
+    "key", ["", "-a", "_a", "A", "a.b", "a b", "a*", "a>", "é", "٣", "a\n", "\na", "a" * 64, None, 7, True, ["a"]]
+)
+def test_anything_else_is_refused_with_the_rule(key: object) -> None:
+    with pytest.raises(ContractError, match=r"^flag: expected 1 to 63 characters of a-z, 0-9") as caught:
+        check_key("flag", key)
+    assert caught.value.field == "flag"
+
+
+def test_a_refused_key_is_quoted_shortened() -> None:
+    with pytest.raises(ContractError) as caught:
+        check_key("app", "x" * 10_000)
+    assert len(str(caught.value)) < 250
+
+
+@given(flag_ids)
+def test_a_flag_id_is_read_back_from_its_text(flag_id: FlagId) -> None:
+    assert FlagId.parse(str(flag_id)) == flag_id
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("checkout", "key"),
+        ("", "key"),
+        (".", "app"),
+        ("checkout.", "flag"),
+        (".flag", "app"),
+        ("a.b.c", "flag"),
+        ("A.b", "app"),
+    ],
+)
+def test_a_text_that_is_no_flag_id_is_refused(text: str, field: str) -> None:
+    with pytest.raises(ContractError) as caught:
+        FlagId.parse(text)
+    assert caught.value.field == field
+
+
+def test_names_on_the_wire_are_those_of_the_design() -> None:
+    flag_id = FlagId("checkout", "new-checkout")
+    assert naming.bucket_stream("rulesets") == "KV_rulesets"
+    assert naming.bucket_subject("rulesets", naming.app_keys("checkout")) == "$KV.rulesets.checkout.>"
+    assert naming.event_subject(flag_id) == "events.circuit.checkout.new-checkout"
+    assert naming.event_message_id(flag_id, 7) == "checkout.new-checkout.7"
+    assert naming.series_key(flag_id, "success") == "ts:{checkout:new-checkout}:success"
+    assert naming.series_labels(flag_id, "success") == {"app": "checkout", "flag": "new-checkout", "metric": "success"}
+
+
+@given(flag_ids, flag_ids, st.sampled_from(naming.JUDGED_METRICS), st.sampled_from(naming.JUDGED_METRICS))
+def test_no_two_series_share_a_key(one: FlagId, other: FlagId, metric: str, other_metric: str) -> None:
+    same = naming.series_key(one, metric) == naming.series_key(other, other_metric)
+    assert same == ((one, metric) == (other, other_metric))
+
+
+def test_coarser_series_are_kept_longer() -> None:
+    retentions = [naming.RAW_RETENTION_MS, *(resolution.retention_ms for resolution in naming.RESOLUTIONS)]
+    assert retentions == sorted(retentions)
+    labels = [resolution.label for resolution in naming.RESOLUTIONS]
+    assert len(set(labels)) == len(labels)

@@ -1,0 +1,158 @@
+"""Outcomes on their way into real time series: as many as there were calls, at their time, whatever Redis does."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+import redis.asyncio
+from aiohttp import web
+from sidecar_bench import FLAG, Bench, OwnServers, Sidecar, answer, bench_with_servers, upstream
+
+from tailslide_core.naming import RAW_RETENTION_MS, RESOLUTIONS, series_key, series_labels
+from tailslide_sidecar.outcome_buffer import SLOT_S
+
+SLOT_MS = round(SLOT_S * 1000)
+
+
+@pytest.fixture
+async def own() -> AsyncIterator[tuple[Bench, OwnServers]]:
+    async with bench_with_servers() as running:
+        yield running
+
+
+async def call(sidecar: Sidecar, times: int, status: int = 200) -> None:
+    """Make calls to the feature and see that they are answered."""
+    async with aiohttp.ClientSession() as session:
+        for _ in range(times):
+            async with session.get(sidecar.proxy, headers={"X-User-Id": "u"}) as got:
+                assert got.status == status
+
+
+async def test_counts_outlive_redis_and_arrive_at_their_time(own: tuple[Bench, OwnServers]) -> None:
+    bench, servers = own
+    await bench.put(bench.ruleset())
+    async with upstream(answer("new")) as feature:
+        sidecar = await bench.start(bench.route(feature, {"status": 503}))
+        await call(sidecar, 10)
+        await bench.until_counted(success=10)
+        before_ms = await bench.now_ms()
+
+        await servers.kill(servers.redis)
+        await call(sidecar, 7)
+        await sidecar.until_metric("tailslide_sidecar_redis_connected", 0)
+        await sidecar.until_metric("tailslide_sidecar_outcomes_waiting", 14)
+        await asyncio.sleep(2.5)  # an outage, longer than a slot; what is waited for is time itself
+        await call(sidecar, 5)
+        await servers.redis.start()
+        await sidecar.until_metric("tailslide_sidecar_redis_connected", 1)
+        await bench.until_counted(success=22)
+        await call(sidecar, 1)
+        await bench.until_counted(success=23)
+
+    late = {at: value for at, value in (await bench.samples("success")).items() if at > before_ms - SLOT_MS}
+    first = sum(value for at, value in late.items() if at < before_ms + 2 * SLOT_MS)
+    assert first >= 7
+    assert sum(late.values()) - first <= 6
+    assert await sidecar.metric("tailslide_sidecar_outcomes_dropped_total") == 0
+    assert sidecar.log().count("redis is away") == 1
+    assert sidecar.log().count("redis connected") == 2
+
+
+async def test_a_redis_that_hangs_holds_up_nothing_and_counts_stay_right(own: tuple[Bench, OwnServers]) -> None:
+    bench, servers = own
+    await bench.put(bench.ruleset())
+    assert servers.redis.pid is not None
+    async with upstream(answer("new")) as feature:
+        sidecar = await bench.start(bench.route(feature, {"status": 503}))
+        await call(sidecar, 3)
+        await bench.until_counted(success=3)
+        os.kill(servers.redis.pid, signal.SIGSTOP)
+        try:
+            for _ in range(6):
+                async with asyncio.timeout(1):
+                    await call(sidecar, 2)
+                await asyncio.sleep(0.2)
+            await sidecar.until_metric("tailslide_sidecar_redis_connected", 0)
+        finally:
+            os.kill(servers.redis.pid, signal.SIGCONT)
+        await bench.until_counted(success=15)
+
+
+async def test_redis_may_be_away_at_the_start(own: tuple[Bench, OwnServers]) -> None:
+    bench, servers = own
+    await bench.put(bench.ruleset())
+    await servers.kill(servers.redis)
+    async with upstream(answer("new", 500)) as feature:
+        sidecar = await bench.start(bench.route(feature, {"status": 503}))
+        await call(sidecar, 4, 500)
+        await servers.redis.start()
+        await bench.until_counted(failure=4)
+
+
+async def test_what_is_left_is_written_at_the_end(own: tuple[Bench, OwnServers]) -> None:
+    bench, _ = own
+    await bench.put(bench.ruleset())
+    async with upstream(answer("new")) as feature:
+        sidecar = await bench.start(bench.route(feature, {"status": 503}), flush_interval_ms=60_000)
+        await call(sidecar, 5)
+        assert await sidecar.end() == 0
+    assert await bench.total("success") == 5
+
+
+async def describe(client: "redis.asyncio.Redis", key: str) -> dict[str, Any]:
+    found: dict[str, Any] = await client.execute_command("TS.INFO", key)  # type: ignore[no-untyped-call] # no types here
+    return found
+
+
+async def test_series_are_made_by_many_sidecars_at_once(own: tuple[Bench, OwnServers]) -> None:
+    bench, _ = own
+    await bench.put(bench.ruleset())
+    arrived = asyncio.Barrier(3)
+
+    async def together(_: web.Request) -> web.Response:
+        await arrived.wait()
+        return web.Response()
+
+    async with upstream(together) as feature:
+        route = bench.route(feature, {"status": 503})
+        sidecars = [await bench.start(route) for _ in range(3)]
+        await asyncio.gather(*(call(sidecar, 4) for sidecar in sidecars))
+        await bench.until_counted(success=12)
+
+    raw = series_key(bench.flag_id(), "success")
+    async with redis.asyncio.Redis.from_url(bench.redis_url, decode_responses=True, protocol=3) as client:
+        info = await describe(client, raw)
+        assert info["retentionTime"] == RAW_RETENTION_MS
+        assert info["duplicatePolicy"] == "sum"
+        labels = series_labels(bench.flag_id(), "success")
+        assert info["labels"] == labels
+        assert set(info["rules"]) == {f"{raw}:{each.label}" for each in RESOLUTIONS}
+        for resolution in RESOLUTIONS:
+            coarse = await describe(client, f"{raw}:{resolution.label}")
+            assert coarse["retentionTime"] == resolution.retention_ms
+            assert coarse["labels"] == {**labels, "resolution": resolution.label}
+
+
+async def as_asked(request: web.Request) -> web.Response:
+    return web.Response(status=int(request.query["status"]))
+
+
+async def test_a_key_in_the_way_is_said_once_and_stops_nothing_else(own: tuple[Bench, OwnServers]) -> None:
+    bench, _ = own
+    await bench.put(bench.ruleset())
+    async with redis.asyncio.Redis.from_url(bench.redis_url) as client:
+        await client.set(series_key(bench.flag_id(), "success"), "mine")
+    async with upstream(as_asked) as feature:
+        sidecar = await bench.start(bench.route(feature, {"status": 503}))
+        async with aiohttp.ClientSession() as session:
+            for status in (200, 500, 200, 500):
+                async with session.get(f"{sidecar.proxy}/?status={status}", headers={"X-User-Id": "u"}) as got:
+                    assert got.status == status
+                await sidecar.until_metric("tailslide_sidecar_outcomes_waiting", 0)
+        await bench.until_counted(failure=2)
+    assert sidecar.log().count("is in the way") == 1
+    assert FLAG in sidecar.log()

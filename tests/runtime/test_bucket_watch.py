@@ -1,0 +1,201 @@
+"""What a watch makes of the messages of a consumer, as a transcript. Real servers: `tests/integration`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+import nats.errors
+import orjson
+import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from tailslide_runtime.bucket_watch import Entry, Listing, watch_bucket
+
+SILENCE = nats.errors.TimeoutError()
+LOST = nats.errors.ConnectionClosedError()
+
+
+class FakeSubscription:
+    def __init__(self, script: list[Msg | Exception]) -> None:
+        self._script = script
+        self.ended = False
+
+    async def next_msg(self, timeout: float) -> Msg:
+        step = self._script.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+    async def unsubscribe(self) -> None:
+        self.ended = True
+
+
+class FakeClient:
+    """A server with one scripted consumer after another: how many values it announces, then what it sends."""
+
+    is_closed = False
+
+    def __init__(self, *consumers: tuple[int, list[Msg | Exception]]) -> None:
+        self._consumers = list(consumers)
+        self.subscriptions: list[FakeSubscription] = []
+        self.requests: list[tuple[str, dict[str, object]]] = []
+        self.published: list[str] = []
+
+    def new_inbox(self) -> str:
+        return f"_INBOX.{len(self.subscriptions)}"
+
+    async def subscribe(self, inbox: str) -> FakeSubscription:
+        self.subscriptions.append(FakeSubscription(self._consumers[0][1]))
+        return self.subscriptions[-1]
+
+    async def request(self, subject: str, data: bytes, timeout: float) -> Msg:
+        self.requests.append((subject, orjson.loads(data)))
+        pending, _ = self._consumers.pop(0)
+        return Msg(cast(Client, self), data=orjson.dumps({"num_pending": pending}))
+
+    async def publish(self, subject: str) -> None:
+        self.published.append(subject)
+
+
+def value(key: str, data: bytes, revision: int, *, nth: int, pending: int = 0, operation: str | None = None) -> Msg:
+    """Return the `nth` message of a consumer: the value of a key, with `pending` more to come."""
+    return Msg(
+        cast(Client, None),
+        subject=f"$KV.rulesets.{key}",
+        reply=f"$JS.ACK.KV_rulesets.watch.1.{revision}.{nth}.1795363190302000000.{pending}",
+        data=data,
+        headers=None if operation is None else {"KV-Operation": operation},
+    )
+
+
+def control(status: str = "100", reply: str = "", **headers: str) -> Msg:
+    named = {name.replace("_", "-"): text for name, text in headers.items()}
+    return Msg(cast(Client, None), reply=reply, headers={"Status": status} | named)
+
+
+def heartbeat(delivered: int) -> Msg:
+    return control(Nats_Last_Consumer=str(delivered))
+
+
+@asynccontextmanager
+async def watching(client: FakeClient) -> AsyncIterator[AsyncIterator[Listing | Entry]]:
+    items = watch_bucket(cast(Client, client), "rulesets", "checkout.>")
+    try:
+        yield items
+    finally:
+        await items.aclose()
+
+
+def listing(*entries: Entry) -> Listing:
+    return Listing({entry.key: entry for entry in entries})
+
+
+A, B, GONE = Entry("checkout.a", b"1", 7), Entry("checkout.b", b"2", 9), Entry("checkout.c", None, 12)
+
+
+async def test_all_values_come_first_in_one_listing_and_changes_after() -> None:
+    client = FakeClient(
+        (
+            2,
+            [
+                value("checkout.a", b"1", 7, nth=1, pending=1),
+                value("checkout.b", b"2", 9, nth=2),
+                heartbeat(2),
+                value("checkout.a", b"3", 11, nth=3),
+                value("checkout.c", b"", 12, nth=4, operation="DEL"),
+                value("checkout.c", b"", 13, nth=5, operation="PURGE"),
+            ],
+        )
+    )
+    async with watching(client) as items:
+        assert await anext(items) == listing(A, B)
+        assert await anext(items) == Entry("checkout.a", b"3", 11)
+        assert await anext(items) == GONE
+        assert await anext(items) == Entry("checkout.c", None, 13)
+    assert [subscription.ended for subscription in client.subscriptions] == [True]
+
+
+async def test_the_consumer_asks_for_its_part_of_the_bucket_only() -> None:
+    client = FakeClient((0, []))
+    async with watching(client) as items:
+        assert await anext(items) == Listing({})
+    [(subject, body)] = client.requests
+    assert subject.startswith("$JS.API.CONSUMER.CREATE.KV_rulesets.watch_")
+    assert subject.endswith(".$KV.rulesets.checkout.>")
+    config = body["config"]
+    assert isinstance(config, dict)
+    assert config["filter_subject"] == "$KV.rulesets.checkout.>"
+    assert (config["deliver_policy"], config["ack_policy"]) == ("last_per_subject", "none")
+    assert config["deliver_subject"] == "_INBOX.0"
+
+
+async def test_a_deletion_is_part_of_a_listing() -> None:
+    client = FakeClient((1, [value("checkout.c", b"", 12, nth=1, operation="DEL")]))
+    async with watching(client) as items:
+        assert await anext(items) == listing(GONE)
+
+
+async def test_an_empty_value_is_no_deletion() -> None:
+    client = FakeClient((1, [value("checkout.a", b"", 5, nth=1)]))
+    async with watching(client) as items:
+        assert await anext(items) == listing(Entry("checkout.a", b"", 5))
+
+
+async def test_values_that_were_purged_before_they_were_sent_do_not_hold_up_the_listing() -> None:
+    client = FakeClient(
+        (2, [value("checkout.a", b"1", 7, nth=1, pending=1), heartbeat(1), value("checkout.b", b"2", 9, nth=2)])
+    )
+    async with watching(client) as items:
+        assert await anext(items) == listing(A)
+        assert await anext(items) == B
+
+
+async def test_flow_control_is_answered_and_is_no_end_of_the_listing() -> None:
+    client = FakeClient(
+        (
+            2,
+            [
+                value("checkout.a", b"1", 7, nth=1, pending=1),
+                control(reply="$JS.FC.1"),
+                control(Nats_Last_Consumer="1", Nats_Consumer_Stalled="$JS.FC.2"),
+                value("checkout.b", b"2", 9, nth=2),
+            ],
+        )
+    )
+    async with watching(client) as items:
+        assert await anext(items) == listing(A, B)
+    assert client.published == ["$JS.FC.1", "$JS.FC.2"]
+
+
+@pytest.mark.parametrize(
+    "gap",
+    [
+        SILENCE,
+        heartbeat(3),
+        value("checkout.b", b"2", 9, nth=4),
+        control("409", Description="Consumer Deleted"),
+    ],
+    ids=["silence", "heartbeat", "sequence", "deleted"],
+)
+async def test_after_a_gap_the_watch_starts_anew_with_a_listing(gap: Msg | Exception) -> None:
+    client = FakeClient(
+        (1, [value("checkout.a", b"1", 7, nth=1), value("checkout.b", b"0", 8, nth=2), gap]),
+        (2, [value("checkout.a", b"1", 7, nth=1, pending=1), value("checkout.b", b"2", 9, nth=2)]),
+    )
+    async with watching(client) as items:
+        assert await anext(items) == listing(A)
+        assert await anext(items) == Entry("checkout.b", b"0", 8)
+        assert await anext(items) == listing(A, B)
+    assert [subscription.ended for subscription in client.subscriptions] == [True, True]
+    names = [subject.split(".")[5] for subject, _ in client.requests]
+    assert len(set(names)) == 2, "a new consumer has a new name"
+
+
+async def test_a_lost_connection_comes_out() -> None:
+    client = FakeClient((0, [LOST]))
+    async with watching(client) as items:
+        await anext(items)
+        with pytest.raises(nats.errors.ConnectionClosedError):
+            await anext(items)
+    assert client.subscriptions[0].ended

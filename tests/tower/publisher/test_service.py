@@ -1,0 +1,261 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from tailslide_core.naming import FlagId
+from tailslide_runtime.bucket_watch import Entry
+from tailslide_tower.database import DatabaseUnavailableError
+from tailslide_tower.metrics import TowerMetrics
+from tailslide_tower.publisher import service
+from tailslide_tower.publisher.bucket import BucketError, MemoryBucket
+from tailslide_tower.publisher.service import Publisher
+from tailslide_tower.publisher.store import Wanted
+
+ONE, TWO = FlagId("shop", "one"), FlagId("shop", "two")
+
+
+class MemoryRulesets:
+    """A database that is a dictionary."""
+
+    def __init__(self, values: dict[str, bytes]) -> None:
+        self.values = values
+        self.invalid: frozenset[str] = frozenset()
+        self.is_away = False
+
+    async def all(self) -> AsyncIterator[Wanted]:
+        for key in sorted(self.values.keys() | self.invalid):
+            yield await self.of([key])
+
+    async def of(self, keys: Collection[str]) -> Wanted:
+        if self.is_away:
+            raise DatabaseUnavailableError("Connection refused")
+        values = {key: self.values[key] for key in keys if key in self.values and key not in self.invalid}
+        return Wanted(values, self.invalid & set(keys))
+
+
+class Scene:
+    """A publisher between a database and a bucket in memory. Only `look_every_s` passes in real time."""
+
+    def __init__(self, **values: bytes) -> None:
+        self.rulesets = MemoryRulesets({f"shop.{key}": value for key, value in values.items()})
+        self.bucket = MemoryBucket()
+        self.metrics = TowerMetrics()
+        self.publisher = Publisher(self.rulesets, self.metrics, look_every_s=0.001)
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.publisher.serve(self.bucket))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def values(self) -> dict[str, bytes | None]:
+        return {key: entry.value for key, entry in (self.bucket.entries or {}).items()}
+
+    def live(self) -> dict[str, bytes | None]:
+        return {key: value for key, value in self.values().items() if value is not None}
+
+    async def settled(self) -> None:
+        await until(lambda: self.publisher.published and self.live() == self.rulesets.values)
+
+    def counted(self, name: str) -> float:
+        return self.metrics.registry.get_sample_value(f"tailslide_tower_{name}") or 0.0
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():
+            await asyncio.sleep(0)
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "FIRST_BACKOFF_S", 0.001)
+    monkeypatch.setattr(service, "MAX_BACKOFF_S", 0.001)
+
+
+async def test_a_bucket_that_is_not_there_is_made_and_filled() -> None:
+    scene = Scene(one=b"1", two=b"2")
+    async with scene.serving():
+        await scene.settled()
+    assert scene.values() == {"shop.one": b"1", "shop.two": b"2"}
+    assert scene.counted("last_full_comparison_timestamp_seconds") > 0
+
+
+async def test_only_what_differs_is_written() -> None:
+    scene = Scene(one=b"1", two=b"2")
+    await scene.bucket.ensure()
+    await scene.bucket.put("shop.one", b"1", 0)
+    await scene.bucket.put("shop.two", b"old", 0)
+    async with scene.serving():
+        await scene.settled()
+    assert scene.bucket.writes == 3
+
+
+async def test_what_the_database_does_not_have_is_deleted_whatever_its_key() -> None:
+    scene = Scene(one=b"1")
+    await scene.bucket.ensure()
+    for key in ("shop.gone", "nonsense"):
+        await scene.bucket.put(key, b"x", 0)
+    async with scene.serving():
+        await scene.settled()
+    assert scene.values() == {"shop.one": b"1", "shop.gone": None, "nonsense": None}
+    assert scene.metrics.registry.get_sample_value("tailslide_tower_publishes_total", {"operation": "delete"}) == 2
+
+
+async def test_a_change_a_deletion_and_a_new_flag_over_a_deleted_one_arrive() -> None:
+    scene = Scene(one=b"1")
+    async with scene.serving():
+        await scene.settled()
+        for value in (b"2", None, b"3"):
+            if value is None:
+                del scene.rulesets.values["shop.one"]
+            else:
+                scene.rulesets.values["shop.one"] = value
+            scene.publisher.changed(ONE)
+            assert not scene.publisher.published
+            await scene.settled()
+            assert scene.values() == {"shop.one": value}
+
+
+async def test_changes_while_there_is_no_connection_wait_and_are_told() -> None:
+    scene = Scene(one=b"1")
+    scene.publisher.changed(ONE)
+    scene.publisher.changed(TWO)
+    assert (scene.publisher.pending, scene.publisher.published) == (2, False)
+    async with scene.serving():
+        await scene.settled()
+    assert (scene.publisher.pending, scene.publisher.published) == (0, False)
+
+
+async def test_an_older_value_never_replaces_a_newer_one_that_came_between_reading_and_writing() -> None:
+    scene = Scene(one=b"1")
+    async with scene.serving():
+        await scene.settled()
+        read = scene.rulesets.of
+        reads = 0
+
+        async def of(keys: Collection[str]) -> Wanted:
+            nonlocal reads
+            reads += 1
+            wanted = await read(keys)
+            if reads == 1:  # another Tower changes the flag and publishes it, before we have written what we read
+                scene.rulesets.values["shop.one"] = b"3"
+                entry = await scene.bucket.get("shop.one")
+                assert entry is not None
+                await scene.bucket.put("shop.one", b"3", entry.revision)
+            return wanted
+
+        scene.rulesets.of = of  # type: ignore[method-assign] # the other Tower comes in exactly here
+        scene.rulesets.values["shop.one"] = b"2"
+        scene.publisher.changed(ONE)
+        await scene.settled()
+    assert scene.values() == {"shop.one": b"3"}
+    assert reads == 2
+
+
+@pytest.mark.parametrize("lose", ["bucket", "keys"])
+async def test_a_bucket_that_is_lost_while_connected_is_filled_again(lose: str) -> None:
+    scene = Scene(one=b"1", two=b"2")
+    async with scene.serving():
+        await scene.settled()
+        scene.bucket.entries = None if lose == "bucket" else {}
+        await until(lambda: scene.live() == scene.rulesets.values)
+        await scene.settled()
+
+
+async def test_a_change_that_finds_no_bucket_makes_it_again() -> None:
+    scene = Scene(one=b"1", two=b"2")
+
+    async def silent() -> int:
+        raise BucketError("no answer in time")
+
+    scene.bucket.count = silent  # type: ignore[method-assign] # so that only the change can find out
+    async with scene.serving():
+        await scene.settled()
+        scene.bucket.entries = None
+        scene.publisher.changed(ONE)
+        await scene.settled()
+    assert scene.counted("publish_failures_total") > 0
+
+
+async def test_a_database_that_is_away_empties_no_bucket() -> None:
+    scene = Scene(one=b"1")
+    await scene.bucket.ensure()
+    await scene.bucket.put("shop.one", b"0", 0)
+    await scene.bucket.put("shop.gone", b"0", 0)
+    scene.rulesets.is_away = True
+    async with scene.serving():
+        await until(lambda: scene.counted("publish_failures_total") >= 3)
+        assert scene.values() == {"shop.one": b"0", "shop.gone": b"0"}
+        assert not scene.publisher.published
+        scene.rulesets.is_away = False
+        await scene.settled()
+
+
+async def test_a_value_that_is_refused_spoils_nothing_else_and_is_tried_again() -> None:
+    scene = Scene(one=b"1", two=b"2")
+    put = scene.bucket.put
+    refusing = True
+
+    async def put_unless_refused(key: str, value: bytes | None, revision: int) -> None:
+        if key == "shop.one" and refusing:
+            raise BucketError("maximum payload exceeded")
+        await put(key, value, revision)
+
+    scene.bucket.put = put_unless_refused  # type: ignore[method-assign] # what a server with a small limit does
+    async with scene.serving():
+        await until(lambda: scene.counted("publish_failures_total") >= 3)
+        assert scene.live() == {"shop.two": b"2"}
+        assert (scene.publisher.pending, scene.publisher.published) == (1, False)
+        refusing = False
+        await scene.settled()
+
+
+async def test_what_is_published_of_a_row_that_is_not_valid_stays() -> None:
+    scene = Scene(one=b"broken", two=b"2")
+    scene.rulesets.invalid = frozenset({"shop.one"})
+    await scene.bucket.ensure()
+    await scene.bucket.put("shop.one", b"last good", 0)
+    scene.publisher.changed(ONE)
+    async with scene.serving():
+        await until(lambda: scene.publisher.published)
+    assert scene.values() == {"shop.one": b"last good", "shop.two": b"2"}
+
+
+async def test_a_lost_connection_forgets_no_change() -> None:
+    scene = Scene(one=b"1")
+    hanging = asyncio.Event()
+
+    async def hang(key: str) -> Entry | None:
+        hanging.set()
+        await asyncio.Event().wait()
+        return None
+
+    async with scene.serving():
+        await scene.settled()
+        scene.bucket.get = hang  # type: ignore[method-assign] # the server does not answer any more
+        scene.rulesets.values["shop.one"] = b"2"
+        scene.publisher.changed(ONE)
+        await hanging.wait()
+    assert (scene.publisher.pending, scene.live()) == (1, {"shop.one": b"1"})
+    scene.bucket = MemoryBucket()
+    async with scene.serving():
+        await scene.settled()
+
+
+async def test_a_defect_comes_out() -> None:
+    scene = Scene(one=b"1")
+
+    async def broken(key: str, value: bytes | None, revision: int) -> None:
+        raise ZeroDivisionError
+
+    scene.bucket.put = broken  # type: ignore[method-assign] # a defect in the adapter
+    with pytest.raises(ExceptionGroup) as caught:
+        await scene.publisher.serve(scene.bucket)
+    assert caught.group_contains(ZeroDivisionError)

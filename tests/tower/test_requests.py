@@ -1,0 +1,148 @@
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.test_utils import make_mocked_request
+
+from tailslide_core.errors import ContractError
+from tailslide_runtime.http import ApiError
+from tailslide_tower.flags.models import FlagChange, FlagCreate
+from tailslide_tower.requests import (
+    Page,
+    Precondition,
+    path_key,
+    read_body,
+    read_no_query,
+    read_page,
+    read_precondition,
+)
+
+
+def request(
+    path: str = "/", body: bytes = b"", content_type: str = "application/json", match: dict[str, str] | None = None
+) -> Any:
+    headers = {"Content-Type": content_type, "Content-Length": str(len(body))} if body else {}
+    return make_mocked_request("POST", path, headers, payload=arrived(body), match_info=match or {})
+
+
+def arrived(body: bytes) -> StreamReader:
+    if not body:
+        return EMPTY_PAYLOAD
+    reader = StreamReader(Mock(_reading_paused=False), limit=2**16)
+    reader.feed_data(body)
+    reader.feed_eof()
+    return reader
+
+
+async def refusal(body: bytes, content_type: str = "application/json") -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        await read_body(request(body=body, content_type=content_type), FlagCreate)
+    return caught.value
+
+
+async def test_a_body_is_read_as_its_model() -> None:
+    flag = await read_body(request(body=b'{"key": "new-checkout", "rollout": 25}'), FlagCreate)
+    assert flag.model_dump(exclude_unset=True) == {"key": "new-checkout", "rollout": 25.0}
+
+
+async def test_an_empty_body_has_no_fields() -> None:
+    assert (await read_body(request(), FlagChange)).model_fields_set == set()
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "message"),
+    [
+        (b"{", "body", "expected JSON: "),
+        (b"[]", "body", "expected a JSON object"),
+        (b"null", "body", "expected a JSON object"),
+        (b"{}", "key", "a value is required"),
+        (b'{"key": "k", "colour": 1}', "colour", "unknown field"),
+        (b'{"key": "k", "active": 1}', "active", "input should be a valid boolean, got 1"),
+        (b'{"key": "k", "active": "true"}', "active", "input should be a valid boolean, got 'true'"),
+        (b'{"key": "k", "rollout": "5"}', "rollout", "input should be a valid number, got '5'"),
+        (b'{"key": "k", "rollout": true}', "rollout", "input should be a valid number, got True"),
+        (b'{"key": "k", "rollout": null}', "rollout", "input should be a valid number, got None"),
+        (b'{"key": "k", "allow": "u1"}', "allow", "input should be a valid list, got 'u1'"),
+        (b'{"key": "k", "allow": ["u1", 2]}', "allow[1]", "input should be a valid string, got 2"),
+        (b'{"key": "k", "allow": [""]}', "allow[0]", "string should have at least 1 character, got ''"),
+        (b'{"key": "k", "deny": ["\\u0000"]}', "deny[0]", "expected text without the character U+0000"),
+        (b'{"key": "k", "circuit": 5}', "circuit", "input should be a valid dictionary"),
+        (b'{"key": "k", "circuit": {"min_calls": 2.5}}', "circuit.min_calls", "input should be a valid integer"),
+        (b'{"key": "k", "circuit": {"recovery": {"x": 1}}}', "circuit.recovery.x", "unknown field"),
+        (b'{"key": "k", "circuit": {"reset_generation": 7}}', "circuit.reset_generation", "expected to be left out"),
+        (b'{"key": "k", "version": 7}', "version", "expected to be left out"),
+        (b'{"key": "k", "updated_at": null}', "updated_at", "expected to be left out"),
+        (b'{"key": "k", "rules": [{"when": []}]}', "rules[0].rollout", "a value is required"),
+        (
+            b'{"key": "k", "rules": [{"when": [{"attribute": "a", "operator": "in", "values": [1, "\\u0000"]}]}]}',
+            "rules[0].when[0].values[1]",
+            "expected text without the character U+0000",
+        ),
+    ],
+)
+async def test_what_a_body_must_not_say_is_refused_by_field(body: bytes, field: str, message: str) -> None:
+    error = await refusal(body)
+    assert (error.status, error.field) == (400, field)
+    assert error.message.startswith(message)
+
+
+async def test_a_change_keeps_the_key() -> None:
+    with pytest.raises(ApiError) as caught:
+        await read_body(request(body=b'{"key": "other"}'), FlagChange)
+    assert (caught.value.status, caught.value.field) == (400, "key")
+
+
+async def test_a_body_must_be_json_by_its_content_type() -> None:
+    error = await refusal(b"key=k", "application/x-www-form-urlencoded")
+    assert (error.status, error.code, error.field) == (415, "UNSUPPORTED_MEDIA_TYPE", "Content-Type")
+
+
+def test_pages() -> None:
+    assert read_page(request("/")) == Page(limit=100, after="")
+    assert read_page(request("/?limit=500&after=a-1")) == Page(limit=500, after="a-1")
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=ten", "limit=", "offset=5"])
+def test_a_page_that_cannot_be_is_refused(query: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        read_page(request(f"/?{query}"))
+    assert (caught.value.status, caught.value.field) == (400, query.partition("=")[0])
+
+
+def test_keys_are_checked_wherever_they_stand() -> None:
+    with pytest.raises(ContractError, match="after: expected 1 to 63 characters"):
+        read_page(request("/?after=A"))
+    with pytest.raises(ContractError, match="flag: expected 1 to 63 characters"):
+        path_key(request(match={"flag": "a.b"}), "flag")
+    assert path_key(request(match={"flag": "a-b"}), "flag") == "a-b"
+
+
+def test_a_query_where_none_is_known_is_refused() -> None:
+    read_no_query(request("/"))
+    with pytest.raises(ApiError) as caught:
+        read_no_query(request("/?force=1"))
+    assert caught.value.field == "force"
+
+
+def precondition(header: str | None) -> Precondition:
+    return read_precondition(make_mocked_request("PATCH", "/", {} if header is None else {"If-Match": header}))
+
+
+@pytest.mark.parametrize("header", [None, "*", '"7"', '"6", "7"'])
+def test_a_precondition_that_holds(header: str | None) -> None:
+    precondition(header).check(7)
+
+
+@pytest.mark.parametrize("header", ['"6"', 'W/"7"', '"6", "8"'])
+def test_a_precondition_that_does_not_hold(header: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        precondition(header).check(7)
+    assert (caught.value.status, caught.value.code) == (412, "PRECONDITION_FAILED")
+
+
+@pytest.mark.parametrize("header", ["7", "", "version 7"])
+def test_a_precondition_that_is_none_is_refused(header: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        precondition(header)
+    assert (caught.value.status, caught.value.field) == (400, "If-Match")

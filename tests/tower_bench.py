@@ -1,0 +1,273 @@
+"""A Tower on real servers of its own, for the integration tests: started in this process, or as a process to kill.
+
+Not on the servers that all tests share: Tower makes the bucket equal to its database, so it would delete the rulesets
+of other tests.
+"""
+
+import asyncio
+import io
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import asyncpg
+import nats
+import nats.js.errors
+import orjson
+from nats.aio.client import Client
+from pydantic import SecretStr
+from real_servers import RealServers
+
+from tailslide_core.contracts import decode_ruleset
+from tailslide_core.naming import RULESETS_BUCKET, bucket_stream, bucket_subject
+from tailslide_core.ruleset import Ruleset
+from tailslide_runtime.bucket_watch import Entry, Listing, watch_bucket
+from tailslide_runtime.settings import ListenAddress
+from tailslide_tower.app import serve
+from tailslide_tower.settings import TowerSettings
+
+TOKEN = "a-token-for-the-tests-of-tower"
+TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def error(self) -> tuple[int, str, str | None]:
+        """Return status, code and field."""
+        error = self.body["error"]
+        assert error["message"], "an error without a message"
+        return self.status, error["code"], error.get("field")
+
+
+class Tower:
+    """A running Tower, reached at its unix socket."""
+
+    def __init__(self, socket: Path, session: aiohttp.ClientSession) -> None:
+        self.socket = socket
+        self._session = session
+
+    async def call(
+        self, method: str, path: str, body: object = None, *, data: bytes | None = None, **headers: str
+    ) -> Answer:
+        """Ask the API; `body` is sent as JSON, `data` as it is. Names of headers are written with `_`."""
+        sent = {"Authorization": f"Bearer {TOKEN}"} | {
+            name.replace("_", "-"): value for name, value in headers.items() if value
+        }
+        if body is not None:
+            data = orjson.dumps(body)
+            sent.setdefault("Content-Type", "application/json")
+        url = f"http://tower{path if path.startswith(('/healthz', '/readyz', '/metrics')) else '/api/v1' + path}"
+        async with self._session.request(
+            method, url, data=None if data is None else io.BytesIO(data), headers=sent
+        ) as answer:
+            raw = await answer.read()
+            is_json = answer.content_type == "application/json"
+            return Answer(answer.status, orjson.loads(raw) if is_json else raw, answer.headers)
+
+    async def ok(self, method: str, path: str, body: object = None) -> Any:
+        """Ask the API and return the body of an answer that is a success."""
+        answer = await self.call(method, path, body)
+        assert answer.status < 300, answer
+        return answer.body
+
+    async def until_published(self) -> None:
+        """Wait until Tower says that bucket and database are equal."""
+
+        async def published() -> bool:
+            return bool((await self.call("GET", "/readyz")).body["published"])
+
+        await until(published)
+
+
+class TowerBench:
+    """A database of one's own on servers that may be killed, and the Towers on it."""
+
+    def __init__(self, servers: RealServers, folder: Path, database_url: str) -> None:
+        self.servers = servers
+        self.database_url = database_url
+        self._folder = folder
+        self.nats_url = servers.endpoints.nats_url
+
+    def settings(self, token: str | None = TOKEN) -> TowerSettings:
+        """Return the settings of one more Tower."""
+        return TowerSettings(
+            database_url=SecretStr(self.database_url),
+            nats_url=SecretStr(self.nats_url),
+            tower_listen=ListenAddress(path=self._folder / f"{uuid4().hex[:8]}.sock"),
+            api_token=None if token is None else SecretStr(token),
+        )
+
+    @asynccontextmanager
+    async def tower(self, token: str | None = TOKEN) -> AsyncIterator[Tower]:
+        """Run a Tower in this process; it is ready, though perhaps not connected to NATS yet."""
+        settings = self.settings(token)
+        task = asyncio.create_task(serve(settings))
+        try:
+            async with self._reached(settings, task) as tower:
+                yield tower
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    @asynccontextmanager
+    async def tower_process(self) -> AsyncIterator[tuple[Tower, asyncio.subprocess.Process]]:
+        """Run a Tower as a process; it is killed at the end of the block, if it still runs then."""
+        settings = self.settings()
+        process = await self._start({"TAILSLIDE_TOWER_LISTEN": str(settings.tower_listen)})
+        ended = asyncio.create_task(process.communicate())
+        try:
+            async with self._reached(settings, ended) as tower:
+                yield tower, process
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await ended
+
+    async def run_process(self, more: Mapping[str, str]) -> tuple[int, str]:
+        """Run a Tower that is not to start; return its exit status and what it said."""
+        process = await self._start(more)
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                _, said = await process.communicate()
+        except TimeoutError:
+            process.kill()
+            await process.communicate()
+            raise
+        assert process.returncode is not None
+        return process.returncode, said.decode()
+
+    async def _start(self, more: Mapping[str, str]) -> asyncio.subprocess.Process:
+        """Start a process with the settings of this bench and no others."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TAILSLIDE_")}
+        own = {
+            "TAILSLIDE_DATABASE_URL": self.database_url,
+            "TAILSLIDE_NATS_URL": self.nats_url,
+            "TAILSLIDE_API_TOKEN": TOKEN,
+        }
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tailslide_tower.main"),
+            env={**inherited, **own, **more},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+    @asynccontextmanager
+    async def _reached(self, settings: TowerSettings, life: "asyncio.Task[Any]") -> AsyncIterator[Tower]:
+        socket = settings.tower_listen.path
+        assert socket is not None
+        async with aiohttp.ClientSession(
+            connector=aiohttp.UnixConnector(str(socket)), timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)
+        ) as session:
+            tower = Tower(socket, session)
+
+            async def ready() -> bool:
+                if life.done():
+                    life.result()
+                    raise AssertionError("Tower has ended")
+                try:
+                    return (await tower.call("GET", "/readyz")).status == 200
+                except aiohttp.ClientConnectionError:
+                    return False
+
+            await until(ready)
+            yield tower
+
+    @asynccontextmanager
+    async def nats(self) -> AsyncIterator[Client]:
+        """Connect to NATS."""
+        client = await nats.connect(self.nats_url, allow_reconnect=False)
+        try:
+            yield client
+        finally:
+            await client.close()
+
+    async def entries(self) -> dict[str, Entry]:
+        """Return the whole bucket as sidecars read it; empty when there is none."""
+        async with self.nats() as client:
+            try:
+                await client.jetstream().stream_info(bucket_stream(RULESETS_BUCKET))
+            except nats.js.errors.NotFoundError:
+                return {}
+            async with asyncio.timeout(TIMEOUT_S), aclosing(watch_bucket(client, RULESETS_BUCKET, ">")) as watch:
+                async for item in watch:
+                    assert isinstance(item, Listing)
+                    return item.entries
+        raise AssertionError("no listing came")
+
+    async def rulesets(self) -> dict[str, Ruleset]:
+        """Return the rulesets in the bucket."""
+        return {
+            key: decode_ruleset(entry.value) for key, entry in (await self.entries()).items() if entry.value is not None
+        }
+
+    async def until_rulesets(self, holds: Callable[[dict[str, Ruleset]], bool]) -> dict[str, Ruleset]:
+        """Wait until the bucket is as asked for; return it."""
+
+        async def check() -> bool:
+            return holds(await self.rulesets())
+
+        await until(check)
+        return await self.rulesets()
+
+    async def delete_bucket(self) -> None:
+        """Delete the bucket, if it is there."""
+        async with self.nats() as client:
+            with suppress(nats.js.errors.NotFoundError):
+                await client.jetstream().delete_key_value(RULESETS_BUCKET)
+
+    async def purge_bucket(self) -> None:
+        """Take all messages out of the bucket, of which no watcher hears."""
+        async with self.nats() as client:
+            await client.jetstream().purge_stream(bucket_stream(RULESETS_BUCKET))
+
+    async def delete_key(self, key: str) -> None:
+        """Delete one key, as anybody could."""
+        async with self.nats() as client:
+            subject = bucket_subject(RULESETS_BUCKET, key)
+            await client.jetstream().publish(subject, b"", headers={"KV-Operation": "DEL"})
+
+    async def sql(self, statement: str) -> None:
+        """Change the database behind Tower's back."""
+        connection = await asyncpg.connect(self.database_url)
+        await connection.execute(statement)
+        await connection.close()
+
+
+@asynccontextmanager
+async def tower_bench(servers: RealServers, folder: Path) -> AsyncIterator[TowerBench]:
+    """Make a database for one test, and an absent bucket; drop the database at the end."""
+    admin_url = servers.endpoints.database_url.replace("+asyncpg", "")
+    name = f"tower_{uuid4().hex[:12]}"
+    async with AsyncExitStack() as ending:
+        admin = await asyncpg.connect(admin_url)
+        await admin.execute(f"CREATE DATABASE {name}")
+        await admin.close()
+        ending.push_async_callback(_drop, admin_url, name)
+        bench = TowerBench(servers, folder, f"{admin_url.rpartition('/')[0]}/{name}")
+        await bench.delete_bucket()
+        yield bench
+
+
+async def _drop(admin_url: str, name: str) -> None:
+    admin = await asyncpg.connect(admin_url)
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
+
+
+async def until(holds: Callable[[], Awaitable[bool]], timeout_s: float = TIMEOUT_S) -> None:
+    """Wait until the condition holds; fail when it does not in time."""
+    async with asyncio.timeout(timeout_s):
+        while not await holds():
+            await asyncio.sleep(0.02)

@@ -1,0 +1,83 @@
+"""Tower, put together: the HTTP application and the parts that run beside it. Decides nothing by itself."""
+
+import asyncio
+
+import structlog
+from aiohttp import web
+from nats.aio.client import Client
+
+from tailslide_runtime.http import errors_as_json, listen
+from tailslide_runtime.jetstream import Link
+from tailslide_tower import access, health
+from tailslide_tower.apps import routes as apps
+from tailslide_tower.apps.service import AppService
+from tailslide_tower.auth import middleware as auth
+from tailslide_tower.auth.service import TokenService
+from tailslide_tower.auth.store import TokenStore
+from tailslide_tower.database import Database
+from tailslide_tower.flags import routes as flags
+from tailslide_tower.flags.service import FlagService
+from tailslide_tower.metrics import TowerMetrics
+from tailslide_tower.publisher.bucket import JetStreamBucket
+from tailslide_tower.publisher.service import Publisher
+from tailslide_tower.publisher.store import DatabaseRulesets
+from tailslide_tower.requests import MAX_BODY_BYTES
+from tailslide_tower.settings import TowerSettings
+
+log = structlog.get_logger()
+
+SHUTDOWN_TIMEOUT_S = 5.0
+
+
+def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService) -> web.Application:
+    """Return the HTTP application."""
+    api = web.Application(middlewares=[auth.require_token])
+    api[auth.TOKENS] = tokens
+    api[apps.APPS] = AppService(parts.database)
+    api[flags.FLAGS] = FlagService(parts.database, parts.publisher.changed)
+    api.add_routes([*apps.routes, *flags.routes])
+
+    app = web.Application(
+        middlewares=[access.observe, errors_as_json, access.answer_for_database], client_max_size=MAX_BODY_BYTES
+    )
+    app[access.METRICS] = metrics
+    app[health.PARTS] = parts
+    app.add_routes(health.routes)
+    app.add_subapp("/api/v1", api)
+    return app
+
+
+async def serve(settings: TowerSettings) -> None:
+    """Run Tower until cancelled; raise `StartError` when it cannot start. Everything is closed at the end."""
+    database = Database(settings.database_url.get_secret_value())
+    try:
+        await database.prepare()
+        tokens = TokenService(TokenStore(database))
+        await tokens.ensure_environment(settings.api_token.get_secret_value() if settings.api_token else None)
+        metrics = TowerMetrics()
+        publisher = Publisher(DatabaseRulesets(database), metrics)
+        link = Link(
+            settings.nats_url.get_secret_value(),
+            name="tower",
+            token=settings.sdk_key.get_secret_value() if settings.sdk_key else None,
+        )
+        metrics.follow(pending=lambda: publisher.pending, nats_connected=lambda: float(link.status.connected))
+
+        async def publish(client: Client) -> None:
+            metrics.connected()
+            await publisher.serve(JetStreamBucket(client))
+
+        runner = web.AppRunner(
+            build(health.Parts(database, link.status, publisher), metrics, tokens),
+            access_log=None,
+            shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+        )
+        try:
+            address = await listen(runner, settings.tower_listen, "TAILSLIDE_TOWER_LISTEN")
+            log.info("tower listens", address=str(address), database=database.address)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(link.run(publish))
+        finally:
+            await runner.cleanup()
+    finally:
+        await database.close()

@@ -1,0 +1,1 @@
+"""Apps: what flags belong to, and what a sidecar serves."""

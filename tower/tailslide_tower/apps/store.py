@@ -1,0 +1,65 @@
+"""Apps in the database."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tailslide_tower.apps.models import App
+from tailslide_tower.database import metadata
+from tailslide_tower.requests import Page
+
+apps = sa.Table(
+    "apps",
+    metadata,
+    sa.Column("key", sa.Text(collation="C"), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+)
+
+
+def _app(row: sa.Row[tuple[str, str, datetime, datetime]]) -> App:
+    return App(row.key, row.name, row.created_at, row.updated_at)
+
+
+class AppStore:
+    """Reads and writes apps inside the transaction of a caller."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def page(self, page: Page) -> list[App]:
+        """Return the apps of a page and, if there are more, one of them."""
+        query = sa.select(apps).where(apps.c.key > page.after).order_by(apps.c.key).limit(page.limit + 1)
+        return [_app(row) for row in await self._connection.execute(query)]
+
+    async def get(self, key: str) -> App | None:
+        """Return an app."""
+        row = (await self._connection.execute(sa.select(apps).where(apps.c.key == key))).first()
+        return None if row is None else _app(row)
+
+    async def lock(self, key: str) -> App | None:
+        """Return an app that stays as it is, and without new flags, until the end of the transaction."""
+        row = (await self._connection.execute(sa.select(apps).where(apps.c.key == key).with_for_update())).first()
+        return None if row is None else _app(row)
+
+    async def keep(self, key: str) -> bool:
+        """Whether there is such an app; if so, it is not deleted before the end of the transaction."""
+        query = sa.select(apps.c.key).where(apps.c.key == key).with_for_update(read=True, key_share=True)
+        return await self._connection.scalar(query) is not None
+
+    async def add(self, app: App) -> bool:
+        """Add an app; False when its key is taken."""
+        values = {"key": app.key, "name": app.name, "created_at": app.created_at, "updated_at": app.updated_at}
+        statement = insert(apps).values(values).on_conflict_do_nothing().returning(apps.c.key)
+        return await self._connection.scalar(statement) is not None
+
+    async def rename(self, key: str, name: str, now: datetime) -> None:
+        """Give an app another name."""
+        await self._connection.execute(sa.update(apps).where(apps.c.key == key).values(name=name, updated_at=now))
+
+    async def delete(self, key: str) -> None:
+        """Delete an app, which has no flags."""
+        await self._connection.execute(sa.delete(apps).where(apps.c.key == key))

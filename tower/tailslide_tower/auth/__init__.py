@@ -1,0 +1,1 @@
+"""Who may use the API: bearer tokens. There are no users, roles or sessions here."""

@@ -1,0 +1,184 @@
+"""The database: its engine, its errors, and its schema brought up to date. The tables belong to the subjects.
+
+Fails closed: without PostgreSQL nothing can be read or changed, and `DatabaseUnavailableError` says so within
+seconds. The pool makes new connections by itself when the server is back.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import orjson
+import sqlalchemy as sa
+import structlog
+from alembic import command
+from alembic.config import Config
+from alembic.util.exc import CommandError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from tailslide_runtime.errors import StartError
+
+log = structlog.get_logger()
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "uq": "%(table_name)s_%(column_0_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    }
+)
+
+CONNECT_TIMEOUT_S = 3.0
+COMMAND_TIMEOUT_S = 5.0
+POOL_TIMEOUT_S = 5.0
+START_PATIENCE_S = 10.0
+"""How long a start waits for the database: servers that start together must not depend on their order."""
+RETRY_S = 0.5
+PROBE_TIMEOUT_S = 2.0
+
+VARIABLE = "TAILSLIDE_DATABASE_URL"
+MIGRATIONS_LOCK = 0x7A11_511D_E000_0001
+"""Key of the advisory lock under which the schema is changed."""
+
+# SQLSTATE classes (PostgreSQL, appendix A): connection, resources, operator intervention, authorisation.
+_UNAVAILABLE_CLASSES = ("08", "53", "57", "28")
+_HOPELESS_STATES = ("28P01", "28000", "3D000")
+"""Wrong password, unknown user, unknown database: waiting does not help."""
+
+
+class DatabaseUnavailableError(Exception):
+    """PostgreSQL cannot be reached, or does not answer, now."""
+
+
+class Database:
+    """A pool of connections to one PostgreSQL database."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.address = f"{parts.hostname}:{parts.port or 5432}{parts.path}"
+        """Where it is, fit for logs."""
+
+        # asyncpg reads the URL itself, so that it means what libpq takes it for (sslmode, several hosts, a socket).
+        async def connect() -> asyncpg.Connection:
+            return await asyncpg.connect(
+                url,
+                timeout=CONNECT_TIMEOUT_S,
+                command_timeout=COMMAND_TIMEOUT_S,
+                server_settings={"application_name": "tailslide-tower", "timezone": "UTC"},
+            )
+
+        self._engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=connect,
+            pool_size=10,
+            max_overflow=0,
+            pool_timeout=POOL_TIMEOUT_S,
+            pool_pre_ping=True,
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
+        )
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """Run a transaction: committed at the end of the block, rolled back on an exception.
+
+        Raises `DatabaseUnavailableError` when the server is away; other errors of the database come out as they are.
+        """
+        try:
+            async with self._engine.begin() as connection:
+                yield connection
+        except (DBAPIError, PoolTimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            if not is_unavailable(error):
+                raise
+            raise DatabaseUnavailableError(reason_of(error)) from error
+
+    async def is_up(self) -> bool:
+        """Whether the database answers now."""
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S), self.begin() as connection:
+                await connection.execute(sa.text("SELECT 1"))
+        except (DatabaseUnavailableError, TimeoutError):
+            return False
+        return True
+
+    async def prepare(self, patience_s: float = START_PATIENCE_S) -> None:
+        """Wait for the database and bring its schema up to date; raise `StartError` when it cannot be done."""
+        deadline = asyncio.get_running_loop().time() + patience_s
+        complained = False
+        while True:
+            try:
+                await self._migrate()
+            except DatabaseUnavailableError as error:
+                if asyncio.get_running_loop().time() >= deadline or _is_hopeless(error.__cause__):
+                    raise StartError(
+                        f"{VARIABLE}: expected a PostgreSQL database at {self.address}, which cannot be used: {error}"
+                    ) from error
+                if not complained:
+                    log.warning("waiting for the database", address=self.address, error=str(error))
+                    complained = True
+                await asyncio.sleep(RETRY_S * random.uniform(0.5, 1.0))  # noqa: S311 # jitter, no secret
+            else:
+                return
+
+    async def _migrate(self) -> None:
+        async with self.begin() as connection:
+            # Two Towers that start at once take turns; the lock ends with the transaction, whatever happens.
+            await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATIONS_LOCK)))
+            try:
+                await connection.run_sync(_upgrade)
+            except CommandError as error:
+                raise StartError(
+                    f"{VARIABLE}: the database at {self.address} was made by another version of Tailslide: {error}"
+                ) from error
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._engine.dispose()
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _driver_error(error: BaseException | None) -> Any:
+    """Return what asyncpg has raised, out of what SQLAlchemy makes of it."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return error.orig.__cause__ or error.orig
+    return error
+
+
+def is_unavailable(error: Exception) -> bool:
+    """Whether an error says that the server is away, as opposed to a defect in what it was asked."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    driver = _driver_error(error)
+    if isinstance(driver, PoolTimeoutError | OSError | asyncpg.InterfaceError):  # TimeoutError is an OSError
+        return True
+    state = getattr(driver, "sqlstate", None) or ""
+    return state[:2] in _UNAVAILABLE_CLASSES or state in _HOPELESS_STATES
+
+
+def _is_hopeless(error: BaseException | None) -> bool:
+    driver = _driver_error(error)
+    return isinstance(driver, asyncpg.ClientConfigurationError) or getattr(driver, "sqlstate", None) in _HOPELESS_STATES
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the first line of what the server or the system says, without statement and parameters."""
+    driver = _driver_error(error)
+    if isinstance(driver, TimeoutError | PoolTimeoutError):
+        return "no answer in time"
+    if isinstance(driver, OSError) and driver.strerror:
+        return driver.strerror
+    return (str(driver).splitlines() or [type(driver).__name__])[0]

@@ -1,0 +1,167 @@
+"""A flag as Tower keeps it, and every change that one can undergo. Pure: the moment is an argument.
+
+What may be in a ruleset is checked by the core, by reading each new one exactly as the sidecars will.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from tailslide_core.contracts import (
+    SCHEMA,
+    Json,
+    circuit_settings,
+    circuit_settings_json,
+    decode_ruleset,
+    encode_ruleset,
+    ruleset_json,
+)
+from tailslide_core.errors import ContractError
+from tailslide_core.fields import Fields
+from tailslide_core.naming import FlagId
+from tailslide_core.ruleset import CircuitSettings, Ruleset
+from tailslide_tower.flags.models import FlagChange, FlagCreate
+from tailslide_tower.times import timestamp
+
+MAX_RULESET_BYTES = 512 * 1024
+"""Half of what a NATS server takes as one message by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A flag: its ruleset as it is published, and what only Tower knows of it."""
+
+    ruleset: Ruleset
+    description: str
+    reset_generation: int
+    """The circuit's; kept while there is no circuit, so that it never goes back."""
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def flag_id(self) -> FlagId:
+        """Return what names this flag."""
+        return self.ruleset.flag_id
+
+    @property
+    def version(self) -> int:
+        """Return the number of this version, raised by each change."""
+        return self.ruleset.version
+
+    def json(self) -> Json:
+        """Return the flag as the API shows it."""
+        shown = ruleset_json(self.ruleset)
+        del shown["schema"]
+        return shown | {"description": self.description, "created_at": timestamp(self.created_at)}
+
+
+def flag_of(row: Mapping[Any, Any]) -> Flag:
+    """Return the flag of a row of the database; raise `ContractError` when it is none that the core allows."""
+    wire = {
+        "schema": SCHEMA,
+        **{
+            name: row[name] for name in ("app", "key", "version", "active", "rollout", "salt", "allow", "deny", "rules")
+        },
+        "circuit": None if row["circuit"] is None else row["circuit"] | {"reset_generation": row["reset_generation"]},
+        "updated_at": timestamp(row["updated_at"]),
+    }
+    ruleset = decode_ruleset(orjson.dumps(wire))
+    return Flag(ruleset, row["description"], row["reset_generation"], row["created_at"], row["updated_at"])
+
+
+def row_of(flag: Flag) -> dict[str, Any]:
+    """Return the row that holds a flag."""
+    row: dict[str, Any] = ruleset_json(flag.ruleset)
+    del row["schema"]
+    if row["circuit"] is not None:
+        row["circuit"] = {name: value for name, value in row["circuit"].items() if name != "reset_generation"}
+    return row | {
+        "description": flag.description,
+        "reset_generation": flag.reset_generation,
+        "created_at": flag.created_at,
+        "updated_at": flag.updated_at,
+    }
+
+
+def created(app: str, request: FlagCreate, now: datetime) -> Flag:
+    """Return a new flag; raise `ContractError` that names the field."""
+    blank = Ruleset(app, request.key, 0, active=False, rollout=100.0, salt=request.key, circuit=CircuitSettings())
+    given = request.model_dump(exclude_unset=True)
+    if given.get("salt") is None:
+        given.pop("salt", None)
+    flag = _with(Flag(blank, "", 0, now, now), given)
+    return _stamped(flag, 1, now)
+
+
+def recreated(flag: Flag, version: int, reset_generation: int) -> Flag:
+    """Return a new flag as one that follows a deleted one of the same key.
+
+    Its version goes on, so that no precondition of old holds by chance; its circuit starts anew, whatever verdict
+    on the old one is still around.
+    """
+    return _reset(_stamped(flag, version + 1, flag.updated_at), reset_generation + 1)
+
+
+def changed(flag: Flag, request: FlagChange, now: datetime) -> Flag:
+    """Return the flag after a change, the same object when it changes nothing; raise `ContractError`."""
+    return _after(flag, request.model_dump(exclude_unset=True), now)
+
+
+def toggled(flag: Flag, active: bool | None, now: datetime) -> Flag:
+    """Return the flag turned on or off; None is the other way round."""
+    return _after(flag, {"active": not flag.ruleset.active if active is None else active}, now)
+
+
+def circuit_reset(flag: Flag, now: datetime) -> Flag:
+    """Return the flag with its circuit reset by a person."""
+    return _stamped(_reset(flag, flag.reset_generation + 1), flag.version + 1, now)
+
+
+def _after(flag: Flag, given: Json, now: datetime) -> Flag:
+    candidate = _with(flag, given)
+    if candidate == flag:
+        return flag
+    turned_on = candidate.ruleset.active and not flag.ruleset.active
+    circuit_added = candidate.ruleset.circuit is not None and flag.ruleset.circuit is None
+    # A circuit that is added starts closed: what was said of an earlier one is no longer true.
+    if turned_on or circuit_added:
+        candidate = _reset(candidate, flag.reset_generation + 1)
+    return _stamped(candidate, flag.version + 1, now)
+
+
+def _with(flag: Flag, given: Json) -> Flag:
+    """Return the flag with the given fields, version and times as they were."""
+    given = dict(given)
+    description = str(given.pop("description", flag.description))
+    circuit = given.get("circuit")
+    if isinstance(circuit, dict):
+        given["circuit"] = _merged_circuit(flag.ruleset.circuit or CircuitSettings(), circuit, flag.reset_generation)
+    ruleset = decode_ruleset(orjson.dumps(ruleset_json(flag.ruleset) | given))
+    size = len(encode_ruleset(ruleset))
+    if size > MAX_RULESET_BYTES:
+        raise ContractError("body", f"expected a flag of at most {MAX_RULESET_BYTES} bytes as JSON, got {size}")
+    return replace(flag, ruleset=ruleset, description=description)
+
+
+def _merged_circuit(current: CircuitSettings, given: Json, reset_generation: int) -> Json:
+    wire = circuit_settings_json(current)
+    recovery = given.get("recovery")
+    if isinstance(recovery, dict):
+        before = wire["recovery"]
+        given = given | {"recovery": (before if isinstance(before, dict) else {}) | recovery}
+    merged = wire | given | {"reset_generation": reset_generation}
+    return circuit_settings_json(Fields.within("circuit", lambda: circuit_settings(Fields(merged))))
+
+
+def _reset(flag: Flag, reset_generation: int) -> Flag:
+    circuit = flag.ruleset.circuit
+    if circuit is not None:
+        circuit = replace(circuit, reset_generation=reset_generation)
+    return replace(flag, ruleset=replace(flag.ruleset, circuit=circuit), reset_generation=reset_generation)
+
+
+def _stamped(flag: Flag, version: int, now: datetime) -> Flag:
+    return replace(flag, ruleset=replace(flag.ruleset, version=version, updated_at=timestamp(now)), updated_at=now)

@@ -1,0 +1,137 @@
+"""Flags in the database."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tailslide_core.errors import ContractError
+from tailslide_core.naming import FlagId
+from tailslide_tower.database import metadata
+from tailslide_tower.flags.flag import Flag, flag_of, row_of
+from tailslide_tower.requests import Page
+
+_KEY = sa.Text(collation="C")
+
+flags = sa.Table(
+    "flags",
+    metadata,
+    sa.Column("app", _KEY, sa.ForeignKey("apps.key", ondelete="RESTRICT"), primary_key=True),
+    sa.Column("key", _KEY, primary_key=True),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("rollout", sa.Double, nullable=False),
+    sa.Column("salt", sa.Text, nullable=False),
+    sa.Column("allow", JSONB, nullable=False),
+    sa.Column("deny", JSONB, nullable=False),
+    sa.Column("rules", JSONB, nullable=False),
+    sa.Column("circuit", JSONB(none_as_null=True), nullable=True),
+    sa.Column("reset_generation", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+)
+
+deleted_flags = sa.Table(
+    "deleted_flags",
+    metadata,
+    sa.Column("app", _KEY, primary_key=True),
+    sa.Column("key", _KEY, primary_key=True),
+    sa.Column("reset_generation", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+)
+"""Where deleted flags have stopped, so that a new flag of the same key goes on from there."""
+
+
+class InvalidFlagError(Exception):
+    """A row that the core does not allow: someone else has written it, or an older Tailslide with other rules."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generations:
+    """Where a deleted flag has stopped."""
+
+    version: int
+    reset_generation: int
+
+
+def read_flag(row: sa.RowMapping) -> Flag:
+    """Return the flag of a row; raise `InvalidFlagError`."""
+    try:
+        return flag_of(row)
+    except ContractError as error:
+        raise InvalidFlagError(f"the flag {row['app']}.{row['key']} in the database is not valid: {error}") from error
+
+
+class FlagStore:
+    """Reads and writes flags inside the transaction of a caller."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def page(self, app: str, page: Page) -> list[Flag]:
+        """Return the flags of a page of an app and, if there are more, one of them."""
+        query = (sa.select(flags).where(flags.c.app == app, flags.c.key > page.after).order_by(flags.c.key)).limit(
+            page.limit + 1
+        )
+        return [read_flag(row) for row in (await self._connection.execute(query)).mappings()]
+
+    async def rows_after(self, after: FlagId | None, limit: int) -> list[sa.RowMapping]:
+        """Return the rows of up to `limit` flags of all apps, those behind `after`, in order."""
+        query = sa.select(flags).order_by(flags.c.app, flags.c.key).limit(limit)
+        if after is not None:
+            query = query.where(sa.tuple_(flags.c.app, flags.c.key) > sa.tuple_(after.app, after.flag))
+        return list((await self._connection.execute(query)).mappings())
+
+    async def rows_of(self, flag_ids: Collection[FlagId]) -> list[sa.RowMapping]:
+        """Return the rows of those of the flags that are there."""
+        wanted = [(flag_id.app, flag_id.flag) for flag_id in flag_ids]
+        query = sa.select(flags).where(sa.tuple_(flags.c.app, flags.c.key).in_(wanted))
+        return list((await self._connection.execute(query)).mappings())
+
+    async def count(self, app: str) -> int:
+        """Return how many flags an app has."""
+        query = sa.select(sa.func.count()).select_from(flags).where(flags.c.app == app)
+        return int(await self._connection.scalar(query) or 0)
+
+    async def get(self, flag_id: FlagId) -> Flag | None:
+        """Return a flag."""
+        return await self._one(sa.select(flags).where(*_is(flags, flag_id)))
+
+    async def lock(self, flag_id: FlagId) -> Flag | None:
+        """Return a flag that nobody else changes before the end of the transaction."""
+        return await self._one(sa.select(flags).where(*_is(flags, flag_id)).with_for_update())
+
+    async def _one(self, query: sa.Select[Any]) -> Flag | None:
+        row = (await self._connection.execute(query)).mappings().first()
+        return None if row is None else read_flag(row)
+
+    async def add(self, flag: Flag) -> bool:
+        """Add a flag; False when its key is taken. Waits for a transaction that adds or deletes the same one."""
+        statement = insert(flags).values(row_of(flag)).on_conflict_do_nothing().returning(flags.c.key)
+        return await self._connection.scalar(statement) is not None
+
+    async def update(self, flag: Flag) -> None:
+        """Write a flag that is there."""
+        await self._connection.execute(sa.update(flags).where(*_is(flags, flag.flag_id)).values(row_of(flag)))
+
+    async def delete(self, flag: Flag) -> None:
+        """Delete a flag and note where it has stopped."""
+        app, key = flag.flag_id.app, flag.flag_id.flag
+        await self._connection.execute(sa.delete(flags).where(*_is(flags, flag.flag_id)))
+        last = {"version": flag.version, "reset_generation": flag.reset_generation}
+        statement = insert(deleted_flags).values(app=app, key=key, **last)
+        await self._connection.execute(statement.on_conflict_do_update(constraint=deleted_flags.primary_key, set_=last))
+
+    async def last_of(self, flag_id: FlagId) -> Generations | None:
+        """Return where a deleted flag of this name has stopped, if there ever was one."""
+        query = sa.select(deleted_flags).where(*_is(deleted_flags, flag_id))
+        row = (await self._connection.execute(query)).first()
+        return None if row is None else Generations(row.version, row.reset_generation)
+
+
+def _is(table: sa.Table, flag_id: FlagId) -> tuple[sa.ColumnElement[bool], ...]:
+    return table.c.app == flag_id.app, table.c.key == flag_id.flag

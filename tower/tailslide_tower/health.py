@@ -1,0 +1,52 @@
+"""`/healthz`, `/readyz` and `/metrics`: what operators and their machines ask. No token is needed for these."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from tailslide_runtime.http import json_response
+from tailslide_runtime.jetstream import LinkStatus
+from tailslide_tower.access import METRICS
+from tailslide_tower.database import Database
+from tailslide_tower.publisher.service import Publisher
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What readiness is made of."""
+
+    database: Database
+    nats: LinkStatus
+    publisher: Publisher
+
+
+PARTS = web.AppKey("parts", Parts)
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/healthz")
+async def healthz(request: web.Request) -> web.Response:
+    """200 while the process lives."""
+    return json_response({"status": "ok"})
+
+
+@routes.get("/readyz")
+async def readyz(request: web.Request) -> web.Response:
+    """200 while the API can serve, which takes the database and not NATS; otherwise 503."""
+    parts = request.app[PARTS]
+    database = await parts.database.is_up()
+    body = {
+        "ready": database,
+        "database": "up" if database else "down",
+        "nats": "up" if parts.nats.connected else "down",
+        "published": parts.publisher.published,
+        "pending": parts.publisher.pending,
+    }
+    return json_response(body, 200 if database else 503)
+
+
+@routes.get("/metrics")
+async def metrics(request: web.Request) -> web.Response:
+    """Return the metrics in the Prometheus text format."""
+    return web.Response(body=request.app[METRICS].text(), headers={"Content-Type": "text/plain; version=0.0.4"})

@@ -1,0 +1,80 @@
+"""What Tower counts, for Prometheus. What a number means stands with it; none is read by Tower itself."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class TowerMetrics:
+    """The metrics of one Tower, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "tailslide_tower_requests",
+            "HTTP requests, by method, route and status.",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self.request_seconds = Histogram(
+            "tailslide_tower_request_duration_seconds",
+            "How long HTTP requests took, by route.",
+            ["route"],
+            buckets=BUCKETS_S,
+            registry=self.registry,
+        )
+        self.database_unavailable = Counter(
+            "tailslide_tower_database_unavailable",
+            "Requests answered 503 because PostgreSQL was away.",
+            registry=self.registry,
+        )
+        self._publishes = Counter(
+            "tailslide_tower_publishes",
+            "Writes to the bucket rulesets, by operation (put, delete).",
+            ["operation"],
+            registry=self.registry,
+        )
+        self._publish_failures = Counter(
+            "tailslide_tower_publish_failures",
+            "Attempts to publish that failed, for want of NATS or of PostgreSQL; they are repeated.",
+            registry=self.registry,
+        )
+        self.last_comparison = Gauge(
+            "tailslide_tower_last_full_comparison_timestamp_seconds",
+            "When the whole bucket was last made equal to the database (Unix time).",
+            registry=self.registry,
+        )
+        self._pending = Gauge(
+            "tailslide_tower_publish_pending",
+            "Flags known to differ from the bucket.",
+            registry=self.registry,
+        )
+        self._nats_connected = Gauge(
+            "tailslide_tower_nats_connected", "1 while there is a connection to NATS.", registry=self.registry
+        )
+        self._nats_connects = Counter(
+            "tailslide_tower_nats_connects", "Connections made to NATS.", registry=self.registry
+        )
+
+    def published(self, operation: str) -> None:
+        """Count a write to the bucket."""
+        self._publishes.labels(operation).inc()
+
+    def publish_failed(self) -> None:
+        """Count an attempt to publish that failed."""
+        self._publish_failures.inc()
+
+    def connected(self) -> None:
+        """Count a connection to NATS."""
+        self._nats_connects.inc()
+
+    def follow(self, *, pending: Callable[[], float], nats_connected: Callable[[], float]) -> None:
+        """Read these gauges from their owners whenever they are asked for."""
+        self._pending.set_function(pending)
+        self._nats_connected.set_function(nats_connected)
+
+    def text(self) -> bytes:
+        """Return all metrics in the Prometheus text format."""
+        return generate_latest(self.registry)
