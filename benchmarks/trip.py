@@ -24,6 +24,7 @@ from tailslide_embedded.circuit_log import CircuitLog
 from tailslide_embedded.demo.services import Services, running_services
 from tailslide_embedded.demo.traffic import Traffic
 from tailslide_embedded.whole_loop import Plan, WholeLoop, temporary_data_dir, until_exit_or, whole_loop
+from tailslide_runtime.logs import LogFormat, LogLevel, configure
 
 PATH = "/appointments"
 THRESHOLD = 10.0
@@ -123,7 +124,11 @@ async def _row(
             load = group.create_task(traffic.run())
             for index in range(runs):
                 times_s.append(await one_run(loop, services, circuits, case, warm_up_s))
-                print(f"  {case}: run {index + 1} of {runs}: {times_s[-1]:.3f} s", file=sys.stderr, flush=True)
+                print(
+                    f"  {case.rate}/s, {case.percent} %: run {index + 1} of {runs}: {times_s[-1]:.3f} s",
+                    file=sys.stderr,
+                    flush=True,
+                )
             load.cancel()
 
     await until_exit_or(loop.stack, asyncio.create_task(work()))
@@ -148,6 +153,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, help="runs of each case (20; 3 with --quick)")
     options = parser.parse_args()
     runs = options.runs or (3 if options.quick else 20)
+    configure("trip", LogLevel.ERROR, LogFormat.CONSOLE)
     warm_up_s = CircuitSettings().window_ms / 1000
     rows = uvloop.run(measure(QUICK if options.quick else FULL, runs, warm_up_s))
     print(HEADER)

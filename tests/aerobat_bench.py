@@ -43,6 +43,7 @@ from tailslide_embedded.processes import Child
 from tailslide_embedded.servers import nats as nats_server
 from tailslide_embedded.servers import redis as redis_server
 from tailslide_runtime.bucket_watch import Listing, watch_bucket
+from tailslide_runtime.cancellation import raise_if_cancelled
 from tailslide_runtime.jetstream import Link, ensure_bucket
 
 FLAG = FlagId("clinic", "appointments")
@@ -176,6 +177,7 @@ class Bench:
         """Count `calls` for ever, as a sidecar does, also while Redis is away."""
         async with self._redis() as client:
             while True:
+                raise_if_cancelled()
                 with contextlib.suppress(RedisError, OSError):
                     await _count(client, self.calls, "*")
                 await asyncio.sleep(FLUSH_S)

@@ -86,7 +86,8 @@ class JetStreamCircuitStore:
 
     async def publish(self, event: CircuitEvent) -> None:
         """Publish with the message id by which JetStream drops a repetition."""
-        message_id = event_message_id(event.flag_id, event.transition.after.generation)
+        after = event.transition.after
+        message_id = event_message_id(event.flag_id, after.generation, after.since_ms)
         headers = {Header.MSG_ID.value: message_id}
         await self._js.publish(event_subject(event.flag_id), encode_event(event), headers=headers)
 

@@ -18,6 +18,7 @@ from tailslide_aerobat.timeseries import TimeSeries, TimeSeriesError
 from tailslide_aerobat.verdicts import Move, Verdicts
 from tailslide_core.circuit import State, step
 from tailslide_core.windows import ladder
+from tailslide_runtime.cancellation import raise_if_cancelled
 
 log = structlog.get_logger()
 
@@ -68,6 +69,7 @@ class Judge:
         due = clock()
         backoff_s = self._interval_s
         while True:
+            raise_if_cancelled()
             started = clock()
             try:
                 await self.tick(verdicts)

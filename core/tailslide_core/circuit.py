@@ -32,9 +32,9 @@ class Signal(StrEnum):
     DELAY_OVER = "delay_over"
     """The recovery delay of an open circuit has passed."""
     STEP_PASSED = "step_passed"
-    """A recovery step has ended without a breach, and more are to come."""
+    """A recovery step has ended without a breach, and the next lets fewer than all in."""
     RAMP_FINISHED = "ramp_finished"
-    """The last recovery step has ended without a breach."""
+    """A recovery step has ended without a breach, and the next would let all in."""
     CALM = "calm"
     """A closed circuit stayed closed for as long as its last delay."""
     RESET = "reset"
@@ -178,7 +178,8 @@ def _signal_of_time(
     patience = 1 if _speaks_for_itself(settings, counts) else QUIET_PATIENCE
     if elapsed_ms < recovery.interval_ms * patience:
         return None
-    return Signal.RAMP_FINISHED if circuit.percentage >= FULL else Signal.STEP_PASSED
+    following = next_percentage(circuit.percentage, recovery.increment, recovery.profile)
+    return Signal.RAMP_FINISHED if following >= FULL else Signal.STEP_PASSED
 
 
 def _speaks_for_itself(settings: CircuitSettings, counts: Sequence[WindowCounts]) -> bool:

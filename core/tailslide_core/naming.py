@@ -69,9 +69,12 @@ def event_subject(flag_id: FlagId) -> str:
     return f"events.circuit.{flag_id}"
 
 
-def event_message_id(flag_id: FlagId, generation: int) -> str:
-    """Return the id by which JetStream drops a transition that was already published."""
-    return f"{flag_id}.{generation}"
+def event_message_id(flag_id: FlagId, generation: int, since_ms: int) -> str:
+    """Return the id by which JetStream drops a transition that was already published.
+
+    `since_ms` is that of the circuit after it: generations begin anew when the bucket of circuits was lost.
+    """
+    return f"{flag_id}.{generation}.{since_ms}"
 
 
 class Metric:

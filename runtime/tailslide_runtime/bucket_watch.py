@@ -19,6 +19,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from tailslide_core.naming import bucket_stream, bucket_subject
+from tailslide_runtime.cancellation import raise_if_cancelled
 from tailslide_runtime.jetstream import API_TIMEOUT_S
 
 log = structlog.get_logger()
@@ -60,6 +61,7 @@ async def watch_bucket(client: Client, bucket: str, keys: str) -> AsyncGenerator
     """
     complained = False
     while True:
+        raise_if_cancelled()
         consumer = _Consumer(client, bucket, keys)
         try:
             if not await consumer.create():
@@ -129,6 +131,7 @@ class _Consumer:
             yield Listing({})
             listed = None
         while True:
+            raise_if_cancelled()
             message = await self._next()
             if await self._is_control(message):
                 # The server has nothing more for us, though it announced more: the rest was purged in between.

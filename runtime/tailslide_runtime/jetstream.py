@@ -17,6 +17,7 @@ from nats.aio.client import Client
 from nats.js.api import KeyValueConfig, StorageType, StreamConfig
 from nats.js.errors import BadRequestError
 
+from tailslide_runtime.cancellation import raise_if_cancelled
 from tailslide_runtime.errors import leaves
 from tailslide_runtime.settings import without_secrets
 
@@ -60,6 +61,7 @@ class Link:
         backoff_s = FIRST_BACKOFF_S
         complained = False
         while True:
+            raise_if_cancelled()
             try:
                 client, lost = await self._connect()
             except (OSError, TimeoutError, nats.errors.Error) as error:
@@ -74,6 +76,7 @@ class Link:
             self.status.connected, self.status.lost_at = True, None
             self.status.connects += 1
             try:
+                raise_if_cancelled()
                 if await self._serve_until_lost(serve, client, lost):
                     return
             finally:

@@ -118,7 +118,7 @@ class RedisSeries:
         for (key, count), result in zip(counts.items(), results, strict=True):
             if not isinstance(result, Exception):
                 continue
-            if any(part in str(result).lower() for part in _NO_SERIES):
+            if _says(result, *_NO_SERIES):
                 missing[key] = count
             else:
                 refused[key], why = count, str(result)
@@ -150,9 +150,13 @@ class RedisSeries:
                 )  # fmt: skip # one line of a Redis command is easier to read than twelve
                 pipeline.execute_command("TS.CREATERULE", raw, coarse, "AGGREGATION", "sum", resolution.bucket_ms)
         for result in await pipeline.execute(raise_on_error=False):
-            # Another sidecar may have been quicker with any of these.
-            if isinstance(result, Exception) and not any(part in str(result).lower() for part in _ALREADY_THERE):
+            # Another sidecar may have been quicker with any of these, or something else have the name.
+            if isinstance(result, Exception) and not _says(result, *_ALREADY_THERE, *_NO_SERIES):
                 raise result
+
+
+def _says(error: Exception, *texts: str) -> bool:
+    return any(text in str(error).lower() for text in texts)
 
 
 def _text(error: Exception) -> str:

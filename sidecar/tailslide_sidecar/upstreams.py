@@ -18,6 +18,8 @@ from tailslide_sidecar.turns import Turns
 # Shorter than any server usually keeps an idle connection, so that hardly a request meets one that is being closed.
 KEEPALIVE_S = 1.5
 MAX_HEADER_BYTES = 65_536
+CLIENT_SILENCE_S = 60.0
+"""How long a client may send nothing of a body that it has announced, before it is taken for gone."""
 _SKIP_AUTO_HEADERS = frozenset({"Accept", "Accept-Encoding", "Content-Type", "User-Agent"})
 
 
@@ -77,7 +79,8 @@ class RequestBody:
                     self.asked = True
                     await self._request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                     self._request.writer.output_size = 0
-                chunk = await self._request.content.readany()
+                async with asyncio.timeout(CLIENT_SILENCE_S):
+                    chunk = await self._request.content.readany()
             except Exception:
                 self.failed = True
                 raise
@@ -133,8 +136,10 @@ async def send(
                 )
             finally:
                 turns.disarm()
-    except TimeoutError:
-        raise UpstreamFailedError(CallEnd.TIMED_OUT, f"{upstream} did not answer in time") from None
+    except TimeoutError as error:
+        if body is not None and body.failed:
+            raise ClientGoneError from error
+        raise UpstreamFailedError(CallEnd.TIMED_OUT, f"{upstream} did not answer in time") from error
     except aiohttp.ClientConnectorError as error:
         raise UpstreamFailedError(CallEnd.REFUSED, f"{upstream} cannot be connected to") from error
     except (aiohttp.ClientError, OSError) as error:

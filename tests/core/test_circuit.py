@@ -68,7 +68,6 @@ def test_the_whole_story_of_a_trip_and_a_recovery() -> None:
         (1, QUIET, ("delay_over", State.RECOVERING, 10)),
         (4_999, HEALTHY, (None, State.RECOVERING, 10)),
         (1, HEALTHY, ("step_passed", State.RECOVERING, 55)),
-        (5_000, HEALTHY, ("step_passed", State.RECOVERING, 100)),
         (5_000, HEALTHY, ("ramp_finished", State.CLOSED, 100)),
         (29_999, HEALTHY, (None, State.CLOSED, 100)),
         (1, HEALTHY, ("calm", State.CLOSED, 100)),

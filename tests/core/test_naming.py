@@ -57,7 +57,7 @@ def test_names_on_the_wire_are_those_of_the_design() -> None:
     assert naming.bucket_stream("rulesets") == "KV_rulesets"
     assert naming.bucket_subject("rulesets", naming.app_keys("checkout")) == "$KV.rulesets.checkout.>"
     assert naming.event_subject(flag_id) == "events.circuit.checkout.new-checkout"
-    assert naming.event_message_id(flag_id, 7) == "checkout.new-checkout.7"
+    assert naming.event_message_id(flag_id, 7, 1_795_363) == "checkout.new-checkout.7.1795363"
     assert naming.series_key(flag_id, "success") == "ts:{checkout:new-checkout}:success"
     assert naming.series_labels(flag_id, "success") == {"app": "checkout", "flag": "new-checkout", "metric": "success"}
 

@@ -1,8 +1,10 @@
 """The proxy between a real client and real upstreams: what passes, what counts, and what breaks how."""
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -29,28 +31,25 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def connect(sidecar: Sidecar) -> Talk:
+@asynccontextmanager
+async def connection(sidecar: Sidecar) -> AsyncIterator[Talk]:
+    """Yield a connection to the proxy, on which nothing may take for ever."""
     host, _, port = sidecar.proxy.removeprefix("http://").partition(":")
-    return await asyncio.open_connection(host, int(port))
-
-
-async def closing(writer: asyncio.StreamWriter) -> None:
-    writer.close()
+    reader, writer = await asyncio.open_connection(host, int(port))
     try:
-        await writer.wait_closed()
-    except ConnectionError:
-        return  # broken off by the other side
+        async with asyncio.timeout(15):
+            yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):  # broken off by the other side
+            await writer.wait_closed()
 
 
 async def exchange(sidecar: Sidecar, request: bytes) -> bytes:
     """Send bytes as they are, and return all that comes back until the connection ends."""
-    reader, writer = await connect(sidecar)
-    writer.write(request)
-    try:
-        async with asyncio.timeout(10):
-            return await reader.read()
-    finally:
-        await closing(writer)
+    async with connection(sidecar) as (reader, writer):
+        writer.write(request)
+        return await reader.read()
 
 
 async def test_the_flag_decides_between_feature_and_fallback(bench: Bench, client: aiohttp.ClientSession) -> None:
@@ -224,11 +223,9 @@ async def test_a_client_that_does_not_read_stops_the_upstream(bench: Bench) -> N
     await bench.put(bench.ruleset())
     async with raw_upstream(flood) as server:
         sidecar = await bench.start({"upstream": server})
-        _, writer = await connect(sidecar)
-        writer.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-        async with asyncio.timeout(15):
+        async with connection(sidecar) as (_, writer):
+            writer.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
             await stalled.wait()
-        await closing(writer)
     assert written < 64 * MIB
 
 
@@ -239,14 +236,13 @@ async def test_a_client_that_expects_100_continue_gets_it(bench: Bench) -> None:
     await bench.put(bench.ruleset())
     async with upstream(handle) as server:
         sidecar = await bench.start({"upstream": server})
-        reader, writer = await connect(sidecar)
-        writer.write(
-            b"PUT / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\nConnection: close\r\n\r\n"
-        )
-        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-        writer.write(b"body")
-        received = await reader.read()
-        await closing(writer)
+        async with connection(sidecar) as (reader, writer):
+            writer.write(
+                b"PUT / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\nConnection: close\r\n\r\n"
+            )
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            writer.write(b"body")
+            received = await reader.read()
     assert received.startswith(b"HTTP/1.1 200 OK\r\n")
     assert received.endswith(b"body False")
 
@@ -254,13 +250,12 @@ async def test_a_client_that_expects_100_continue_gets_it(bench: Bench) -> None:
 async def test_a_refused_upstream_needs_no_body(bench: Bench) -> None:
     await bench.put(bench.ruleset())
     sidecar = await bench.start({"upstream": "http://127.0.0.1:9"})
-    reader, writer = await connect(sidecar)
-    writer.write(b"PUT / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
-    head = await reader.readuntil(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
-    assert b"Connection: close\r\n" in head
-    assert b"http://127.0.0.1:9 cannot be connected to" in await reader.readuntil(b"}}")
-    await closing(writer)
+    async with connection(sidecar) as (reader, writer):
+        writer.write(b"PUT / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
+        assert b"Connection: close\r\n" in head
+        assert b"http://127.0.0.1:9 cannot be connected to" in await reader.readuntil(b"}}")
 
 
 async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -337,13 +332,13 @@ async def test_a_slow_client_makes_no_slow_call(bench: Bench) -> None:
     await bench.put(bench.ruleset(circuit=CircuitSettings(slow_call_ms=250, slow_threshold=80.0)))
     async with upstream(handle) as feature:
         sidecar = await bench.start(bench.route(feature, {"status": 503}, timeout_ms=300))
-        reader, writer = await connect(sidecar)
-        writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nX-User-Id: u\r\nContent-Length: 2\r\nConnection: close\r\n\r\na")
-        await writer.drain()
-        await asyncio.sleep(0.5)
-        writer.write(b"b")
-        assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
-        await closing(writer)
+        async with connection(sidecar) as (reader, writer):
+            writer.write(
+                b"POST / HTTP/1.1\r\nHost: h\r\nX-User-Id: u\r\nContent-Length: 2\r\nConnection: close\r\n\r\na"
+            )
+            await asyncio.sleep(0.5)  # the slowness that is tried here
+            writer.write(b"b")
+            assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
         await bench.until_counted(success=1, failure=0, slow=0)
 
 
@@ -362,11 +357,10 @@ async def test_a_client_that_leaves_counts_as_nothing(bench: Bench, client: aioh
         for rest in (b"\r\n", b"Content-Length: 10\r\n\r\nabc"):
             arrived.clear()
             left.clear()
-            _, writer = await connect(sidecar)
-            writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nX-User-Id: u\r\n" + rest)
-            async with asyncio.timeout(10):
+            async with connection(sidecar) as (_, writer):
+                writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nX-User-Id: u\r\n" + rest)
                 await arrived.wait()
-                await closing(writer)
+            async with asyncio.timeout(10):
                 await left.wait()
         sample = 'tailslide_sidecar_proxied_calls_total{result="client_gone",route="* /",side="feature"}'
         await sidecar.until_metric(sample, 2)
@@ -385,12 +379,13 @@ async def test_nonsense_in_a_body_is_the_client_s_own(bench: Bench) -> None:
     await bench.put(bench.ruleset())
     async with raw_upstream(talk) as feature:
         sidecar = await bench.start(bench.route(feature, {"status": 503}))
-        reader, writer = await connect(sidecar)
-        writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nX-User-Id: u\r\nTransfer-Encoding: chunked\r\n\r\n")
-        await arrived.wait()
-        writer.write(b"zz\r\n")
-        assert (await reader.readuntil(b"\r\n")).endswith(b" 400 Bad Request\r\n")
-        await closing(writer)
+        async with connection(sidecar) as (_, writer):
+            writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nX-User-Id: u\r\nTransfer-Encoding: chunked\r\n\r\n")
+            await arrived.wait()
+            writer.write(b"zz\r\n")
+        await sidecar.until_metric(
+            'tailslide_sidecar_proxied_calls_total{result="client_gone",route="* /",side="feature"}', 1
+        )
     assert await sidecar.end() == 0
     assert (await bench.samples("success"), await bench.samples("failure")) == ({}, {})
 
@@ -451,14 +446,13 @@ async def test_an_early_answer_ends_the_upload(bench: Bench) -> None:
     await bench.put(bench.ruleset())
     async with raw_upstream(talk) as server:
         sidecar = await bench.start({"upstream": server})
-        reader, writer = await connect(sidecar)
-        writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab")
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 413 ")
-        assert await reader.readexactly(2) == b"no"
-        writer.write(b"cdeGET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-        assert (await reader.read()).startswith(b"HTTP/1.1 413 ")
-        await closing(writer)
+        async with connection(sidecar) as (reader, writer):
+            writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab")
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 413 ")
+            assert await reader.readexactly(2) == b"no"
+            writer.write(b"cdeGET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            assert (await reader.read()).startswith(b"HTTP/1.1 413 ")
     assert "readany" not in sidecar.log()
 
 
@@ -530,11 +524,10 @@ async def test_running_calls_end_before_the_process_does(bench: Bench, client: a
         async with asyncio.timeout(10):
             while True:
                 try:
-                    _, writer = await connect(sidecar)
+                    async with connection(sidecar):
+                        await asyncio.sleep(0.01)
                 except ConnectionRefusedError:
                     break
-                await closing(writer)
-                await asyncio.sleep(0.01)
         release.set()
         got = await call
         assert await got.text() == "done"
