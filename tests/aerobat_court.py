@@ -18,7 +18,7 @@ NOW_MS = 1_795_363_190_300
 TICK_MS = 250
 FLAG = FlagId("clinic", "appointments")
 SETTINGS = CircuitSettings(
-    recovery=Recovery(delay_ms=1_000, max_delay_ms=60_000, initial=50.0, increment=50.0, interval_ms=500)
+    recovery=Recovery(delay_ms=1_000, max_delay_ms=60_000, initial=50.0, increment=25.0, interval_ms=500)
 )
 RULESET = Ruleset(FLAG.app, FLAG.flag, 1, active=True, rollout=100.0, salt=FLAG.flag, circuit=SETTINGS)
 

@@ -69,6 +69,11 @@ class _Exchange:
         """Whether the client asks for WebSocket."""
         return asks_for_websocket(self.request.headers)
 
+    @property
+    def client_failed(self) -> bool:
+        """Whether the client broke off amid its body, which also breaks the connection that the body went to."""
+        return self.body is not None and self.body.failed
+
     def headers(self) -> CIMultiDict[str]:
         """Return the headers of the request to an upstream."""
         request = self.request
@@ -192,7 +197,7 @@ class Proxy:
             finally:
                 answer.close()  # does nothing to a connection whose answer has been read to its end
         except UpstreamFailedError as error:
-            passage.ended(error.end, None)
+            passage.ended(CallEnd.CLIENT_GONE if exchange.client_failed else error.end, None)
             if passage.response is None:
                 if retries and exchange.can_be_sent_again():
                     raise _FeatureFailedError from error

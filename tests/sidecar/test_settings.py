@@ -1,0 +1,109 @@
+"""The environment goes over the file, the file over the defaults."""
+
+from pathlib import Path
+
+import pytest
+
+from tailslide_runtime.errors import StartError
+from tailslide_runtime.settings import ListenAddress
+from tailslide_sidecar.routes import FixedAnswer, Match, Route, Source, SourceKind, Switch, Upstream
+from tailslide_sidecar.settings import Settings, load_config
+
+FULL = """
+app: checkout
+nats: {url: "nats://n:4222"}
+redis: {url: "redis://r:6379"}
+snapshot: /var/lib/tailslide/checkout.json
+flags_listen: 127.0.0.1:5141
+proxy_listen: unix:/run/proxy.sock
+flush_interval_ms: 50
+routes:
+  - match: {host: "*.Example", path_prefix: /checkout, methods: [GET, post]}
+    flag: new-checkout
+    feature: http://127.0.0.1:9002
+    fallback: {status: 503, body: "…"}
+    targeting_key: {header: x-user-id}
+    attributes: {country: {cookie: c}}
+    timeout_ms: 2000
+    retry_on_fallback: idempotent
+  - match: {path_prefix: /}
+    upstream: https://inner
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "sidecar.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_without_a_file_the_app_is_enough() -> None:
+    assert load_config(None, {"TAILSLIDE_APP": "checkout"}) == Settings(app="checkout")
+    settings = Settings(app="checkout")
+    assert (str(settings.flags_listen), str(settings.proxy_listen)) == ("127.0.0.1:4141", "127.0.0.1:4140")
+    assert settings.flush_interval_ms == 100
+
+
+def test_a_whole_file(tmp_path: Path) -> None:
+    settings = load_config(written(tmp_path, FULL), {})
+    assert (settings.app, settings.nats_url, settings.redis_url) == ("checkout", "nats://n:4222", "redis://r:6379")
+    assert settings.snapshot == Path("/var/lib/tailslide/checkout.json")
+    assert settings.proxy_listen == ListenAddress(path=Path("/run/proxy.sock"))
+    assert settings.flush_interval_ms == 50
+    assert settings.routes == (
+        Route(
+            Match("*.example", "/checkout", frozenset({"GET", "POST"})),
+            Upstream("http", "127.0.0.1", 9002),
+            Switch(
+                "new-checkout",
+                FixedAnswer(503, "…"),
+                Source(SourceKind.HEADER, "x-user-id"),
+                (("country", Source(SourceKind.COOKIE, "c")),),
+                retries_on_fallback=True,
+            ),
+            2000,
+        ),
+        Route(Match(), Upstream("https", "inner", 443), None, 30_000),
+    )
+
+
+def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
+    environ = {
+        "TAILSLIDE_NATS_URL": "nats://secret@other:1",
+        "TAILSLIDE_SDK_KEY": "key",
+        "TAILSLIDE_REDIS_URL": "",
+        "TAILSLIDE_FLAGS_LISTEN": "0.0.0.0:0",
+        "TAILSLIDE_LOG_LEVEL": "debug",
+        "TAILSLIDE_OTHER": "ignored",
+    }
+    settings = load_config(written(tmp_path, FULL), environ)
+    assert (settings.nats_url, settings.sdk_key) == ("nats://secret@other:1", "key")
+    assert settings.redis_url == "redis://r:6379"
+    assert str(settings.flags_listen) == "0.0.0.0:0"
+    assert settings.log_level == "debug"
+    assert "key" not in repr(settings).replace("key=", "")
+
+
+@pytest.mark.parametrize(
+    ("environ", "sentence"),
+    [
+        ({}, "TAILSLIDE_APP: a value is required, the key of the app whose flags are answered"),
+        ({"TAILSLIDE_APP": "No App"}, "TAILSLIDE_APP: expected 1 to 63 characters of a-z"),
+        ({"TAILSLIDE_PROXY_LISTEN": "4140"}, "TAILSLIDE_PROXY_LISTEN: expected host:port"),
+        ({"TAILSLIDE_NATS_URL": "http://n"}, "TAILSLIDE_NATS_URL: expected a URL like nats://host:port"),
+        ({"TAILSLIDE_REDIS_URL": "redis://h:x"}, "TAILSLIDE_REDIS_URL: expected a URL like redis://host:port"),
+        ({"TAILSLIDE_FLUSH_INTERVAL_MS": "soon"}, "TAILSLIDE_FLUSH_INTERVAL_MS: "),
+        ({"TAILSLIDE_LOG_LEVEL": "loud"}, "TAILSLIDE_LOG_LEVEL: "),
+    ],
+)
+def test_a_bad_variable_is_named(environ: dict[str, str], sentence: str) -> None:
+    with pytest.raises(StartError) as error:
+        load_config(None, environ)
+    assert str(error.value).startswith(sentence)
+    assert "\n" not in str(error.value)
+
+
+def test_the_missing_app_names_the_file_too(tmp_path: Path) -> None:
+    path = written(tmp_path, "")
+    with pytest.raises(StartError, match=rf"TAILSLIDE_APP: a value is required, .*, or `app:` in {path}$"):
+        load_config(path, {})
