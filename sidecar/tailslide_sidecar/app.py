@@ -10,7 +10,7 @@ from tailslide_runtime.http import listen
 from tailslide_runtime.jetstream import Link
 from tailslide_sidecar import flags_api, upstreams
 from tailslide_sidecar.calls import Calls
-from tailslide_sidecar.flag_store import FlagStore
+from tailslide_sidecar.flag_store import FlagStore, Origin
 from tailslide_sidecar.flusher import Flusher
 from tailslide_sidecar.metrics import Live, Metrics
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
@@ -24,6 +24,8 @@ from tailslide_sidecar.watcher import Watcher
 
 log = structlog.get_logger()
 
+IDLE_S = 75.0
+"""How long an idle connection of a client is kept, in seconds."""
 DRAIN_S = 8.0
 """How long running requests may take to end after a signal; what follows fits into the rest of ten seconds."""
 
@@ -68,7 +70,10 @@ class _Sidecar:
             None
             if self._file is None
             else SnapshotWriter(
-                self._file, self._store.content, lambda result: self._metrics.snapshot_writes.labels(result).inc()
+                self._file,
+                self._store.content,
+                count=lambda result: self._metrics.snapshot_writes.labels(result).inc(),
+                age_s=self._link.status.away_for_s,
             )
         )
         self._watcher = Watcher(
@@ -79,7 +84,7 @@ class _Sidecar:
             refused=lambda bucket: self._metrics.refused_values.labels(bucket).inc(),
         )
         self._session = upstreams.new_session()
-        self._status = Status(settings, self._store, self._buffer, self._readiness)
+        self._status = Status(settings, self._store, self._buffer, self._readiness, self._link.status)
         self._runners: list[web.BaseRunner] = []
 
     def _restore(self) -> Snapshot | None:
@@ -107,7 +112,7 @@ class _Sidecar:
         calls = Calls(self._store, self._buffer, self._metrics.outcomes_stale.inc)
         proxy = Proxy(self._settings.routes, calls, self._metrics, self._session)
         flags_runner = web.AppRunner(
-            flags_api.build(api), access_log=None, shutdown_timeout=DRAIN_S, keepalive_timeout=75
+            flags_api.build(api), access_log=None, shutdown_timeout=DRAIN_S, keepalive_timeout=IDLE_S
         )
         proxy_runner = web.ServerRunner(
             web.Server(
@@ -117,7 +122,7 @@ class _Sidecar:
                 auto_decompress=False,
                 max_line_size=upstreams.MAX_HEADER_BYTES,
                 max_field_size=upstreams.MAX_HEADER_BYTES,
-                keepalive_timeout=75,
+                keepalive_timeout=IDLE_S,
             ),
             shutdown_timeout=DRAIN_S,
         )
@@ -149,7 +154,8 @@ class _Sidecar:
         await self._close_listeners()
         await self._session.close()
         await self._flusher.finish()
-        if self._snapshots is not None and self._store.origin is not None:
+        # What came from the snapshot alone is in it already, and older than another sidecar's.
+        if self._snapshots is not None and self._store.origin is Origin.JETSTREAM:
             await self._snapshots.write()
 
     async def _close_listeners(self) -> None:

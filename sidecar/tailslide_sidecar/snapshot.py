@@ -33,7 +33,7 @@ MIN_INTERVAL_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a file holds; `saved_at` is Unix time in seconds."""
+    """What a file holds; at `saved_at`, Unix time in seconds, it was still what NATS said."""
 
     app: str
     saved_at: float
@@ -149,9 +149,19 @@ def _sync_folder(folder: Path) -> None:
 class SnapshotWriter:
     """Writes a snapshot soon after each change, and one at the end."""
 
-    def __init__(self, file: SnapshotFile, content: Callable[[], Content], count: Callable[[str], None]) -> None:
-        """`content` gives what to write; `count` is told `written` or `failed` for each try."""
+    def __init__(
+        self,
+        file: SnapshotFile,
+        content: Callable[[], Content],
+        count: Callable[[str], None],
+        age_s: Callable[[], float],
+    ) -> None:
+        """Write `content` to `file`.
+
+        `count` is told `written` or `failed` for each try; `age_s` gives for how long there was no contact with NATS.
+        """
         self._file = file
+        self._age_s = age_s
         self._content = content
         self._count = count
         self._changed = asyncio.Event()
@@ -174,7 +184,7 @@ class SnapshotWriter:
     async def write(self) -> None:
         """Write now."""
         try:
-            await asyncio.to_thread(self._file.write, self._content(), time.time())
+            await asyncio.to_thread(self._file.write, self._content(), time.time() - self._age_s())
         except OSError as error:
             if not self._failing:
                 log.warning("snapshot cannot be written", error=error.strerror or str(error))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from tailslide_runtime.jetstream import LinkStatus
 from tailslide_runtime.settings import ListenAddress
 from tailslide_sidecar.flag_store import FlagStore
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
@@ -19,11 +20,13 @@ class Status:
         store: FlagStore,
         buffer: OutcomeBuffer,
         readiness: Callable[[], Readiness | None],
+        link: LinkStatus,
     ) -> None:
         self._settings = settings
         self._store = store
         self._buffer = buffer
         self._readiness = readiness
+        self._link = link
         self.flags_listen: ListenAddress = settings.flags_listen
         self.proxy_listen: ListenAddress = settings.proxy_listen
 
@@ -37,7 +40,7 @@ class Status:
             "ready": readiness is not None,
             "source": None if readiness is None else readiness.origin,
             "age_ms": None if readiness is None else readiness.age_ms,
-            "connected": False if readiness is None else readiness.connected,
+            "connected": self._link.connected,
             "flags": {flag: self._flag(flag) for flag in self._store.flags()},
             "flags_kept": self._store.kept(),
             "routes": [

@@ -41,7 +41,7 @@ class Watcher:
         self._changed = changed
         self._refused = refused
         self._warned: set[str] = set()
-        self._kept: tuple[str, ...] = ()
+        self._kept: dict[str, tuple[str, ...]] = {}
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -86,14 +86,15 @@ class Watcher:
                 revision=refusal.revision,
                 problem=refusal.problem,
             )
-        if applied.kept and applied.kept != self._kept:
+        if applied.kept and applied.kept != self._kept.get(bucket):
             log.warning(
                 "flags are missing from the bucket without having been deleted; their last good values stay",
                 bucket=bucket,
                 flags=list(applied.kept),
             )
-            self._kept = applied.kept
-        if applied.changed:
+            self._kept[bucket] = applied.kept
+        # Circuits alone are nothing to start from.
+        if applied.changed and self._store.origin is not None:
             self._changed()
 
     def _warn_of_unknown_flags(self) -> None:

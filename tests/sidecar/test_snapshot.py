@@ -1,6 +1,7 @@
 """The snapshot on disk: whole or not at all, and never another app's."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -84,17 +85,20 @@ def test_a_write_replaces_the_file_and_leaves_nothing_else(tmp_path: Path) -> No
 async def test_a_change_is_written_soon(tmp_path: Path) -> None:
     file = SnapshotFile(tmp_path / "s.json", "clinic")
     counted: asyncio.Queue[str] = asyncio.Queue()
-    writer = SnapshotWriter(file, lambda: CONTENT, counted.put_nowait)
+    writer = SnapshotWriter(file, lambda: CONTENT, counted.put_nowait, lambda: 100.0)
     await writer.write()
     assert counted.get_nowait() == "written"
     snapshot = file.read()
     assert snapshot is not None
     assert snapshot.content == CONTENT
+    assert time.time() - snapshot.saved_at == pytest.approx(100, abs=5)
 
 
 async def test_a_disk_that_fails_is_counted_and_raises_nothing(tmp_path: Path) -> None:
     counted: list[str] = []
-    writer = SnapshotWriter(SnapshotFile(tmp_path / "gone" / "s.json", "clinic"), lambda: CONTENT, counted.append)
+    writer = SnapshotWriter(
+        SnapshotFile(tmp_path / "gone" / "s.json", "clinic"), lambda: CONTENT, counted.append, lambda: 0.0
+    )
     await writer.write()
     await writer.write()
     (tmp_path / "gone").mkdir()
