@@ -23,6 +23,9 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
+NEVER_WRITTEN = 0
+"""The revision of what a bucket does not hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class Held(Generic[T]):
@@ -40,7 +43,11 @@ class Held(Generic[T]):
 class BucketMemory(Generic[T]):
     """The keys of one bucket. A value that cannot be read is counted, logged once, and leaves the last good one."""
 
-    def __init__(self, bucket: str, read: Callable[[FlagId, bytes], T], metrics: Metrics) -> None:
+    def __init__(
+        self, bucket: str, read: Callable[[FlagId, bytes], T], metrics: Metrics, *, keeps_lost: bool = False
+    ) -> None:
+        """`keeps_lost`: a good value that a listing lacks stays, as one that was never written; see `lost`."""
+        self._keeps_lost = keeps_lost
         self.listed = False
         """Whether everything that the bucket holds has been delivered by the present connection."""
         self._bucket = bucket
@@ -58,6 +65,10 @@ class BucketMemory(Generic[T]):
         before, self._held = self._held, {}
         for entry in item.entries.values():
             self._take_entry(entry, before)
+        if self._keeps_lost:
+            for flag_id, held in before.items():
+                if held.value is not None:
+                    self._held.setdefault(flag_id, Held(held.value, NEVER_WRITTEN))
         self.listed = True
 
     def _take_entry(self, entry: Entry, before: dict[FlagId, Held[T]]) -> None:
@@ -95,6 +106,14 @@ class BucketMemory(Generic[T]):
         """Return all keys, those of deleted values included."""
         return iter(self._held.items())
 
+    def lost(self) -> dict[FlagId, T]:
+        """Return the values that the bucket has lost, other than by deletion."""
+        return {
+            flag_id: held.value
+            for flag_id, held in self._held.items()
+            if held.revision == NEVER_WRITTEN and held.value is not None
+        }
+
     def wrote(self, flag_id: FlagId, value: T | None, revision: int) -> None:
         """Remember our own write (None: deletion), without waiting for the watch to deliver it."""
         known = self._held.get(flag_id)
@@ -118,7 +137,8 @@ class Flags:
 
     def __init__(self, metrics: Metrics) -> None:
         self.rulesets = BucketMemory(RULESETS_BUCKET, _read_ruleset, metrics)
-        self.circuits = BucketMemory(CIRCUITS_BUCKET, lambda _, data: decode_circuit(data), metrics)
+        # Aerobat is their only writer, so what it knows is as good as what the bucket held before it was made anew.
+        self.circuits = BucketMemory(CIRCUITS_BUCKET, lambda _, data: decode_circuit(data), metrics, keeps_lost=True)
         for state in State:
             metrics.circuits.labels(state).set_function(partial(self._count, state))
 
@@ -135,8 +155,8 @@ class Flags:
         """Return the flags whose circuit is ours to move.
 
         A flag whose ruleset is absent without having been deleted is left out as well: the bucket may have been made
-        anew, with Tower about to fill it, and there is nothing to judge by until then. A circuit that is absent is
-        truly gone, since nobody but Aerobat would fill it again: it starts from the beginning.
+        anew, with Tower about to fill it, and there is nothing to judge by until then. A circuit that is absent, and
+        was not known before either, starts from the beginning: nobody but Aerobat would fill it again.
         """
         for flag_id, held in self.rulesets.items():
             ruleset = held.value
@@ -148,14 +168,14 @@ class Flags:
             elif not verdict.newer:
                 # A value that is broken, not newer, is replaced with the next transition: the bucket is ours to heal.
                 circuit = verdict.value or _initial(ruleset.circuit)
-                yield Judged(flag_id, ruleset, ruleset.circuit, circuit, verdict.revision)
+                yield Judged(flag_id, ruleset, ruleset.circuit, circuit, verdict.revision or None)
 
     def orphans(self) -> list[tuple[FlagId, int]]:
         """Return the circuits whose flag was deleted, with their revisions; absence alone does not count as that."""
         found = []
         for flag_id, held in self.rulesets.items():
             verdict = self.circuits.get(flag_id) if held.deleted else None
-            if verdict is not None and not verdict.deleted:
+            if verdict is not None and not verdict.deleted and verdict.revision != NEVER_WRITTEN:
                 found.append((flag_id, verdict.revision))
         return found
 

@@ -11,13 +11,11 @@ from contextlib import aclosing
 from nats.aio.client import Client
 
 from tailslide_aerobat.circuit_store import JetStreamCircuitStore
-from tailslide_aerobat.flags import BucketMemory, Flags
+from tailslide_aerobat.flags import Flags
 from tailslide_aerobat.judge import Judge
 from tailslide_aerobat.metrics import Metrics
 from tailslide_aerobat.verdicts import Verdicts
-from tailslide_core.circuit import Circuit
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET
-from tailslide_core.ruleset import Ruleset
 from tailslide_runtime.bucket_watch import watch_bucket
 
 ALL_KEYS = ">"
@@ -42,8 +40,8 @@ async def _serve(client: Client, flags: Flags, judge: Judge, metrics: Metrics) -
     verdicts = Verdicts(await JetStreamCircuitStore.open(client), flags, metrics)
     known = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(_follow(client, RULESETS_BUCKET, flags.rulesets, flags, known))
-        group.create_task(_follow(client, CIRCUITS_BUCKET, flags.circuits, flags, known))
+        group.create_task(_follow_rulesets(client, flags, known))
+        group.create_task(_follow_circuits(client, flags, verdicts, known))
         # Beside the judging, which sees by itself to the events of the circuits that it moves.
         group.create_task(_complete_events(verdicts, known))
         await judge.run(verdicts)
@@ -54,15 +52,21 @@ async def _complete_events(verdicts: Verdicts, known: asyncio.Event) -> None:
     await verdicts.complete_events(int(time.time() * 1000))
 
 
-async def _follow(
-    client: Client,
-    bucket: str,
-    memory: BucketMemory[Ruleset] | BucketMemory[Circuit],
-    flags: Flags,
-    known: asyncio.Event,
-) -> None:
-    async with aclosing(watch_bucket(client, bucket, ALL_KEYS)) as items:
+async def _follow_rulesets(client: Client, flags: Flags, known: asyncio.Event) -> None:
+    async with aclosing(watch_bucket(client, RULESETS_BUCKET, ALL_KEYS)) as items:
         async for item in items:
-            memory.take(item)
-            if flags.listed:
-                known.set()
+            flags.rulesets.take(item)
+            _tell(flags, known)
+
+
+async def _follow_circuits(client: Client, flags: Flags, verdicts: Verdicts, known: asyncio.Event) -> None:
+    async with aclosing(watch_bucket(client, CIRCUITS_BUCKET, ALL_KEYS)) as items:
+        async for item in items:
+            flags.circuits.take(item)
+            _tell(flags, known)
+            await verdicts.restore()
+
+
+def _tell(flags: Flags, known: asyncio.Event) -> None:
+    if flags.listed:
+        known.set()

@@ -56,6 +56,17 @@ class Verdicts:
         self._metrics.transitions.labels(transition.signal).inc()
         _tell(move)
 
+    async def restore(self) -> None:
+        """Write verdicts again that a bucket made anew has lost: an open circuit must not let users in for that."""
+        for flag_id, circuit in self._flags.circuits.lost().items():
+            try:
+                revision = await self._store.write(flag_id, circuit, None)
+            except ConflictError:
+                self._metrics.conflicts.inc()
+                continue
+            self._flags.circuits.wrote(flag_id, circuit, revision)
+            log.warning("verdict restored in a bucket that had lost it", flag=str(flag_id), state=circuit.state)
+
     async def delete(self, flag_id: FlagId, revision: int) -> None:
         """Delete the circuit of a flag that is no more."""
         try:

@@ -25,6 +25,8 @@ log = structlog.get_logger()
 
 FIRST_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 5.0
+STEADY_S = 5.0
+"""A connection that has lasted so long was a good one."""
 CONNECT_TIMEOUT_S = 3
 PING_INTERVAL_S = 5
 API_TIMEOUT_S = 5.0
@@ -43,6 +45,18 @@ class LinkStatus:
         return 0.0 if self.lost_at is None else time.monotonic() - self.lost_at
 
 
+class _Backoff:
+    """Ever longer pauses, with jitter, so that many clients do not come back at the same moment."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+
+    async def wait(self) -> None:
+        longest_s = min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2**self.failures)
+        self.failures = min(self.failures + 1, 16)
+        await asyncio.sleep(longest_s * random.uniform(0.5, 1.0))  # noqa: S311 # jitter, no secret
+
+
 class Link:
     """A connection that is made anew, with backoff and jitter, for as long as `run` runs."""
 
@@ -58,21 +72,18 @@ class Link:
         `serve` returning ends the connection and `run` as well; its exceptions come out, except for those that say
         that the server went away or did not answer in time, after which a new connection is made.
         """
-        backoff_s = FIRST_BACKOFF_S
-        complained = False
+        backoff = _Backoff()
         while True:
             raise_if_cancelled()
             try:
                 client, lost = await self._connect()
             except (OSError, TimeoutError, nats.errors.Error) as error:
-                if not complained:
+                if backoff.failures == 0:
                     log.warning("nats is not reachable", url=without_secrets(self._url), error=_text(error))
-                    complained = True
-                await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 # jitter, no secret
-                backoff_s = min(MAX_BACKOFF_S, backoff_s * 2)
+                await backoff.wait()
                 continue
             log.info("nats connected", url=without_secrets(self._url))
-            backoff_s, complained = FIRST_BACKOFF_S, False
+            connected_at = time.monotonic()
             self.status.connected, self.status.lost_at = True, None
             self.status.connects += 1
             try:
@@ -83,6 +94,10 @@ class Link:
                 self.status.connected, self.status.lost_at = False, time.monotonic()
                 await client.close()
             log.warning("nats connection lost", url=without_secrets(self._url))
+            if time.monotonic() - connected_at >= STEADY_S:
+                backoff = _Backoff()
+            else:  # a server that lets us in and then serves nothing must not be asked ten times a second
+                await backoff.wait()
 
     async def _connect(self) -> tuple[Client, asyncio.Event]:
         lost = asyncio.Event()
@@ -137,10 +152,7 @@ class Link:
             except* (nats.errors.Error, TimeoutError, ConnectionError) as group:
                 log.warning("nats did not answer", errors=[_text(error) for error in leaves(group)])
                 failed = True
-            if failed:
-                await asyncio.sleep(FIRST_BACKOFF_S)
-                return False
-            return True
+            return not failed
         finally:
             for task in (serving, losing):
                 task.cancel()

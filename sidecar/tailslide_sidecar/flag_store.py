@@ -1,7 +1,7 @@
 """The rulesets and circuits of one app, as last read. Pure memory, no I/O: the watcher feeds it, requests ask it.
 
-A value that cannot be understood never replaces a good one. A deletion does; a value that is merely missing from a
-listing, as after a wiped bucket, does not.
+A value that cannot be understood never replaces a good one. A deletion does. A ruleset that is merely missing from a
+listing, as after a wiped bucket, stays until Tower has published again; a circuit that is missing is closed.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from tailslide_core.circuit import Circuit
 from tailslide_core.contracts import decode_circuit, decode_ruleset
 from tailslide_core.errors import ContractError
 from tailslide_core.evaluation import Context, EffectiveCircuit, Evaluation, effective_circuit, evaluate
-from tailslide_core.naming import RULESETS_BUCKET, FlagId
+from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, FlagId
 from tailslide_core.ruleset import Ruleset
 from tailslide_runtime.bucket_watch import Entry, Listing
 
@@ -68,7 +68,7 @@ class FlagStore:
         self._rulesets: dict[str, Ruleset] = {}
         self._circuits: dict[str, Circuit] = {}
         self._refused: dict[tuple[str, str], int] = {}
-        self._kept: dict[str, set[str]] = {}
+        self._kept: set[str] = set()
 
     def evaluate(self, flag: str, context: Context) -> Evaluation:
         """Answer whether a flag is on for a user."""
@@ -93,8 +93,8 @@ class FlagStore:
         return sorted(self._rulesets)
 
     def kept(self) -> list[str]:
-        """Return the flags whose ruleset or circuit was missing from the last listing and is kept nevertheless."""
-        return sorted(set().union(*self._kept.values()))
+        """Return the flags whose ruleset was missing from the last listing and is kept nevertheless."""
+        return sorted(self._kept)
 
     def content(self) -> Content:
         """Return a copy of all values."""
@@ -112,20 +112,23 @@ class FlagStore:
             return self._apply_entries(bucket, [item])
         applied = self._apply_entries(bucket, list(item.entries.values()))
         listed = {key.partition(".")[2] for key in item.entries}
-        kept = tuple(sorted(set(self._values(bucket)) - listed))
-        self._kept[bucket] = set(kept)
-        if bucket == RULESETS_BUCKET:
-            self.origin = Origin.JETSTREAM
+        if bucket == CIRCUITS_BUCKET:
+            # Nobody keeps a verdict but Aerobat, which writes again what a bucket has lost; what is not there is closed.
+            gone = self._circuits.keys() - listed
+            for flag in gone:
+                del self._circuits[flag]
+            return Applied(applied.refused, changed=applied.changed or bool(gone))
+        kept = tuple(sorted(self._rulesets.keys() - listed))
+        self._kept = set(kept)
+        self.origin = Origin.JETSTREAM
         return Applied(applied.refused, kept, applied.changed)
-
-    def _values(self, bucket: str) -> Mapping[str, object]:
-        return self._rulesets if bucket == RULESETS_BUCKET else self._circuits
 
     def _apply_entries(self, bucket: str, entries: list[Entry]) -> Applied:
         refused: list[Refusal] = []
         changed = False
         for entry in entries:
-            self._kept.get(bucket, set()).discard(entry.key.partition(".")[2])
+            if bucket == RULESETS_BUCKET:
+                self._kept.discard(entry.key.partition(".")[2])
             try:
                 changed = self._apply_entry(bucket, entry) or changed
                 self._refused.pop((bucket, entry.key), None)

@@ -82,11 +82,16 @@ def test_what_another_wrote_comes_by_the_watch() -> None:
     assert known(flags) == [(State.OPEN, 9)]
 
 
-def test_a_circuit_absent_from_a_listing_is_gone() -> None:
+def test_a_circuit_that_a_bucket_has_lost_is_kept_to_be_written_again() -> None:
     flags, _ = begun()
     flags.circuits.take(circuit(9))
     flags.circuits.take(NOTHING)
-    assert known(flags) == [(State.CLOSED, None)]
+    assert known(flags) == [(State.OPEN, None)]
+    assert flags.circuits.lost() == {FLAG: OPEN}
+
+    flags.circuits.wrote(FLAG, OPEN, 1)
+    assert known(flags) == [(State.OPEN, 1)]
+    assert flags.circuits.lost() == {}
 
 
 def test_a_listing_of_a_bucket_made_anew_counts_though_its_revisions_are_lower() -> None:

@@ -66,6 +66,19 @@ async def test_who_connects_publishes_the_event_that_a_dead_writer_owed() -> Non
     assert court.metric("completed_events_total") == 1
 
 
+async def test_a_bucket_made_anew_gets_its_verdicts_back() -> None:
+    court = Court().begin()
+    opened = await court.tick(failure=50)
+    assert opened is not None
+    court.store.entries.clear()
+    court.begin()
+
+    await court.verdicts.restore()
+
+    assert court.stored() == opened
+    assert court.signals() == [Signal.BREACH]
+
+
 async def test_before_moving_what_another_wrote_its_event_is_seen_to() -> None:
     dead = Court().begin()
     await dead.tick(failure=50)

@@ -1,6 +1,7 @@
 """kill -9 of each part at the worst moment: the loop goes on, or carries on where it was."""
 
 import asyncio
+import shutil
 
 from scene import FLAG, Scene
 
@@ -49,6 +50,23 @@ async def test_redis_killed_freezes_the_circuit_and_lets_it_go_on(scene: Scene) 
     await scene.start("redis")
     await scene.until(State.RECOVERING)
     await scene.until(State.CLOSED)
+
+
+async def test_nats_wiped_while_a_circuit_is_open(scene: Scene) -> None:
+    scene.services.new.break_down()
+    opened = (await scene.until(State.OPEN)).circuit
+    await scene.kill("nats")
+    shutil.rmtree(scene.loop.stack.data.path / "nats" / "jetstream")
+    scene.services.new.heal()
+    await scene.start("nats")
+
+    await scene.until_circuit(lambda circuit: circuit.generation > opened.generation)
+    await scene.until(State.CLOSED)
+    async with asyncio.timeout(15):
+        while (await scene.ask_sidecar("/v1/status"))[1]["flags_kept"]:
+            await asyncio.sleep(0.1)
+    scene.services.new.break_down()
+    await scene.until(State.OPEN)
 
 
 async def test_nats_killed_and_the_sidecar_restarted_without_it(scene: Scene) -> None:

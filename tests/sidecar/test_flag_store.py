@@ -68,6 +68,20 @@ def test_a_deletion_takes_a_flag_away() -> None:
     assert not store.apply(RULESETS_BUCKET, listing(entry("f", None, 2))).changed
 
 
+def test_a_circuit_that_a_listing_lacks_is_closed() -> None:
+    store = filled()
+    store.apply(CIRCUITS_BUCKET, listing(entry("f", encode_circuit(OPEN))))
+    effective = store.effective("f")
+    assert effective is not None
+    assert effective.state is State.OPEN
+
+    assert store.apply(CIRCUITS_BUCKET, listing()).changed
+
+    effective = store.effective("f")
+    assert effective is not None
+    assert effective.state is State.CLOSED
+
+
 def test_what_a_listing_lacks_without_a_deletion_stays_and_is_reported() -> None:
     store = filled()
     applied = store.apply(RULESETS_BUCKET, listing(entry("g", encode_ruleset(ruleset("g")))))

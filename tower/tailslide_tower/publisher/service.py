@@ -16,6 +16,7 @@ import structlog
 
 from tailslide_core.naming import FlagId
 from tailslide_runtime.bucket_watch import Entry
+from tailslide_runtime.cancellation import raise_if_cancelled
 from tailslide_tower.database import DatabaseUnavailableError
 from tailslide_tower.metrics import TowerMetrics
 from tailslide_tower.publisher.bucket import Bucket, BucketError, BucketGoneError, RevisionConflictError
@@ -82,6 +83,7 @@ class Publisher:
     async def _keep_equal(self, bucket: Bucket) -> None:
         trouble = _Trouble("rulesets cannot be compared", self._metrics.publish_failed)
         while True:
+            raise_if_cancelled()
             self._compare_now.clear()
             try:
                 await bucket.ensure()
@@ -126,6 +128,7 @@ class Publisher:
         trouble = _Trouble("changes cannot be published", self._metrics.publish_failed)
         retry_s: float | None = 0.0
         while True:
+            raise_if_cancelled()
             await _wait(self._changed, retry_s)
             self._changed.clear()
             retry_s = None
@@ -185,6 +188,7 @@ class Publisher:
     async def _look_after(self, bucket: Bucket) -> None:
         """Compare at once when the bucket is gone or has lost keys, which no message tells of."""
         while True:
+            raise_if_cancelled()
             await asyncio.sleep(self._look_every_s)
             known = len(self._known)  # before asking, so that what is written meanwhile does not seem lost
             try:
