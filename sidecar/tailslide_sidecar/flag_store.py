@@ -113,7 +113,7 @@ class FlagStore:
         applied = self._apply_entries(bucket, list(item.entries.values()))
         listed = {key.partition(".")[2] for key in item.entries}
         if bucket == CIRCUITS_BUCKET:
-            # Nobody keeps a verdict but Aerobat, which writes again what a bucket has lost; what is not there is closed.
+            # Nobody keeps a verdict but Aerobat, which writes lost ones again. What is not there is closed.
             gone = self._circuits.keys() - listed
             for flag in gone:
                 del self._circuits[flag]
