@@ -74,30 +74,58 @@ def effective_circuit(ruleset: Ruleset, circuit: Circuit | None) -> EffectiveCir
     return EffectiveCircuit(State.RECOVERING, circuit.percentage)
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One of the few ways in which a known flag can be answered: those below, and no others."""
+
+    active: bool
+    reason: Reason
+
+
+DISABLED = Decision(False, Reason.DISABLED)
+CIRCUIT_OPEN = Decision(False, Reason.CIRCUIT_OPEN)
+DENIED = Decision(False, Reason.TARGETING_MATCH)
+ALLOWED = Decision(True, Reason.TARGETING_MATCH)
+LET_IN = Decision(True, Reason.SPLIT)
+LEFT_OUT = Decision(False, Reason.SPLIT)
+KEY_MISSING = Decision(False, Reason.TARGETING_KEY_MISSING)
+DECISIONS = (DISABLED, CIRCUIT_OPEN, DENIED, ALLOWED, LET_IN, LEFT_OUT, KEY_MISSING)
+
+
+def decide(
+    ruleset: Ruleset, effective: EffectiveCircuit | None, targeting_key: str | None, attributes: Attributes
+) -> Decision:
+    """Decide for one user; the first of the design's rules that applies answers.
+
+    `effective` is `effective_circuit` of the flag, which whoever asks often keeps. Returns one of `DECISIONS`, the
+    same object each time, so that what follows from it can be looked up.
+    """
+    if not ruleset.active:
+        return DISABLED
+    percentage = FULL
+    if effective is not None:
+        if effective.state is State.OPEN:
+            return CIRCUIT_OPEN
+        percentage = effective.percentage
+    if not targeting_key:
+        everybody = percentage == FULL == rollout_for(ruleset, attributes)
+        return LET_IN if everybody else KEY_MISSING
+    if targeting_key in ruleset.deny:
+        return DENIED
+    if targeting_key in ruleset.allow:
+        return ALLOWED
+    rollout = rollout_for(ruleset, attributes) if ruleset.rules else ruleset.rollout
+    return LET_IN if is_in(bucket_of(ruleset.salt, targeting_key), rollout, percentage) else LEFT_OUT
+
+
 def evaluate(flag: str, ruleset: Ruleset | None, circuit: Circuit | None, context: Context) -> Evaluation:
-    """Answer for one flag and one user; the first of the design's seven rules that applies answers."""
+    """Answer for one flag and one user."""
     if ruleset is None:
         return Evaluation(flag, active=False, reason=Reason.FLAG_NOT_FOUND)
     effective = effective_circuit(ruleset, circuit)
+    decision = decide(ruleset, effective, context.targeting_key, context.attributes)
     state = None if effective is None else effective.state
-    if not ruleset.active:
-        return Evaluation(flag, False, Reason.DISABLED, state, ruleset.version)
-    if state is State.OPEN:
-        return Evaluation(flag, False, Reason.CIRCUIT_OPEN, state, ruleset.version)
-    key = context.targeting_key or None
-    if key is not None:
-        if key in ruleset.deny:
-            return Evaluation(flag, False, Reason.TARGETING_MATCH, state, ruleset.version)
-        if key in ruleset.allow:
-            return Evaluation(flag, True, Reason.TARGETING_MATCH, state, ruleset.version)
-    rollout = rollout_for(ruleset, context.attributes)
-    percentage = FULL if effective is None else effective.percentage
-    if key is not None:
-        active = is_in(bucket_of(ruleset.salt, key), rollout, percentage)
-        return Evaluation(flag, active, Reason.SPLIT, state, ruleset.version)
-    if rollout == FULL == percentage:
-        return Evaluation(flag, True, Reason.SPLIT, state, ruleset.version)
-    return Evaluation(flag, False, Reason.TARGETING_KEY_MISSING, state, ruleset.version)
+    return Evaluation(flag, decision.active, decision.reason, state, ruleset.version)
 
 
 def rollout_for(ruleset: Ruleset, attributes: Mapping[str, object]) -> float:
