@@ -74,9 +74,12 @@ def effective_circuit(ruleset: Ruleset, circuit: Circuit | None) -> EffectiveCir
     return EffectiveCircuit(State.RECOVERING, circuit.percentage)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Decision:
-    """One of the few ways in which a known flag can be answered: those below, and no others."""
+    """One of the few ways in which a known flag can be answered: those below, and no others.
+
+    Compared and hashed by identity, so that what follows from a decision is looked up at no cost.
+    """
 
     active: bool
     reason: Reason

@@ -4,10 +4,10 @@ A value that cannot be understood never replaces a good one. A deletion does. A 
 listing, as after a wiped bucket, stays until Tower has published again; a circuit that is missing is closed.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tailslide_core.circuit import Circuit
 from tailslide_core.contracts import decode_circuit, decode_ruleset
@@ -50,6 +50,16 @@ class Applied:
     changed: bool = False
 
 
+@dataclass(slots=True)
+class HeldFlag:
+    """A known flag, ready to be asked often. Made anew with each change of its ruleset or circuit."""
+
+    ruleset: Ruleset
+    effective: EffectiveCircuit | None
+    answers: dict[object, Any] = field(default_factory=dict)
+    """Whatever an asker has worked out for this state of the flag, under a key of its own; gone with the next state."""
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """All values at one moment, by flag key."""
@@ -65,8 +75,11 @@ class FlagStore:
         self.app = app
         self.origin: Origin | None = None
         """None until rulesets have been read, be it that there are none."""
+        self.revision = 0
+        """Raised with each change of any value."""
         self._rulesets: dict[str, Ruleset] = {}
         self._circuits: dict[str, Circuit] = {}
+        self._held: dict[str, HeldFlag] = {}
         self._refused: dict[tuple[str, str], int] = {}
         self._kept: set[str] = set()
 
@@ -74,14 +87,27 @@ class FlagStore:
         """Answer whether a flag is on for a user."""
         return evaluate(flag, self._rulesets.get(flag), self._circuits.get(flag), context)
 
+    def held(self, flag: str) -> HeldFlag | None:
+        """Return a flag as it is held; None for an unknown one."""
+        return self._held.get(flag)
+
+    def all_held(self) -> Mapping[str, HeldFlag]:
+        """Return all flags as they are held, by key, in the order of their keys."""
+        return self._held
+
+    def forget_answers(self) -> None:
+        """Let askers work out their answers anew: something that they all depend on has changed."""
+        for held in self._held.values():
+            held.answers.clear()
+
     def ruleset(self, flag: str) -> Ruleset | None:
         """Return a flag's ruleset; None for an unknown flag."""
         return self._rulesets.get(flag)
 
     def effective(self, flag: str) -> EffectiveCircuit | None:
         """Return what the circuit of a flag counts as now; None for an unknown flag and one without a circuit."""
-        ruleset = self._rulesets.get(flag)
-        return None if ruleset is None else effective_circuit(ruleset, self._circuits.get(flag))
+        held = self._held.get(flag)
+        return None if held is None else held.effective
 
     def trips(self, flag: str) -> int:
         """Return how often in a row the circuit of a flag has tripped."""
@@ -104,6 +130,7 @@ class FlagStore:
         """Begin with the values of a snapshot."""
         self._rulesets = dict(content.rulesets)
         self._circuits = dict(content.circuits)
+        self._hold(self._rulesets)
         self.origin = Origin.SNAPSHOT
 
     def apply(self, bucket: str, item: Listing | Entry) -> Applied:
@@ -117,6 +144,7 @@ class FlagStore:
             gone = self._circuits.keys() - listed
             for flag in gone:
                 del self._circuits[flag]
+            self._hold(gone)
             return Applied(applied.refused, changed=applied.changed or bool(gone))
         kept = tuple(sorted(self._rulesets.keys() - listed))
         self._kept = set(kept)
@@ -125,18 +153,33 @@ class FlagStore:
 
     def _apply_entries(self, bucket: str, entries: list[Entry]) -> Applied:
         refused: list[Refusal] = []
-        changed = False
+        changed: set[str] = set()
         for entry in entries:
             if bucket == RULESETS_BUCKET:
                 self._kept.discard(entry.key.partition(".")[2])
             try:
-                changed = self._apply_entry(bucket, entry) or changed
+                if self._apply_entry(bucket, entry):
+                    changed.add(entry.key.partition(".")[2])
                 self._refused.pop((bucket, entry.key), None)
             except ContractError as error:
                 if self._refused.get((bucket, entry.key)) != entry.revision:
                     self._refused[(bucket, entry.key)] = entry.revision
                     refused.append(Refusal(bucket, entry.key, entry.revision, str(error)))
-        return Applied(tuple(refused), (), changed)
+        self._hold(changed)
+        return Applied(tuple(refused), (), bool(changed))
+
+    def _hold(self, changed: Iterable[str]) -> None:
+        """Make the held flags equal to the values, for those that have changed."""
+        known = len(self._held)
+        for flag in changed:
+            self.revision += 1
+            ruleset = self._rulesets.get(flag)
+            if ruleset is None:
+                self._held.pop(flag, None)
+            else:
+                self._held[flag] = HeldFlag(ruleset, effective_circuit(ruleset, self._circuits.get(flag)))
+        if len(self._held) > known:
+            self._held = dict(sorted(self._held.items()))
 
     def _apply_entry(self, bucket: str, entry: Entry) -> bool:
         flag_id = FlagId.parse(entry.key)

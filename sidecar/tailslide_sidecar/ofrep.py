@@ -1,6 +1,6 @@
 """OFREP, the OpenFeature Remote Evaluation Protocol: an evaluation in its words, and its errors. Pure.
 
-Source: open-feature/protocol, `service/openapi.yaml`, version 0.1.0. Flags here are boolean, always. The HTTP around
+Source: open-feature/protocol, `service/openapi.yaml`, version 0.3.0. Flags here are boolean, always. The HTTP around
 it is `flags_api`.
 """
 
@@ -78,8 +78,13 @@ def read_context(body: bytes) -> Context:
     return Context(targeting_key, context)
 
 
-def answer(evaluation: Evaluation) -> Answer:
-    """Return an evaluation as the protocol says it."""
+def bulk_failure(code: ErrorCode, details: str) -> Answer:
+    """Return an error of a request for all flags."""
+    return Answer(400, {"errorCode": code, "errorDetails": details})
+
+
+def answer(evaluation: Evaluation, *, stale: bool = False) -> Answer:
+    """Return an evaluation as the protocol says it; `stale` tells that the sidecar is out of contact."""
     if evaluation.reason is Reason.FLAG_NOT_FOUND:
         return failure(evaluation.flag, ErrorCode.FLAG_NOT_FOUND, f"there is no flag {evaluation.flag}")
     if evaluation.reason is Reason.TARGETING_KEY_MISSING:
@@ -88,7 +93,7 @@ def answer(evaluation: Evaluation) -> Answer:
             ErrorCode.TARGETING_KEY_MISSING,
             f"context.{TARGETING_KEY}: expected the user's key, by which this flag is rolled out",
         )
-    metadata: dict[str, object] = {}
+    metadata: dict[str, object] = {"stale": stale}
     if evaluation.circuit is not None:
         metadata["circuit"] = evaluation.circuit
     if evaluation.version is not None:

@@ -75,7 +75,7 @@ def test_the_whole_story_of_a_trip_and_a_recovery() -> None:
     ]
     for after_ms, counts, outcome in transcript:
         assert story.look(after_ms, counts) == outcome
-    assert story.circuit == Circuit(generation=6, since_ms=START + 1_000 + 30_000 + 15_000)
+    assert story.circuit == Circuit(generation=5, since_ms=START + 1_000 + 30_000 + 10_000)
 
 
 def test_a_breach_while_recovering_opens_again_for_twice_as_long() -> None:
