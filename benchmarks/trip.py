@@ -151,17 +151,21 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one case, three runs, under a minute")
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
     parser.add_argument("--runs", type=int, help="runs of each case (20; 3 with --quick)")
+    parser.add_argument("--rate", type=int, choices=(50, 200, 1000), help="only the cases of this many calls a second")
     options = parser.parse_args()
     runs = options.runs or (3 if options.quick else 20)
     configure("trip", LogLevel.ERROR, LogFormat.CONSOLE)
     warm_up_s = CircuitSettings().window_ms / 1000
-    rows = uvloop.run(measure(QUICK if options.quick else FULL, runs, warm_up_s))
+    cases = [case for case in (QUICK if options.quick else FULL) if options.rate in {None, case.rate}]
+    rows = uvloop.run(measure(cases, runs, warm_up_s))
     print(HEADER)
     for row in rows:
         print(_line(row))
     if options.json:
-        target = next(row for row in rows if row.case == Case(200, 100))
-        ratios = {"median_trip_s_200rps_100pct": round(statistics.median(target.times_s), 3)}
+        ratios = {
+            f"median_trip_s_{row.case.rate}rps_{row.case.percent}pct": round(statistics.median(row.times_s), 3)
+            for row in rows
+        }
         print(json.dumps({"benchmark": "trip", "rows": [row.as_json() for row in rows], "ratios": ratios}))
 
 

@@ -3,17 +3,14 @@
 The shape: `{"error": {"code", "message", "field"?}}`. Routes are each process's own.
 """
 
-import asyncio
-import errno
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import orjson
 import structlog
 from aiohttp import web
 
 from tailslide_core.errors import ContractError
-from tailslide_runtime.errors import StartError
+from tailslide_runtime.listening import cannot_listen, refuse_if_served, set_mode
 from tailslide_runtime.settings import ListenAddress
 
 log = structlog.get_logger()
@@ -78,35 +75,26 @@ async def read_json(request: web.Request) -> object:
         raise ApiError(400, "PARSE_ERROR", f"expected JSON: {error}", "body") from error
 
 
-async def listen(runner: web.BaseRunner, address: ListenAddress, setting: str) -> ListenAddress:
+async def listen(
+    runner: web.BaseRunner, address: ListenAddress, setting: str, *, socket_mode: int | None = None
+) -> ListenAddress:
     """Start to listen and return the address with its actual port.
 
-    Raises `StartError` that names `setting` when the address is taken or is not one of this machine.
+    Raises `StartError` that names `setting` when the address is taken or is not one of this machine. `socket_mode` are
+    the permissions of a unix socket.
     """
     await runner.setup()
-    if address.path is not None:
-        if await _is_served(address.path):  # asyncio would take the socket away from who listens there
-            raise StartError(f"{setting}: {address} is in use; free it or choose another address")
-        await _start(web.UnixSite(runner, str(address.path)), address, setting)
-        return address
-    await _start(web.TCPSite(runner, address.host, address.port), address, setting)
-    port = int(runner.addresses[-1][1])
-    return ListenAddress(address.host, port)
-
-
-async def _is_served(path: Path) -> bool:
-    try:
-        _, writer = await asyncio.open_unix_connection(path)
-    except OSError:  # nothing there, or the socket of a process that is gone
-        return False
-    writer.close()
-    await writer.wait_closed()
-    return True
-
-
-async def _start(site: web.BaseSite, address: ListenAddress, setting: str) -> None:
+    await refuse_if_served(address, setting)
+    site: web.BaseSite = (
+        web.TCPSite(runner, address.host, address.port)
+        if address.path is None
+        else web.UnixSite(runner, str(address.path))
+    )
     try:
         await site.start()
     except OSError as error:
-        why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be listened on ({error.strerror or error})"
-        raise StartError(f"{setting}: {address} {why}; free it or choose another address") from error
+        raise cannot_listen(address, setting, error) from error
+    if address.path is not None:
+        set_mode(address.path, socket_mode)
+        return address
+    return ListenAddress(address.host, int(runner.addresses[-1][1]))

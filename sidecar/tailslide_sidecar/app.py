@@ -8,16 +8,22 @@ from aiohttp import web
 
 from tailslide_runtime.http import listen
 from tailslide_runtime.jetstream import Link
+from tailslide_runtime.listening import Bound, bind
 from tailslide_sidecar import flags_api, upstreams
+from tailslide_sidecar.answers import Answers
 from tailslide_sidecar.calls import Calls
+from tailslide_sidecar.event_stream import EventStream
 from tailslide_sidecar.flag_store import FlagStore, Origin
 from tailslide_sidecar.flusher import Flusher
+from tailslide_sidecar.hot_path import HotListener
 from tailslide_sidecar.metrics import Live, Metrics
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
 from tailslide_sidecar.proxy import Proxy
 from tailslide_sidecar.readiness import Readiness, readiness
+from tailslide_sidecar.reported import Reports
 from tailslide_sidecar.settings import Settings
 from tailslide_sidecar.snapshot import Snapshot, SnapshotFile, SnapshotWriter
+from tailslide_sidecar.staleness import Staleness
 from tailslide_sidecar.status import Status
 from tailslide_sidecar.timeseries import RedisSeries
 from tailslide_sidecar.watcher import Watcher
@@ -26,6 +32,8 @@ log = structlog.get_logger()
 
 IDLE_S = 75.0
 """How long an idle connection of a client is kept, in seconds."""
+IDLE_S = 75.0
+"""How long a connection may be silent between requests."""
 DRAIN_S = 8.0
 """How long running requests may take to end after a signal; what follows fits into the rest of ten seconds."""
 
@@ -58,7 +66,17 @@ class _Sidecar:
                 self._buffer,
                 lambda: self._link.status.connected,
                 lambda: self._flusher.connected,
+                self._readiness,
+                lambda: self._events.listeners,
             )
+        )
+        self._events = EventStream(lambda: self._store.revision, token=settings.flags_token)
+        self._staleness = Staleness(self._readiness, settings.stale_after_ms, self._store.forget_answers)
+        self._answers = Answers(
+            self._store,
+            self._metrics.evaluations,
+            is_stale=lambda: self._staleness.stale,
+            event_stream=self._events.request_uri,
         )
         self._flusher = Flusher(
             self._buffer,
@@ -80,12 +98,19 @@ class _Sidecar:
             self._link,
             self._store,
             settings.routes,
-            changed=(lambda: None) if self._snapshots is None else self._snapshots.changed,
+            changed=self._changed,
             refused=lambda bucket: self._metrics.refused_values.labels(bucket).inc(),
         )
         self._session = upstreams.new_session()
         self._status = Status(settings, self._store, self._buffer, self._readiness, self._link.status)
         self._runners: list[web.BaseRunner] = []
+        self._hot: HotListener | None = None
+        self._bound: Bound | None = None
+
+    def _changed(self) -> None:
+        self._events.changed()
+        if self._snapshots is not None:
+            self._snapshots.changed()
 
     def _restore(self) -> Snapshot | None:
         if self._file is None:
@@ -108,8 +133,17 @@ class _Sidecar:
 
     async def listen(self) -> None:
         """Open both listeners."""
-        api = flags_api.FlagsApi(self._store, self._metrics, self._readiness, self._status.report)
-        calls = Calls(self._store, self._buffer, self._metrics.outcomes_stale.inc)
+        settings, metrics = self._settings, self._metrics
+        api = flags_api.FlagsApi(
+            self._answers,
+            Reports(self._store, self._buffer, metrics.outcomes_stale.inc),
+            self._events,
+            metrics,
+            self._readiness,
+            self._status.report,
+            settings.flags_token,
+        )
+        calls = Calls(self._store, self._buffer, metrics.evaluations, metrics.outcomes_stale.inc)
         proxy = Proxy(self._settings.routes, calls, self._metrics, self._session)
         flags_runner = web.AppRunner(
             flags_api.build(api), access_log=None, shutdown_timeout=DRAIN_S, keepalive_timeout=IDLE_S
@@ -127,13 +161,29 @@ class _Sidecar:
             shutdown_timeout=DRAIN_S,
         )
         self._runners = [flags_runner, proxy_runner]
-        self._status.flags_listen = await listen(flags_runner, self._settings.flags_listen, "flags_listen")
-        self._status.proxy_listen = await listen(proxy_runner, self._settings.proxy_listen, "proxy_listen")
+        await flags_runner.setup()
+        assert flags_runner.server is not None
+        self._hot = HotListener(
+            self._answers,
+            flags_runner.server,
+            idle_timeout_s=IDLE_S,
+            token=settings.flags_token,
+            observe=metrics.answer_seconds.observe,
+        )
+        mode = settings.socket_mode
+        self._bound = await bind(self._hot.protocol, settings.flags_listen, "flags_listen", socket_mode=mode)
+        self._status.flags_listen = self._bound.address
+        self._status.proxy_listen = await listen(proxy_runner, settings.proxy_listen, "proxy_listen", socket_mode=mode)
 
     async def serve(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
         """Run the tasks until `stop` is set, then end in order."""
         flushed = asyncio.Event()
-        tasks = [group.create_task(self._watcher.run())]
+        assert self._hot is not None
+        tasks = [
+            group.create_task(self._watcher.run()),
+            group.create_task(self._hot.run()),
+            group.create_task(self._staleness.run()),
+        ]
         if self._snapshots is not None:
             tasks.append(group.create_task(self._snapshots.run()))
         group.create_task(self._flusher.run(flushed))
@@ -160,4 +210,11 @@ class _Sidecar:
 
     async def _close_listeners(self) -> None:
         runners, self._runners = self._runners, []
+        self._events.close()
+        if self._bound is not None:
+            self._bound.close()
+        if self._hot is not None:
+            self._hot.close()
         await asyncio.gather(*(runner.cleanup() for runner in runners))
+        if self._hot is not None:
+            await self._hot.drained(DRAIN_S)

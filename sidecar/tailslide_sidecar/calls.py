@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tailslide_core.circuit import State
-from tailslide_core.evaluation import Evaluation
+from tailslide_core.evaluation import Evaluation, Reason, decide
 from tailslide_core.naming import Metric
 from tailslide_core.outcomes import CallEnd, StatusSet, classify, is_slow, latency_metric
 from tailslide_core.ruleset import CircuitSettings
+from tailslide_sidecar.evaluation_counts import EvaluationCounts
 from tailslide_sidecar.flag_store import FlagStore
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
 from tailslide_sidecar.routes import RequestHead, Switch, context_of
@@ -46,15 +47,26 @@ class Call:
 class Calls:
     """Decides and counts the calls of flagged routes."""
 
-    def __init__(self, store: FlagStore, buffer: OutcomeBuffer, stale: Callable[[], None]) -> None:
+    def __init__(
+        self, store: FlagStore, buffer: OutcomeBuffer, counts: EvaluationCounts, stale: Callable[[], None]
+    ) -> None:
         """`stale` is called for each call that no longer speaks of the feature as it is."""
         self._store = store
+        self._counts = counts
         self._buffer = buffer
         self._stale = stale
 
     def decide(self, switch: Switch, head: RequestHead) -> Evaluation:
-        """Evaluate the flag of a route for the user of a request."""
-        return self._store.evaluate(switch.flag, context_of(switch, head))
+        """Evaluate the flag of a route for the user of a request, and count that."""
+        held = self._store.held(switch.flag)
+        if held is None:
+            self._counts.unknown += 1
+            return Evaluation(switch.flag, active=False, reason=Reason.FLAG_NOT_FOUND)
+        context = context_of(switch, head)
+        decision = decide(held.ruleset, held.effective, context.targeting_key, context.attributes)
+        self._counts.add(switch.flag, decision)
+        state = None if held.effective is None else held.effective.state
+        return Evaluation(switch.flag, decision.active, decision.reason, state, held.ruleset.version)
 
     def begin(self, flag: str) -> Call:
         """Stamp a call to the feature of a known flag. A flag without a circuit is counted by the usual settings."""

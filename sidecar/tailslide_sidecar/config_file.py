@@ -108,7 +108,16 @@ def _name(value: str) -> str:
     return value
 
 
+def _socket_mode(value: object) -> int:
+    # As a string: YAML takes 0660 for an octal number, 660 for a decimal one, and "0o660" for text.
+    if not isinstance(value, str) or re.fullmatch(r"0?[0-7]{3}", value) is None:
+        raise ValueError(f'expected permissions in octal and in quotes, like "0660", got {value!r:.40}')
+    return int(value, 8)
+
+
 AppKey = Annotated[str, AfterValidator(_key)]
+SocketMode = Annotated[int, PlainValidator(_socket_mode)]
+FlagsToken = Annotated[str, Field(min_length=16, pattern=r"^[!-~]+$")]
 UpstreamUrl = Annotated[Upstream, PlainValidator(_upstream)]
 Name = Annotated[str, AfterValidator(_name)]
 
@@ -252,6 +261,9 @@ class ConfigFile(_Strict):
     snapshot: Annotated[str, Field(min_length=1)] | None = None
     flags_listen: ListenAddress | None = None
     proxy_listen: ListenAddress | None = None
+    socket_mode: SocketMode | None = None
+    flags_token: FlagsToken | None = None
+    stale_after_ms: Annotated[int, Field(ge=1_000, le=86_400_000)] | None = None
     flush_interval_ms: Annotated[int, Field(ge=10, le=60_000)] | None = None
     routes: list[RoutePart] = Field(default_factory=list)
 

@@ -1,111 +1,181 @@
-"""The listener that applications ask: flags in our own words and in OFREP's, health, readiness, metrics, status.
+"""The flags listener as aiohttp serves it: every route there is, the hot ones included.
 
-Evaluation itself is the core's; the words of OFREP are in `ofrep`.
+The hot routes are answered from `answers`, here as in `hot_path`, with the same bytes. The words of OFREP are in
+`ofrep`, what thin clients report is read in `reported`, change notices are in `event_stream`.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hmac import compare_digest
+from http import HTTPStatus
 
+import structlog
 from aiohttp import web
-from multidict import MultiMapping
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from tailslide_core.errors import ContractError
-from tailslide_core.evaluation import Context, Reason
-from tailslide_core.naming import check_key
-from tailslide_runtime.http import ApiError, errors_as_json, json_response
-from tailslide_sidecar import ofrep
-from tailslide_sidecar.flag_store import FlagStore
+from tailslide_runtime.http import ApiError, Handler, errors_as_json, json_response, read_json
+from tailslide_sidecar.answers import Answers
+from tailslide_sidecar.event_stream import EventStream
 from tailslide_sidecar.metrics import Metrics
 from tailslide_sidecar.readiness import Readiness
+from tailslide_sidecar.replies import JSON, SERVER, Reply
+from tailslide_sidecar.reported import Reports
+
+log = structlog.get_logger()
 
 MAX_BODY_BYTES = 1_048_576
+OFREP = "/ofrep/"
 
 
 @dataclass(frozen=True, slots=True)
 class FlagsApi:
-    """What the handlers work with; `status` gives what `/v1/status` shows."""
+    """What the handlers work with; `status` gives what `/v1/status` shows, `token` what callers have to know."""
 
-    store: FlagStore
+    answers: Answers
+    reports: Reports
+    events: EventStream
     metrics: Metrics
     readiness: Callable[[], Readiness | None]
     status: Callable[[], Mapping[str, object]]
+    token: str | None = None
 
 
 _API = web.AppKey("api", FlagsApi)
 
+_OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+"""What machines ask, which have no token."""
+
 
 def build(api: FlagsApi) -> web.Application:
     """Return the application of the listener."""
-    app = web.Application(middlewares=[errors_as_json], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=[errors_as_json, _ofrep_errors, _token_required], client_max_size=MAX_BODY_BYTES)
     app[_API] = api
     app.add_routes(
         [
+            web.get("/v1/flags", _flags),
             web.get("/v1/flags/{key}", _flag),
+            web.post("/v1/flags/{key}/outcomes", _outcomes),
+            web.post("/ofrep/v1/evaluate/flags", _ofrep_flags),
+            web.post("/ofrep/v1/evaluate/flags/", _ofrep_flags),
             web.post("/ofrep/v1/evaluate/flags/{key}", _ofrep_flag),
+            web.post("/ofrep/v1/evaluate/flags/{key}/", _ofrep_flag),
+            web.get("/ofrep/v1/events", _events),
             web.get("/v1/status", _status),
             web.get("/healthz", _healthz),
             web.get("/readyz", _readyz),
             web.get("/metrics", _metrics),
         ]
     )
+    app.on_response_prepare.append(_name_server)
     return app
 
 
+async def _name_server(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = SERVER
+
+
+def _response(reply: Reply) -> web.Response:
+    headers = dict(reply.headers)
+    if reply.status != HTTPStatus.NOT_MODIFIED:
+        headers["Content-Type"] = JSON
+    return web.Response(status=reply.status, body=reply.body or None, headers=headers)
+
+
+@web.middleware
+async def _token_required(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let in who knows the token, as `Authorization: Bearer` or as `X-API-Key`; everybody where there is none."""
+    token = request.app[_API].token
+    if token is None or request.path in _OPEN_PATHS or _knows(request, token):
+        return await handler(request)
+    refusal = ApiError(401, "UNAUTHORIZED", "expected Authorization: Bearer <flags_token> or X-API-Key: <flags_token>")
+    if request.path.startswith(OFREP):
+        return _ofrep_refusal(request, 401, str(refusal))
+    raise refusal
+
+
+def _knows(request: web.Request, token: str) -> bool:
+    given = [value.removeprefix("Bearer ") for value in request.headers.getall("Authorization", [])
+             if value.startswith("Bearer ")]  # fmt: skip # one condition
+    given += request.headers.getall("X-API-Key", [])
+    if request.path == request.app[_API].events.path:
+        given += request.query.getall("key", [])
+        token = request.app[_API].events.key or token
+    return any(compare_digest(value.encode(), token.encode()) for value in given)
+
+
+@web.middleware
+async def _ofrep_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give errors below `/ofrep/` the form that the protocol has for them."""
+    if not request.path.startswith(OFREP):
+        return await handler(request)
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        answer = _ofrep_refusal(request, error.status, f"{request.method} {request.path}: {error.reason}")
+        if "Allow" in error.headers:
+            answer.headers["Allow"] = error.headers["Allow"]
+        return answer
+    except Exception:  # the last line of defence of a listener: logged with its traceback, answered as 500
+        log.exception("request failed", method=request.method, path=request.path)
+        return _ofrep_refusal(request, 500, "the request failed for a reason that is in the log")
+
+
+def _ofrep_refusal(request: web.Request, status: int, details: str) -> web.Response:
+    body: dict[str, object] = {"errorCode": "GENERAL", "errorDetails": details}
+    key = request.match_info.get("key")
+    return json_response(body if key is None else {"key": key, **body}, status)
+
+
 async def _flag(request: web.Request) -> web.Response:
+    return _response(request.app[_API].answers.native_one(request.match_info["key"], _query(request)))
+
+
+async def _flags(request: web.Request) -> web.Response:
+    return _response(request.app[_API].answers.native_all(_query(request)))
+
+
+def _query(request: web.Request) -> str:
+    """Return the query as it was sent."""
+    return request.raw_path.partition("#")[0].partition("?")[2]
+
+
+async def _outcomes(request: web.Request) -> web.Response:
     api = request.app[_API]
-    key = request.match_info["key"]
-    evaluation = api.store.evaluate(key, context_of_query(request.query))
-    api.metrics.evaluated(evaluation)
-    if evaluation.reason is Reason.FLAG_NOT_FOUND:
-        check_key("key", key)
-        raise ApiError(404, "FLAG_NOT_FOUND", _not_found(api.store, key), "key")
-    return json_response(
-        {
-            "flag": evaluation.flag,
-            "active": evaluation.active,
-            "reason": evaluation.reason,
-            "circuit": evaluation.circuit,
-            "version": evaluation.version,
-        }
-    )
+    _require_json(request)
+    accepted = api.reports.take(request.match_info["key"], await read_json(request))
+    return json_response({"accepted": accepted}, 202)
 
 
-def context_of_query(query: MultiMapping[str]) -> Context:
-    """Return the user whom a query speaks for: `targeting_key`, all else attributes, a list where one is repeated."""
-    attributes: dict[str, object] = {}
-    for name in query:
-        if name != "targeting_key" and name not in attributes:
-            values = query.getall(name)
-            attributes[name] = values[0] if len(values) == 1 else values
-    return Context(query.get("targeting_key"), attributes)
+def _require_json(request: web.Request) -> None:
+    if request.content_type != JSON:
+        raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", f"expected {JSON}, got {request.content_type}", "Content-Type")
 
 
 async def _ofrep_flag(request: web.Request) -> web.Response:
-    api = request.app[_API]
     key = request.match_info["key"]
-    try:
-        context = ofrep.read_context(await request.read())
-    except ofrep.OfrepError as error:
-        answer = ofrep.failure(key, error.code, str(error))
-        return json_response(answer.body, answer.status)
-    evaluation = api.store.evaluate(key, context)
-    api.metrics.evaluated(evaluation)
-    if evaluation.reason is Reason.FLAG_NOT_FOUND:
-        answer = ofrep.failure(key, ofrep.ErrorCode.FLAG_NOT_FOUND, _not_found(api.store, key))
-    else:
-        answer = ofrep.answer(evaluation)
-    return json_response(answer.body, answer.status)
+    body = await request.read()
+    refusal = _other_type(request, body)
+    return refusal or _response(request.app[_API].answers.ofrep_one(key, body))
 
 
-def _not_found(store: FlagStore, key: str) -> str:
-    try:
-        check_key("key", key)
-    except ContractError as error:
-        return str(error)
-    if store.origin is None:
-        return f"no rulesets are loaded yet, so nothing is known of a flag {key}"
-    return f"the app {store.app} has no flag {key}"
+async def _ofrep_flags(request: web.Request) -> web.Response:
+    body = await request.read()
+    refusal = _other_type(request, body)
+    tags = ", ".join(request.headers.getall("If-None-Match", []))
+    return refusal or _response(request.app[_API].answers.ofrep_all(body, tags or None))
+
+
+def _other_type(request: web.Request, body: bytes) -> web.Response | None:
+    """Refuse a body of another type; without a body its type says nothing."""
+    if not body or request.content_type == JSON:
+        return None
+    return _ofrep_refusal(request, 415, f"Content-Type: expected {JSON}, got {request.content_type}")
+
+
+async def _events(request: web.Request) -> web.StreamResponse:
+    return await request.app[_API].events.serve(request)
 
 
 async def _status(request: web.Request) -> web.Response:

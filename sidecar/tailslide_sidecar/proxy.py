@@ -161,7 +161,6 @@ class Proxy:
 
     async def _switch(self, exchange: _Exchange, switch: Switch) -> web.StreamResponse:
         evaluation = self._calls.decide(switch, exchange.head)
-        self._metrics.evaluated(evaluation)
         exchange.marker = describe(evaluation)
         if evaluation.active:
             call = self._calls.begin(switch.flag)

@@ -13,7 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.logs import LogFormat, LogLevel
 from tailslide_runtime.settings import ListenAddress, explain
-from tailslide_sidecar.config_file import AppKey, ConfigFile, NatsUrl, RedisUrl, read_config_file
+from tailslide_sidecar.config_file import (
+    AppKey,
+    ConfigFile,
+    FlagsToken,
+    NatsUrl,
+    RedisUrl,
+    SocketMode,
+    read_config_file,
+)
 from tailslide_sidecar.routes import Route
 
 DEFAULT_NATS_URL = "nats://127.0.0.1:4222"
@@ -21,6 +29,7 @@ DEFAULT_REDIS_URL = "redis://127.0.0.1:6379"
 DEFAULT_FLAGS_LISTEN = ListenAddress("127.0.0.1", 4141)
 DEFAULT_PROXY_LISTEN = ListenAddress("127.0.0.1", 4140)
 DEFAULT_FLUSH_INTERVAL_MS = 100
+DEFAULT_STALE_AFTER_MS = 30_000
 
 
 class Environment(BaseModel):
@@ -36,6 +45,9 @@ class Environment(BaseModel):
     snapshot: str | None = None
     flags_listen: ListenAddress | None = None
     proxy_listen: ListenAddress | None = None
+    socket_mode: SocketMode | None = None
+    flags_token: FlagsToken | None = None
+    stale_after_ms: Annotated[int, Field(ge=1_000, le=86_400_000)] | None = None
     flush_interval_ms: Annotated[int, Field(ge=10, le=60_000)] | None = None
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
@@ -54,6 +66,12 @@ class Settings:
     """The file that rulesets and circuits are kept in for a start without NATS; None keeps none."""
     flags_listen: ListenAddress = DEFAULT_FLAGS_LISTEN
     proxy_listen: ListenAddress = DEFAULT_PROXY_LISTEN
+    socket_mode: int | None = None
+    """Permissions of unix sockets; None leaves them to the umask."""
+    flags_token: str | None = field(default=None, repr=False)
+    """What callers of the flags listener have to know; None lets everybody in."""
+    stale_after_ms: int = DEFAULT_STALE_AFTER_MS
+    """Out of contact with NATS for longer than this, answers say that they may be stale."""
     flush_interval_ms: int = DEFAULT_FLUSH_INTERVAL_MS
     """How often outcomes are written to Redis, in milliseconds."""
     routes: tuple[Route, ...] = ()
@@ -78,6 +96,9 @@ def load_config(config_path: Path | None, environ: Mapping[str, str]) -> Setting
         snapshot=None if snapshot is None else Path(snapshot),
         flags_listen=environment.flags_listen or file.flags_listen or DEFAULT_FLAGS_LISTEN,
         proxy_listen=environment.proxy_listen or file.proxy_listen or DEFAULT_PROXY_LISTEN,
+        socket_mode=environment.socket_mode if environment.socket_mode is not None else file.socket_mode,
+        flags_token=environment.flags_token or file.flags_token,
+        stale_after_ms=environment.stale_after_ms or file.stale_after_ms or DEFAULT_STALE_AFTER_MS,
         flush_interval_ms=environment.flush_interval_ms or file.flush_interval_ms or DEFAULT_FLUSH_INTERVAL_MS,
         routes=tuple(route.read() for route in file.routes),
         log_level=environment.log_level,

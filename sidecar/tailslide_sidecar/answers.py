@@ -1,0 +1,158 @@
+"""What the flags listener answers on its hot routes: one flag and all flags, in our words and in OFREP's. No I/O.
+
+An answer to a known flag is one of seven for each state of the flag, so it is worked out once and kept until the flag
+changes. Which route a request takes, and what carries it, is `hot_path` and `flags_api`.
+"""
+
+import hashlib
+from collections.abc import Callable
+
+import orjson
+
+from tailslide_core.errors import ContractError
+from tailslide_core.evaluation import Decision, Evaluation, decide
+from tailslide_core.naming import check_key
+from tailslide_sidecar import ofrep
+from tailslide_sidecar.evaluation_counts import EvaluationCounts
+from tailslide_sidecar.flag_store import FlagStore, HeldFlag
+from tailslide_sidecar.query import context_of_query
+from tailslide_sidecar.replies import Reply
+
+OFREP_ONE = 0
+OFREP_ITEM = 1
+NATIVE_ONE = 2
+NATIVE_ITEM = 3
+"""What a held flag keeps its answers by, together with the decision."""
+
+
+class Answers:
+    """Answers from the store, and counts each evaluation."""
+
+    def __init__(
+        self,
+        store: FlagStore,
+        counts: EvaluationCounts,
+        *,
+        is_stale: Callable[[], bool],
+        event_stream: str | None = None,
+    ) -> None:
+        """`is_stale` says whether the sidecar is out of contact for too long, `event_stream` where changes are told."""
+        self._store = store
+        self._counts = counts
+        self._is_stale = is_stale
+        streams = [] if event_stream is None else [_event_stream(event_stream)]
+        self._bulk_end = b"]" + (b',"eventStreams":' + orjson.dumps(streams) if streams else b"") + b"}"
+
+    def ofrep_one(self, flag: str, body: bytes) -> Reply:
+        """Evaluate one flag as OFREP asks for it."""
+        try:
+            context = ofrep.read_context(body)
+        except ofrep.OfrepError as error:
+            return _json(ofrep.failure(flag, error.code, str(error)))
+        held = self._store.held(flag)
+        if held is None:
+            self._counts.unknown += 1
+            return _json(ofrep.failure(flag, ofrep.ErrorCode.FLAG_NOT_FOUND, self.not_found(flag)))
+        decision = decide(held.ruleset, held.effective, context.targeting_key, context.attributes)
+        self._counts.add(flag, decision)
+        reply: Reply | None = held.answers.get((OFREP_ONE, decision))
+        if reply is None:
+            reply = held.answers[OFREP_ONE, decision] = _json(self._ofrep(flag, held, decision))
+        return reply
+
+    def ofrep_all(self, body: bytes, if_none_match: str | None = None) -> Reply:
+        """Evaluate all flags as OFREP asks for them; 304 when the caller has that answer already."""
+        try:
+            context = ofrep.read_context(body)
+        except ofrep.OfrepError as error:
+            return _json(ofrep.bulk_failure(error.code, str(error)))
+        items = []
+        key, attributes, add = context.targeting_key, context.attributes, self._counts.add
+        for flag, held in self._store.all_held().items():
+            decision = decide(held.ruleset, held.effective, key, attributes)
+            add(flag, decision)
+            item: bytes | None = held.answers.get((OFREP_ITEM, decision))
+            if item is None:
+                item = held.answers[OFREP_ITEM, decision] = orjson.dumps(self._ofrep(flag, held, decision).body)
+            items.append(item)
+        content = b'{"flags":[' + b",".join(items) + self._bulk_end
+        etag = f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
+        if if_none_match is not None and matches(if_none_match, etag):
+            return Reply(304, b"", (("ETag", etag),))
+        return Reply(200, content, (("ETag", etag),))
+
+    def native_one(self, flag: str, query: str) -> Reply:
+        """Evaluate one flag as our own endpoint asks for it."""
+        held = self._store.held(flag)
+        if held is None:
+            self._counts.unknown += 1
+            return _error(404, "FLAG_NOT_FOUND", self.not_found(flag), "key")
+        context = context_of_query(query)
+        decision = decide(held.ruleset, held.effective, context.targeting_key, context.attributes)
+        self._counts.add(flag, decision)
+        reply: Reply | None = held.answers.get((NATIVE_ONE, decision))
+        if reply is None:
+            reply = held.answers[NATIVE_ONE, decision] = Reply(200, orjson.dumps(_native(flag, held, decision)))
+        return reply
+
+    def native_all(self, query: str) -> Reply:
+        """Evaluate all flags as our own endpoint asks for them: `{"flags": […]}`, in the order of their keys."""
+        context = context_of_query(query)
+        items = []
+        for flag, held in self._store.all_held().items():
+            decision = decide(held.ruleset, held.effective, context.targeting_key, context.attributes)
+            self._counts.add(flag, decision)
+            item: bytes | None = held.answers.get((NATIVE_ITEM, decision))
+            if item is None:
+                item = held.answers[NATIVE_ITEM, decision] = orjson.dumps(_native(flag, held, decision))
+            items.append(item)
+        return Reply(200, b'{"flags":[' + b",".join(items) + b"]}")
+
+    def _ofrep(self, flag: str, held: HeldFlag, decision: Decision) -> ofrep.Answer:
+        state = None if held.effective is None else held.effective.state
+        evaluation = Evaluation(flag, decision.active, decision.reason, state, held.ruleset.version)
+        return ofrep.answer(evaluation, stale=self._is_stale())
+
+    def not_found(self, flag: str) -> str:
+        """Return why there is no such flag."""
+        try:
+            check_key("key", flag)
+        except ContractError as error:
+            return str(error)
+        if self._store.origin is None:
+            return f"no rulesets are loaded yet, so nothing is known of a flag {flag}"
+        return f"the app {self._store.app} has no flag {flag}"
+
+
+def _native(flag: str, held: HeldFlag, decision: Decision) -> dict[str, object]:
+    return {
+        "flag": flag,
+        "active": decision.active,
+        "reason": decision.reason,
+        "circuit": None if held.effective is None else held.effective.state,
+        "version": held.ruleset.version,
+    }
+
+
+def _json(answer: ofrep.Answer) -> Reply:
+    return Reply(answer.status, orjson.dumps(answer.body))
+
+
+def _error(status: int, code: str, message: str, field: str) -> Reply:
+    return Reply(status, orjson.dumps({"error": {"code": code, "message": message, "field": field}}))
+
+
+def _event_stream(path: str) -> dict[str, object]:
+    return {"type": "sse", "endpoint": {"requestUri": path}}
+
+
+def matches(if_none_match: str, etag: str) -> bool:
+    """Whether `If-None-Match` names this tag, weakly compared (RFC 9110 §13.1.2), or says `*`.
+
+    A tag without its quotes, as some clients send it, is taken for the quoted one.
+    """
+    for tag in if_none_match.split(","):
+        bare = tag.strip().removeprefix("W/")
+        if bare == "*" or bare == etag or f'"{bare}"' == etag:
+            return True
+    return False
