@@ -4,13 +4,42 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Protocol, TypeVar
 
 import uvloop
 
 from tailslide_runtime.errors import StartError, leaves
+from tailslide_runtime.logs import LogFormat, LogLevel, configure
 
 Main = Callable[[asyncio.Event], Awaitable[None]]
 """Runs a process until the event is set, then stops in order and returns."""
+
+
+class Logged(Protocol):
+    """Settings that say how to log."""
+
+    @property
+    def log_level(self) -> LogLevel:
+        """The least severe line."""
+
+    @property
+    def log_format(self) -> LogFormat:
+        """How lines are written."""
+
+
+Settings = TypeVar("Settings", bound=Logged)
+
+
+def start(name: str, load: Callable[[], Settings], main: Callable[[Settings, asyncio.Event], Awaitable[None]]) -> int:
+    """Load the settings, set up the logs of the process `name`, then `run`; return the exit status."""
+    try:
+        settings = load()
+    except StartError as error:
+        _tell(error)
+        return 1
+    configure(name, settings.log_level, settings.log_format)
+    return run(partial(main, settings))
 
 
 def run(main: Main) -> int:
@@ -25,8 +54,12 @@ def run(main: Main) -> int:
     except* StartError as group:
         status = 1
         for error in leaves(group):
-            print(f"Error: {error}", file=sys.stderr)  # noqa: T201 # for the person at the terminal, not for the log
+            _tell(error)
     return status
+
+
+def _tell(error: BaseException) -> None:
+    print(f"Error: {error}", file=sys.stderr)  # noqa: T201 # for the person at the terminal, not for the log
 
 
 async def _until_signal(main: Main) -> None:

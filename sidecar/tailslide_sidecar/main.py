@@ -5,21 +5,14 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from tailslide_runtime import logs, process
-from tailslide_runtime.errors import StartError
+from tailslide_runtime import process
 from tailslide_sidecar import app
 from tailslide_sidecar.settings import load_config
 
 
 def main(config_path: Path | None) -> int:
     """Run a sidecar until SIGTERM or SIGINT; return 0, or 1 after a sentence on standard error."""
-    try:
-        settings = load_config(config_path, os.environ)
-    except StartError as error:
-        print(f"Error: {error}", file=sys.stderr)  # noqa: T201 # for the person at the terminal, not for the log
-        return 1
-    logs.configure("sidecar", settings.log_level, settings.log_format)
-    return process.run(partial(app.run, settings))
+    return process.start("sidecar", partial(load_config, config_path, os.environ), app.run)
 
 
 if __name__ == "__main__":

@@ -70,3 +70,14 @@ def test_a_defect_keeps_its_traceback() -> None:
     assert isinstance(group, ZeroDivisionError) or (
         isinstance(group, BaseExceptionGroup) and group.subgroup(ZeroDivisionError) is not None
     )
+
+
+def test_settings_that_cannot_be_loaded_are_a_sentence_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
+    def load() -> process.Logged:
+        raise StartError("TAILSLIDE_LOG_LEVEL: expected debug, info, warning or error")
+
+    async def main(settings: process.Logged, stop: asyncio.Event) -> None:
+        raise AssertionError("nothing runs without settings")
+
+    assert process.start("example", load, main) == 1
+    assert capsys.readouterr().err == "Error: TAILSLIDE_LOG_LEVEL: expected debug, info, warning or error\n"
