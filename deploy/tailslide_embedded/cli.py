@@ -178,7 +178,8 @@ def aerobat() -> None:
 def sidecar(config: Path | None) -> None:
     """Run a sidecar: it answers flags on localhost and proxies calls to flagged features.
 
-    What the file does not say is taken from the environment: TAILSLIDE_NATS_URL, TAILSLIDE_REDIS_URL.
+    The environment overrides the file: TAILSLIDE_APP, TAILSLIDE_NATS_URL, TAILSLIDE_REDIS_URL, TAILSLIDE_SNAPSHOT,
+    TAILSLIDE_FLAGS_LISTEN, TAILSLIDE_PROXY_LISTEN, TAILSLIDE_FLAGS_TOKEN; TAILSLIDE_SDK_KEY is the token for NATS.
     """
     from tailslide_sidecar.main import main as run
 
