@@ -117,7 +117,7 @@ class HotListener:
 class HotProtocol(asyncio.Protocol):
     """One connection, until it is closed or handed over."""
 
-    __slots__ = ("_buffer", "_heard_at", "_listener", "_needed", "_paused", "_reader", "_transport")
+    __slots__ = ("_buffer", "_listener", "_needed", "_paused", "_reader", "_since", "_transport")
 
     def __init__(self, listener: HotListener) -> None:
         self._listener = listener
@@ -125,7 +125,7 @@ class HotProtocol(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
         self._needed = 0
-        self._heard_at = self._listener.now
+        self._since = self._listener.now
         self._paused = False
 
     # The transport
@@ -142,13 +142,13 @@ class HotProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer what is complete."""
-        self._heard_at = self._listener.now
         if self._buffer:
             data = self._buffer + data
-            self._buffer = b""
             if len(data) < self._needed:
                 self._buffer = data
                 return
+        else:
+            self._since = self._listener.now
         if self._paused:
             self._buffer = data
             return
@@ -170,14 +170,17 @@ class HotProtocol(asyncio.Protocol):
                 self._answer(data)
 
     def end_if_late(self, now: float, idle_timeout_s: float) -> None:
-        """Close when nothing has come for too long; in the middle of a request, say so first."""
-        silent_s = now - self._heard_at
+        """Close when the next request has not begun for too long, or has begun and does not come to its end.
+
+        What counts is when it began, not when its last byte came: a byte now and then keeps no connection.
+        """
+        waited_s = now - self._since
         if self._paused or self._transport is None:
             return
         if not self._buffer:
-            if silent_s > idle_timeout_s:
+            if waited_s > idle_timeout_s:
                 self.close()
-        elif silent_s > (BODY_TIMEOUT_S if self._needed else HEAD_TIMEOUT_S):
+        elif waited_s > (BODY_TIMEOUT_S if self._needed else HEAD_TIMEOUT_S):
             self._transport.write(_TIMED_OUT)
             self.close()
 
@@ -217,6 +220,7 @@ class HotProtocol(asyncio.Protocol):
                 out_bytes = 0
         self._buffer = data[position:] if position < length else b""
         if position:
+            self._since = listener.now
             self._send(out)
             listener.observe(time.perf_counter() - started)
             if listener.closing and not self._paused:
