@@ -19,9 +19,10 @@ from tailslide_embedded.demo.traffic import Traffic
 
 FRAME_S = 0.125
 _COLOUR = {State.CLOSED: "green", State.OPEN: "red", State.RECOVERING: "yellow"}
+_ON = {State.CLOSED: "white", State.OPEN: "white", State.RECOVERING: "black"}
 _BLOCKS = " ▁▂▃▄▅▆▇█"
-_BARS = 40
-_HISTORY = 60
+_BARS = 30
+_HISTORY = 50
 _TOLD = 5
 
 
@@ -57,39 +58,43 @@ class View:
             self._errors.append(errors)
             self._shares.append(share)
         self._frames += 1
-        colour = _COLOUR[circuit.state]
-        state = f" {circuit.state.upper()} "
+        state = circuit.state.upper()
         if circuit.state is State.RECOVERING:
-            state = f" RECOVERING at {circuit.percentage:g} % "
-        table = Table(box=None, show_header=False, padding=(0, 1))
+            state = f"RECOVERING at {circuit.percentage:g} %"
+        colour = _COLOUR[circuit.state]
+        over = "red" if errors > ERROR_THRESHOLD else "green"
+        table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(style="bold", no_wrap=True)
         table.add_column(width=_BARS)
         table.add_column(no_wrap=True)
-        over = "red" if errors > ERROR_THRESHOLD else "green"
-        table.add_row("circuit", Text(state, style=f"bold white on {colour}"), "")
-        table.add_row("users on the new service", Bar(100, 0, share, width=_BARS, color=colour), f"{share:5.1f} %")
-        table.add_row(
-            "failed calls, last 2 s",
-            Bar(100, 0, errors, width=_BARS, color=over),
-            f"{errors:5.1f} %  (threshold {ERROR_THRESHOLD:g} %)",
-        )
-        table.add_row("calls", f"{tally.total:,} in all, {tally.failed:,} failed at a user", "")
-        history = Text.assemble(
-            ("on the new service ", "dim"), (_spark(self._shares), "cyan"), "\n",
-            ("failing            ", "dim"), (_spark(self._errors), "red"),
-        )  # fmt: skip
-        story = Group(*(_line(moment, latest=moment is self._told[-1]) for moment in self._told))
+        table.add_row("circuit", Text.assemble((f" {state} ", f"bold {_ON[circuit.state]} on {colour}")), "")
+        table.add_row("on the new service", _bar(share, colour), f"{share:5.1f} %")
+        table.add_row("failed calls, last 2 s", _bar(errors, over), f"{errors:5.1f} %, threshold {ERROR_THRESHOLD:g} %")
+        table.add_row("calls", f"{tally.total:,}, of which {tally.failed:,} failed", "")
+        history = Table.grid(padding=(0, 2, 0, 0))
+        history.add_row(Text("on the new service", "dim"), Text(_spark(self._shares), "cyan"))
+        history.add_row(Text("failing", "dim"), Text(_spark(self._errors), "red"))
+        story = Table.grid(padding=(0, 2, 0, 0))
+        story.add_column(justify="right", no_wrap=True)
+        story.add_column()
+        for moment in self._told:
+            style = "" if moment is self._told[-1] else "dim"
+            story.add_row(Text(f"{moment.at:.2f} s", style), Text(moment.text, style))
         return Panel(
             Group(table, Text(), history, Text(), story), title="tailslide demo", box=box.ROUNDED, padding=(1, 2)
         )
+
+
+def _bar(percent: float, colour: str) -> Bar:
+    return Bar(100, 0, percent, width=_BARS, color=colour, bgcolor="grey23")
 
 
 def _spark(values: deque[float]) -> str:
     return "".join(_BLOCKS[round(min(max(value, 0), 100) / 100 * (len(_BLOCKS) - 1))] for value in values)
 
 
-def _line(moment: Moment, *, latest: bool = True) -> Text:
-    return Text(f"{moment.at:6.2f} s  {moment.text}", style="" if latest else "dim")
+def _line(moment: Moment) -> str:
+    return f"{moment.at:6.2f} s  {moment.text}"
 
 
 def show_timeline(console: Console, moments: list[Moment], report: Report) -> None:
