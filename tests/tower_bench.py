@@ -24,8 +24,8 @@ from nats.aio.client import Client
 from pydantic import SecretStr
 from real_servers import RealServers
 
-from tailslide_core.contracts import decode_ruleset
-from tailslide_core.naming import RULESETS_BUCKET, bucket_stream, bucket_subject
+from tailslide_core.contracts import Mark, decode_mark, decode_ruleset
+from tailslide_core.naming import RULESETS_BUCKET, app_of_mark, bucket_stream, bucket_subject, mark_key
 from tailslide_core.ruleset import Ruleset
 from tailslide_runtime.bucket_watch import Entry, Listing, watch_bucket
 from tailslide_runtime.settings import ListenAddress
@@ -194,7 +194,15 @@ class TowerBench:
             await client.close()
 
     async def entries(self) -> dict[str, Entry]:
-        """Return the whole bucket as sidecars read it; empty when there is none."""
+        """Return all that the bucket says of flags; nothing when there is none."""
+        return {key: entry for key, entry in (await self._whole_bucket()).items() if app_of_mark(key) is None}
+
+    async def mark(self, app: str) -> Mark | None:
+        """Return what Tower has said last of an app that is published in full."""
+        entry = (await self._whole_bucket()).get(mark_key(app))
+        return None if entry is None or entry.value is None else decode_mark(entry.value)
+
+    async def _whole_bucket(self) -> dict[str, Entry]:
         async with self.nats() as client:
             try:
                 await client.jetstream().stream_info(bucket_stream(RULESETS_BUCKET))

@@ -15,7 +15,7 @@ from tailslide_aerobat.metrics import Metrics
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.contracts import SCHEMA, decode_circuit, decode_ruleset
 from tailslide_core.errors import ContractError
-from tailslide_core.naming import CIRCUITS_BUCKET, RAW_RETENTION_MS, RULESETS_BUCKET, FlagId
+from tailslide_core.naming import CIRCUITS_BUCKET, RAW_RETENTION_MS, RULESETS_BUCKET, FlagId, app_of_mark
 from tailslide_core.ruleset import CircuitSettings, Ruleset
 from tailslide_runtime.bucket_watch import Entry, Listing
 
@@ -72,6 +72,9 @@ class BucketMemory(Generic[T]):
         self.listed = True
 
     def _take_entry(self, entry: Entry, before: dict[FlagId, Held[T]]) -> None:
+        # No flag: it tells who keeps rulesets that the bucket has lost when to let go of them. Aerobat keeps none.
+        if app_of_mark(entry.key) is not None:
+            return
         try:
             flag_id = FlagId.parse(entry.key)
         except ContractError as error:

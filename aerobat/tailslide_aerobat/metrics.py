@@ -1,6 +1,8 @@
 """What Aerobat tells Prometheus, in a registry of its own. Each part counts its own things here."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import Counter, Gauge, Histogram
+
+from tailslide_runtime.exposition import exposition, new_registry
 
 _TICK_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -9,7 +11,7 @@ class Metrics:
     """All metrics of one Aerobat."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
+        self._registry = new_registry("aerobat")
         prefix = "tailslide_aerobat"
         self.ticks = Counter(f"{prefix}_ticks", "Looks at all circuits.", registry=self._registry)
         self.tick_seconds = Histogram(
@@ -36,8 +38,8 @@ class Metrics:
         self.redis_errors = Counter(
             f"{prefix}_redis_errors", "Readings of counts that failed.", registry=self._registry
         )
-        self.nats_connections = Counter(
-            f"{prefix}_nats_connections", "Connections made to NATS.", registry=self._registry
+        self.nats_connects = Counter(
+            f"{prefix}_nats_connects", "Connections made to NATS.", registry=self._registry
         )
         self.connected = Gauge(
             f"{prefix}_connected", "1 while the server can be used.", ["server"], registry=self._registry
@@ -47,4 +49,4 @@ class Metrics:
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
-        return generate_latest(self._registry)
+        return exposition(self._registry)

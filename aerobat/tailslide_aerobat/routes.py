@@ -1,12 +1,12 @@
 """What Aerobat answers on its listen address: whether it lives, whether it can judge, and how the circuits stand."""
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST
 
 from tailslide_aerobat.flags import Flags
 from tailslide_aerobat.judge import Judge
 from tailslide_aerobat.metrics import Metrics
 from tailslide_core.contracts import circuit_json
+from tailslide_runtime.exposition import CONTENT_TYPE
 from tailslide_runtime.http import errors_as_json, json_response
 from tailslide_runtime.jetstream import LinkStatus
 
@@ -51,7 +51,7 @@ class Routes:
 
     async def metrics(self, _: web.Request) -> web.Response:
         """Answer in Prometheus's text format."""
-        return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
     async def status(self, _: web.Request) -> web.Response:
         """List all circuits, each with the calls that its window holds since its state began."""

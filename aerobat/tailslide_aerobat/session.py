@@ -25,7 +25,7 @@ def serving(flags: Flags, judge: Judge, metrics: Metrics) -> Callable[[Client], 
     """Return what `Link.run` calls with each connection."""
 
     async def serve(client: Client) -> None:
-        metrics.nats_connections.inc()
+        metrics.nats_connects.inc()
         metrics.connected.labels("nats").set(1)
         try:
             await _serve(client, flags, judge, metrics)

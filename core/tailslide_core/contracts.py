@@ -1,4 +1,4 @@
-"""The JSON that processes exchange: rulesets, circuits and circuit events, to bytes and back.
+"""The JSON that processes exchange: rulesets, marks, circuits and circuit events, to bytes and back.
 
 Reading is strict about what a field holds and lenient about fields it does not know: an unknown `schema` is refused,
 an unknown field ignored. Writing the same value gives the same bytes.
@@ -145,6 +145,35 @@ def circuit_settings_json(settings: CircuitSettings) -> Json:
 def encode_ruleset(ruleset: Ruleset) -> bytes:
     """Write a ruleset."""
     return orjson.dumps(ruleset_json(ruleset))
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Tower's word that the bucket of rulesets held all of an app's flags, and of deleted ones nothing but deletions.
+
+    `keys` is how many keys of flags the bucket had for the app then, those of deletions included: a bucket with fewer
+    has lost some since. `at_ms` is the database's time, Unix milliseconds, when Tower compared the two; of two marks of
+    an app the later one is of the later comparison.
+    """
+
+    at_ms: int
+    keys: int
+
+
+def mark_json(mark: Mark) -> Json:
+    """Return a mark as it is written, before it becomes bytes."""
+    return {"schema": SCHEMA, "at_ms": mark.at_ms, "keys": mark.keys}
+
+
+def encode_mark(mark: Mark) -> bytes:
+    """Write a mark."""
+    return orjson.dumps(mark_json(mark))
+
+
+def decode_mark(data: bytes) -> Mark:
+    """Read a mark; raise `ContractError` that names the field."""
+    fields = _versioned(data)
+    return Mark(fields.integer("at_ms", low=0), fields.integer("keys", low=0))
 
 
 def decode_circuit(data: bytes) -> Circuit:

@@ -42,7 +42,7 @@ class FlagId:
 
     @classmethod
     def parse(cls, text: str) -> "FlagId":
-        """Split `<app>.<flag>`; raise `ContractError` when it is not of that form."""
+        """Split `<app>.<flag>`; raise `ContractError` when it is not of that form, as the key of a mark is not."""
         app, dot, flag = text.partition(".")
         if not dot:
             raise ContractError("key", f"expected <app>.<flag>, got {text!r:.80}")
@@ -62,6 +62,21 @@ def bucket_subject(bucket: str, key: str) -> str:
 def app_keys(app: str) -> str:
     """Return the wildcard over all flags of an app in a bucket."""
     return f"{app}.>"
+
+
+_MARK = "_published"
+"""Where a flag's key would be; no flag can have it, since keys of flags do not begin with `_`."""
+
+
+def mark_key(app: str) -> str:
+    """Return the key, in the bucket of rulesets, of Tower's mark that an app is published in full."""
+    return f"{app}.{_MARK}"
+
+
+def app_of_mark(key: str) -> str | None:
+    """Return the app whose mark is under this key of the bucket of rulesets; None for any other key."""
+    app, _, rest = key.partition(".")
+    return app if rest == _MARK and is_key(app) else None
 
 
 def event_subject(flag_id: FlagId) -> str:

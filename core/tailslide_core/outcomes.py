@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from tailslide_core.errors import ContractError
 from tailslide_core.naming import Metric
@@ -49,23 +50,27 @@ class StatusSet:
     def parse(cls, patterns: Iterable[object]) -> "StatusSet":
         """Read patterns, each a string or an integer; raise `ContractError` with the index of the bad one."""
         texts: list[str] = []
-        codes: set[int] = set()
         for index, pattern in enumerate(patterns):
             text = str(pattern) if isinstance(pattern, int) and not isinstance(pattern, bool) else pattern
-            found = _codes_of(text) if isinstance(text, str) else None
-            if found is None or not isinstance(text, str):
+            if not isinstance(text, str) or _codes_of(text) is None:
                 raise ContractError(
                     f"[{index}]",
                     f"expected a status (429), a range (500-504) or a class (5xx), got {pattern!r:.40}",
                 )
             texts.append(text)
-            codes.update(found)
-        return cls(tuple(texts), frozenset(codes))
+        return _shared_set(tuple(texts))
 
     def __contains__(self, status: object) -> bool:
         return status in self.codes
 
 
+@lru_cache(maxsize=1024)
+def _shared_set(patterns: tuple[str, ...]) -> StatusSet:
+    """Return the same object for the same patterns: thousands of flags have one of a few, and a class is 100 codes."""
+    return StatusSet(patterns, frozenset(code for pattern in patterns for code in _codes_of(pattern) or ()))
+
+
+@lru_cache(maxsize=1024)
 def _codes_of(pattern: str) -> range | None:
     if _CODE.fullmatch(pattern):
         return range(int(pattern), int(pattern) + 1)

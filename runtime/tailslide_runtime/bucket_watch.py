@@ -6,10 +6,12 @@ messages are described in NATS ADR-13, ADR-15 and ADR-17.
 """
 
 import asyncio
+import random
 import secrets
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import nats.errors
 import orjson
@@ -20,7 +22,7 @@ from nats.aio.subscription import Subscription
 
 from tailslide_core.naming import bucket_stream, bucket_subject
 from tailslide_runtime.cancellation import raise_if_cancelled
-from tailslide_runtime.jetstream import API_TIMEOUT_S
+from tailslide_runtime.jetstream import API_TIMEOUT_S, STEADY_S, Backoff
 
 log = structlog.get_logger()
 
@@ -30,6 +32,7 @@ SILENCE_S = 2.5 * HEARTBEAT_S
 INACTIVE_THRESHOLD_S = 60.0
 """After so long without us the server removes the consumer."""
 RETRY_S = 0.5
+"""How often a bucket that is not there is looked for, at most."""
 STREAM_NOT_FOUND = 10059
 
 
@@ -49,42 +52,95 @@ class Listing:
     entries: dict[str, Entry]
 
 
+@dataclass(slots=True)
+class WatchStatus:
+    """What a watch says of itself; times are of the monotonic clock, in seconds."""
+
+    in_step: bool = False
+    """Whether all that NATS has said of the bucket was yielded; that there is no bucket is said as well."""
+    heard_at: float = field(default_factory=time.monotonic)
+    """When a message or a heartbeat came that found the watch in step, or else when there was none yet."""
+    restarts: int = 0
+    """How often something may have been missed, so that all was listed anew."""
+    revision: int = 0
+    """The revision of the last entry that was yielded."""
+
+    def silent_for_s(self) -> float:
+        """Return for how long nothing was heard of the bucket; up to a heartbeat's interval when all is well."""
+        return time.monotonic() - self.heard_at
+
+    @property
+    def in_touch(self) -> bool:
+        """Whether what was yielded is what the bucket holds, for all that can be known."""
+        return self.in_step and self.silent_for_s() <= SILENCE_S
+
+    def heard(self) -> None:
+        """Note that NATS has spoken and that nothing it said is left to be yielded."""
+        self.in_step, self.heard_at = True, time.monotonic()
+
+
 class WatchGapError(Exception):
     """Something may have been missed; the watch starts anew with a listing."""
 
 
-async def watch_bucket(client: Client, bucket: str, keys: str) -> AsyncGenerator[Listing | Entry, None]:
+async def watch_bucket(
+    client: Client, bucket: str, keys: str, status: WatchStatus | None = None
+) -> AsyncGenerator[Listing | Entry, None]:
     """Yield a `Listing`, then an `Entry` for each change of `keys` (a wildcard), for as long as `client` is connected.
 
     After a missed heartbeat or a gap in the sequence another `Listing` comes. While the bucket is not there, nothing
-    comes, and the watch waits for it. Raises the errors of nats-py when the connection is gone.
+    comes, and the watch waits for it. Raises the errors of nats-py when the connection is gone. `status` is kept up to
+    date; one may serve the watches of one connection after another.
     """
-    complained = False
+    status = WatchStatus() if status is None else status
+    try:
+        async with aclosing(_watch(client, bucket, keys, status)) as items:
+            async for item in items:
+                yield item
+    finally:
+        status.in_step = False
+
+
+async def _watch(client: Client, bucket: str, keys: str, status: WatchStatus) -> AsyncGenerator[Listing | Entry, None]:
+    missing = False
+    backoff: Backoff | None = None
     while True:
         raise_if_cancelled()
-        consumer = _Consumer(client, bucket, keys)
+        began = time.monotonic()
+        consumer = _Consumer(client, bucket, keys, status)
         try:
             if not await consumer.create():
-                if not complained:
+                status.heard()
+                if not missing:
                     log.warning("bucket does not exist yet", bucket=bucket)
-                    complained = True
-                await asyncio.sleep(RETRY_S)
+                    missing = True
+                await asyncio.sleep(RETRY_S * random.uniform(0.5, 1.0))  # noqa: S311 # jitter, no secret
                 continue
-            complained = False
+            missing = False
             async with aclosing(consumer.items()) as items:
                 async for item in items:
                     yield item
         except WatchGapError as gap:
+            status.in_step = False
+            status.restarts += 1
             log.warning("watch starts anew", bucket=bucket, why=str(gap))
         finally:
             await consumer.remove()
+        # At once for the first time; a server that lets no watch live must not be asked without a pause.
+        if time.monotonic() - began >= STEADY_S:
+            backoff = None
+        elif backoff is None:
+            backoff = Backoff()
+        else:
+            await backoff.wait()
 
 
 class _Consumer:
     """One push consumer, from its making to its end."""
 
-    def __init__(self, client: Client, bucket: str, keys: str) -> None:
+    def __init__(self, client: Client, bucket: str, keys: str, status: WatchStatus) -> None:
         self._client = client
+        self._status = status
         self._bucket = bucket
         self._stream = bucket_stream(bucket)
         self._filter = bucket_subject(bucket, keys)
@@ -128,7 +184,7 @@ class _Consumer:
     async def items(self) -> AsyncGenerator[Listing | Entry, None]:
         listed: dict[str, Entry] | None = {}
         if self._pending == 0:
-            yield Listing({})
+            yield self._whole({})
             listed = None
         while True:
             raise_if_cancelled()
@@ -136,17 +192,27 @@ class _Consumer:
             if await self._is_control(message):
                 # The server has nothing more for us, though it announced more: the rest was purged in between.
                 if listed is not None and _is_idle(message):
-                    yield Listing(listed)
+                    yield self._whole(listed)
                     listed = None
+                elif listed is None:
+                    self._status.heard()
                 continue
             entry, pending = self._read(message)
             if listed is None:
+                self._status.revision = entry.revision
+                self._status.heard()
                 yield entry
                 continue
             listed[entry.key] = entry
             if pending == 0:
-                yield Listing(listed)
+                yield self._whole(listed)
                 listed = None
+
+    def _whole(self, entries: dict[str, Entry]) -> Listing:
+        # Not the highest so far: a bucket that was made anew begins again.
+        self._status.revision = max((entry.revision for entry in entries.values()), default=0)
+        self._status.heard()
+        return Listing(entries)
 
     async def _next(self) -> Msg:
         assert self._subscription is not None

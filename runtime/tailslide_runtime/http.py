@@ -51,6 +51,8 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return error_response(error.status, error.code, error.message, error.field)
     except ContractError as error:
         return error_response(400, "INVALID", error.problem, error.field)
+    except web.RequestPayloadError as error:
+        return error_response(400, "PARSE_ERROR", f"expected a body as its headers announce it: {error}", "body")
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -64,9 +66,19 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return error_response(500, "INTERNAL", "the request failed for a reason that is in the log")
 
 
+async def read_body(request: web.Request) -> bytes:
+    """Return the body of a request; what its client has broken, or left in the middle of, is the client's error."""
+    try:
+        return await request.read()
+    except web.RequestPayloadError as error:
+        raise ApiError(400, "PARSE_ERROR", "expected a body that is encoded as its headers say", "body") from error
+    except ConnectionResetError as error:
+        raise ApiError(400, "PARSE_ERROR", "the connection ended in the middle of the body", "body") from error
+
+
 async def read_json(request: web.Request) -> object:
     """Return the body of a request, parsed; an empty body is an empty object."""
-    data = await request.read()
+    data = await read_body(request)
     if not data:
         return {}
     try:

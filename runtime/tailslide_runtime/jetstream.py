@@ -28,7 +28,11 @@ MAX_BACKOFF_S = 5.0
 STEADY_S = 5.0
 """A connection that has lasted so long was a good one."""
 CONNECT_TIMEOUT_S = 3
-PING_INTERVAL_S = 5
+PING_INTERVAL_S = 2
+MAX_OUTSTANDING_PINGS = 2
+"""A server that hangs leaves its connections open. After this many pings without an answer, some six seconds, the
+connection is given up."""
+CLOSE_TIMEOUT_S = 2.0
 API_TIMEOUT_S = 5.0
 
 
@@ -45,13 +49,14 @@ class LinkStatus:
         return 0.0 if self.lost_at is None else time.monotonic() - self.lost_at
 
 
-class _Backoff:
+class Backoff:
     """Ever longer pauses, with jitter, so that many clients do not come back at the same moment."""
 
     def __init__(self) -> None:
         self.failures = 0
 
     async def wait(self) -> None:
+        """Pause, for longer each time."""
         longest_s = min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2**self.failures)
         self.failures = min(self.failures + 1, 16)
         await asyncio.sleep(longest_s * random.uniform(0.5, 1.0))  # noqa: S311 # jitter, no secret
@@ -72,7 +77,7 @@ class Link:
         `serve` returning ends the connection and `run` as well; its exceptions come out, except for those that say
         that the server went away or did not answer in time, after which a new connection is made.
         """
-        backoff = _Backoff()
+        backoff = Backoff()
         while True:
             raise_if_cancelled()
             try:
@@ -92,10 +97,10 @@ class Link:
                     return
             finally:
                 self.status.connected, self.status.lost_at = False, time.monotonic()
-                await client.close()
+                await _close(client)
             log.warning("nats connection lost", url=without_secrets(self._url))
             if time.monotonic() - connected_at >= STEADY_S:
-                backoff = _Backoff()
+                backoff = Backoff()
             else:  # a server that lets us in and then serves nothing must not be asked ten times a second
                 await backoff.wait()
 
@@ -122,7 +127,7 @@ class Link:
                 reconnect_time_wait=0,
                 connect_timeout=CONNECT_TIMEOUT_S,
                 ping_interval=PING_INTERVAL_S,
-                max_outstanding_pings=2,
+                max_outstanding_pings=MAX_OUTSTANDING_PINGS,
                 error_cb=on_error,
                 closed_cb=on_closed,
                 disconnected_cb=on_closed,
@@ -157,6 +162,15 @@ class Link:
             for task in (serving, losing):
                 task.cancel()
             await asyncio.gather(serving, losing, return_exceptions=True)
+
+
+async def _close(client: Client) -> None:
+    """Close; a server that hangs takes nothing any more, so what is still to be sent must not hold us up."""
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await client.close()
+    except TimeoutError:
+        log.debug("nats did not take what was left to send")
 
 
 def _text(error: BaseException) -> str:

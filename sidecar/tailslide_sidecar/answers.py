@@ -5,7 +5,7 @@ changes. Which route a request takes, and what carries it, is `hot_path` and `fl
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import orjson
 
@@ -52,6 +52,8 @@ class Answers:
         held = self._store.held(flag)
         if held is None:
             self._counts.unknown += 1
+            if self._store.origin is None:
+                return _json(ofrep.not_ready(flag))
             return _json(ofrep.failure(flag, ofrep.ErrorCode.FLAG_NOT_FOUND, self.not_found(flag)))
         decision = decide(held.ruleset, held.effective, context.targeting_key, context.attributes)
         self._counts.add(flag, decision)
@@ -65,7 +67,9 @@ class Answers:
         try:
             context = ofrep.read_context(body)
         except ofrep.OfrepError as error:
-            return _json(ofrep.bulk_failure(error.code, str(error)))
+            return _json(ofrep.failure(None, error.code, str(error)))
+        if self._store.origin is None:
+            return _json(ofrep.not_ready(None))
         items = []
         key, attributes, add = context.targeting_key, context.attributes, self._counts.add
         for flag, held in self._store.all_held().items():
@@ -73,7 +77,7 @@ class Answers:
             add(flag, decision)
             item: bytes | None = held.answers.get((OFREP_ITEM, decision))
             if item is None:
-                item = held.answers[OFREP_ITEM, decision] = orjson.dumps(self._ofrep(flag, held, decision).body)
+                item = held.answers[OFREP_ITEM, decision] = _dumps(self._ofrep(flag, held, decision).body)
             items.append(item)
         content = b'{"flags":[' + b",".join(items) + self._bulk_end
         etag = f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
@@ -92,7 +96,7 @@ class Answers:
         self._counts.add(flag, decision)
         reply: Reply | None = held.answers.get((NATIVE_ONE, decision))
         if reply is None:
-            reply = held.answers[NATIVE_ONE, decision] = Reply(200, orjson.dumps(_native(flag, held, decision)))
+            reply = held.answers[NATIVE_ONE, decision] = Reply(200, _dumps(_native(flag, held, decision)))
         return reply
 
     def native_all(self, query: str) -> Reply:
@@ -104,7 +108,7 @@ class Answers:
             self._counts.add(flag, decision)
             item: bytes | None = held.answers.get((NATIVE_ITEM, decision))
             if item is None:
-                item = held.answers[NATIVE_ITEM, decision] = orjson.dumps(_native(flag, held, decision))
+                item = held.answers[NATIVE_ITEM, decision] = _dumps(_native(flag, held, decision))
             items.append(item)
         return Reply(200, b'{"flags":[' + b",".join(items) + b"]}")
 
@@ -135,7 +139,12 @@ def _native(flag: str, held: HeldFlag, decision: Decision) -> dict[str, object]:
 
 
 def _json(answer: ofrep.Answer) -> Reply:
-    return Reply(answer.status, orjson.dumps(answer.body))
+    return Reply(answer.status, _dumps(answer.body))
+
+
+def _dumps(value: Mapping[str, object]) -> bytes:
+    """Return JSON to be kept. What orjson returns holds on to the whole of its buffer, a kilobyte or more."""
+    return bytes(memoryview(orjson.dumps(value)))
 
 
 def _error(status: int, code: str, message: str, field: str) -> Reply:

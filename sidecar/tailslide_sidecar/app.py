@@ -31,8 +31,6 @@ from tailslide_sidecar.watcher import Watcher
 log = structlog.get_logger()
 
 IDLE_S = 75.0
-"""How long an idle connection of a client is kept, in seconds."""
-IDLE_S = 75.0
 """How long a connection may be silent between requests."""
 DRAIN_S = 8.0
 """How long running requests may take to end after a signal; what follows fits into the rest of ten seconds."""
@@ -60,11 +58,20 @@ class _Sidecar:
         self._restored = self._restore()
         self._buffer = OutcomeBuffer()
         self._link = Link(settings.nats_url, f"sidecar {settings.app}", settings.sdk_key)
+        self._watcher = Watcher(
+            self._link,
+            self._store,
+            settings.routes,
+            changed=self._changed,
+            refused=lambda bucket: self._metrics.refused_values.labels(bucket).inc(),
+        )
         self._metrics = Metrics(
             Live(
                 self._store,
                 self._buffer,
-                lambda: self._link.status.connected,
+                self._link.status,
+                self._watcher.watches,
+                lambda: self._watcher.connected,
                 lambda: self._flusher.connected,
                 self._readiness,
                 lambda: self._events.listeners,
@@ -91,18 +98,19 @@ class _Sidecar:
                 self._file,
                 self._store.content,
                 count=lambda result: self._metrics.snapshot_writes.labels(result).inc(),
-                age_s=self._link.status.away_for_s,
+                age_s=self._watcher.silent_for_s,
             )
         )
-        self._watcher = Watcher(
-            self._link,
-            self._store,
-            settings.routes,
-            changed=self._changed,
-            refused=lambda bucket: self._metrics.refused_values.labels(bucket).inc(),
-        )
         self._session = upstreams.new_session()
-        self._status = Status(settings, self._store, self._buffer, self._readiness, self._link.status)
+        self._status = Status(
+            settings,
+            self._store,
+            self._buffer,
+            self._readiness,
+            self._link.status,
+            self._watcher.watches,
+            lambda: self._flusher.connected,
+        )
         self._runners: list[web.BaseRunner] = []
         self._hot: HotListener | None = None
         self._bound: Bound | None = None
@@ -123,11 +131,10 @@ class _Sidecar:
         return snapshot
 
     def _readiness(self) -> Readiness | None:
-        status = self._link.status
         return readiness(
             self._store.origin,
-            connected=status.connected,
-            away_for_s=status.away_for_s(),
+            connected=self._watcher.connected,
+            silent_for_s=self._watcher.silent_for_s(),
             snapshot_age_s=None if self._restored is None else time.time() - self._restored.saved_at,
         )
 

@@ -1,7 +1,8 @@
 """The rulesets and circuits of one app, as last read. Pure memory, no I/O: the watcher feeds it, requests ask it.
 
 A value that cannot be understood never replaces a good one. A deletion does. A ruleset that is merely missing from a
-listing, as after a wiped bucket, stays until Tower has published again; a circuit that is missing is closed.
+listing, as after a wiped bucket, stays until Tower has marked the app as published anew; a circuit that is missing is
+closed. Why so: `docs/decisions/0005-what-a-lost-bucket-means.md`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,10 +11,10 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from tailslide_core.circuit import Circuit
-from tailslide_core.contracts import decode_circuit, decode_ruleset
+from tailslide_core.contracts import Mark, decode_circuit, decode_mark, decode_ruleset
 from tailslide_core.errors import ContractError
 from tailslide_core.evaluation import Context, EffectiveCircuit, Evaluation, effective_circuit, evaluate
-from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, FlagId
+from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, FlagId, app_of_mark
 from tailslide_core.ruleset import Ruleset
 from tailslide_runtime.bucket_watch import Entry, Listing
 
@@ -41,12 +42,14 @@ class Refusal:
 class Applied:
     """What came of a listing or an entry.
 
-    `refused` holds each bad revision once, however often it is read. `kept` are the flags that were missing from a
-    listing without having been deleted, and keep their last good value.
+    `refused` holds each bad revision once, however often it is read. `kept` are the flags that are missing from a
+    listing without having been deleted, and keep their last good value. `dropped` are those that were kept, or would
+    have been, had Tower not said since that the bucket is whole without them.
     """
 
     refused: tuple[Refusal, ...] = ()
     kept: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
     changed: bool = False
 
 
@@ -62,10 +65,11 @@ class HeldFlag:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """All values at one moment, by flag key."""
+    """All values at one moment, by flag key, and the latest mark of Tower that was seen."""
 
     rulesets: Mapping[str, Ruleset]
     circuits: Mapping[str, Circuit]
+    mark: Mark | None = None
 
 
 class FlagStore:
@@ -82,6 +86,11 @@ class FlagStore:
         self._held: dict[str, HeldFlag] = {}
         self._refused: dict[tuple[str, str], int] = {}
         self._kept: set[str] = set()
+        self._in_bucket: set[str] = set()
+        """Flags of which the bucket of rulesets has said anything since it was last listed, be it a deletion."""
+        self._mark: Mark | None = None
+        self._lost_after_ms = _NEVER
+        """The time of the latest mark that was known before the last listing: what that lacks, was lost after it."""
 
     def evaluate(self, flag: str, context: Context) -> Evaluation:
         """Answer whether a flag is on for a user."""
@@ -124,49 +133,70 @@ class FlagStore:
 
     def content(self) -> Content:
         """Return a copy of all values."""
-        return Content(dict(self._rulesets), dict(self._circuits))
+        return Content(dict(self._rulesets), dict(self._circuits), self._mark)
 
     def restore(self, content: Content) -> None:
         """Begin with the values of a snapshot."""
         self._rulesets = dict(content.rulesets)
         self._circuits = dict(content.circuits)
+        self._mark = content.mark
         self._hold(self._rulesets)
         self.origin = Origin.SNAPSHOT
 
     def apply(self, bucket: str, item: Listing | Entry) -> Applied:
         """Take in what the watch of a bucket has seen."""
-        if isinstance(item, Entry):
-            return self._apply_entries(bucket, [item])
-        applied = self._apply_entries(bucket, list(item.entries.values()))
-        listed = {key.partition(".")[2] for key in item.entries}
-        if bucket == CIRCUITS_BUCKET:
+        return self._apply_circuits(item) if bucket == CIRCUITS_BUCKET else self._apply_rulesets(item)
+
+    def _apply_circuits(self, item: Listing | Entry) -> Applied:
+        refused, changed = self._take(CIRCUITS_BUCKET, _entries(item))
+        if isinstance(item, Listing):
             # Nobody keeps a verdict but Aerobat, which writes lost ones again. What is not there is closed.
-            gone = self._circuits.keys() - listed
+            gone = self._circuits.keys() - {_flag(key) for key in item.entries}
             for flag in gone:
                 del self._circuits[flag]
-            self._hold(gone)
-            return Applied(applied.refused, changed=applied.changed or bool(gone))
-        kept = tuple(sorted(self._rulesets.keys() - listed))
-        self._kept = set(kept)
-        self.origin = Origin.JETSTREAM
-        return Applied(applied.refused, kept, applied.changed)
+            changed |= gone
+        self._hold(changed)
+        return Applied(refused, changed=bool(changed))
 
-    def _apply_entries(self, bucket: str, entries: list[Entry]) -> Applied:
+    def _apply_rulesets(self, item: Listing | Entry) -> Applied:
+        if isinstance(item, Listing):
+            self._in_bucket = set()
+            self._lost_after_ms = _NEVER if self._mark is None else self._mark.at_ms
+        refused, changed = self._take(RULESETS_BUCKET, _entries(item))
+        if isinstance(item, Listing):
+            self._kept = self._rulesets.keys() - self._in_bucket
+            self.origin = Origin.JETSTREAM
+        dropped = self._drop_unpublished() if self._kept else ()
+        changed.update(dropped)
+        self._hold(changed)
+        kept = tuple(sorted(self._kept)) if isinstance(item, Listing) else ()
+        return Applied(refused, kept, dropped, bool(changed))
+
+    def _drop_unpublished(self) -> tuple[str, ...]:
+        """Drop what is kept, if Tower has published all of the app since it was lost, and none of that was lost."""
+        mark = self._mark
+        if mark is None or mark.at_ms <= self._lost_after_ms or len(self._in_bucket) < mark.keys:
+            return ()
+        dropped = tuple(sorted(self._kept))
+        self._kept = set()
+        for flag in dropped:
+            del self._rulesets[flag]
+        return dropped
+
+    def _take(self, bucket: str, entries: Iterable[Entry]) -> tuple[tuple[Refusal, ...], set[str]]:
+        """Take in values; return the refused ones and the flags that have changed."""
         refused: list[Refusal] = []
         changed: set[str] = set()
         for entry in entries:
-            if bucket == RULESETS_BUCKET:
-                self._kept.discard(entry.key.partition(".")[2])
             try:
-                if self._apply_entry(bucket, entry):
-                    changed.add(entry.key.partition(".")[2])
+                if self._take_entry(bucket, entry):
+                    changed.add(_flag(entry.key))
                 self._refused.pop((bucket, entry.key), None)
             except ContractError as error:
                 if self._refused.get((bucket, entry.key)) != entry.revision:
                     self._refused[(bucket, entry.key)] = entry.revision
                     refused.append(Refusal(bucket, entry.key, entry.revision, str(error)))
-        self._hold(changed)
-        return Applied(tuple(refused), (), bool(changed))
+        return tuple(refused), changed
 
     def _hold(self, changed: Iterable[str]) -> None:
         """Make the held flags equal to the values, for those that have changed."""
@@ -181,13 +211,37 @@ class FlagStore:
         if len(self._held) > known:
             self._held = dict(sorted(self._held.items()))
 
-    def _apply_entry(self, bucket: str, entry: Entry) -> bool:
+    def _take_entry(self, bucket: str, entry: Entry) -> bool:
+        """Take in one value; say whether that has changed a flag."""
+        if bucket == RULESETS_BUCKET and app_of_mark(entry.key) == self.app:
+            self._take_mark(entry.value)
+            return False
         flag_id = FlagId.parse(entry.key)
         if flag_id.app != self.app:
             raise ContractError("app", f"expected {self.app}, got {flag_id.app}")
         if bucket == RULESETS_BUCKET:
+            self._in_bucket.add(flag_id.flag)
+            self._kept.discard(flag_id.flag)
             return _put(self._rulesets, flag_id.flag, _ruleset(flag_id, entry.value))
         return _put(self._circuits, flag_id.flag, None if entry.value is None else decode_circuit(entry.value))
+
+    def _take_mark(self, value: bytes | None) -> None:
+        mark = None if value is None else decode_mark(value)
+        # An earlier one comes out of a backup, and speaks of what was in there.
+        if mark is not None and (self._mark is None or mark.at_ms > self._mark.at_ms):
+            self._mark = mark
+
+
+_NEVER = -1
+"""Before any mark, in the time of marks."""
+
+
+def _entries(item: Listing | Entry) -> Iterable[Entry]:
+    return item.entries.values() if isinstance(item, Listing) else (item,)
+
+
+def _flag(key: str) -> str:
+    return key.partition(".")[2]
 
 
 def _ruleset(flag_id: FlagId, value: bytes | None) -> Ruleset | None:

@@ -13,7 +13,8 @@ import structlog
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from tailslide_runtime.http import ApiError, Handler, errors_as_json, json_response, read_json
+from tailslide_runtime.http import ApiError, Handler, errors_as_json, json_response, read_body, read_json
+from tailslide_sidecar import ofrep
 from tailslide_sidecar.answers import Answers
 from tailslide_sidecar.event_stream import EventStream
 from tailslide_sidecar.metrics import Metrics
@@ -25,6 +26,9 @@ log = structlog.get_logger()
 
 MAX_BODY_BYTES = 1_048_576
 OFREP = "/ofrep/"
+OFREP_FLAGS = "/ofrep/v1/evaluate/flags"
+OFREP_FLAG = f"{OFREP_FLAGS}/{{key:(?s:.+)}}"
+"""Any text is a key that one may ask for, a slash or a brace in it included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +59,9 @@ def build(api: FlagsApi) -> web.Application:
             web.get("/v1/flags", _flags),
             web.get("/v1/flags/{key}", _flag),
             web.post("/v1/flags/{key}/outcomes", _outcomes),
-            web.post("/ofrep/v1/evaluate/flags", _ofrep_flags),
-            web.post("/ofrep/v1/evaluate/flags/", _ofrep_flags),
-            web.post("/ofrep/v1/evaluate/flags/{key}", _ofrep_flag),
-            web.post("/ofrep/v1/evaluate/flags/{key}/", _ofrep_flag),
+            web.post(OFREP_FLAGS, _ofrep_flags),
+            web.post(f"{OFREP_FLAGS}/", _ofrep_flags),
+            web.post(OFREP_FLAG, _ofrep_flag),
             web.get("/ofrep/v1/events", _events),
             web.get("/v1/status", _status),
             web.get("/healthz", _healthz),
@@ -72,6 +75,8 @@ def build(api: FlagsApi) -> web.Application:
 
 async def _name_server(_: web.Request, response: web.StreamResponse) -> None:
     response.headers["Server"] = SERVER
+    if response.status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"  # which RFC 9110 §15.5.2 demands
 
 
 def _response(reply: Reply) -> web.Response:
@@ -94,13 +99,22 @@ async def _token_required(request: web.Request, handler: Handler) -> web.StreamR
 
 
 def _knows(request: web.Request, token: str) -> bool:
-    given = [value.removeprefix("Bearer ") for value in request.headers.getall("Authorization", [])
-             if value.startswith("Bearer ")]  # fmt: skip # one condition
-    given += request.headers.getall("X-API-Key", [])
-    if request.path == request.app[_API].events.path:
-        given += request.query.getall("key", [])
-        token = request.app[_API].events.key or token
-    return any(compare_digest(value.encode(), token.encode()) for value in given)
+    given = request.headers.getall("X-API-Key", [])
+    for value in request.headers.getall("Authorization", []):
+        scheme, _, credential = value.partition(" ")
+        if scheme.lower() == "bearer":
+            given.append(credential)
+    if any(_same(value, token) for value in given):
+        return True
+    events = request.app[_API].events
+    return request.path == events.path and any(
+        _same(key, events.key or token) for key in request.query.getall("key", [])
+    )
+
+
+def _same(given: str, expected: str) -> bool:
+    # Bytes of a header that are no UTF-8 come as lone surrogates.
+    return compare_digest(given.encode(errors="surrogateescape"), expected.encode())
 
 
 @web.middleware
@@ -110,6 +124,10 @@ async def _ofrep_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return await handler(request)
     try:
         return await handler(request)
+    except ApiError as error:
+        return _ofrep_refusal(request, error.status, error.message, error.code)
+    except web.RequestPayloadError as error:
+        return _ofrep_refusal(request, 400, f"expected a body as its headers announce it: {error}")
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -122,10 +140,19 @@ async def _ofrep_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return _ofrep_refusal(request, 500, "the request failed for a reason that is in the log")
 
 
-def _ofrep_refusal(request: web.Request, status: int, details: str) -> web.Response:
-    body: dict[str, object] = {"errorCode": "GENERAL", "errorDetails": details}
-    key = request.match_info.get("key")
-    return json_response(body if key is None else {"key": key, **body}, status)
+def _ofrep_refusal(request: web.Request, status: int, details: str, code: str = "") -> web.Response:
+    known = ofrep.ErrorCode(code) if code in set(ofrep.ErrorCode) else ofrep.ErrorCode.GENERAL
+    answer = ofrep.failure(_ofrep_key(request), known, details, status)
+    return json_response(answer.body, answer.status)
+
+
+def _ofrep_key(request: web.Request) -> str | None:
+    """Return the flag that a request is about; also where the method is wrong, so that no route has matched."""
+    prefix = f"{OFREP_FLAGS}/"
+    if not request.path.startswith(prefix) or request.path == prefix:
+        return None
+    key = request.path.removeprefix(prefix)
+    return key.removesuffix("/") or key
 
 
 async def _flag(request: web.Request) -> web.Response:
@@ -154,14 +181,13 @@ def _require_json(request: web.Request) -> None:
 
 
 async def _ofrep_flag(request: web.Request) -> web.Response:
-    key = request.match_info["key"]
-    body = await request.read()
+    body = await read_body(request)
     refusal = _other_type(request, body)
-    return refusal or _response(request.app[_API].answers.ofrep_one(key, body))
+    return refusal or _response(request.app[_API].answers.ofrep_one(_ofrep_key(request) or "", body))
 
 
 async def _ofrep_flags(request: web.Request) -> web.Response:
-    body = await request.read()
+    body = await read_body(request)
     refusal = _other_type(request, body)
     tags = ", ".join(request.headers.getall("If-None-Match", []))
     return refusal or _response(request.app[_API].answers.ofrep_all(body, tags or None))

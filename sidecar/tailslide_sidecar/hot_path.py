@@ -11,7 +11,7 @@ from email.utils import formatdate
 from typing import cast
 
 from tailslide_sidecar.answers import Answers
-from tailslide_sidecar.hot_requests import HotHead, HotReader, HotRequest, Route, Unread
+from tailslide_sidecar.hot_requests import HotHead, HotReader, HotRequest, KnownFields, Route, Unread
 from tailslide_sidecar.replies import Reply
 
 HEAD_TIMEOUT_S = 10.0
@@ -32,11 +32,16 @@ class HotListener:
         handler: Callable[[], asyncio.Protocol],
         *,
         idle_timeout_s: float,
+        head_timeout_s: float = HEAD_TIMEOUT_S,
+        body_timeout_s: float = BODY_TIMEOUT_S,
         token: str | None = None,
         observe: Callable[[float], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`handler` makes aiohttp's protocol; `token`, if there is one, has to be in Authorization or X-API-Key.
+
+        A connection may be silent for `idle_timeout_s` between requests, and leave its answers lying for as long; a
+        request has to be there in whole `head_timeout_s` or `body_timeout_s` after its first byte.
 
         `observe` is told the seconds that each batch of answers took; `clock` gives Unix time for the Date header.
         """
@@ -46,9 +51,12 @@ class HotListener:
         self.observe = observe
         self.date = b""
         self.known_heads: dict[bytes, HotHead] = {}
+        self.known_fields: KnownFields = {}
         self.now = 0.0
         """The loop's time at the last look, up to a second ago: exact enough for timeouts of seconds."""
-        self._idle_timeout_s = idle_timeout_s
+        self.idle_timeout_s = idle_timeout_s
+        self.head_timeout_s = head_timeout_s
+        self.body_timeout_s = body_timeout_s
         self._clock = clock
         self._connections: set[HotProtocol] = set()
         self._closing = False
@@ -86,10 +94,14 @@ class HotListener:
         """Keep the date, and end connections that say nothing for too long, until cancelled."""
         while True:
             self.refresh()
-            for connection in list(self._connections):
-                connection.end_if_late(self.now, self._idle_timeout_s)
+            self.sweep()
             # The date has to change with the second, not a second after the last look.
             await asyncio.sleep(SWEEP_S - self._clock() % SWEEP_S)
+
+    def sweep(self) -> None:
+        """End connections that are late."""
+        for connection in list(self._connections):
+            connection.end_if_late(self.now)
 
     def close(self) -> None:
         """End idle connections at once, and the others with their next answer."""
@@ -106,7 +118,7 @@ class HotListener:
                 await self._empty.wait()
         except TimeoutError:
             for connection in list(self._connections):
-                connection.close()
+                connection.abort()
 
     @property
     def closing(self) -> bool:
@@ -117,16 +129,17 @@ class HotListener:
 class HotProtocol(asyncio.Protocol):
     """One connection, until it is closed or handed over."""
 
-    __slots__ = ("_buffer", "_listener", "_needed", "_paused", "_reader", "_since", "_transport")
+    __slots__ = ("_buffer", "_listener", "_needed", "_paused", "_reader", "_since", "_transport", "_unsent")
 
     def __init__(self, listener: HotListener) -> None:
         self._listener = listener
-        self._reader = HotReader(listener.token, listener.known_heads)
+        self._reader = HotReader(listener.token, listener.known_heads, listener.known_fields)
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
         self._needed = 0
         self._since = self._listener.now
         self._paused = False
+        self._unsent = 0
 
     # The transport
 
@@ -168,21 +181,35 @@ class HotProtocol(asyncio.Protocol):
             if self._buffer:
                 data, self._buffer = self._buffer, b""
                 self._answer(data)
+            elif self._listener.closing:
+                self.close()
 
-    def end_if_late(self, now: float, idle_timeout_s: float) -> None:
+    def end_if_late(self, now: float) -> None:
         """Close when the next request has not begun for too long, or has begun and does not come to its end.
 
         What counts is when it began, not when its last byte came: a byte now and then keeps no connection.
         """
-        waited_s = now - self._since
-        if self._paused or self._transport is None:
+        listener, transport = self._listener, self._transport
+        if transport is None:
             return
+        if self._paused or transport.is_closing():
+            self._end_if_unread(transport, now)
+            return
+        waited_s = now - self._since
         if not self._buffer:
-            if waited_s > idle_timeout_s:
+            if waited_s > listener.idle_timeout_s:
                 self.close()
-        elif waited_s > (BODY_TIMEOUT_S if self._needed else HEAD_TIMEOUT_S):
-            self._transport.write(_TIMED_OUT)
+        elif waited_s > (listener.body_timeout_s if self._needed else listener.head_timeout_s):
+            transport.write(_TIMED_OUT)
             self.close()
+
+    def _end_if_unread(self, transport: asyncio.Transport, now: float) -> None:
+        """Give up a client that takes nothing of its answers for too long."""
+        unsent = transport.get_write_buffer_size()
+        if unsent != self._unsent:
+            self._unsent, self._since = unsent, now
+        elif now - self._since > self._listener.idle_timeout_s:
+            self.abort()
 
     def close_when_idle(self) -> None:
         """Close unless a request has begun to come in."""
@@ -193,6 +220,11 @@ class HotProtocol(asyncio.Protocol):
         """Close when what was answered is sent."""
         if self._transport is not None:
             self._transport.close()
+
+    def abort(self) -> None:
+        """Close now, whatever has not been sent."""
+        if self._transport is not None:
+            self._transport.abort()
 
     # One request after another
 
@@ -251,5 +283,7 @@ class HotProtocol(asyncio.Protocol):
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         if self._paused:
+            # aiohttp is to wait with its answers too, but it takes a new connection for one that is being read.
             protocol.pause_writing()
+            transport.resume_reading()
         protocol.data_received(data)

@@ -31,7 +31,7 @@ _BEGINNINGS = (b"POST /ofrep/v1/evaluate/flags", b"GET /v1/flags/")
 _FOLDED = re.compile(rb"\r\n[ \t]")
 _LONE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _JSON_TYPES = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
-_HOST, _LENGTH, _TYPE, _JSON, _CONDITIONAL, _LET_IN, _DOUBTFUL = (1 << bit for bit in range(7))
+_HOST, _LENGTH, _TYPE, _JSON, _CONDITIONAL, _AGENT, _LET_IN, _DOUBTFUL = (1 << bit for bit in range(8))
 
 
 class Route(Enum):
@@ -50,6 +50,17 @@ class HotHead(NamedTuple):
     query: str
     if_none_match: str | None
     content_length: int
+
+
+class HotFields(NamedTuple):
+    """What the header fields of a request for here say, whichever flag is asked for."""
+
+    if_none_match: str | None
+    content_length: int
+
+
+KnownFields = dict[tuple[bool, bytes], HotFields]
+"""Header fields that were read before, by whether the request was a POST and by their bytes."""
 
 
 class HotRequest(NamedTuple):
@@ -71,16 +82,30 @@ class Unread(Enum):
 class HotReader:
     """Reads the requests of one connection, one after another."""
 
-    __slots__ = ("_complete", "_content_length", "_if_none_match", "_known", "_parser", "_seen", "_token", "needed")
+    __slots__ = (
+        "_complete",
+        "_content_length",
+        "_if_none_match",
+        "_known",
+        "_known_fields",
+        "_parser",
+        "_seen",
+        "_token",
+        "needed",
+    )
 
-    def __init__(self, token: bytes | None, known: dict[bytes, HotHead]) -> None:
+    def __init__(
+        self, token: bytes | None, known: dict[bytes, HotHead], known_fields: KnownFields | None = None
+    ) -> None:
         """`token`, if there is one, has to be in Authorization or X-API-Key of every request for here.
 
-        `known` are heads that were read before, on any connection with that token. An application sends the same few
-        again and again, and the same bytes always mean the same.
+        `known` are heads that were read before, on any connection with that token, `known_fields` their header fields,
+        which more flags and users have in common. An application sends the same few again and again, and the same
+        bytes always mean the same: a request line for here only says what is asked for, and the fields all the rest.
         """
         self._token = token
         self._known = known
+        self._known_fields: KnownFields = {} if known_fields is None else known_fields
         self._parser = httptools.HttpRequestParser(self)
         self.needed = 0
         """How long a request is whose body is incomplete, head and all."""
@@ -111,24 +136,37 @@ class HotReader:
 
     def _read_head(self, raw: bytes) -> HotHead | None:
         line = _LINE.match(raw)
-        if line is None or not self._takes(raw, posts=line["ofrep"] is not None):
+        if line is None or len(raw) > MAX_HEAD_BYTES:
             return None
-        length = self._content_length
-        if line["ofrep"] is None:
+        ofrep, one, flag, query = line.groups()
+        fields = self._read_fields(raw, line.end(), posts=ofrep is not None)
+        if fields is None:
+            return None
+        length = fields.content_length
+        if ofrep is None:
             # Not kept: there is one for each user.
-            return HotHead(Route.NATIVE_ONE, line["key"].decode(), (line["query"] or b"").decode(), None, length)
-        if line["one"] is not None:
-            head = HotHead(Route.OFREP_ONE, line["one"].decode(), "", None, length)
+            return HotHead(Route.NATIVE_ONE, flag.decode(), query.decode() if query else "", None, length)
+        if one is not None:
+            head = HotHead(Route.OFREP_ONE, one.decode(), "", None, length)
         else:
-            head = HotHead(Route.OFREP_ALL, "", "", self._if_none_match, length)
+            head = HotHead(Route.OFREP_ALL, "", "", fields.if_none_match, length)
         if len(self._known) >= MAX_KNOWN:
             self._known.clear()
         self._known[raw] = head
         return head
 
+    def _read_fields(self, raw: bytes, begin: int, *, posts: bool) -> HotFields | None:
+        known, key = self._known_fields, (posts, raw[begin:])
+        fields = known.get(key)
+        if fields is None and self._takes(raw, posts=posts):
+            if len(known) >= MAX_KNOWN:
+                known.clear()
+            fields = known[key] = HotFields(self._if_none_match, self._content_length)
+        return fields
+
     def _takes(self, head: bytes, *, posts: bool) -> bool:
         """Parse a head; False when there is anything about it that is not for here."""
-        if len(head) > MAX_HEAD_BYTES or head.count(b"\n") > MAX_LINES or _FOLDED.search(head) is not None:
+        if head.count(b"\n") > MAX_LINES or _FOLDED.search(head) is not None:
             return False
         self._begin()
         parser = self._parser
@@ -186,6 +224,9 @@ class HotReader:
         self._if_none_match = value.decode()
         return self._once(_CONDITIONAL)
 
+    def _on_user_agent(self, _: bytes) -> int:
+        return self._once(_AGENT)
+
     def _on_authorization(self, value: bytes) -> int:
         return self._on_credential(value.removeprefix(b"Bearer ")) if value.startswith(b"Bearer ") else 0
 
@@ -201,6 +242,7 @@ class HotReader:
         b"content-type": _on_content_type,
         b"connection": _on_connection,
         b"if-none-match": _on_if_none_match,
+        b"user-agent": _on_user_agent,
         b"authorization": _on_authorization,
         b"x-api-key": _on_credential,
         b"transfer-encoding": _on_what_is_not_for_here,
@@ -212,6 +254,13 @@ class HotReader:
         b"te": _on_what_is_not_for_here,
         b"keep-alive": _on_what_is_not_for_here,
         b"proxy-connection": _on_what_is_not_for_here,
+        # aiohttp refuses two of each of these, and the last one at all; no client of flags sends any.
+        b"content-location": _on_what_is_not_for_here,
+        b"content-range": _on_what_is_not_for_here,
+        b"etag": _on_what_is_not_for_here,
+        b"max-forwards": _on_what_is_not_for_here,
+        b"server": _on_what_is_not_for_here,
+        b"sec-websocket-key1": _on_what_is_not_for_here,
     }
 
 

@@ -3,16 +3,19 @@
 The labels are bounded: flags and routes that the app and the file know, everything else under one name.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from tailslide_core.circuit import State
 from tailslide_core.outcomes import LATENCY_BOUNDS_MS
 from tailslide_core.ramp import FULL
+from tailslide_runtime.bucket_watch import WatchStatus
+from tailslide_runtime.exposition import exposition, new_registry
+from tailslide_runtime.jetstream import LinkStatus
 from tailslide_sidecar.evaluation_counts import EvaluationCounts
 from tailslide_sidecar.flag_store import FlagStore
 from tailslide_sidecar.latency_histogram import LatencyHistogram
@@ -28,6 +31,8 @@ class Live:
 
     store: FlagStore
     buffer: OutcomeBuffer
+    link: LinkStatus
+    watches: Mapping[str, WatchStatus]
     nats_connected: Callable[[], bool]
     redis_connected: Callable[[], bool]
     readiness: Callable[[], Readiness | None]
@@ -38,7 +43,7 @@ class Metrics:
     """Counters of one sidecar."""
 
     def __init__(self, live: Live) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = new_registry("sidecar", app=live.store.app)
         self.registry.register(_LiveStates(live))
         self.evaluations = EvaluationCounts()
         self.registry.register(self.evaluations)
@@ -81,7 +86,7 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """Return all of it as Prometheus reads it."""
-        return generate_latest(self.registry)
+        return exposition(self.registry)
 
 
 class _LiveStates(Collector):
@@ -90,7 +95,11 @@ class _LiveStates(Collector):
 
     def collect(self) -> Iterator[Metric]:
         live = self._live
-        yield _gauge("tailslide_sidecar_nats_connected", "Whether there is a connection to NATS", live.nats_connected())
+        yield _gauge(
+            "tailslide_sidecar_nats_connected", "Whether NATS is heard of in both buckets", live.nats_connected()
+        )
+        yield _counter("tailslide_sidecar_nats_connects", "Connections made to NATS", live.link.connects)
+        yield from _watches(live.watches)
         yield _gauge("tailslide_sidecar_redis_connected", "Whether Redis answered last", live.redis_connected())
         yield _gauge("tailslide_sidecar_flags", "Flags known", len(live.store.flags()))
         readiness = live.readiness()
@@ -98,24 +107,24 @@ class _LiveStates(Collector):
         if readiness is not None:
             yield _gauge(
                 "tailslide_sidecar_rulesets_age_seconds",
-                "Time since the last contact with NATS, or since the snapshot was saved",
+                "Time since NATS was last heard of, or since what the snapshot holds was so",
                 readiness.age_ms / 1000,
             )
-        yield _gauge(
-            "tailslide_sidecar_revision", "Changes of rulesets and circuits since the start", live.store.revision
+        yield _counter(
+            "tailslide_sidecar_changes", "Changes of rulesets and circuits since the start", live.store.revision
         )
         yield _gauge("tailslide_sidecar_event_listeners", "Open streams of change notices", live.event_listeners())
         yield _gauge(
             "tailslide_sidecar_flags_kept",
-            "Flags whose values are missing from the buckets without having been deleted",
+            "Flags that the bucket has lost; their last values stay until Tower has published again",
             len(live.store.kept()),
         )
         yield _gauge("tailslide_sidecar_outcomes_waiting", "Counts not yet written", live.buffer.waiting)
-        dropped = CounterMetricFamily(
-            "tailslide_sidecar_outcomes_dropped", "Counts given up, since Redis was away for too long"
+        yield _counter(
+            "tailslide_sidecar_outcomes_dropped",
+            "Counts given up, since Redis was away for too long",
+            live.buffer.dropped,
         )
-        dropped.add_metric([], live.buffer.dropped)
-        yield dropped
         yield from _circuits(live.store)
 
     def describe(self) -> Iterable[Metric]:
@@ -126,17 +135,38 @@ def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, text, value=float(value))
 
 
+def _counter(name: str, text: str, value: float) -> CounterMetricFamily:
+    return CounterMetricFamily(name, text, value=float(value))
+
+
+def _watches(watches: Mapping[str, WatchStatus]) -> Iterator[Metric]:
+    restarts = CounterMetricFamily(
+        "tailslide_sidecar_watch_restarts",
+        "Times that changes may have been missed, so that all of the bucket was read anew",
+        labels=["bucket"],
+    )
+    revisions = GaugeMetricFamily(
+        "tailslide_sidecar_bucket_revision", "Revision of the last value that was read", labels=["bucket"]
+    )
+    for bucket, watch in watches.items():
+        restarts.add_metric([bucket], watch.restarts)
+        revisions.add_metric([bucket], watch.revision)
+    yield restarts
+    yield revisions
+
+
 def _circuits(store: FlagStore) -> Iterator[Metric]:
     states = GaugeMetricFamily(
         "tailslide_sidecar_circuit_state", "0 closed, 1 open, 2 recovering, as it applies here", labels=["flag"]
     )
-    percentages = GaugeMetricFamily(
-        "tailslide_sidecar_circuit_percentage", "Percentage of the rolled-out users let in", labels=["flag"]
+    ratios = GaugeMetricFamily(
+        "tailslide_sidecar_circuit_admitted_ratio", "Share of the rolled-out users let in, 0 to 1", labels=["flag"]
     )
     for flag in store.flags():
         effective = store.effective(flag)
         if effective is not None:
             states.add_metric([flag], STATE_NUMBERS[effective.state])
-            percentages.add_metric([flag], FULL if effective.state is State.CLOSED else effective.percentage)
+            percentage = FULL if effective.state is State.CLOSED else effective.percentage
+            ratios.add_metric([flag], percentage / FULL)
     yield states
-    yield percentages
+    yield ratios

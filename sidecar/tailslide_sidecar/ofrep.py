@@ -29,6 +29,7 @@ class ErrorCode(StrEnum):
     INVALID_CONTEXT = "INVALID_CONTEXT"
     TARGETING_KEY_MISSING = "TARGETING_KEY_MISSING"
     FLAG_NOT_FOUND = "FLAG_NOT_FOUND"
+    GENERAL = "GENERAL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,20 @@ class OfrepError(Exception):
         self.code = code
 
 
-def failure(key: str, code: ErrorCode, details: str) -> Answer:
-    """Return an error: 404 for an unknown flag, else 400."""
-    status = 404 if code is ErrorCode.FLAG_NOT_FOUND else 400
-    return Answer(status, {"key": key, "errorCode": code, "errorDetails": details})
+_STATUSES = {ErrorCode.FLAG_NOT_FOUND: 404, ErrorCode.GENERAL: 500}
+"""Every other code is 400. A sidecar that is not ready answers 500, too: the protocol has no 503, and its clients read
+the body of no status that it does not have."""
+
+
+def failure(key: str | None, code: ErrorCode, details: str, status: int | None = None) -> Answer:
+    """Return an error, of a request for one flag or, `key` being None, for all; the status follows from the code."""
+    body: dict[str, object] = {"errorCode": code, "errorDetails": details}
+    return Answer(status or _STATUSES.get(code, 400), body if key is None else {"key": key, **body})
+
+
+def not_ready(key: str | None) -> Answer:
+    """Return that nothing is known yet, which is not to be taken for an app without flags."""
+    return failure(key, ErrorCode.GENERAL, "no rulesets are loaded yet, neither from JetStream nor from a snapshot")
 
 
 def read_context(body: bytes) -> Context:
@@ -76,11 +87,6 @@ def read_context(body: bytes) -> Context:
     if targeting_key is not None and not isinstance(targeting_key, str):
         raise OfrepError(ErrorCode.INVALID_CONTEXT, f"context.{TARGETING_KEY}: expected a string")
     return Context(targeting_key, context)
-
-
-def bulk_failure(code: ErrorCode, details: str) -> Answer:
-    """Return an error of a request for all flags."""
-    return Answer(400, {"errorCode": code, "errorDetails": details})
 
 
 def answer(evaluation: Evaluation, *, stale: bool = False) -> Answer:

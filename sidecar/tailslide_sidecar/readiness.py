@@ -10,7 +10,12 @@ from tailslide_sidecar.flag_store import Origin
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """`age_ms` is the time since the last contact with NATS, or since the snapshot that all came from was saved."""
+    """What is answered from, and how old that may be.
+
+    `age_ms` is the time since NATS was last heard of in both buckets, up to two seconds when all is well, or since the
+    snapshot that all came from was what NATS said. `connected` is false after five seconds of silence, be the
+    connection open or not.
+    """
 
     origin: Origin
     age_ms: int
@@ -18,10 +23,10 @@ class Readiness:
 
 
 def readiness(
-    origin: Origin | None, *, connected: bool, away_for_s: float, snapshot_age_s: float | None
+    origin: Origin | None, *, connected: bool, silent_for_s: float, snapshot_age_s: float | None
 ) -> Readiness | None:
     """Return what `/readyz` says, or None while no rulesets are loaded. Ages are in seconds, of the caller's clocks."""
     if origin is None:
         return None
-    age_s = away_for_s if origin is Origin.JETSTREAM else snapshot_age_s or 0.0
+    age_s = silent_for_s if origin is Origin.JETSTREAM else snapshot_age_s or 0.0
     return Readiness(origin, max(0, round(age_s * 1000)), connected)

@@ -1,12 +1,14 @@
 """The last good rulesets and circuits on disk, so that a sidecar can start without NATS.
 
-One JSON file, replaced as a whole: `{"format", "checksum", "saved_at", "app", "rulesets", "circuits"}`, the checksum
-being the SHA-256 of all the rest. A file that is damaged, or another app's, is put aside and never used. When the disk
-fails while running, the sidecar goes on without: fails open, logged and counted.
+One JSON file, replaced as a whole: `{"format", "checksum", "saved_at", "app", "rulesets", "circuits", "mark"}`, the
+checksum being the SHA-256 of all the rest, and `mark` the latest of Tower's marks or null. A file that is damaged, or
+another app's, is put aside and never used. When the disk fails while running, the sidecar goes on without: fails open,
+logged and counted.
 """
 
 import asyncio
 import contextlib
+import glob
 import hashlib
 import os
 import threading
@@ -18,7 +20,7 @@ from pathlib import Path
 import orjson
 import structlog
 
-from tailslide_core.contracts import circuit_json, decode_circuit, decode_ruleset, ruleset_json
+from tailslide_core.contracts import circuit_json, decode_circuit, decode_mark, decode_ruleset, mark_json, ruleset_json
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import read_object
 from tailslide_runtime.errors import StartError
@@ -29,6 +31,8 @@ log = structlog.get_logger()
 FORMAT = 1
 MIN_INTERVAL_S = 1.0
 """A burst of changes is written once, at most so much later."""
+ABANDONED_S = 60.0
+"""A file that is still being written after so long is what a killed sidecar has left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +46,14 @@ class Snapshot:
 
 def encode_snapshot(snapshot: Snapshot) -> bytes:
     """Write a snapshot."""
+    mark = snapshot.content.mark
     body = {
         "format": FORMAT,
         "saved_at": snapshot.saved_at,
         "app": snapshot.app,
         "rulesets": {key: ruleset_json(ruleset) for key, ruleset in snapshot.content.rulesets.items()},
         "circuits": {key: circuit_json(circuit) for key, circuit in snapshot.content.circuits.items()},
+        "mark": None if mark is None else mark_json(mark),
     }
     return orjson.dumps({"checksum": _checksum(body), **body}, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
 
@@ -62,12 +68,14 @@ def decode_snapshot(data: bytes, app: str) -> Snapshot:
         raise ContractError("checksum", "expected that of the content, got another; the file is damaged")
     if fields.string("app") != app:
         raise ContractError("app", f"expected {app}, got {fields.string('app')}")
+    mark = body.get("mark")
     return Snapshot(
         app,
         fields.number("saved_at"),
         Content(
             {key: decode_ruleset(orjson.dumps(value)) for key, value in body["rulesets"].items()},
             {key: decode_circuit(orjson.dumps(value)) for key, value in body["circuits"].items()},
+            None if mark is None else decode_mark(orjson.dumps(mark)),
         ),
     )
 
@@ -85,16 +93,23 @@ class SnapshotFile:
         self._writing = threading.Lock()
 
     def check(self) -> None:
-        """Raise `StartError` unless the file can be written; makes the folders above it."""
+        """Raise `StartError` unless the file can be written; makes the folders above it, and tidies up beside it."""
         probe = self._beside("probe")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             probe.touch()
             probe.unlink()
+            self._remove_abandoned()
         except OSError as error:
             raise self._unusable(error.strerror or str(error)) from error
         if self._path.is_dir():
             raise self._unusable("it is a folder")
+
+    def _remove_abandoned(self) -> None:
+        for left in self._path.parent.glob(f".{glob.escape(self._path.name)}.*.tmp"):
+            with contextlib.suppress(FileNotFoundError):  # another sidecar of the app tidies up, too
+                if time.time() - left.stat().st_mtime > ABANDONED_S:
+                    left.unlink()
 
     def _unusable(self, why: str) -> StartError:
         return StartError(

@@ -1,8 +1,12 @@
-"""Whether what the sidecar answers from may be out of date: no contact with NATS for longer than a setting allows."""
+"""Whether what the sidecar answers from may be out of date: no contact with NATS for longer than a setting allows.
+
+Silence that is within the rhythm of NATS's heartbeats is none, whatever the setting.
+"""
 
 import asyncio
 from collections.abc import Callable
 
+from tailslide_runtime.bucket_watch import SILENCE_S
 from tailslide_runtime.cancellation import raise_if_cancelled
 from tailslide_sidecar.readiness import Readiness
 
@@ -15,7 +19,7 @@ class Staleness:
     def __init__(self, readiness: Callable[[], Readiness | None], after_ms: int, turned: Callable[[], None]) -> None:
         """`turned` is called each time that `stale` has changed."""
         self._readiness = readiness
-        self._after_ms = after_ms
+        self._after_ms = max(after_ms, SILENCE_S * 1000)
         self._turned = turned
         self.stale = False
 

@@ -1,7 +1,9 @@
 """What `/v1/status` shows: where the sidecar listens, what it answers from, and what of its routes is amiss."""
 
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 
+from tailslide_runtime.bucket_watch import WatchStatus
 from tailslide_runtime.jetstream import LinkStatus
 from tailslide_runtime.settings import ListenAddress
 from tailslide_sidecar.flag_store import FlagStore
@@ -21,12 +23,17 @@ class Status:
         buffer: OutcomeBuffer,
         readiness: Callable[[], Readiness | None],
         link: LinkStatus,
+        watches: Mapping[str, WatchStatus],
+        redis_connected: Callable[[], bool],
     ) -> None:
         self._settings = settings
         self._store = store
         self._buffer = buffer
         self._readiness = readiness
         self._link = link
+        self._watches = watches
+        self._redis_connected = redis_connected
+        self._version = version("tailslide-platform")
         self.flags_listen: ListenAddress = settings.flags_listen
         self.proxy_listen: ListenAddress = settings.proxy_listen
 
@@ -34,13 +41,21 @@ class Status:
         """Return it as JSON has it."""
         readiness = self._readiness()
         return {
+            "version": self._version,
             "app": self._settings.app,
             "flags_listen": str(self.flags_listen),
             "proxy_listen": str(self.proxy_listen),
             "ready": readiness is not None,
             "source": None if readiness is None else readiness.origin,
             "age_ms": None if readiness is None else readiness.age_ms,
-            "connected": self._link.connected,
+            "connected": self._link.connected and all(watch.in_touch for watch in self._watches.values()),
+            "nats": {
+                "connected": self._link.connected,
+                "connects": self._link.connects,
+                "buckets": {bucket: self._bucket(watch) for bucket, watch in self._watches.items()},
+            },
+            "redis": {"connected": self._redis_connected()},
+            "revision": self._store.revision,
             "flags": {flag: self._flag(flag) for flag in self._store.flags()},
             "flags_kept": self._store.kept(),
             "routes": [
@@ -55,6 +70,15 @@ class Status:
             "unknown_flags": sorted(flag for flag in flags_of(self._settings.routes) if self._problem(flag)),
             "outcomes_waiting": self._buffer.waiting,
             "outcomes_dropped": self._buffer.dropped,
+        }
+
+    @staticmethod
+    def _bucket(watch: WatchStatus) -> Mapping[str, object]:
+        return {
+            "in_touch": watch.in_touch,
+            "age_ms": round(watch.silent_for_s() * 1000),
+            "revision": watch.revision,
+            "restarts": watch.restarts,
         }
 
     def _flag(self, flag: str) -> Mapping[str, object]:

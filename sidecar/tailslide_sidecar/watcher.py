@@ -5,13 +5,14 @@ store's to decide.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 
 import structlog
 from nats.aio.client import Client
 
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, app_keys
-from tailslide_runtime.bucket_watch import Listing, watch_bucket
+from tailslide_runtime.bucket_watch import Listing, WatchStatus, watch_bucket
 from tailslide_runtime.jetstream import Link
 from tailslide_sidecar.flag_store import Applied, FlagStore
 from tailslide_sidecar.routes import Route, flags_of
@@ -41,7 +42,20 @@ class Watcher:
         self._changed = changed
         self._refused = refused
         self._warned: set[str] = set()
-        self._kept: dict[str, tuple[str, ...]] = {}
+        self._kept: tuple[str, ...] = ()
+        self.watches: Mapping[str, WatchStatus] = {
+            bucket: WatchStatus() for bucket in (CIRCUITS_BUCKET, RULESETS_BUCKET)
+        }
+        """What the watch of each bucket says of itself."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the store holds what both buckets hold, for all that can be known: NATS speaks every two seconds."""
+        return self._link.status.connected and all(watch.in_touch for watch in self.watches.values())
+
+    def silent_for_s(self) -> float:
+        """Return for how long, in seconds, NATS has said nothing of one of the buckets."""
+        return max(watch.silent_for_s() for watch in self.watches.values())
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -59,9 +73,11 @@ class Watcher:
             raise failures.exceptions[0] from failures
 
     async def _watch_circuits(self, client: Client, listed: asyncio.Event) -> None:
-        async for item in watch_bucket(client, CIRCUITS_BUCKET, app_keys(self._store.app)):
-            self._took(CIRCUITS_BUCKET, self._store.apply(CIRCUITS_BUCKET, item))
-            listed.set()
+        keys, status = app_keys(self._store.app), self.watches[CIRCUITS_BUCKET]
+        async with aclosing(watch_bucket(client, CIRCUITS_BUCKET, keys, status)) as items:
+            async for item in items:
+                self._took(CIRCUITS_BUCKET, self._store.apply(CIRCUITS_BUCKET, item))
+                listed.set()
 
     async def _watch_rulesets(self, client: Client, circuits_listed: asyncio.Event) -> None:
         try:
@@ -69,12 +85,24 @@ class Watcher:
                 await circuits_listed.wait()
         except TimeoutError:
             log.debug("no circuits yet")
-        async for item in watch_bucket(client, RULESETS_BUCKET, app_keys(self._store.app)):
-            applied = self._store.apply(RULESETS_BUCKET, item)
-            self._took(RULESETS_BUCKET, applied)
-            if isinstance(item, Listing):
-                log.info("rulesets loaded", flags=len(self._store.flags()))
-            self._warn_of_unknown_flags()
+        keys, status = app_keys(self._store.app), self.watches[RULESETS_BUCKET]
+        async with aclosing(watch_bucket(client, RULESETS_BUCKET, keys, status)) as items:
+            async for item in items:
+                applied = self._store.apply(RULESETS_BUCKET, item)
+                self._took(RULESETS_BUCKET, applied)
+                if isinstance(item, Listing):
+                    self._tell_listed(applied)
+                self._warn_of_unknown_flags()
+
+    def _tell_listed(self, listed: Applied) -> None:
+        log.info("rulesets loaded", flags=len(self._store.flags()))
+        if listed.kept and listed.kept != self._kept:
+            log.warning(
+                "flags are missing from the bucket without having been deleted; "
+                "their last good values stay until tower has published again",
+                flags=list(listed.kept),
+            )
+        self._kept = listed.kept
 
     def _took(self, bucket: str, applied: Applied) -> None:
         for refusal in applied.refused:
@@ -86,13 +114,8 @@ class Watcher:
                 revision=refusal.revision,
                 problem=refusal.problem,
             )
-        if applied.kept and applied.kept != self._kept.get(bucket):
-            log.warning(
-                "flags are missing from the bucket without having been deleted; their last good values stay",
-                bucket=bucket,
-                flags=list(applied.kept),
-            )
-            self._kept[bucket] = applied.kept
+        if applied.dropped:
+            log.warning("tower has published again without flags that were kept; they are gone", flags=applied.dropped)
         # Circuits alone are nothing to start from.
         if applied.changed and self._store.origin is not None:
             self._changed()

@@ -5,7 +5,7 @@ from strategies import flag_ids
 
 from tailslide_core import naming
 from tailslide_core.errors import ContractError
-from tailslide_core.naming import FlagId, check_key, is_key
+from tailslide_core.naming import FlagId, app_of_mark, check_key, is_key, mark_key
 
 
 @pytest.mark.parametrize("key", ["a", "7", "new-checkout", "a_b-c", "0" * 63])
@@ -44,6 +44,7 @@ def test_a_flag_id_is_read_back_from_its_text(flag_id: FlagId) -> None:
         (".flag", "app"),
         ("a.b.c", "flag"),
         ("A.b", "app"),
+        (mark_key("checkout"), "flag"),
     ],
 )
 def test_a_text_that_is_no_flag_id_is_refused(text: str, field: str) -> None:
@@ -52,10 +53,25 @@ def test_a_text_that_is_no_flag_id_is_refused(text: str, field: str) -> None:
     assert caught.value.field == field
 
 
+@given(flag_ids)
+def test_a_mark_is_the_app_s_and_no_flag_s(flag_id: FlagId) -> None:
+    assert app_of_mark(mark_key(flag_id.app)) == flag_id.app
+    assert mark_key(flag_id.app).startswith(naming.app_keys(flag_id.app).removesuffix(">"))
+    assert app_of_mark(str(flag_id)) is None
+
+
+@pytest.mark.parametrize(
+    "key", ["_published", "._published", "A._published", "a.b._published", "a._published.b", "a._"]
+)
+def test_what_only_looks_like_a_mark_is_none(key: str) -> None:
+    assert app_of_mark(key) is None
+
+
 def test_names_on_the_wire_are_those_of_the_design() -> None:
     flag_id = FlagId("checkout", "new-checkout")
     assert naming.bucket_stream("rulesets") == "KV_rulesets"
     assert naming.bucket_subject("rulesets", naming.app_keys("checkout")) == "$KV.rulesets.checkout.>"
+    assert naming.mark_key("checkout") == "checkout._published"
     assert naming.event_subject(flag_id) == "events.circuit.checkout.new-checkout"
     assert naming.event_message_id(flag_id, 7, 1_795_363) == "checkout.new-checkout.7.1795363"
     assert naming.series_key(flag_id, "success") == "ts:{checkout:new-checkout}:success"

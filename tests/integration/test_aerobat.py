@@ -260,7 +260,7 @@ async def test_carries_on_after_nats_was_killed(bench: Bench) -> None:
     await bench.nats.start()
     closed = await bench.until_state(CLOSED)
     await events_up_to(bench, closed.generation)
-    assert await aerobat.metric("tailslide_aerobat_nats_connections_total") >= 2
+    assert await aerobat.metric("tailslide_aerobat_nats_connects_total") >= 2
 
 
 async def test_starts_without_any_server(bench: Bench) -> None:

@@ -105,6 +105,30 @@ async def test_changes_while_nats_is_away_are_made_and_arrive_when_it_is_back(be
     await equal(bench, tower)
 
 
+async def test_an_app_is_marked_once_all_of_it_is_published(bench: TowerBench, tower: Tower) -> None:
+    async def marked() -> bool:
+        return await bench.mark("shop") is not None
+
+    # The app is younger than the connection, so the next comparison is the first to know of it.
+    await tower.ok("DELETE", f"{FLAGS}/two")
+    async with bench.tower():
+        await until(marked)
+    first = await bench.mark("shop")
+    assert first is not None
+    assert first.keys == 2, "a deletion counts"
+
+    bench.servers.kill("nats")
+    shutil.rmtree(bench.servers.folder / "nats" / "jetstream")
+    await tower.ok("DELETE", f"{FLAGS}/one")
+    await tower.ok("DELETE", "/apps/shop")
+    bench.servers.start("nats")
+    await until(marked)
+
+    again = await bench.mark("shop")
+    assert again is not None
+    assert (again.at_ms > first.at_ms, again.keys) == (True, 0), "of an app that is gone as well"
+
+
 async def test_a_bucket_that_is_deleted_is_made_and_filled_again(bench: TowerBench, tower: Tower) -> None:
     await bench.delete_bucket()
     await bench.until_rulesets(lambda rulesets: rulesets.keys() == {"shop.one", "shop.two"})

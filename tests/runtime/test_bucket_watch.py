@@ -10,10 +10,12 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from tailslide_runtime.bucket_watch import Entry, Listing, watch_bucket
+from tailslide_runtime import bucket_watch, jetstream
+from tailslide_runtime.bucket_watch import SILENCE_S, Entry, Listing, WatchStatus, watch_bucket
 
 SILENCE = nats.errors.TimeoutError()
 LOST = nats.errors.ConnectionClosedError()
+NO_BUCKET = {"error": {"err_code": 10059, "description": "stream not found"}}
 
 
 class FakeSubscription:
@@ -32,11 +34,14 @@ class FakeSubscription:
 
 
 class FakeClient:
-    """A server with one scripted consumer after another: how many values it announces, then what it sends."""
+    """A server with one scripted consumer after another: how many values it announces, then what it sends.
+
+    None instead of a number: there is no such bucket.
+    """
 
     is_closed = False
 
-    def __init__(self, *consumers: tuple[int, list[Msg | Exception]]) -> None:
+    def __init__(self, *consumers: tuple[int | None, list[Msg | Exception]]) -> None:
         self._consumers = list(consumers)
         self.subscriptions: list[FakeSubscription] = []
         self.requests: list[tuple[str, dict[str, object]]] = []
@@ -52,7 +57,7 @@ class FakeClient:
     async def request(self, subject: str, data: bytes, timeout: float) -> Msg:
         self.requests.append((subject, orjson.loads(data)))
         pending, _ = self._consumers.pop(0)
-        return Msg(cast(Client, self), data=orjson.dumps({"num_pending": pending}))
+        return Msg(cast(Client, self), data=orjson.dumps(NO_BUCKET if pending is None else {"num_pending": pending}))
 
     async def publish(self, subject: str) -> None:
         self.published.append(subject)
@@ -79,8 +84,10 @@ def heartbeat(delivered: int) -> Msg:
 
 
 @asynccontextmanager
-async def watching(client: FakeClient) -> AsyncIterator[AsyncIterator[Listing | Entry]]:
-    items = watch_bucket(cast(Client, client), "rulesets", "checkout.>")
+async def watching(
+    client: FakeClient, status: WatchStatus | None = None
+) -> AsyncIterator[AsyncIterator[Listing | Entry]]:
+    items = watch_bucket(cast(Client, client), "rulesets", "checkout.>", status)
     try:
         yield items
     finally:
@@ -199,3 +206,92 @@ async def test_a_lost_connection_comes_out() -> None:
         with pytest.raises(nats.errors.ConnectionClosedError):
             await anext(items)
     assert client.subscriptions[0].ended
+
+
+class Clock:
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(bucket_watch.time, "monotonic", made.monotonic)
+    return made
+
+
+async def test_the_status_tells_how_long_ago_nats_was_heard_of(clock: Clock) -> None:
+    status = WatchStatus(clock.now)
+    client = FakeClient((1, [value("checkout.a", b"1", 7, nth=1), heartbeat(1), value("checkout.a", b"2", 8, nth=2)]))
+    assert (status.in_touch, status.revision) == (False, 0)
+    async with watching(client, status) as items:
+        await anext(items)
+        assert (status.in_touch, status.silent_for_s(), status.revision) == (True, 0, 7)
+        clock.now += SILENCE_S
+        assert (status.in_touch, status.silent_for_s()) == (True, SILENCE_S)
+        clock.now += 1
+        assert (status.in_touch, status.silent_for_s()) == (False, SILENCE_S + 1), "though nobody has said so yet"
+        await anext(items)
+        assert (status.in_touch, status.silent_for_s(), status.revision) == (True, 0, 8)
+    assert not status.in_touch, "the watch is over"
+
+
+async def test_the_status_is_out_of_step_from_a_gap_to_the_end_of_the_next_listing(clock: Clock) -> None:
+    status = WatchStatus(clock.now)
+    steps: list[bool] = []
+
+    class Looking(FakeSubscription):
+        async def next_msg(self, timeout: float) -> Msg:
+            steps.append(status.in_touch)
+            return await super().next_msg(timeout)
+
+    client = FakeClient(
+        (0, [heartbeat(0), SILENCE]),
+        (
+            2,
+            [
+                value("checkout.a", b"1", 7, nth=1, pending=1),
+                control(reply="$JS.FC.1"),
+                value("checkout.b", b"2", 5, nth=2),
+            ],
+        ),
+    )
+
+    async def subscribe(inbox: str) -> FakeSubscription:
+        return Looking(client._consumers[0][1])
+
+    client.subscribe = subscribe  # type: ignore[method-assign] # one that looks at each step
+    async with watching(client, status) as items:
+        await anext(items)
+        assert (status.restarts, status.revision) == (0, 0)
+        await anext(items)
+        assert (status.restarts, status.revision) == (1, 7)
+    assert steps == [True, True, False, False, False]
+
+
+async def test_that_there_is_no_bucket_is_a_word_of_nats(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket_watch, "RETRY_S", 0.001)
+    status = WatchStatus(clock.now - 60)
+    client = FakeClient((None, []), (None, []), (0, []))
+    async with watching(client, status) as items:
+        assert await anext(items) == Listing({})
+    assert status.silent_for_s() == 0
+    assert len(client.requests) == 3
+
+
+async def test_a_server_that_ends_each_consumer_is_asked_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    paused: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        paused.append(seconds)
+
+    monkeypatch.setattr(jetstream.asyncio, "sleep", pause)
+    monkeypatch.setattr(jetstream.random, "uniform", lambda low, high: high)
+    ended = control("409", Description="Consumer Deleted")
+    client = FakeClient(*[(0, [ended]) for _ in range(6)], (0, []))
+    async with watching(client) as items:
+        for _ in range(7):
+            await anext(items)
+    assert paused == [0.1, 0.2, 0.4, 0.8, 1.6], "at once the first time"

@@ -8,11 +8,17 @@ from tailslide_core.evaluation import Evaluation, Reason
 from tailslide_core.outcomes import CallEnd, StatusSet
 from tailslide_core.ruleset import CircuitSettings, Ruleset
 from tailslide_sidecar.calls import Calls, describe
+from tailslide_sidecar.evaluation_counts import UNKNOWN_FLAG, EvaluationCounts
 from tailslide_sidecar.flag_store import Content, FlagStore
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
 from tailslide_sidecar.routes import FixedAnswer, RequestHead, Source, SourceKind, Switch
 
 SETTINGS = CircuitSettings(failure_statuses=StatusSet.parse(["5xx", 429]), slow_call_ms=100, slow_threshold=50.0)
+
+
+def samples_of(counts: EvaluationCounts) -> dict[tuple[str, str, str], float]:
+    samples = [sample for metric in counts.collect() for sample in metric.samples]
+    return {(each.labels["flag"], each.labels["active"], each.labels["reason"]): each.value for each in samples}
 
 
 class Desk:
@@ -24,7 +30,8 @@ class Desk:
         self.put(None)
         self.buffer = OutcomeBuffer()
         self.stale = 0
-        self.calls = Calls(self.store, self.buffer, self.count_stale)
+        self.counts = EvaluationCounts()
+        self.calls = Calls(self.store, self.buffer, self.counts, self.count_stale)
 
     def put(self, circuit: Circuit | None) -> None:
         self.store.restore(Content({"f": self.ruleset}, {} if circuit is None else {"f": circuit}))
@@ -89,7 +96,17 @@ def test_a_call_of_a_flag_that_is_gone_is_not_counted() -> None:
 def test_the_user_of_the_request_decides() -> None:
     switch = Switch("f", FixedAnswer(503), Source(SourceKind.HEADER, "x-user-id"))
     head = RequestHead("GET", "h", "/", "", CIMultiDict({"X-User-Id": "u"}))
-    assert Desk().calls.decide(switch, head) == Evaluation("f", True, Reason.SPLIT, State.CLOSED, 1)
+    desk = Desk()
+    assert desk.calls.decide(switch, head) == Evaluation("f", True, Reason.SPLIT, State.CLOSED, 1)
+    assert samples_of(desk.counts) == {("f", "true", "split"): 1}
+
+
+def test_a_route_to_an_unknown_flag_is_decided_and_counted() -> None:
+    desk = Desk()
+    switch = Switch("gone", FixedAnswer(503), Source(SourceKind.HEADER, "x-user-id"))
+    head = RequestHead("GET", "h", "/", "", CIMultiDict())
+    assert desk.calls.decide(switch, head) == Evaluation("gone", False, Reason.FLAG_NOT_FOUND)
+    assert samples_of(desk.counts) == {(UNKNOWN_FLAG, "false", "flag_not_found"): 1}
 
 
 def test_the_header_says_how_it_was_decided() -> None:

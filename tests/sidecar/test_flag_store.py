@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tailslide_core.circuit import Circuit, State
-from tailslide_core.contracts import encode_circuit, encode_ruleset
+from tailslide_core.contracts import Mark, encode_circuit, encode_mark, encode_ruleset
 from tailslide_core.evaluation import Context, Reason
-from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET
+from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, mark_key
 from tailslide_core.ruleset import CircuitSettings, Ruleset
 from tailslide_runtime.bucket_watch import Entry, Listing
 from tailslide_sidecar.flag_store import FlagStore, Origin
@@ -30,6 +30,21 @@ def entry(flag: str, value: bytes | None, revision: int = 1) -> Entry:
 
 def listing(*entries: Entry) -> Listing:
     return Listing({each.key: each for each in entries})
+
+
+def value(flag: str) -> Entry:
+    return entry(flag, encode_ruleset(ruleset(flag)))
+
+
+def mark(at_ms: int, keys: int) -> Entry:
+    return Entry(mark_key(APP), encode_mark(Mark(at_ms, keys)), 99)
+
+
+def marked(*flags: str, at_ms: int = 100) -> FlagStore:
+    """Return a store that has seen a bucket with these flags, published in full."""
+    store = FlagStore(APP)
+    store.apply(RULESETS_BUCKET, listing(*(value(flag) for flag in flags), mark(at_ms, len(flags))))
+    return store
 
 
 def filled() -> FlagStore:
@@ -128,3 +143,114 @@ def test_a_snapshot_is_a_beginning_and_jetstream_goes_over_it() -> None:
     assert (store.origin, store.flags()) == (Origin.SNAPSHOT, ["f"])
     store.apply(RULESETS_BUCKET, listing(entry("f", None, 3)))
     assert (store.origin, store.flags()) == (Origin.JETSTREAM, [])
+
+
+def test_a_mark_is_no_flag_and_changes_none() -> None:
+    store = marked("f", "g")
+    applied = store.apply(RULESETS_BUCKET, mark(200, 2))
+    assert (applied.refused, applied.dropped, applied.changed) == ((), (), False)
+    assert store.flags() == ["f", "g"]
+    assert store.content().mark == Mark(200, 2)
+
+
+def test_what_was_lost_is_dropped_once_the_app_is_published_anew_without_it() -> None:
+    store = marked("f", "g")
+    assert store.apply(RULESETS_BUCKET, listing()).kept == ("f", "g")
+    store.apply(RULESETS_BUCKET, value("g"))
+    assert (store.flags(), store.kept()) == (["f", "g"], ["f"])
+    applied = store.apply(RULESETS_BUCKET, mark(200, 1))
+    assert (applied.dropped, applied.changed) == (("f",), True)
+    assert (store.flags(), store.kept()) == (["g"], [])
+    assert store.held("f") is None
+
+
+def test_an_app_that_lost_all_its_flags_is_empty_once_it_is_published_as_such() -> None:
+    store = marked("f", "g")
+    store.apply(RULESETS_BUCKET, listing())
+    assert store.apply(RULESETS_BUCKET, mark(200, 0)).dropped == ("f", "g")
+    assert store.flags() == []
+    assert store.origin is Origin.JETSTREAM
+
+
+def test_a_listing_that_has_the_new_mark_already_is_believed_at_once() -> None:
+    store = marked("f", "g")
+    applied = store.apply(RULESETS_BUCKET, listing(value("g"), mark(200, 1)))
+    assert (applied.kept, applied.dropped, store.flags()) == ((), ("f",), ["g"])
+
+
+def test_a_mark_that_was_known_before_the_loss_says_nothing_of_it() -> None:
+    store = marked("f", "g", at_ms=100)
+    for item in (listing(value("g"), mark(100, 1)), mark(100, 1), listing(value("g"), mark(100, 1))):
+        assert store.apply(RULESETS_BUCKET, item).dropped == ()
+    assert store.kept() == ["f"]
+
+
+def test_a_mark_out_of_a_backup_says_nothing() -> None:
+    store = marked("f", "g", at_ms=100)
+    assert store.apply(RULESETS_BUCKET, listing(value("g"), mark(50, 1))).kept == ("f",)
+    assert store.content().mark == Mark(100, 2)
+
+
+def test_a_bucket_that_has_lost_keys_since_its_mark_is_not_whole() -> None:
+    store = marked("f", "g")
+    store.apply(RULESETS_BUCKET, listing(value("g"), mark(200, 2)))
+    assert store.kept() == ["f"]
+    store.apply(RULESETS_BUCKET, listing(value("g"), mark(200, 2)))
+    assert store.kept() == ["f"]
+    store.apply(RULESETS_BUCKET, mark(300, 1))
+    assert store.flags() == ["g"]
+
+
+def test_a_mark_that_comes_before_the_last_of_its_flags_waits_for_it() -> None:
+    store = marked("f", "g")
+    assert store.apply(RULESETS_BUCKET, listing(mark(200, 1))).kept == ("f", "g")
+    assert store.apply(RULESETS_BUCKET, value("g")).dropped == ("f",)
+
+
+def test_deletions_and_values_that_are_refused_count_as_keys_of_the_bucket() -> None:
+    store = marked("f", "g")
+    assert store.apply(RULESETS_BUCKET, listing(entry("h", None), entry("g", b"{"), mark(200, 2))).dropped == ("f",)
+    assert store.flags() == ["g"]
+
+
+def test_without_a_mark_what_was_lost_stays() -> None:
+    store = filled()
+    store.apply(RULESETS_BUCKET, listing())
+    store.apply(RULESETS_BUCKET, Entry(mark_key(APP), None, 7))
+    assert store.kept() == ["f"]
+
+
+def test_the_mark_is_part_of_a_snapshot() -> None:
+    store = FlagStore(APP)
+    store.restore(marked("f", "g", at_ms=100).content())
+    assert store.apply(RULESETS_BUCKET, listing(value("g"), mark(100, 2))).kept == ("f",)
+
+    store = FlagStore(APP)
+    store.restore(marked("f", "g", at_ms=100).content())
+    assert store.apply(RULESETS_BUCKET, listing(value("g"), mark(200, 1))).dropped == ("f",)
+
+
+def test_a_mark_that_cannot_be_understood_is_refused_and_another_app_s_as_well() -> None:
+    store = marked("f")
+    for bad in (Entry(mark_key(APP), b"{", 7), Entry(mark_key("other"), encode_mark(Mark(900, 0)), 8)):
+        assert len(store.apply(RULESETS_BUCKET, bad).refused) == 1
+    assert store.content().mark == Mark(100, 1)
+
+
+@given(st.sets(st.sampled_from("abcdef")), st.sets(st.sampled_from("abcdef")), st.data())
+def test_after_a_loss_and_a_publication_it_knows_what_is_in_the_bucket(
+    before: set[str], after: set[str], data: st.DataObject
+) -> None:
+    """Wherever the connection is lost on the way, and whatever is read again."""
+    store = marked(*before)
+    written = [*(value(flag) for flag in sorted(after)), mark(200, len(after))]
+    seen = 0
+    while seen < len(written):
+        seen = data.draw(st.integers(seen, len(written)))
+        store.apply(RULESETS_BUCKET, listing(*written[:seen]))
+        assert before | after >= set(store.flags()) >= after & before
+        while seen < len(written) and data.draw(st.booleans()):
+            store.apply(RULESETS_BUCKET, written[seen])
+            seen += 1
+    assert set(store.flags()) == after
+    assert store.kept() == []

@@ -1,11 +1,34 @@
 """What Prometheus reads: numbers that are explicit, labels that are bounded."""
 
+import re
+
+from prometheus_client.openmetrics.exposition import generate_latest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
 from tailslide_core.circuit import Circuit, State
-from tailslide_core.evaluation import Context
 from tailslide_core.ruleset import CircuitSettings, Ruleset
-from tailslide_sidecar.flag_store import Content, FlagStore
-from tailslide_sidecar.metrics import UNKNOWN_FLAG, Live, Metrics
+from tailslide_runtime.bucket_watch import WatchStatus
+from tailslide_runtime.jetstream import LinkStatus
+from tailslide_sidecar.evaluation_counts import UNKNOWN_FLAG
+from tailslide_sidecar.flag_store import Content, FlagStore, Origin
+from tailslide_sidecar.metrics import Live, Metrics
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
+from tailslide_sidecar.readiness import Readiness
+
+
+def metrics_of(store: FlagStore, *, connected: bool = True, age_ms: int = 0) -> Metrics:
+    return Metrics(
+        Live(
+            store,
+            OutcomeBuffer(),
+            LinkStatus(connected=True, connects=3),
+            {"rulesets": WatchStatus(restarts=2, revision=77)},
+            nats_connected=lambda: connected,
+            redis_connected=lambda: False,
+            readiness=lambda: Readiness(Origin.JETSTREAM, age_ms, connected),
+            event_listeners=lambda: 4,
+        )
+    )
 
 
 def flag(key: str, settings: CircuitSettings | None) -> Ruleset:
@@ -16,7 +39,8 @@ def test_circuits_have_explicit_numbers() -> None:
     store = FlagStore("clinic")
     states = {"a": Circuit(), "b": Circuit(State.OPEN, 0.0), "c": Circuit(State.RECOVERING, 20.0)}
     store.restore(Content({key: flag(key, CircuitSettings()) for key in states} | {"d": flag("d", None)}, states))
-    metrics = Metrics(Live(store, OutcomeBuffer(), lambda: True, lambda: False))
+
+    metrics = metrics_of(store)
 
     text = metrics.exposition().decode()
 
@@ -24,7 +48,8 @@ def test_circuits_have_explicit_numbers() -> None:
         'tailslide_sidecar_circuit_state{flag="a"} 0.0',
         'tailslide_sidecar_circuit_state{flag="b"} 1.0',
         'tailslide_sidecar_circuit_state{flag="c"} 2.0',
-        'tailslide_sidecar_circuit_percentage{flag="c"} 20.0',
+        'tailslide_sidecar_circuit_admitted_ratio{flag="a"} 1.0',
+        'tailslide_sidecar_circuit_admitted_ratio{flag="c"} 0.2',
         "tailslide_sidecar_nats_connected 1.0",
         "tailslide_sidecar_redis_connected 0.0",
         "tailslide_sidecar_flags 4.0",
@@ -33,11 +58,35 @@ def test_circuits_have_explicit_numbers() -> None:
     assert 'circuit_state{flag="d"}' not in text
 
 
+def test_how_it_stands_with_nats_is_told() -> None:
+    text = metrics_of(FlagStore("clinic"), connected=False, age_ms=7_250).exposition().decode()
+    for line in (
+        "tailslide_sidecar_nats_connected 0.0",
+        "tailslide_sidecar_nats_connects_total 3.0",
+        'tailslide_sidecar_watch_restarts_total{bucket="rulesets"} 2.0',
+        'tailslide_sidecar_bucket_revision{bucket="rulesets"} 77.0',
+        "tailslide_sidecar_ready 1.0",
+        "tailslide_sidecar_rulesets_age_seconds 7.25",
+        "tailslide_sidecar_event_listeners 4.0",
+    ):
+        assert f"\n{line}\n" in text
+    assert '\ntailslide_sidecar_info{app="clinic",version="' in text
+
+
 def test_flags_that_nobody_knows_share_one_label() -> None:
-    store = FlagStore("clinic")
-    metrics = Metrics(Live(store, OutcomeBuffer(), lambda: True, lambda: True))
-    for number in range(50):
-        metrics.evaluated(store.evaluate(f"flag{number}", Context()))
+    metrics = metrics_of(FlagStore("clinic"))
+    metrics.evaluations.unknown += 50
     text = metrics.exposition().decode()
     assert f'evaluations_total{{active="false",flag="{UNKNOWN_FLAG}",reason="flag_not_found"}} 50.0\n' in text
-    assert "flag49" not in text
+
+
+def test_names_follow_the_conventions_of_openmetrics() -> None:
+    metrics = metrics_of(FlagStore("clinic"))
+    metrics.refused_values.labels("rulesets").inc()
+    text = generate_latest(metrics.registry).decode()  # type: ignore[no-untyped-call] # no types in there
+    families = list(text_string_to_metric_families(text))  # type: ignore[no-untyped-call] # nor here
+    for family in families:
+        assert re.fullmatch(r"(tailslide_sidecar|process)(_[a-z]+)*", family.name), family.name
+        assert not family.name.endswith(("_total", "_ms", "_percentage", "_count")), family.name
+        assert family.documentation, family.name
+        assert not any(sample.name.endswith("_created") for sample in family.samples), family.name

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tailslide_core.circuit import State
 from tailslide_core.evaluation import Context, Evaluation, Reason
-from tailslide_sidecar.ofrep import ErrorCode, OfrepError, answer, read_context
+from tailslide_sidecar.ofrep import ErrorCode, OfrepError, answer, failure, not_ready, read_context
 
 OPENFEATURE_REASONS = {"STATIC", "TARGETING_MATCH", "SPLIT", "DISABLED", "UNKNOWN"}
 evaluations = st.builds(
@@ -19,15 +19,16 @@ evaluations = st.builds(
 )
 
 
-@given(evaluations)
-def test_every_answer_has_the_shape_of_the_protocol(evaluation: Evaluation) -> None:
-    given_answer = answer(evaluation)
+@given(evaluations, st.booleans())
+def test_every_answer_has_the_shape_of_the_protocol(evaluation: Evaluation, stale: bool) -> None:
+    given_answer = answer(evaluation, stale=stale)
     if given_answer.status == 200:
         assert given_answer.body["value"] is evaluation.active
         assert given_answer.body["variant"] == ("on" if evaluation.active else "off")
         assert given_answer.body["reason"] in OPENFEATURE_REASONS
         metadata = given_answer.body["metadata"]
         assert isinstance(metadata, dict)
+        assert metadata["stale"] is stale
         assert None not in metadata.values()
     else:
         assert set(given_answer.body) == {"key", "errorCode", "errorDetails"}
@@ -49,8 +50,13 @@ def test_reasons(reason: Reason, word: str) -> None:
         "value": False,
         "reason": word,
         "variant": "off",
-        "metadata": {"circuit": "open", "version": 3},
+        "metadata": {"stale": False, "circuit": "open", "version": 3},
     }
+
+
+def test_what_is_stale_says_so() -> None:
+    metadata = answer(Evaluation("f", True, Reason.SPLIT), stale=True).body["metadata"]
+    assert metadata == {"stale": True}
 
 
 @pytest.mark.parametrize(
@@ -94,3 +100,25 @@ def outcome(body: bytes) -> Context | ErrorCode:
 @given(st.binary(max_size=40))
 def test_any_body_is_read_or_refused(body: bytes) -> None:
     assert isinstance(outcome(body), Context) or outcome(body) in {ErrorCode.PARSE_ERROR, ErrorCode.INVALID_CONTEXT}
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        (ErrorCode.PARSE_ERROR, 400),
+        (ErrorCode.INVALID_CONTEXT, 400),
+        (ErrorCode.TARGETING_KEY_MISSING, 400),
+        (ErrorCode.FLAG_NOT_FOUND, 404),
+        (ErrorCode.GENERAL, 500),
+    ],
+)
+def test_failures(code: ErrorCode, status: int) -> None:
+    one, every = failure("f", code, "why"), failure(None, code, "why")
+    assert (one.status, one.body) == (status, {"key": "f", "errorCode": code, "errorDetails": "why"})
+    assert (every.status, every.body) == (status, {"errorCode": code, "errorDetails": "why"})
+    assert failure("f", code, "why", 415).status == 415
+
+
+def test_not_ready_is_an_error_and_no_answer_about_flags() -> None:
+    assert (not_ready("f").status, not_ready("f").body["errorCode"]) == (500, "GENERAL")
+    assert set(not_ready(None).body) == {"errorCode", "errorDetails"}

@@ -5,23 +5,23 @@ from tailslide_sidecar.readiness import Readiness, readiness
 
 
 def test_not_before_rulesets_are_loaded() -> None:
-    assert readiness(None, connected=True, away_for_s=0, snapshot_age_s=None) is None
+    assert readiness(None, connected=True, silent_for_s=0, snapshot_age_s=None) is None
 
 
-def test_age_is_the_time_without_nats() -> None:
-    assert readiness(Origin.JETSTREAM, connected=True, away_for_s=0, snapshot_age_s=9) == Readiness(
-        Origin.JETSTREAM, 0, True
+def test_age_is_the_time_without_a_word_of_nats() -> None:
+    assert readiness(Origin.JETSTREAM, connected=True, silent_for_s=0.25, snapshot_age_s=9) == Readiness(
+        Origin.JETSTREAM, 250, True
     )
-    assert readiness(Origin.JETSTREAM, connected=False, away_for_s=1.5, snapshot_age_s=None) == Readiness(
+    assert readiness(Origin.JETSTREAM, connected=False, silent_for_s=1.5, snapshot_age_s=None) == Readiness(
         Origin.JETSTREAM, 1500, False
     )
 
 
 def test_age_is_that_of_the_snapshot_that_all_came_from() -> None:
-    assert readiness(Origin.SNAPSHOT, connected=True, away_for_s=0, snapshot_age_s=60) == Readiness(
+    assert readiness(Origin.SNAPSHOT, connected=True, silent_for_s=0, snapshot_age_s=60) == Readiness(
         Origin.SNAPSHOT, 60_000, True
     )
     # A clock that was set back makes no snapshot younger than new.
-    assert readiness(Origin.SNAPSHOT, connected=False, away_for_s=0, snapshot_age_s=-5) == Readiness(
+    assert readiness(Origin.SNAPSHOT, connected=False, silent_for_s=0, snapshot_age_s=-5) == Readiness(
         Origin.SNAPSHOT, 0, False
     )

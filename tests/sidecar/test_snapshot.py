@@ -1,6 +1,7 @@
 """The snapshot on disk: whole or not at all, and never another app's."""
 
 import asyncio
+import os
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from strategies import circuits, rulesets
 
 from tailslide_core.circuit import Circuit, State
+from tailslide_core.contracts import Mark
 from tailslide_core.errors import ContractError
 from tailslide_core.ruleset import CircuitSettings, Ruleset
 from tailslide_runtime.errors import StartError
@@ -17,12 +19,19 @@ from tailslide_sidecar.flag_store import Content
 from tailslide_sidecar.snapshot import Snapshot, SnapshotFile, SnapshotWriter, decode_snapshot, encode_snapshot
 
 RULESET = Ruleset("clinic", "f", 3, active=True, rollout=12.5, salt="s", circuit=CircuitSettings())
-CONTENT = Content({"f": RULESET}, {"f": Circuit(State.OPEN, 0.0, trips=2)})
+CONTENT = Content({"f": RULESET}, {"f": Circuit(State.OPEN, 0.0, trips=2)}, Mark(1_795_363_190_302, 1))
 
 
-@given(st.dictionaries(st.just("f"), rulesets), st.dictionaries(st.just("f"), circuits()), st.floats(0, 2e9))
-def test_what_is_written_is_read(rules: dict[str, Ruleset], states: dict[str, Circuit], saved_at: float) -> None:
-    snapshot = Snapshot("clinic", saved_at, Content(rules, states))
+@given(
+    st.dictionaries(st.just("f"), rulesets),
+    st.dictionaries(st.just("f"), circuits()),
+    st.none() | st.builds(Mark, st.integers(0, 2**53), st.integers(0, 10_000)),
+    st.floats(0, 2e9),
+)
+def test_what_is_written_is_read(
+    rules: dict[str, Ruleset], states: dict[str, Circuit], mark: Mark | None, saved_at: float
+) -> None:
+    snapshot = Snapshot("clinic", saved_at, Content(rules, states, mark))
     assert decode_snapshot(encode_snapshot(snapshot), "clinic") == snapshot
 
 
@@ -65,6 +74,14 @@ def test_check_makes_folders_and_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "s.json"
     SnapshotFile(path, "clinic").check()
     assert list(path.parent.iterdir()) == []
+
+
+def test_check_removes_what_a_killed_sidecar_was_writing_long_ago(tmp_path: Path) -> None:
+    for name, age_s in (("s.json", 999), (".s.json.7.tmp", 999), (".s.json.8.tmp", 1), (".t.json.7.tmp", 999)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age_s,) * 2)
+    SnapshotFile(tmp_path / "s.json", "clinic").check()
+    assert {path.name for path in tmp_path.iterdir()} == {"s.json", ".s.json.8.tmp", ".t.json.7.tmp"}
 
 
 def test_a_path_that_cannot_be_written_names_the_setting(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from tailslide_runtime.exposition import CONTENT_TYPE
 from tailslide_runtime.http import json_response
 from tailslide_runtime.jetstream import LinkStatus
 from tailslide_tower.access import METRICS
@@ -49,4 +50,4 @@ async def readyz(request: web.Request) -> web.Response:
 @routes.get("/metrics")
 async def metrics(request: web.Request) -> web.Response:
     """Return the metrics in the Prometheus text format."""
-    return web.Response(body=request.app[METRICS].text(), headers={"Content-Type": "text/plain; version=0.0.4"})
+    return web.Response(body=request.app[METRICS].text(), headers={"Content-Type": CONTENT_TYPE})

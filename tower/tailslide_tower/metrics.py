@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import Counter, Gauge, Histogram
+
+from tailslide_runtime.exposition import exposition, new_registry
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -11,7 +13,7 @@ class TowerMetrics:
     """The metrics of one Tower, in a registry of their own."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = new_registry("tower")
         self.requests = Counter(
             "tailslide_tower_requests",
             "HTTP requests, by method, route and status.",
@@ -32,7 +34,7 @@ class TowerMetrics:
         )
         self._publishes = Counter(
             "tailslide_tower_publishes",
-            "Writes to the bucket rulesets, by operation (put, delete).",
+            "Writes to the bucket rulesets, by operation (put, delete, mark).",
             ["operation"],
             registry=self.registry,
         )
@@ -77,4 +79,4 @@ class TowerMetrics:
 
     def text(self) -> bytes:
         """Return all metrics in the Prometheus text format."""
-        return generate_latest(self.registry)
+        return exposition(self.registry)

@@ -4,14 +4,15 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from tailslide_core.naming import FlagId
+from tailslide_core.contracts import Mark, decode_mark, encode_mark
+from tailslide_core.naming import FlagId, app_of_mark, mark_key
 from tailslide_runtime.bucket_watch import Entry
 from tailslide_tower.database import DatabaseUnavailableError
 from tailslide_tower.metrics import TowerMetrics
 from tailslide_tower.publisher import service
-from tailslide_tower.publisher.bucket import BucketError, MemoryBucket
+from tailslide_tower.publisher.bucket import BucketError, MemoryBucket, RevisionConflictError
 from tailslide_tower.publisher.service import Publisher
-from tailslide_tower.publisher.store import Wanted
+from tailslide_tower.publisher.store import Apps, Wanted
 
 ONE, TWO = FlagId("shop", "one"), FlagId("shop", "two")
 
@@ -22,7 +23,13 @@ class MemoryRulesets:
     def __init__(self, values: dict[str, bytes]) -> None:
         self.values = values
         self.invalid: frozenset[str] = frozenset()
+        self.gone_apps: frozenset[str] = frozenset()
         self.is_away = False
+        self.now_ms = 1_000
+
+    async def apps(self) -> Apps:
+        self.now_ms += 1
+        return Apps(self.now_ms, self.gone_apps | {key.partition(".")[0] for key in self.values.keys() | self.invalid})
 
     async def all(self) -> AsyncIterator[Wanted]:
         for key in sorted(self.values.keys() | self.invalid):
@@ -55,7 +62,13 @@ class Scene:
                 await task
 
     def values(self) -> dict[str, bytes | None]:
-        return {key: entry.value for key, entry in (self.bucket.entries or {}).items()}
+        """Return what the bucket holds of flags, and of whatever else is no mark."""
+        entries = self.bucket.entries or {}
+        return {key: entry.value for key, entry in entries.items() if app_of_mark(key) is None}
+
+    def mark(self, app: str = "shop") -> Mark | None:
+        entry = (self.bucket.entries or {}).get(mark_key(app))
+        return None if entry is None or entry.value is None else decode_mark(entry.value)
 
     def live(self) -> dict[str, bytes | None]:
         return {key: value for key, value in self.values().items() if value is not None}
@@ -94,7 +107,11 @@ async def test_only_what_differs_is_written() -> None:
     await scene.bucket.put("shop.two", b"old", 0)
     async with scene.serving():
         await scene.settled()
-    assert scene.bucket.writes == 3
+    assert scene.bucket.writes == 4
+    assert {key for key, entry in (scene.bucket.entries or {}).items() if entry.revision > 2} == {
+        "shop.two",
+        mark_key("shop"),
+    }
 
 
 async def test_what_the_database_does_not_have_is_deleted_whatever_its_key() -> None:
@@ -259,3 +276,117 @@ async def test_a_defect_comes_out() -> None:
     with pytest.raises(ExceptionGroup) as caught:
         await scene.publisher.serve(scene.bucket)
     assert caught.group_contains(ZeroDivisionError)
+
+
+async def test_an_app_is_marked_after_all_of_its_flags() -> None:
+    scene = Scene(one=b"1", two=b"2")
+    scene.rulesets.values["clinic.f"] = b"3"
+    scene.rulesets.gone_apps = frozenset({"closed"})
+    async with scene.serving():
+        await scene.settled()
+    entries = scene.bucket.entries or {}
+    flags = [entry.revision for key, entry in entries.items() if key.startswith("shop.") and key != mark_key("shop")]
+    assert entries[mark_key("shop")].revision > max(flags)
+    assert scene.mark() == Mark(1_001, 2)
+    assert scene.mark("clinic") == Mark(1_001, 1)
+    assert scene.mark("closed") == Mark(1_001, 0), "sidecars may have flags of an app that is gone"
+    assert scene.metrics.registry.get_sample_value("tailslide_tower_publishes_total", {"operation": "mark"}) == 3
+
+
+async def test_deletions_in_the_bucket_count_as_keys_of_the_app() -> None:
+    scene = Scene(one=b"1")
+    await scene.bucket.ensure()
+    await scene.bucket.put("shop.gone", None, 0)
+    await scene.bucket.put("shop.left", b"x", 0)
+    await scene.bucket.put("shop.No Flag", None, 0)
+    async with scene.serving():
+        await scene.settled()
+    assert scene.mark() == Mark(1_001, 3)
+
+
+async def test_a_mark_is_written_once_a_connection() -> None:
+    scene = Scene(one=b"1")
+    async with scene.serving():
+        await scene.settled()
+        first = scene.mark()
+        scene.publisher._compare_now.set()
+        await until(lambda: scene.rulesets.now_ms == 1_002)
+        await scene.settled()
+        assert scene.mark() == first
+    async with scene.serving():
+        await scene.settled()
+        assert scene.mark() == Mark(1_003, 1)
+
+
+async def test_a_mark_is_later_than_the_one_before_whatever_the_clock_says() -> None:
+    scene = Scene(one=b"1")
+    await scene.bucket.ensure()
+    await scene.bucket.put(mark_key("shop"), encode_mark(Mark(5_000, 0)), 0)
+    async with scene.serving():
+        await scene.settled()
+    assert scene.mark() == Mark(5_001, 1)
+
+
+@pytest.mark.parametrize("value", [b"{", None])
+async def test_a_mark_that_is_broken_or_deleted_is_made_anew(value: bytes | None) -> None:
+    scene = Scene(one=b"1")
+    await scene.bucket.ensure()
+    await scene.bucket.put(mark_key("shop"), value, 0)
+    async with scene.serving():
+        await scene.settled()
+        assert scene.mark() == Mark(1_001, 1)
+        entry = await scene.bucket.get(mark_key("shop"))
+        assert entry is not None
+        await scene.bucket.put(mark_key("shop"), None, entry.revision)
+        scene.publisher._compare_now.set()
+        await until(lambda: scene.mark() == Mark(1_002, 1))
+
+
+async def test_a_loss_is_followed_by_a_new_mark_also_where_nothing_is_to_be_written() -> None:
+    scene = Scene(one=b"1", two=b"2")
+    async with scene.serving():
+        await scene.settled()
+        del scene.rulesets.values["shop.two"]  # while its key is lost, so that no deletion is left of it
+        assert scene.bucket.entries is not None
+        del scene.bucket.entries["shop.two"]
+        await until(lambda: scene.mark() not in (None, Mark(1_001, 2)))
+        await scene.settled()
+    mark = scene.mark()
+    assert mark is not None
+    assert (mark.at_ms > 1_001, mark.keys) == (True, 1)
+
+
+async def test_no_mark_before_what_could_not_be_written_is_there() -> None:
+    scene = Scene(one=b"1", two=b"2")
+    scene.rulesets.values["clinic.f"] = b"3"
+    put = scene.bucket.put
+    others = 0
+
+    async def put_behind_another(key: str, value: bytes | None, revision: int) -> None:
+        nonlocal others
+        if key == "shop.one" and not others:
+            others += 1
+            raise RevisionConflictError("someone else has written the key")
+        if key == mark_key("shop"):
+            assert scene.live() == scene.rulesets.values
+        await put(key, value, revision)
+
+    scene.bucket.put = put_behind_another  # type: ignore[method-assign] # another Tower comes first
+    async with scene.serving():
+        await until(lambda: scene.mark() is not None)
+    assert scene.mark("clinic") == Mark(1_001, 1)
+    mark = scene.mark()
+    assert mark is not None
+    assert (mark.at_ms > 1_001, mark.keys) == (True, 2)
+
+
+async def test_no_mark_while_a_row_that_is_not_valid_is_missing_from_the_bucket() -> None:
+    scene = Scene(one=b"broken", two=b"2")
+    scene.rulesets.invalid = frozenset({"shop.one"})
+    async with scene.serving():
+        await until(lambda: scene.rulesets.now_ms > 1_003)
+        assert scene.live() == {"shop.two": b"2"}
+        assert scene.mark() is None
+        scene.rulesets.invalid = frozenset()
+        await until(lambda: scene.mark() is not None)
+        assert scene.live() == {"shop.one": b"broken", "shop.two": b"2"}

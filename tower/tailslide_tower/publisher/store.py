@@ -4,14 +4,16 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import sqlalchemy as sa
 import structlog
 from sqlalchemy import RowMapping
 
 from tailslide_core.contracts import encode_ruleset
 from tailslide_core.errors import ContractError
 from tailslide_core.naming import FlagId
+from tailslide_tower.apps.store import apps
 from tailslide_tower.database import Database
-from tailslide_tower.flags.store import FlagStore, InvalidFlagError, read_flag
+from tailslide_tower.flags.store import FlagStore, InvalidFlagError, deleted_flags, read_flag
 
 log = structlog.get_logger()
 
@@ -27,8 +29,22 @@ class Wanted:
     invalid: frozenset[str] = field(default_factory=frozenset)
 
 
+@dataclass(frozen=True, slots=True)
+class Apps:
+    """All apps at `at_ms`, Unix milliseconds by the database's clock, which is one for all Towers.
+
+    Deleted apps that have had flags are among them: sidecars may still have those.
+    """
+
+    at_ms: int
+    keys: frozenset[str]
+
+
 class Rulesets(Protocol):
     """Where the publisher reads the rulesets. Raises `DatabaseUnavailableError`."""
+
+    async def apps(self) -> Apps:
+        """Return all apps."""
 
     def all(self) -> AsyncIterator[Wanted]:
         """Yield all rulesets, a part at a time."""
@@ -43,6 +59,14 @@ class DatabaseRulesets:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._complained: set[str] = set()
+
+    async def apps(self) -> Apps:
+        """Return all apps."""
+        time = sa.select(sa.cast(sa.extract("epoch", sa.func.clock_timestamp()) * 1000, sa.BigInteger))
+        keys = sa.union(sa.select(apps.c.key), sa.select(deleted_flags.c.app))
+        async with self._database.begin() as connection:
+            at_ms = int((await connection.execute(time)).scalar_one())
+            return Apps(at_ms, frozenset((await connection.execute(keys)).scalars()))
 
     async def all(self) -> AsyncIterator[Wanted]:
         """Yield all rulesets, a part at a time, each part as it is when it is read."""

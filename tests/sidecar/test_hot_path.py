@@ -1,0 +1,392 @@
+"""The front door of the flags listener on a transport of paper: what goes in, what comes out, who gets the rest.
+
+That it says the same as aiohttp is shown in `tests/integration/test_hot_path.py`.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from flag_listeners import parts
+from flag_requests import ALL, APP, NATIVE, ONE, TOKEN, USER, broken_cases, cold_cases, content, get, hot_cases, post
+
+from tailslide_sidecar.hot_path import OUT_BYTES, HotListener, HotProtocol
+
+DATE = b"Thu, 01 Jan 1970 00:00:00 GMT"
+TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+REQUEST = post(f"{ONE}/half")
+SHORT = 2_000
+
+
+class Wire(asyncio.Transport):
+    """Keeps what is written until it is taken, and says when that is too much."""
+
+    def __init__(self, protocol: asyncio.Protocol, high_water: int) -> None:
+        super().__init__()
+        self.protocol = protocol
+        self.high_water = high_water
+        self.unsent = b""
+        self.most_unsent = 0
+        self.reading = True
+        self.closing = False
+        self.end = ""
+        protocol.connection_made(self)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        assert not self.closing
+        full = len(self.unsent) > self.high_water
+        self.unsent += data
+        self.most_unsent = max(self.most_unsent, len(self.unsent))
+        if not full and len(self.unsent) > self.high_water:
+            self.protocol.pause_writing()
+
+    def take(self, size: int | None = None) -> bytes:
+        """Let the client take some of it, or all."""
+        full = len(self.unsent) > self.high_water
+        size = len(self.unsent) if size is None else size
+        taken, self.unsent = self.unsent[:size], self.unsent[size:]
+        if full and len(self.unsent) <= self.high_water:
+            self.protocol.resume_writing()
+        if self.closing and not self.unsent:
+            self._end("closed")
+        return taken
+
+    def take_all(self) -> bytes:
+        taken = b""
+        while self.unsent:
+            taken += self.take()
+        return taken
+
+    def get_write_buffer_size(self) -> int:
+        return len(self.unsent)
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def close(self) -> None:
+        self.closing = True
+        if not self.unsent:
+            self._end("closed")
+
+    def abort(self) -> None:
+        self.closing = True
+        self._end("aborted")
+
+    def _end(self, how: str) -> None:
+        if not self.end:
+            self.end = how
+            self.protocol.connection_lost(None)
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        assert isinstance(protocol, asyncio.Protocol)
+        self.protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self.protocol
+
+
+class Other(asyncio.Protocol):
+    """Whoever gets what is not for here."""
+
+    def __init__(self) -> None:
+        self.made: list[asyncio.BaseTransport] = []
+        self.got = b""
+        self.paused = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.made.append(transport)
+
+    def data_received(self, data: bytes) -> None:
+        assert self.made
+        self.got += data
+
+    def pause_writing(self) -> None:
+        assert not self.paused
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        assert self.paused
+        self.paused = False
+
+
+class Desk:
+    """A listener, and the connections to it."""
+
+    def __init__(self, token: str | None = None) -> None:
+        self.parts = parts(APP, content(), token)
+        self.observed: list[float] = []
+        self.listener = HotListener(
+            self.parts.answers,
+            Other,
+            idle_timeout_s=75.0,
+            head_timeout_s=10.0,
+            body_timeout_s=30.0,
+            token=token,
+            observe=self.observed.append,
+            clock=lambda: 0.0,
+        )
+        self.start_s = self.listener.now
+
+    def wire(self, high_water: int = 1 << 30) -> Wire:
+        return Wire(self.listener.protocol(), high_water)
+
+    def at(self, seconds: float) -> None:
+        """Let it be so many seconds after the start."""
+        self.listener.now = self.start_s + seconds
+        self.listener.sweep()
+
+
+@pytest.fixture
+async def desk() -> Desk:
+    return Desk()
+
+
+def other(wire: Wire) -> Other:
+    assert isinstance(wire.protocol, Other)
+    return wire.protocol
+
+
+def etag(desk: Desk) -> str:
+    return dict(desk.parts.answers.ofrep_all(USER).headers)["ETag"]
+
+
+async def test_a_request_is_answered_at_once(desk: Desk) -> None:
+    wire = desk.wire()
+    wire.protocol.data_received(REQUEST)
+    assert wire.unsent == (
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 119\r\nDate: " + DATE + b"\r\n"
+        b"Server: tailslide\r\n\r\n"
+        b'{"key":"half","value":false,"reason":"SPLIT","variant":"off",'
+        b'"metadata":{"stale":false,"circuit":"closed","version":7}}'
+    )
+    assert (wire.reading, wire.end) == (True, "")
+    assert len(desk.observed) == 1
+    assert desk.listener.connections == 1
+
+
+async def test_hot_requests_may_be_cut_at_every_byte_and_come_byte_by_byte(desk: Desk) -> None:
+    wire = desk.wire()
+    for case in hot_cases(etag(desk)):
+        if len(case.raw) > SHORT:
+            continue
+        wire.protocol.data_received(case.raw)
+        whole = wire.take()
+        assert whole.startswith(b"HTTP/1.1 "), case.name
+        for cut in range(1, len(case.raw)):
+            wire.protocol.data_received(case.raw[:cut])
+            assert wire.unsent == b"", f"{case.name}, cut at {cut}"
+            wire.protocol.data_received(case.raw[cut:])
+            assert wire.take() == whole, f"{case.name}, cut at {cut}"
+        for index in range(len(case.raw)):
+            wire.protocol.data_received(case.raw[index : index + 1])
+        assert wire.take() == whole, case.name
+
+
+async def test_a_train_is_answered_in_its_order_wherever_it_is_cut(desk: Desk) -> None:
+    cases = [case.raw for case in hot_cases(etag(desk)) if len(case.raw) < SHORT][:12]
+    wire = desk.wire()
+    answers = b""
+    for raw in cases:
+        wire.protocol.data_received(raw)
+        answers += wire.take()
+    train = b"".join(cases)
+    for cut in range(1, len(train)):
+        wire.protocol.data_received(train[:cut])
+        wire.protocol.data_received(train[cut:])
+        assert wire.take() == answers, cut
+
+
+async def test_all_else_is_handed_over_untouched(desk: Desk) -> None:
+    for case in [*cold_cases(), *broken_cases()]:
+        for ahead in (b"", REQUEST, REQUEST * 3):
+            wire = desk.wire()
+            wire.protocol.data_received(ahead + case.raw)
+            assert other(wire).got == case.raw, case.name
+            assert other(wire).made == [wire]
+            assert wire.unsent.count(b"HTTP/1.1 200 OK") == len(ahead) // len(REQUEST)
+    assert desk.listener.connections == 0
+
+
+async def test_whatever_is_cut_is_handed_over_in_its_order(desk: Desk) -> None:
+    for case in [*cold_cases(), *broken_cases()]:
+        for cut in range(1, min(len(case.raw), 400), 3):
+            wire = desk.wire()
+            wire.protocol.data_received(REQUEST + case.raw[:cut])
+            wire.protocol.data_received(case.raw[cut:])
+            assert other(wire).got == case.raw, f"{case.name}, cut at {cut}"
+
+
+async def test_without_the_token_all_is_handed_over(desk: Desk) -> None:
+    guarded = Desk(TOKEN)
+    for headers, hot in [
+        ([], False),
+        (["X-API-Key: no"], False),
+        ([f"X-API-Key: {TOKEN}"], True),
+        ([f"Authorization: Bearer {TOKEN}"], True),
+        ([f"Authorization: {TOKEN}"], False),
+    ]:
+        wire = guarded.wire()
+        for _ in range(2):
+            wire.protocol.data_received(post(f"{ONE}/half", USER, *headers))
+        assert isinstance(wire.protocol, HotProtocol) is hot, headers
+
+
+async def test_who_does_not_take_the_answers_gets_no_more_of_them(desk: Desk) -> None:
+    wire = desk.wire(high_water=65_536)
+    request, total = post(ALL), 1_000
+    size = len(desk.parts.answers.ofrep_all(USER).body)
+    wire.protocol.data_received(request * total)
+    assert not wire.reading
+    assert wire.most_unsent <= 65_536 + OUT_BYTES + 2 * size
+    wire.protocol.data_received(request)  # what was on its way already
+    taken = wire.take_all()
+    assert taken.count(b"HTTP/1.1 200 OK\r\n") == total + 1
+    assert wire.reading
+
+
+async def test_who_gets_a_full_connection_waits_too_and_it_is_read_again(desk: Desk) -> None:
+    wire = desk.wire(high_water=100)
+    cold = get("/healthz")
+    wire.protocol.data_received(REQUEST + cold)
+    assert other(wire).got == cold
+    assert other(wire).paused
+    assert wire.reading
+    assert wire.take_all().startswith(b"HTTP/1.1 200 OK\r\n")
+    assert not other(wire).paused
+
+
+async def test_the_longest_body_is_read_and_a_longer_one_is_not_waited_for(desk: Desk) -> None:
+    wire = desk.wire()
+    longest = post(f"{ONE}/half", USER.ljust(65_536))
+    for begin in range(0, len(longest), 4_000):
+        wire.protocol.data_received(longest[begin : begin + 4_000])
+    assert wire.take().startswith(b"HTTP/1.1 200 OK\r\n")
+    longer = post(f"{ONE}/half", USER.ljust(65_537))
+    wire.protocol.data_received(longer[:300])
+    assert other(wire).got == longer[:300]
+
+
+async def test_a_head_without_an_end_is_not_kept(desk: Desk) -> None:
+    wire = desk.wire()
+    endless = get(f"{NATIVE}/half", "X-A: " + "a" * 9_000)[:-4]
+    for begin in range(0, len(endless), 500):
+        wire.protocol.data_received(endless[begin : begin + 500])
+    assert other(wire).got == endless
+
+
+@pytest.mark.parametrize(
+    ("sent", "quiet_until_s", "said"),
+    [
+        (b"", 75, b""),
+        (REQUEST[:1], 10, TIMED_OUT),
+        (REQUEST[:60], 10, TIMED_OUT),
+        (REQUEST[:-1], 30, TIMED_OUT),
+    ],
+    ids=["idle", "first byte", "head", "body"],
+)
+async def test_a_silent_connection_ends(desk: Desk, sent: bytes, quiet_until_s: float, said: bytes) -> None:
+    for ahead in (b"", REQUEST):
+        wire = desk.wire()
+        desk.start_s = desk.listener.now
+        wire.protocol.data_received(ahead)
+        wire.take()
+        if sent:
+            wire.protocol.data_received(sent)
+        desk.at(quiet_until_s - 0.1)
+        assert (wire.unsent, wire.end) == (b"", "")
+        desk.at(quiet_until_s + 0.1)
+        assert wire.take() == said
+        assert wire.end == "closed"
+        assert desk.listener.connections == 0
+
+
+async def test_a_byte_now_and_then_keeps_no_connection(desk: Desk) -> None:
+    wire = desk.wire()
+    for second in range(11):
+        assert wire.end == ""
+        wire.protocol.data_received(REQUEST[second : second + 1])
+        desk.at(second)
+    desk.at(10.1)
+    assert wire.take() == TIMED_OUT
+    assert wire.end == "closed"
+
+
+async def test_the_time_of_a_request_begins_with_its_first_byte(desk: Desk) -> None:
+    wire = desk.wire()
+    desk.at(70)
+    wire.protocol.data_received(REQUEST[:20])
+    desk.at(79)
+    wire.protocol.data_received(REQUEST[20:] + REQUEST[:20])
+    desk.at(88)
+    wire.protocol.data_received(REQUEST[20:])
+    assert wire.take().count(b"HTTP/1.1 200 OK") == 2
+    desk.at(162)
+    assert wire.end == ""
+
+
+async def test_who_takes_nothing_is_given_up_and_who_is_slow_is_not(desk: Desk) -> None:
+    idle, slow = desk.wire(high_water=1_000), desk.wire(high_water=1_000)
+    for wire in (idle, slow):
+        wire.protocol.data_received(REQUEST * 100)
+        assert not wire.reading
+    for seconds in range(0, 160, 5):
+        desk.at(seconds)
+        slow.take(10)
+    assert (idle.end, slow.end) == ("aborted", "")
+    assert slow.take_all().endswith(b"}}")
+
+
+async def test_who_leaves_its_last_answers_is_given_up_too(desk: Desk) -> None:
+    wire = desk.wire()
+    wire.protocol.data_received(REQUEST)
+    desk.at(80)
+    assert (wire.closing, wire.end) == (True, "")
+    desk.at(81)
+    desk.at(155)
+    assert wire.end == ""
+    desk.at(160)
+    assert (wire.end, desk.listener.connections) == ("aborted", 0)
+
+
+async def test_at_the_end_idle_connections_are_closed_and_requests_answered(desk: Desk) -> None:
+    idle, begun, full, full_and_done = desk.wire(), desk.wire(), desk.wire(1_000), desk.wire(100)
+    begun.protocol.data_received(REQUEST[:40])
+    full.protocol.data_received(REQUEST * 2_000)
+    full_and_done.protocol.data_received(REQUEST)
+    desk.listener.close()
+    assert (idle.end, begun.end, full.end) == ("closed", "", "")
+    late = desk.wire()
+    assert late.end == "closed"
+    begun.protocol.data_received(REQUEST[40:])
+    assert begun.take().count(b"200 OK") == 1
+    assert begun.end == "closed"
+    assert full.take_all().count(b"200 OK") == 2_000
+    full_and_done.take_all()
+    assert (full.end, full_and_done.end) == ("closed", "closed")
+    await desk.listener.drained(60.0)
+    assert desk.listener.connections == 0
+
+
+async def test_who_does_not_come_to_an_end_is_cut_off(desk: Desk) -> None:
+    begun = desk.wire()
+    begun.protocol.data_received(REQUEST[:40])
+    full = desk.wire(1_000)
+    full.protocol.data_received(REQUEST * 2_000)
+    desk.listener.close()
+    await desk.listener.drained(0.0)
+    assert (begun.end, full.end) == ("aborted", "aborted")
+    assert desk.listener.connections == 0
+
+
+async def test_the_date_is_that_of_the_last_look(desk: Desk) -> None:
+    times: Callable[[], float] = iter([0.0, 86_400.0]).__next__
+    listener = HotListener(desk.parts.answers, Other, idle_timeout_s=1.0, clock=times)
+    assert listener.date == DATE
+    listener.refresh()
+    assert listener.date == b"Fri, 02 Jan 1970 00:00:00 GMT"

@@ -1,0 +1,124 @@
+"""Outcomes that thin clients report."""
+
+import pytest
+
+from tailslide_core.circuit import Circuit, State
+from tailslide_core.outcomes import Outcome
+from tailslide_core.ruleset import CircuitSettings, Ruleset
+from tailslide_runtime.http import ApiError
+from tailslide_sidecar.flag_store import Content, FlagStore
+from tailslide_sidecar.outcome_buffer import OutcomeBuffer
+from tailslide_sidecar.reported import MAX_COUNT, MAX_REPORTS, Report, Reports, read_reports
+
+SETTINGS = CircuitSettings(slow_call_ms=100, slow_threshold=50.0)
+
+
+class Desk:
+    def __init__(self, settings: CircuitSettings | None = SETTINGS, circuit: Circuit | None = None) -> None:
+        store = FlagStore("clinic")
+        ruleset = Ruleset("clinic", "f", 1, active=True, rollout=100.0, salt="f", circuit=settings)
+        store.restore(Content({"f": ruleset}, {} if circuit is None else {"f": circuit}))
+        self.buffer = OutcomeBuffer()
+        self.stale = 0
+        self.reports = Reports(store, self.buffer, self.count_stale)
+
+    def count_stale(self) -> None:
+        self.stale += 1
+
+
+@pytest.mark.parametrize(
+    ("body", "calls", "counted"),
+    [
+        ({"outcome": "success"}, 1, {"success": 1}),
+        ({"outcome": "failure", "count": 7}, 7, {"failure": 7}),
+        ({"outcome": "success", "latency_ms": 3}, 1, {"success": 1, "latency_le_5": 1}),
+        ({"outcome": "success", "latency_ms": 0}, 1, {"success": 1, "latency_le_1": 1}),
+        ({"outcome": "success", "latency_ms": None}, 1, {"success": 1}),
+        (
+            {"outcome": "failure", "latency_ms": 100.5, "count": 2},
+            2,
+            {"failure": 2, "latency_le_200": 2, "slow": 2},
+        ),
+        ([{"outcome": "success"}, {"outcome": "success", "count": 2}, {"outcome": "failure"}], 4,
+         {"success": 3, "failure": 1}),
+    ],
+)  # fmt: skip # a table
+def test_outcomes_are_counted(body: object, calls: int, counted: dict[str, int]) -> None:
+    desk = Desk()
+    assert desk.reports.take("f", body) == calls
+    assert desk.buffer.take() == {("f", metric): count for metric, count in counted.items()}
+
+
+def test_without_a_circuit_nothing_is_slow() -> None:
+    desk = Desk(None)
+    assert desk.reports.take("f", {"outcome": "success", "latency_ms": 9000}) == 1
+    assert desk.buffer.take() == {("f", "success"): 1, ("f", "latency_le_10000"): 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "problem"),
+    [
+        ("success", "body", "expected an object"),
+        (None, "body", "expected an object"),
+        ([], "body", "expected 1 to 1000 outcomes, got 0"),
+        ([{"outcome": "success"}] * (MAX_REPORTS + 1), "body", "expected 1 to 1000 outcomes, got 1001"),
+        ({}, "outcome", "expected success or failure, got None"),
+        ({"outcome": "fine"}, "outcome", "expected success or failure, got 'fine'"),
+        ({"outcome": ["success"]}, "outcome", "expected success or failure"),
+        ({"outcome": {"a": 1}}, "outcome", "expected success or failure"),
+        ({"outcome": True}, "outcome", "expected success or failure"),
+        ({"outcome": "success", "latency": 3}, "latency", "unknown field"),
+        ({"outcome": "success", "latency_ms": -1}, "latency_ms", "expected milliseconds, at least 0, got -1"),
+        ({"outcome": "success", "latency_ms": "3"}, "latency_ms", "expected milliseconds"),
+        ({"outcome": "success", "latency_ms": True}, "latency_ms", "expected milliseconds"),
+        ({"outcome": "success", "latency_ms": float("inf")}, "latency_ms", "expected milliseconds"),
+        ({"outcome": "success", "count": 0}, "count", "expected an integer from 1 to 1000000, got 0"),
+        ({"outcome": "success", "count": -1}, "count", "expected an integer"),
+        ({"outcome": "success", "count": 1.0}, "count", "expected an integer"),
+        ({"outcome": "success", "count": True}, "count", "expected an integer"),
+        ({"outcome": "success", "count": None}, "count", "expected an integer"),
+        ({"outcome": "success", "count": MAX_COUNT + 1}, "count", "expected an integer"),
+        ([{"outcome": "success"}, {"outcome": "no"}], "[1].outcome", "expected success or failure"),
+        ([{"outcome": "success"}, 5], "[1]", "expected an object"),
+        ([{"outcome": "success", "x": 1}], "[0].x", "unknown field"),
+    ],
+)
+def test_what_is_wrong_is_named_and_nothing_is_counted(body: object, field: str, problem: str) -> None:
+    desk = Desk()
+    with pytest.raises(ApiError) as error:
+        desk.reports.take("f", body)
+    assert (error.value.status, error.value.code, error.value.field) == (400, "INVALID", field)
+    assert error.value.message.startswith(problem)
+    assert len(error.value.message) < 200
+    assert desk.buffer.take() == {}
+
+
+def test_an_unknown_flag_is_named() -> None:
+    desk = Desk()
+    with pytest.raises(ApiError) as error:
+        desk.reports.take("gone", {"outcome": "success"})
+    assert (error.value.status, error.value.code, error.value.field) == (404, "FLAG_NOT_FOUND", "key")
+    assert error.value.message == "the app clinic has no flag gone"
+
+
+@pytest.mark.parametrize(
+    ("circuit", "settings", "counts"),
+    [
+        (Circuit(State.OPEN, 0.0, trips=1), SETTINGS, False),
+        (None, CircuitSettings(forced_open=True), False),
+        (Circuit(State.RECOVERING, 10.0, trips=1), SETTINGS, True),
+        (Circuit(), SETTINGS, True),
+        (Circuit(State.OPEN, 0.0, trips=1), CircuitSettings(reset_generation=1), True),
+    ],
+)
+def test_while_the_circuit_is_open_nothing_is_counted(
+    circuit: Circuit | None, settings: CircuitSettings, counts: bool
+) -> None:
+    desk = Desk(settings, circuit)
+    assert desk.reports.take("f", {"outcome": "failure", "count": 3}) == 3
+    assert (desk.buffer.take() == {("f", "failure"): 3}) is counts
+    assert (desk.stale == 0) is counts
+
+
+def test_a_thousand_reports_are_read() -> None:
+    assert read_reports([{"outcome": "failure"}] * MAX_REPORTS) == [Report(Outcome.FAILURE, None, 1)] * MAX_REPORTS
