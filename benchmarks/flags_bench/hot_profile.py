@@ -74,7 +74,7 @@ async def _show() -> None:
     _title("GET /v1/flags/{key}, one flag")
     _steps(one, native(flag_keys(1)), TIMES)
     _title("OFREP, all of 100 flags")
-    _steps(hundred, bulk(), TIMES // 50)
+    _steps(hundred, bulk()[:1_000], TIMES // 50)
     _title("cProfile: OFREP, one flag")
     _profile(one, single(flag_keys(1)), TIMES)
     _title("cProfile: GET /v1/flags/{key}, one flag")
@@ -86,7 +86,9 @@ def _title(text: str) -> None:
 
 
 def _steps(server: _Server, requests: Sequence[bytes], times: int) -> None:
-    """Print what an answer costs, and how much of it are its steps."""
+    """Print what an answer costs, and how much of it are its steps, once every flag has been asked for."""
+    for request in requests:
+        server.connection.data_received(request)
     read = [cast(HotRequest, server.reader.read(request, 0)) for request in requests]
     flags = [server.store.held(request.head.flag) for request in read]
     contexts = [
