@@ -9,16 +9,11 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from openfeature.contrib.provider.ofrep import OFREPProvider
-from openfeature.evaluation_context import EvaluationContext
-from openfeature.exception import FlagNotFoundError, TargetingKeyMissingError
-from openfeature.flag_evaluation import Reason
 from sidecar_bench import FLAG, Bench, OwnServers, bench_on, bench_with_servers
 
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.contracts import encode_ruleset
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET
-from tailslide_embedded.addresses import any_free_port
 from tailslide_embedded.stack import Endpoints
 
 OPEN = Circuit(State.OPEN, 0.0, trips=1, generation=1)
@@ -75,30 +70,6 @@ async def test_an_unknown_flag_and_a_bad_key_are_named(bench: Bench) -> None:
     status, body = await sidecar.get("/v1/flags/No%20Key")
     assert status == 400
     assert body["error"]["field"] == "key"  # type: ignore[index] # the error shape
-
-
-async def test_an_unmodified_openfeature_client_evaluates(bench: Bench) -> None:
-    await bench.put(bench.ruleset(rollout=50.0, allow=frozenset({"me"})))
-    port = any_free_port()
-    sidecar = await bench.start(flags_listen=f"127.0.0.1:{port}")
-    provider = OFREPProvider(f"http://127.0.0.1:{port}")
-
-    def ask() -> None:
-        details = provider.resolve_boolean_details(FLAG, False, EvaluationContext("me"))
-        assert (details.value, details.reason, details.variant) == (True, Reason.TARGETING_MATCH, "on")
-        assert details.flag_metadata == {"circuit": "closed", "version": 1}
-        with pytest.raises(TargetingKeyMissingError):
-            provider.resolve_boolean_details(FLAG, False, EvaluationContext())
-        with pytest.raises(FlagNotFoundError):
-            provider.resolve_boolean_details("nothing", False, EvaluationContext("me"))
-
-    try:
-        async with asyncio.timeout(20):
-            while '"flags": 1' not in sidecar.log():
-                await asyncio.sleep(0.02)
-        await asyncio.to_thread(ask)
-    finally:
-        provider.session.close()
 
 
 async def test_a_bad_value_leaves_the_last_good_one_and_is_counted_once(bench: Bench) -> None:
