@@ -21,6 +21,7 @@ import uvloop
 from flags_bench import comparison, hot_profile, live
 from flags_bench.questions import flag_keys
 from flags_bench.servers import Bench, cores, nginx_program
+
 from tailslide_embedded.stack import embedded_servers
 from tailslide_embedded.whole_loop import temporary_data_dir
 from tailslide_runtime.errors import StartError
@@ -108,7 +109,9 @@ async def _life(bench: Bench, extent: Extent) -> tuple[list[Row], dict[str, floa
             row[f"{name}_max_ms"] = round(max(values), 1)
         rows.append(row)
         suffix = "" if count == 1 else f"_{count}_flags"
-        ratios |= {f"change_to_answer_{p}_ms{suffix}": percentile(found_changes.answer_ms, int(p[1:])) for p in ("p50", "p99")}
+        ratios |= {
+            f"change_to_answer_{p}_ms{suffix}": percentile(found_changes.answer_ms, int(p[1:])) for p in ("p50", "p99")
+        }
     return rows, ratios
 
 
@@ -136,7 +139,8 @@ class Aim:
     def line(self, ratios: dict[str, float]) -> str:
         value = ratios[self.figure]
         met = value >= self.bound if self.at_least else value < self.bound
-        return f"{self.figure:<42}{value:>10}   {'at least' if self.at_least else 'under':>8} {self.bound:<6g} {'met' if met else 'MISSED'}"
+        aim = f"{'at least' if self.at_least else 'under':>8} {self.bound:<6g}"
+        return f"{self.figure:<42}{value:>10}   {aim} {'met' if met else 'MISSED'}"
 
 
 AIMS = (

@@ -14,13 +14,14 @@ from typing import Any
 
 from aiohttp import web
 
+from tailslide_runtime.in_flight import InFlight
 from tailslide_runtime.jetstream import LinkStatus
 from tailslide_sidecar import flags_api
 from tailslide_sidecar.answers import Answers
-from tailslide_sidecar.event_stream import EventStream
 from tailslide_sidecar.evaluation_counts import EvaluationCounts
+from tailslide_sidecar.event_stream import EventStream
 from tailslide_sidecar.flag_store import Content, FlagStore, Origin
-from tailslide_sidecar.hot_path import HotListener
+from tailslide_sidecar.hot_path import BODY_TIMEOUT_S, HEAD_TIMEOUT_S, HotListener
 from tailslide_sidecar.metrics import Live, Metrics
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
 from tailslide_sidecar.readiness import Readiness
@@ -41,6 +42,7 @@ class Parts:
     events: EventStream
     answers: Answers
     app: web.Application
+    in_flight: InFlight
     stale: list[bool] = field(default_factory=lambda: [False])
 
 
@@ -63,10 +65,18 @@ def parts(app: str, content: Content, token: str | None = None) -> Parts:
         readiness=lambda: ready,
         event_listeners=lambda: events.listeners,
     )
+    in_flight = InFlight()
     api = flags_api.FlagsApi(
-        answers, Reports(store, buffer, lambda: None), events, Metrics(live), lambda: ready, lambda: {"app": app}, token
+        answers,
+        Reports(store, buffer, lambda: None),
+        events,
+        Metrics(live),
+        lambda: ready,
+        lambda: {"app": app},
+        token,
+        in_flight,
     )
-    return Parts(store, buffer, counts, events, answers, flags_api.build(api), stale)
+    return Parts(store, buffer, counts, events, answers, flags_api.build(api), in_flight, stale)
 
 
 class Watched(asyncio.Protocol):
@@ -246,9 +256,14 @@ def _end_of_answer(got: bytes, *, to_head: bool) -> int | None:
 
 @asynccontextmanager
 async def listeners(
-    behind: Parts, token: str | None = None, **timeouts: float
+    behind: Parts,
+    token: str | None = None,
+    *,
+    idle_timeout_s: float = 60.0,
+    head_timeout_s: float = HEAD_TIMEOUT_S,
+    body_timeout_s: float = BODY_TIMEOUT_S,
 ) -> AsyncIterator[Listeners]:
-    """Open both listeners on loopback; `timeouts` are those of the hot path."""
+    """Open both listeners on loopback; the timeouts are those of the hot path."""
     runner = web.AppRunner(behind.app, access_log=None, shutdown_timeout=5.0, keepalive_timeout=60.0)
     await runner.setup()
     server = runner.server
@@ -260,7 +275,14 @@ async def listeners(
         made[0].handovers += 1
         return Watched(server(), made[0])
 
-    hot = HotListener(behind.answers, taken_over, token=token, **{"idle_timeout_s": 60.0, **timeouts})
+    hot = HotListener(
+        behind.answers,
+        taken_over,
+        idle_timeout_s=idle_timeout_s,
+        head_timeout_s=head_timeout_s,
+        body_timeout_s=body_timeout_s,
+        token=token,
+    )
     hot_server = await loop.create_server(lambda: Watched(hot.protocol(), made[0]), "127.0.0.1", 0)
     plain_server = await loop.create_server(lambda: Watched(server(), made[0]), "127.0.0.1", 0)
     made.append(

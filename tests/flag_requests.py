@@ -22,8 +22,10 @@ JSON = "Content-Type: application/json"
 
 @dataclass(frozen=True)
 class Case:
-    """One request, complete. `hot`: the hot path answers it. `broken`: it is no HTTP, and how aiohttp puts that
-    depends on the portions it comes in."""
+    """One request, complete.
+
+    `hot`: the hot path answers it. `broken`: it is refused as no HTTP, in words that depend on how it is cut.
+    """
 
     name: str
     raw: bytes
@@ -178,7 +180,7 @@ def cold_cases() -> Iterator[Case]:
         ("native, fragment", get(f"{NATIVE}/half?targeting_key=u1#x")),
         ("native, fragment with a query", get(f"{NATIVE}/half#x?targeting_key=u1")),
         ("native, brackets", get(f"{NATIVE}/half?targeting_key=u1&groups[]=a")),
-        ("native, quotes", get(f"{NATIVE}/half?targeting_key=\"u'1\"")),
+        ("native, quotes", get(f'{NATIVE}/half?targeting_key="u\'1"')),
         ("native, braces and bars", get(f"{NATIVE}/half?a={{|}}\\^`")),
         ("native, question marks", get(f"{NATIVE}/half?targeting_key=u?1??")),
         ("native, dollar", get(f"{NATIVE}/half?targeting_key=$u")),
@@ -210,14 +212,25 @@ def cold_cases() -> Iterator[Case]:
         ("native, Proxy-Connection", get(f"{NATIVE}/half", "Proxy-Connection: close")),
         ("one, content encoding", post(f"{ONE}/half", USER, "Content-Encoding: identity")),
         ("one, broken gzip", post(f"{ONE}/half", USER, "Content-Encoding: gzip")),
-        ("native, upgrade to h2c", get(f"{NATIVE}/half", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c",
-                                      "HTTP2-Settings: AAMAAABkAAQAAP__")),
+        (
+            "native, upgrade to h2c",
+            get(
+                f"{NATIVE}/half",
+                "Connection: Upgrade, HTTP2-Settings",
+                "Upgrade: h2c",
+                "HTTP2-Settings: AAMAAABkAAQAAP__",
+            ),
+        ),
         ("native, Upgrade alone", get(f"{NATIVE}/half", "Upgrade: h2c")),
         ("one, chunked", post(f"{ONE}/half", b"2\r\n{}\r\n0\r\n\r\n", length="Transfer-Encoding: chunked")),
-        ("one, chunked with a trailer",
-         post(f"{ONE}/half", b"2\r\n{}\r\n0\r\nX-Sum: 1\r\n\r\n", length="Transfer-Encoding: chunked")),
-        ("one, chunked with an extension",
-         post(f"{ONE}/half", b"2;a=b\r\n{}\r\n0\r\n\r\n", length="Transfer-Encoding: chunked")),
+        (
+            "one, chunked with a trailer",
+            post(f"{ONE}/half", b"2\r\n{}\r\n0\r\nX-Sum: 1\r\n\r\n", length="Transfer-Encoding: chunked"),
+        ),
+        (
+            "one, chunked with an extension",
+            post(f"{ONE}/half", b"2;a=b\r\n{}\r\n0\r\n\r\n", length="Transfer-Encoding: chunked"),
+        ),
         ("native, HTTP/1.0", get("", line=f"GET {NATIVE}/half HTTP/1.0")),
         ("native, HTTP/1.0, keep-alive", get("", "Connection: keep-alive", line=f"GET {NATIVE}/half HTTP/1.0")),
         ("native, HTTP/1.0 without Host", raw(f"GET {NATIVE}/half HTTP/1.0\n\n")),
@@ -266,7 +279,7 @@ def broken_cases() -> Iterator[Case]:
         ("length in superscript", post(f"{ONE}/half", length="Content-Length: ²")),
         ("empty length", post(f"{ONE}/half", length="Content-Length:")),
         ("length beyond 64 bits", post(f"{ONE}/half", length="Content-Length: 99999999999999999999")),
-        ("length hidden behind an empty header", get(f"{NATIVE}/half", "X-A:", "Content-Length: 0", "Content-Length: 5")),
+        ("length behind an empty header", get(f"{NATIVE}/half", "X-A:", "Content-Length: 0", "Content-Length: 5")),
         ("length and chunked", post(f"{ONE}/half", b"2\r\n{}\r\n0\r\n\r\n", "Transfer-Encoding: chunked")),
         ("chunked and length", post(f"{ONE}/half", b"", "Transfer-Encoding: chunked", length="Content-Length: 0")),
         ("chunked twice", post(f"{ONE}/half", b"0\r\n\r\n", "Transfer-Encoding: chunked",
@@ -274,7 +287,8 @@ def broken_cases() -> Iterator[Case]:
         ("another transfer encoding", post(f"{ONE}/half", b"", length="Transfer-Encoding: identity")),
         ("chunked is not last", post(f"{ONE}/half", b"", length="Transfer-Encoding: chunked, gzip")),
         ("transfer encoding with a tab", post(f"{ONE}/half", b"", length="Transfer-Encoding:\tchunked\t, x")),
-        ("GET, chunked and length", get(f"{NATIVE}/half", "Transfer-Encoding: chunked", "Content-Length: 5") + b"0\r\n\r\n"),
+        ("GET, chunked and length",
+         get(f"{NATIVE}/half", "Transfer-Encoding: chunked", "Content-Length: 5") + b"0\r\n\r\n"),
         ("folded", folded),
         ("folded with a tab", folded.replace(b"\r\n b", b"\r\n\tb")),
         ("folded first", get(f"{NATIVE}/half").replace(b"Host", b" Host")),
@@ -334,18 +348,32 @@ def broken_cases() -> Iterator[Case]:
 
 def token_cases() -> Iterator[Case]:
     """Yield requests to a listener that asks for `TOKEN`."""
-    rights = [("Bearer", f"Authorization: Bearer {TOKEN}"), ("key", f"X-API-Key: {TOKEN}"),
-              ("both", f"Authorization: Bearer {TOKEN}\r\nX-API-Key: {TOKEN}"),
-              ("one of both", f"Authorization: Bearer no\r\nX-API-Key: {TOKEN}"),
-              ("second", f"Authorization: Bearer no\r\nAuthorization: Bearer {TOKEN}"),
-              ("other name", f"x-api-KEY:{TOKEN}")]  # fmt: skip # a table
-    wrongs = [("none", "X-A: b"), ("wrong", "Authorization: Bearer no"), ("empty", "Authorization: Bearer "),
-              ("no scheme", f"Authorization: {TOKEN}"), ("lower-case scheme", f"Authorization: bearer {TOKEN}"),
-              ("Basic", f"Authorization: Basic {TOKEN}"), ("longer", f"X-API-Key: {TOKEN}x"), ("empty key", "X-API-Key:"),
-              ("shorter", f"X-API-Key: {TOKEN[:-1]}"), ("scheme as key", f"X-API-Key: Bearer {TOKEN}"),
-              ("in a list", f"X-API-Key: {TOKEN}, {TOKEN}"), ("two spaces", f"Authorization: Bearer  {TOKEN}"),
-              ("not ASCII", "X-API-Key: sésame"), ("not UTF-8", "X-API-Key: \udcff"),
-              ("not UTF-8, Bearer", "Authorization: Bearer \udcff"), ("cookie", f"Cookie: key={TOKEN}")]  # fmt: skip # a table
+    rights = [
+        ("Bearer", f"Authorization: Bearer {TOKEN}"),
+        ("key", f"X-API-Key: {TOKEN}"),
+        ("both", f"Authorization: Bearer {TOKEN}\r\nX-API-Key: {TOKEN}"),
+        ("one of both", f"Authorization: Bearer no\r\nX-API-Key: {TOKEN}"),
+        ("second", f"Authorization: Bearer no\r\nAuthorization: Bearer {TOKEN}"),
+        ("other name", f"x-api-KEY:{TOKEN}"),
+    ]
+    wrongs = [
+        ("none", "X-A: b"),
+        ("wrong", "Authorization: Bearer no"),
+        ("empty", "Authorization: Bearer "),
+        ("no scheme", f"Authorization: {TOKEN}"),
+        ("lower-case scheme", f"Authorization: bearer {TOKEN}"),
+        ("Basic", f"Authorization: Basic {TOKEN}"),
+        ("longer", f"X-API-Key: {TOKEN}x"),
+        ("empty key", "X-API-Key:"),
+        ("shorter", f"X-API-Key: {TOKEN[:-1]}"),
+        ("scheme as key", f"X-API-Key: Bearer {TOKEN}"),
+        ("in a list", f"X-API-Key: {TOKEN}, {TOKEN}"),
+        ("two spaces", f"Authorization: Bearer  {TOKEN}"),
+        ("not ASCII", "X-API-Key: sésame"),
+        ("not UTF-8", "X-API-Key: \udcff"),
+        ("not UTF-8, Bearer", "Authorization: Bearer \udcff"),
+        ("cookie", f"Cookie: key={TOKEN}"),
+    ]
     for name, header in rights:
         yield Case(f"one, {name}", post(f"{ONE}/half", USER, header), hot=True)
         yield Case(f"all, {name}", post(ALL, USER, header), hot=True)

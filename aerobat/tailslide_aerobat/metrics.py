@@ -38,9 +38,7 @@ class Metrics:
         self.redis_errors = Counter(
             f"{prefix}_redis_errors", "Readings of counts that failed.", registry=self._registry
         )
-        self.nats_connects = Counter(
-            f"{prefix}_nats_connects", "Connections made to NATS.", registry=self._registry
-        )
+        self.nats_connects = Counter(f"{prefix}_nats_connects", "Connections made to NATS.", registry=self._registry)
         self.connected = Gauge(
             f"{prefix}_connected", "1 while the server can be used.", ["server"], registry=self._registry
         )

@@ -1,1 +1,1 @@
-"""The parts of `benchmarks/flags.py`: the servers that are compared, the load, and what is measured of a sidecar's life."""
+"""The parts of `benchmarks/flags.py`: servers that are compared, the load, and the measures of a sidecar's life."""

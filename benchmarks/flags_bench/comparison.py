@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from tailslide_runtime.errors import StartError
-
 from flags_bench.load import Drive, Target, ask, drive
 from flags_bench.questions import bulk, flag_keys, native, rulesets, single
 from flags_bench.servers import Bench
+from tailslide_runtime.errors import StartError
 
 MANY = 10_000
 BULK = 100
@@ -88,12 +87,12 @@ async def start_cells(bench: Bench) -> list[Cell]:
         plains[count] = await bench.plain(flags, f"plain aiohttp with {count} flags")
         tcps[count] = await bench.sidecar(app, bench.tcp(), f"sidecar with {count} flags")
         unixes[count] = await bench.sidecar(app, bench.unix(), f"sidecar with {count} flags on a unix socket")
-    requests = {
+    requests = {  # what is compared has its turn soon after one another
         ("single", 1): single(flag_keys(1)),
-        ("native", 1): native(flag_keys(1)),
-        ("bulk", BULK): bulk(),
         ("single", MANY): single(flag_keys(MANY)),
+        ("native", 1): native(flag_keys(1)),
         ("native", MANY): native(flag_keys(MANY)),
+        ("bulk", BULK): bulk(),
     }
     paths = {"single": "/ofrep/v1/evaluate/flags/", "native": "/v1/flags/", "bulk": "= /ofrep/v1/evaluate/flags"}
     bodies = {

@@ -8,8 +8,6 @@ import os
 import select
 import signal
 import socket
-import statistics
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +15,12 @@ from pathlib import Path
 
 import orjson
 
-from tailslide_core.ruleset import Ruleset
-from tailslide_embedded.up import tailslide_process
-from tailslide_runtime.errors import StartError
-from tailslide_runtime.settings import ListenAddress
-
 from flags_bench.load import Target, ask, ask_all, connect, exchange
 from flags_bench.questions import flag_keys, get, post_json, single, users
 from flags_bench.servers import Bench
+from tailslide_embedded.up import tailslide_process
+from tailslide_runtime.errors import StartError
+from tailslide_runtime.settings import ListenAddress
 
 START_TIMEOUT_S = 60.0
 POLL_S = 0.002

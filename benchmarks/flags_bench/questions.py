@@ -36,9 +36,7 @@ def users() -> list[str]:
 def single(flags: Sequence[str], shift: int = 0) -> list[bytes]:
     """Return requests for one flag by OFREP, each flag and each user in turn; `shift` moves users against flags."""
     asked = itertools.islice(itertools.cycle(flags), shift, None)
-    return [
-        _post(f"/ofrep/v1/evaluate/flags/{flag}", user) for flag, user in zip(asked, users(), strict=False)
-    ]
+    return [_post(f"/ofrep/v1/evaluate/flags/{flag}", user) for flag, user in zip(asked, users(), strict=False)]
 
 
 def bulk() -> list[bytes]:

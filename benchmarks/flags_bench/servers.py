@@ -16,6 +16,8 @@ import nats
 import orjson
 import yaml
 
+from flags_bench.load import Target, ask
+from flags_bench.questions import get
 from tailslide_core.contracts import encode_ruleset, ruleset_json
 from tailslide_core.naming import RULESETS_BUCKET
 from tailslide_core.ruleset import Ruleset
@@ -25,9 +27,6 @@ from tailslide_embedded.stack import Stack
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.jetstream import ensure_bucket
 from tailslide_runtime.settings import ListenAddress
-
-from flags_bench.load import Target, ask
-from flags_bench.questions import get
 
 _AT_ONCE = 500
 _NGINX_WORD = 3_500
@@ -60,7 +59,9 @@ def cores() -> Cores:
         raise StartError("this benchmark pins processes and reads /proc, so it needs Linux")
     allowed = sorted(os.sched_getaffinity(0))
     if len(allowed) < 2:
-        raise StartError(f"two cores are needed, one for the server and one for the load; this process may use {allowed}")
+        raise StartError(
+            f"two cores are needed, one for the server and one for the load; this process may use {allowed}"
+        )
     if shutil.which("taskset") is None:
         raise StartError("taskset is needed to pin servers to a core: apt-get install util-linux")
     return Cores(allowed[0], allowed[-1])
@@ -115,7 +116,9 @@ class Bench:
         finally:
             await client.close()
 
-    def sidecar_command(self, app: str, listen: ListenAddress, snapshot: Path) -> tuple[tuple[str, ...], dict[str, str]]:
+    def sidecar_command(
+        self, app: str, listen: ListenAddress, snapshot: Path
+    ) -> tuple[tuple[str, ...], dict[str, str]]:
         """Return the command that runs a sidecar, and its whole environment."""
         self._count += 1
         config = self.folder / f"sidecar{self._count}.yaml"

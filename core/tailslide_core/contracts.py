@@ -6,6 +6,7 @@ an unknown field ignored. Writing the same value gives the same bytes.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import orjson
 
@@ -22,6 +23,9 @@ SCHEMA = 1
 
 Json = dict[str, object]
 
+_NOBODY: frozenset[str] = frozenset()
+"""Shared, since each empty set takes as much memory as a small one."""
+
 
 def decode_ruleset(data: bytes) -> Ruleset:
     """Read a ruleset; raise `ContractError` that names the field."""
@@ -33,10 +37,10 @@ def decode_ruleset(data: bytes) -> Ruleset:
         active=fields.boolean("active"),
         rollout=fields.number("rollout"),
         salt=fields.string("salt"),
-        allow=frozenset(fields.strings("allow", default=())),
-        deny=frozenset(fields.strings("deny", default=())),
+        allow=frozenset(fields.strings("allow", default=())) or _NOBODY,
+        deny=frozenset(fields.strings("deny", default=())) or _NOBODY,
         rules=tuple(fields.objects("rules", _rule)),
-        circuit=fields.object("circuit", circuit_settings),
+        circuit=fields.object("circuit", _shared_circuit_settings),
         updated_at=fields.string("updated_at", default=""),
     )
 
@@ -56,6 +60,16 @@ def _rule(fields: Fields) -> Rule:
 def condition(fields: Fields) -> Condition:
     """Read one condition of a rule."""
     return Condition(fields.string("attribute"), fields.choice("operator", Operator), tuple(fields.scalars("values")))
+
+
+def _shared_circuit_settings(fields: Fields) -> CircuitSettings:
+    """Read the settings of a circuit, those that are alike once: most flags of an app have one of a few."""
+    return _circuit_settings_of(fields.as_json())
+
+
+@lru_cache(maxsize=1024)
+def _circuit_settings_of(data: bytes) -> CircuitSettings:
+    return circuit_settings(read_object(data))
 
 
 def circuit_settings(fields: Fields) -> CircuitSettings:

@@ -56,6 +56,10 @@ class Fields:
         """Whether the field is there, be it null."""
         return name in self._values
 
+    def as_json(self) -> bytes:
+        """Return the object as JSON; the same bytes for the same fields in the same order."""
+        return orjson.dumps(self._values)
+
     def _get(self, name: str, expected: str, default: object) -> object:
         if name in self._values:
             return self._values[name]

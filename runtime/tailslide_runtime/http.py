@@ -4,6 +4,7 @@ The shape: `{"error": {"code", "message", "field"?}}`. Routes are each process's
 """
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import orjson
 import structlog
@@ -51,8 +52,6 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return error_response(error.status, error.code, error.message, error.field)
     except ContractError as error:
         return error_response(400, "INVALID", error.problem, error.field)
-    except web.RequestPayloadError as error:
-        return error_response(400, "PARSE_ERROR", f"expected a body as its headers announce it: {error}", "body")
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -87,6 +86,24 @@ async def read_json(request: web.Request) -> object:
         raise ApiError(400, "PARSE_ERROR", f"expected JSON: {error}", "body") from error
 
 
+class _Socket(web.UnixSite):
+    """A unix socket that is removed when it is no longer listened on."""
+
+    def __init__(self, runner: web.BaseRunner, path: Path) -> None:
+        super().__init__(runner, path)
+        self._file = path
+        self._is_ours = False
+
+    async def start(self) -> None:
+        await super().start()
+        self._is_ours = True
+
+    async def stop(self) -> None:
+        await super().stop()
+        if self._is_ours:
+            self._file.unlink(missing_ok=True)
+
+
 async def listen(
     runner: web.BaseRunner, address: ListenAddress, setting: str, *, socket_mode: int | None = None
 ) -> ListenAddress:
@@ -97,11 +114,7 @@ async def listen(
     """
     await runner.setup()
     await refuse_if_served(address, setting)
-    site: web.BaseSite = (
-        web.TCPSite(runner, address.host, address.port)
-        if address.path is None
-        else web.UnixSite(runner, str(address.path))
-    )
+    site = web.TCPSite(runner, address.host, address.port) if address.path is None else _Socket(runner, address.path)
     try:
         await site.start()
     except OSError as error:

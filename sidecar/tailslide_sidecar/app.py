@@ -7,6 +7,7 @@ import structlog
 from aiohttp import web
 
 from tailslide_runtime.http import listen
+from tailslide_runtime.in_flight import InFlight
 from tailslide_runtime.jetstream import Link
 from tailslide_runtime.listening import Bound, bind
 from tailslide_sidecar import flags_api, upstreams
@@ -34,6 +35,8 @@ IDLE_S = 75.0
 """How long a connection may be silent between requests."""
 DRAIN_S = 8.0
 """How long running requests may take to end after a signal; what follows fits into the rest of ten seconds."""
+CUT_OFF_S = 0.5
+"""How long those that do not come to an end then may take to notice."""
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -111,6 +114,7 @@ class _Sidecar:
             self._watcher.watches,
             lambda: self._flusher.connected,
         )
+        self._in_flight = InFlight()
         self._runners: list[web.BaseRunner] = []
         self._hot: HotListener | None = None
         self._bound: Bound | None = None
@@ -149,15 +153,16 @@ class _Sidecar:
             self._readiness,
             self._status.report,
             settings.flags_token,
+            self._in_flight,
         )
         calls = Calls(self._store, self._buffer, metrics.evaluations, metrics.outcomes_stale.inc)
         proxy = Proxy(self._settings.routes, calls, self._metrics, self._session)
         flags_runner = web.AppRunner(
-            flags_api.build(api), access_log=None, shutdown_timeout=DRAIN_S, keepalive_timeout=IDLE_S
+            flags_api.build(api), access_log=None, shutdown_timeout=CUT_OFF_S, keepalive_timeout=IDLE_S
         )
         proxy_runner = web.ServerRunner(
             web.Server(
-                proxy.handle,
+                lambda request: self._in_flight.answer(request, proxy.handle),
                 handler_cancellation=True,
                 access_log=None,
                 auto_decompress=False,
@@ -165,7 +170,7 @@ class _Sidecar:
                 max_field_size=upstreams.MAX_HEADER_BYTES,
                 keepalive_timeout=IDLE_S,
             ),
-            shutdown_timeout=DRAIN_S,
+            shutdown_timeout=CUT_OFF_S,
         )
         self._runners = [flags_runner, proxy_runner]
         await flags_runner.setup()
@@ -222,6 +227,10 @@ class _Sidecar:
             self._bound.close()
         if self._hot is not None:
             self._hot.close()
-        await asyncio.gather(*(runner.cleanup() for runner in runners))
+        for site in [site for runner in runners for site in runner.sites]:
+            await site.stop()
+        until_s = time.monotonic() + DRAIN_S
         if self._hot is not None:
             await self._hot.drained(DRAIN_S)
+        await self._in_flight.ended(until_s - time.monotonic())
+        await asyncio.gather(*(runner.cleanup() for runner in runners))

@@ -115,9 +115,16 @@ def _socket_mode(value: object) -> int:
     return int(value, 8)
 
 
+def _flags_token(value: object) -> str:
+    # Not a pattern of pydantic's, whose errors show what was given.
+    if not isinstance(value, str) or re.fullmatch(r"[!-~]{16,}", value) is None:
+        raise ValueError("expected 16 or more printable ASCII characters without spaces")
+    return value
+
+
 AppKey = Annotated[str, AfterValidator(_key)]
 SocketMode = Annotated[int, PlainValidator(_socket_mode)]
-FlagsToken = Annotated[str, Field(min_length=16, pattern=r"^[!-~]+$")]
+FlagsToken = Annotated[str, PlainValidator(_flags_token)]
 UpstreamUrl = Annotated[Upstream, PlainValidator(_upstream)]
 Name = Annotated[str, AfterValidator(_name)]
 

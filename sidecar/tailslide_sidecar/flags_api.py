@@ -5,7 +5,7 @@ The hot routes are answered from `answers`, here as in `hot_path`, with the same
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hmac import compare_digest
 from http import HTTPStatus
 
@@ -14,6 +14,7 @@ from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from tailslide_runtime.http import ApiError, Handler, errors_as_json, json_response, read_body, read_json
+from tailslide_runtime.in_flight import InFlight
 from tailslide_sidecar import ofrep
 from tailslide_sidecar.answers import Answers
 from tailslide_sidecar.event_stream import EventStream
@@ -42,6 +43,7 @@ class FlagsApi:
     readiness: Callable[[], Readiness | None]
     status: Callable[[], Mapping[str, object]]
     token: str | None = None
+    in_flight: InFlight = field(default_factory=InFlight)
 
 
 _API = web.AppKey("api", FlagsApi)
@@ -52,7 +54,10 @@ _OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 def build(api: FlagsApi) -> web.Application:
     """Return the application of the listener."""
-    app = web.Application(middlewares=[errors_as_json, _ofrep_errors, _token_required], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(
+        middlewares=[api.in_flight.answer, errors_as_json, _ofrep_errors, _token_required],
+        client_max_size=MAX_BODY_BYTES,
+    )
     app[_API] = api
     app.add_routes(
         [
@@ -126,8 +131,6 @@ async def _ofrep_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return await handler(request)
     except ApiError as error:
         return _ofrep_refusal(request, error.status, error.message, error.code)
-    except web.RequestPayloadError as error:
-        return _ofrep_refusal(request, 400, f"expected a body as its headers announce it: {error}")
     except web.HTTPException as error:
         if error.status < 400:
             raise

@@ -19,7 +19,7 @@ MAX_LINES = 64
 """More header lines than that are aiohttp's to count."""
 MAX_BODY_BYTES = 65_536
 """A larger body is aiohttp's to read."""
-MAX_KNOWN = 1_024
+MAX_KNOWN = 4_096
 """How many heads are kept; when there are more, all are forgotten."""
 
 _LINE = re.compile(

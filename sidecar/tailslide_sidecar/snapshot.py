@@ -13,16 +13,19 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import orjson
 import structlog
 
+from tailslide_core.circuit import Circuit
 from tailslide_core.contracts import circuit_json, decode_circuit, decode_mark, decode_ruleset, mark_json, ruleset_json
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import read_object
+from tailslide_core.ruleset import Ruleset
 from tailslide_runtime.errors import StartError
 from tailslide_sidecar.flag_store import Content
 
@@ -44,18 +47,58 @@ class Snapshot:
     content: Content
 
 
+class SnapshotEncoder:
+    """Writes one snapshot after the other, at the cost of what has changed in between.
+
+    It is asked up to once a second, beside a loop that answers requests, and shares the interpreter's lock with it.
+    """
+
+    def __init__(self) -> None:
+        self._rulesets: _Written[Ruleset] = {}
+        self._circuits: _Written[Circuit] = {}
+
+    def encode(self, snapshot: Snapshot) -> bytes:
+        """Return the bytes of a snapshot; its content is in the order and form that the checksum is made of."""
+        content = snapshot.content
+        self._rulesets = _write(content.rulesets, ruleset_json, self._rulesets)
+        self._circuits = _write(content.circuits, circuit_json, self._circuits)
+        body = b'{"app":%b,"circuits":%b,"format":%d,"mark":%b,"rulesets":%b,"saved_at":%b}' % (
+            orjson.dumps(snapshot.app),
+            _object(self._circuits),
+            FORMAT,
+            _sorted_json(None if content.mark is None else mark_json(content.mark)),
+            _object(self._rulesets),
+            orjson.dumps(snapshot.saved_at),
+        )
+        return b'{"checksum":"%b",%b' % (hashlib.sha256(body).hexdigest().encode(), body[1:])
+
+
+_Value = TypeVar("_Value")
+_Written = dict[str, tuple[_Value, bytes]]
+
+
+def _write(
+    values: Mapping[str, _Value], json: Callable[[_Value], object], before: _Written[_Value]
+) -> _Written[_Value]:
+    """Return each value with its JSON, in the order of the keys; what was written before is not written again."""
+    written: _Written[_Value] = {}
+    for key in sorted(values):
+        value, known = values[key], before.get(key)
+        written[key] = known if known is not None and known[0] is value else (value, _sorted_json(json(value)))
+    return written
+
+
+def _object(written: _Written[_Value]) -> bytes:
+    return b"{" + b",".join(b'"%b":%b' % (key.encode(), data) for key, (_, data) in written.items()) + b"}"
+
+
+def _sorted_json(value: object) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
 def encode_snapshot(snapshot: Snapshot) -> bytes:
-    """Write a snapshot."""
-    mark = snapshot.content.mark
-    body = {
-        "format": FORMAT,
-        "saved_at": snapshot.saved_at,
-        "app": snapshot.app,
-        "rulesets": {key: ruleset_json(ruleset) for key, ruleset in snapshot.content.rulesets.items()},
-        "circuits": {key: circuit_json(circuit) for key, circuit in snapshot.content.circuits.items()},
-        "mark": None if mark is None else mark_json(mark),
-    }
-    return orjson.dumps({"checksum": _checksum(body), **body}, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
+    """Write a single snapshot."""
+    return SnapshotEncoder().encode(snapshot)
 
 
 def decode_snapshot(data: bytes, app: str) -> Snapshot:
@@ -81,7 +124,7 @@ def decode_snapshot(data: bytes, app: str) -> Snapshot:
 
 
 def _checksum(body: dict[str, object]) -> str:
-    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return hashlib.sha256(_sorted_json(body)).hexdigest()
 
 
 class SnapshotFile:
@@ -91,6 +134,7 @@ class SnapshotFile:
         self._path = path
         self._app = app
         self._writing = threading.Lock()
+        self._encoder = SnapshotEncoder()
 
     def check(self) -> None:
         """Raise `StartError` unless the file can be written; makes the folders above it, and tidies up beside it."""
@@ -134,8 +178,8 @@ class SnapshotFile:
 
     def write(self, content: Content, saved_at: float) -> None:
         """Replace the file, so that a reader finds the old or the new one, whole. Blocks; raises `OSError`."""
-        data = encode_snapshot(Snapshot(self._app, saved_at, content))
         with self._writing:
+            data = self._encoder.encode(Snapshot(self._app, saved_at, content))
             temporary = self._beside("tmp")
             try:
                 with temporary.open("wb") as file:

@@ -6,8 +6,8 @@ from aerobat_court import FLAG, RULESET, SETTINGS
 from tailslide_aerobat.flags import BucketMemory, Flags
 from tailslide_aerobat.metrics import Metrics
 from tailslide_core.circuit import Circuit, State
-from tailslide_core.contracts import encode_circuit, encode_ruleset
-from tailslide_core.naming import RAW_RETENTION_MS
+from tailslide_core.contracts import Mark, encode_circuit, encode_mark, encode_ruleset
+from tailslide_core.naming import RAW_RETENTION_MS, mark_key
 from tailslide_runtime.bucket_watch import Entry, Listing
 
 KEY = str(FLAG)
@@ -41,6 +41,15 @@ def begun() -> tuple[Flags, Metrics]:
     flags.rulesets.take(listing(ruleset()))
     flags.circuits.take(NOTHING)
     return flags, metrics
+
+
+def test_a_mark_of_tower_is_no_flag_and_no_bad_value() -> None:
+    flags, metrics = begun()
+    marked = Entry(mark_key(FLAG.app), encode_mark(Mark(5, 1)), 9)
+    for item in (marked, listing(ruleset(), marked)):
+        flags.rulesets.take(item)
+    assert [flag_id for flag_id, _ in flags.rulesets.items()] == [FLAG]
+    assert refused(metrics, "rulesets") == 0
 
 
 def test_listed_means_both_buckets_and_only_for_this_connection() -> None:

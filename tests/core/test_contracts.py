@@ -11,11 +11,14 @@ from strategies import circuits, flag_ids, rulesets, transitions
 from tailslide_core.circuit import Circuit, State, Transition, TripRule
 from tailslide_core.contracts import (
     CircuitEvent,
+    Mark,
     decode_circuit,
     decode_event,
+    decode_mark,
     decode_ruleset,
     encode_circuit,
     encode_event,
+    encode_mark,
     encode_ruleset,
 )
 from tailslide_core.errors import ContractError
@@ -48,10 +51,12 @@ EVENT: dict[str, Any] = {
     "before": CIRCUIT | {"state": "closed", "percentage": 100.0},
     "after": CIRCUIT | {"state": "open", "percentage": 0.0},
 }  # fmt: skip
+MARK: dict[str, Any] = {"schema": 1, "at_ms": 1795363190302, "keys": 12}
 SAMPLES: dict[str, tuple[dict[str, Any], Callable[[bytes], object]]] = {
     "ruleset": (RULESET, decode_ruleset),
     "circuit": (CIRCUIT, decode_circuit),
     "event": (EVENT, decode_event),
+    "mark": (MARK, decode_mark),
 }
 every_contract = pytest.mark.parametrize(("value", "decode"), SAMPLES.values(), ids=SAMPLES)
 Decode = Callable[[bytes], object]
@@ -124,6 +129,12 @@ def test_a_circuit_is_read_back_as_it_was_written(circuit: Circuit) -> None:
 def test_an_event_is_read_back_as_it_was_written(flag_id: FlagId, transition: Transition) -> None:
     event = CircuitEvent(flag_id, transition)
     assert decode_event(encode_event(event)) == event
+
+
+def test_a_mark_is_read_back_as_it_was_written() -> None:
+    mark = Mark(at_ms=1_795_363_190_302, keys=12)
+    assert orjson.loads(encode_mark(mark)) == MARK
+    assert decode_mark(encode_mark(mark)) == mark
 
 
 def test_the_order_of_a_set_does_not_show_in_the_bytes() -> None:
@@ -255,6 +266,13 @@ WRONG_EVENTS: list[tuple[list[str | int], object, str]] = [
     (["after", "state"], 5, "after.state"),
     (["before", "reason", "window_ms"], True, "before.reason.window_ms"),
 ]
+WRONG_MARKS: list[tuple[list[str | int], object, str]] = [
+    (["at_ms"], REMOVED, "at_ms"),
+    (["at_ms"], -1, "at_ms"),
+    (["keys"], REMOVED, "keys"),
+    (["keys"], 1.5, "keys"),
+    (["keys"], -1, "keys"),
+]
 
 
 @pytest.mark.parametrize(
@@ -263,6 +281,7 @@ WRONG_EVENTS: list[tuple[list[str | int], object, str]] = [
         *[("ruleset", *wrong) for wrong in WRONG_RULESETS],
         *[("circuit", *wrong) for wrong in WRONG_CIRCUITS],
         *[("event", *wrong) for wrong in WRONG_EVENTS],
+        *[("mark", *wrong) for wrong in WRONG_MARKS],
     ],
     ids=lambda part: ".".join(map(str, part)) if isinstance(part, list) else None,
 )

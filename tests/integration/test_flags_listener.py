@@ -24,7 +24,7 @@ ALL = "/ofrep/v1/evaluate/flags"
 ONE = f"{ALL}/{FLAG}"
 NATIVE = f"/v1/flags/{FLAG}"
 OUTCOMES = f"{NATIVE}/outcomes"
-TOKEN = "sesame-123"
+TOKEN = "open-sesame-123456"
 WAIT_S = 20.0
 
 
@@ -47,17 +47,27 @@ async def ask(
         return answer.status, orjson.loads(await answer.read() or b"{}") if "json" in answer.content_type else {}
 
 
+async def start_at(bench: Bench, socket_path: Path, **config: object) -> Sidecar:
+    """Start a sidecar whose flags listener is told where to listen, and wait until it is ready."""
+    sidecar = await bench.start(ready=True, flags_listen=f"unix:{socket_path}", **config)
+    sidecar.socket = socket_path
+
+    async def ready() -> bool:
+        try:
+            return (await sidecar.get("/readyz"))[0] == 200
+        except aiohttp.ClientConnectionError:
+            return False
+
+    await sidecar.until(ready)
+    return sidecar
+
+
 # Who is let in
 
 
 async def test_only_who_knows_the_token_is_let_in(bench: Bench) -> None:
     await bench.put(bench.ruleset())
-    sidecar = await bench.start(flags_token=TOKEN, ready=False)
-
-    async def loaded() -> bool:
-        return (await sidecar.get("/readyz"))[0] == 200
-
-    await sidecar.until(loaded)
+    sidecar = await start_at(bench, bench.folder / "guarded.sock", flags_token=TOKEN)
     context = {"context": {"targetingKey": "u1"}}
     requests = [("POST", ONE, context), ("POST", ALL, context), ("GET", NATIVE, None), ("GET", "/v1/status", None)]
     for method, path, body in requests:
@@ -78,7 +88,7 @@ async def test_only_who_knows_the_token_is_let_in(bench: Bench) -> None:
 
 async def test_the_stream_opens_with_what_the_bulk_answer_says(bench: Bench) -> None:
     await bench.put(bench.ruleset())
-    sidecar = await bench.start(flags_token=TOKEN)
+    sidecar = await start_at(bench, bench.folder / "guarded.sock", flags_token=TOKEN)
     _, everything = await ask(sidecar, "POST", ALL, {}, {"X-API-Key": TOKEN})
     uri = everything["eventStreams"][0]["endpoint"]["requestUri"]  # type: ignore[index] # the protocol's shape
     assert TOKEN not in uri
@@ -125,22 +135,20 @@ async def listening(sidecar: Sidecar, uri: str = "/ofrep/v1/events") -> AsyncIte
             reading.cancel()
 
 
-async def is_quiet(sidecar: Sidecar, notices: Notices) -> int:
-    """Wait until what was to come has come; return how many messages there are."""
-    count = len(notices.messages)
-    # A notice of its own is the condition: whatever was under way before it has arrived with it.
-    while True:
-        await asyncio.sleep(0.15)
-        if len(notices.messages) == count:
-            return count
+async def settled(notices: Notices) -> int:
+    """Return how many messages there are once no more are under way: that nothing comes shows in time only."""
+    count = -1
+    while count != len(notices.messages):
         count = len(notices.messages)
+        await asyncio.sleep(0.2)
+    return count
 
 
 async def test_changes_of_rulesets_and_circuits_are_told(bench: Bench) -> None:
     await bench.put(bench.ruleset())
     sidecar = await bench.start()
     async with listening(sidecar) as notices:
-        before = await is_quiet(sidecar, notices)
+        before = await settled(notices)
         await bench.put(bench.ruleset(active=False))
         await notices.until(before + 1)
         assert (await sidecar.get(f"{NATIVE}?targeting_key=u1"))[1]["active"] is False
@@ -155,12 +163,12 @@ async def test_many_changes_are_few_notices_and_the_last_is_told(bench: Bench) -
     await bench.put(bench.ruleset())
     sidecar = await bench.start()
     async with listening(sidecar) as notices:
-        before = await is_quiet(sidecar, notices)
+        before = await settled(notices)
         for rollout in range(40):
             await bench.put(bench.ruleset(rollout=float(rollout)))
         await bench.put(bench.ruleset(active=False))
         await sidecar.until_answers(active=False)
-        told = await is_quiet(sidecar, notices) - before
+        told = await settled(notices) - before
         assert 1 <= told < 41
 
 
@@ -271,17 +279,8 @@ async def test_sockets_of_a_dead_process_are_replaced(bench: Bench) -> None:
     await first.end(signal.SIGKILL)
     assert first.socket.exists()
     assert proxy.exists()
-    settings = {"flags_listen": f"unix:{first.socket}", "proxy_listen": f"unix:{proxy}"}
-    second = await bench.start(ready=False, **settings)
-    second.socket = first.socket
-
-    async def answers() -> bool:
-        try:
-            return (await second.get(NATIVE))[0] == 200
-        except aiohttp.ClientConnectionError:
-            return False
-
-    await second.until(answers)
+    second = await start_at(bench, first.socket, proxy_listen=f"unix:{proxy}")
+    assert (await second.get(NATIVE))[0] == 200
 
 
 @pytest.mark.parametrize("setting", ["flags_listen", "proxy_listen"])
@@ -298,6 +297,18 @@ async def test_the_socket_of_a_live_process_is_an_error_and_stays(bench: Bench, 
         assert sidecar.log().splitlines()[-1] == expected
         assert "Traceback" not in sidecar.log()
         assert path.exists()
+
+
+@pytest.mark.parametrize("setting", ["flags_listen", "proxy_listen"])
+async def test_a_file_in_the_way_is_an_error_and_stays(bench: Bench, setting: str) -> None:
+    path = bench.folder / "file"
+    path.write_text("mine")
+    config = {"flags_listen": "127.0.0.1:0", setting: f"unix:{path}"}
+    sidecar = await bench.start(ready=False, **config)
+    async with asyncio.timeout(WAIT_S):
+        assert await sidecar.process.wait() == 1
+    assert sidecar.log().splitlines()[-1].startswith(f"Error: {setting}: unix:{path} ")
+    assert path.read_text() == "mine"
 
 
 # How old it is
@@ -358,10 +369,6 @@ async def test_without_nats_answers_are_stale_and_fresh_again_with_it(
 # How it ends
 
 
-async def connect(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    return await asyncio.open_unix_connection(path)
-
-
 async def test_at_the_end_what_had_begun_is_answered(bench: Bench) -> None:
     await bench.put(bench.ruleset())
     sidecar = await bench.start()
@@ -370,8 +377,8 @@ async def test_at_the_end_what_had_begun_is_answered(bench: Bench) -> None:
         "cold": b"POST " + OUTCOMES.encode() + b" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b'Content-Length: 21\r\n\r\n{"outcome":"failure"}',
     }
-    streams = {name: await connect(sidecar.socket) for name in requests}
-    idle, idle_writer = await connect(sidecar.socket)
+    streams = {name: await asyncio.open_unix_connection(sidecar.socket) for name in requests}
+    idle, idle_writer = await asyncio.open_unix_connection(sidecar.socket)
     idle_writer.write(requests["hot"])
     await idle.readuntil(b"}")
     for name, (_, writer) in streams.items():
@@ -391,3 +398,19 @@ async def test_at_the_end_what_had_begun_is_answered(bench: Bench) -> None:
     assert await sidecar.end() == 0
     assert time.monotonic() - began_s < 5
     assert await bench.total("failure") == 1
+
+
+async def test_at_the_end_nobody_is_waited_for_for_ever(bench: Bench) -> None:
+    await bench.put(bench.ruleset())
+    sidecar = await bench.start()
+    head = b" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 21\r\n\r\n"
+    streams = [await asyncio.open_unix_connection(sidecar.socket) for _ in range(2)]
+    for (_, writer), path in zip(streams, (ONE, OUTCOMES), strict=True):
+        writer.write(b"POST " + path.encode() + head)
+        await writer.drain()
+    await sidecar.get("/healthz")  # what was sent before has been read by now
+    began_s = time.monotonic()
+    assert await sidecar.end() == 0
+    assert time.monotonic() - began_s < 12
+    for _, writer in streams:
+        writer.close()

@@ -1,9 +1,10 @@
-"""The hot path and aiohttp give the same bytes, in whatever portions and trains requests come; and what a server owes."""
+"""The hot path and aiohttp give the same bytes, in whatever portions and trains they come; and what a server owes."""
 
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import pytest
@@ -102,7 +103,7 @@ def cuts(size: int, at: Sequence[int]) -> list[int]:
 
 def portions_of(raw: bytes, at: Sequence[int]) -> list[bytes]:
     ends = [0, *cuts(len(raw), at), len(raw)]
-    return [raw[begin:end] for begin, end in zip(ends, ends[1:], strict=False)]
+    return [raw[begin:end] for begin, end in pairwise(ends)]
 
 
 def some_cuts(raw: bytes) -> list[int]:
@@ -299,9 +300,8 @@ def test_a_client_that_does_not_read_is_waited_for(run: Callable[[Coroutine[Any,
 
 def test_connections_end_after_their_time(run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
     async def story() -> None:
-        limits = {"idle_timeout_s": 0.2, "head_timeout_s": 0.2, "body_timeout_s": 0.2}
         async with (
-            listeners(parts(APP, content()), **limits) as both,
+            listeners(parts(APP, content()), idle_timeout_s=0.2, head_timeout_s=0.2, body_timeout_s=0.2) as both,
             AsyncExitStack() as stack,
             asyncio.TaskGroup() as group,
         ):
@@ -361,17 +361,20 @@ def test_at_the_end_nothing_that_had_begun_is_lost(run: Callable[[Coroutine[Any,
             assert await idle.until_closed() == b""
             late = await a_client(both, stack)
             assert await late.until_closed() == b""
-            cleaning = asyncio.create_task(both.runner.cleanup())
+            ending = asyncio.create_task(both.parts.in_flight.ended(WAIT_S))
             await half_head.send(request[30:])
             await half_body.send(request[-1:])
             await cold.send(outcome[-1:])
             assert await half_head.until_closed() == answer
             assert await half_body.until_closed() == answer
-            assert (await cold.until_closed()).startswith(b"HTTP/1.1 202 Accepted\r\n")
-            await cleaning
+            told = await cold.until_closed()
+            assert told.startswith(b"HTTP/1.1 202 Accepted\r\n")
+            assert b"\r\nConnection: close\r\n" in told
+            await ending
             await both.listener.drained(WAIT_S)
             assert both.listener.connections == 0
-            assert not both.runner.server or not both.runner.server.connections
+            while both.runner.server and both.runner.server.connections:
+                await asyncio.sleep(0)
 
     run(story())
 

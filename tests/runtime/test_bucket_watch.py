@@ -1,5 +1,7 @@
 """What a watch makes of the messages of a consumer, as a transcript. Real servers: `tests/integration`."""
 
+import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
@@ -10,7 +12,7 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from tailslide_runtime import bucket_watch, jetstream
+from tailslide_runtime import bucket_watch
 from tailslide_runtime.bucket_watch import SILENCE_S, Entry, Listing, WatchStatus, watch_bucket
 
 SILENCE = nats.errors.TimeoutError()
@@ -218,12 +220,12 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(bucket_watch.time, "monotonic", made.monotonic)
+    monkeypatch.setattr(bucket_watch, "time", made)
     return made
 
 
 async def test_the_status_tells_how_long_ago_nats_was_heard_of(clock: Clock) -> None:
-    status = WatchStatus(clock.now)
+    status = WatchStatus(heard_at=clock.now)
     client = FakeClient((1, [value("checkout.a", b"1", 7, nth=1), heartbeat(1), value("checkout.a", b"2", 8, nth=2)]))
     assert (status.in_touch, status.revision) == (False, 0)
     async with watching(client, status) as items:
@@ -239,7 +241,7 @@ async def test_the_status_tells_how_long_ago_nats_was_heard_of(clock: Clock) -> 
 
 
 async def test_the_status_is_out_of_step_from_a_gap_to_the_end_of_the_next_listing(clock: Clock) -> None:
-    status = WatchStatus(clock.now)
+    status = WatchStatus(heard_at=clock.now)
     steps: list[bool] = []
 
     class Looking(FakeSubscription):
@@ -273,7 +275,7 @@ async def test_the_status_is_out_of_step_from_a_gap_to_the_end_of_the_next_listi
 
 async def test_that_there_is_no_bucket_is_a_word_of_nats(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bucket_watch, "RETRY_S", 0.001)
-    status = WatchStatus(clock.now - 60)
+    status = WatchStatus(heard_at=clock.now - 60)
     client = FakeClient((None, []), (None, []), (0, []))
     async with watching(client, status) as items:
         assert await anext(items) == Listing({})
@@ -287,10 +289,10 @@ async def test_a_server_that_ends_each_consumer_is_asked_less_and_less(monkeypat
     async def pause(seconds: float) -> None:
         paused.append(seconds)
 
-    monkeypatch.setattr(jetstream.asyncio, "sleep", pause)
-    monkeypatch.setattr(jetstream.random, "uniform", lambda low, high: high)
-    ended = control("409", Description="Consumer Deleted")
-    client = FakeClient(*[(0, [ended]) for _ in range(6)], (0, []))
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    monkeypatch.setattr(random, "uniform", lambda low, high: high)
+    ended: list[Msg | Exception] = [control("409", Description="Consumer Deleted")]
+    client = FakeClient(*[(0, list(ended)) for _ in range(6)], (0, []))
     async with watching(client) as items:
         for _ in range(7):
             await anext(items)

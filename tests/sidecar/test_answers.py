@@ -8,7 +8,7 @@ from flag_requests import APP, USER, content
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.evaluation import Context
 from tailslide_core.ruleset import CircuitSettings, Ruleset
-from tailslide_sidecar import answers, ofrep
+from tailslide_sidecar import ofrep
 from tailslide_sidecar.answers import Answers, matches
 from tailslide_sidecar.evaluation_counts import EvaluationCounts
 from tailslide_sidecar.flag_store import Content, FlagStore
@@ -66,7 +66,7 @@ def test_an_answer_is_worked_out_once_for_each_state(clinic: Parts, monkeypatch:
     def not_again(*_: object) -> bytes:
         raise AssertionError("worked out again")
 
-    monkeypatch.setattr(answers.ofrep, "answer", not_again)
+    monkeypatch.setattr(ofrep, "answer", not_again)
     for flag, reply in ofrep_answers.items():
         assert clinic.answers.ofrep_one(flag, USER) is reply
     assert clinic.answers.ofrep_all(USER) == everything

@@ -237,20 +237,23 @@ def test_a_mark_that_cannot_be_understood_is_refused_and_another_app_s_as_well()
     assert store.content().mark == Mark(100, 1)
 
 
-@given(st.sets(st.sampled_from("abcdef")), st.sets(st.sampled_from("abcdef")), st.data())
+some_flags = st.sets(st.sampled_from("abcdef"))
+
+
+@given(some_flags, some_flags, st.lists(st.integers(0, 7), max_size=4).map(sorted))
 def test_after_a_loss_and_a_publication_it_knows_what_is_in_the_bucket(
-    before: set[str], after: set[str], data: st.DataObject
+    before: set[str], after: set[str], listings: list[int]
 ) -> None:
-    """Wherever the connection is lost on the way, and whatever is read again."""
+    """Whenever all is read again on the way: after so many of Tower's writes."""
     store = marked(*before)
+    store.apply(RULESETS_BUCKET, listing())
     written = [*(value(flag) for flag in sorted(after)), mark(200, len(after))]
-    seen = 0
-    while seen < len(written):
-        seen = data.draw(st.integers(seen, len(written)))
-        store.apply(RULESETS_BUCKET, listing(*written[:seen]))
-        assert before | after >= set(store.flags()) >= after & before
-        while seen < len(written) and data.draw(st.booleans()):
-            store.apply(RULESETS_BUCKET, written[seen])
-            seen += 1
+    for count in range(len(written) + 1):
+        if count:
+            store.apply(RULESETS_BUCKET, written[count - 1])
+        for _ in range(listings.count(count)):
+            store.apply(RULESETS_BUCKET, listing(*written[:count]))
+        assert set(store.flags()) >= after & before, "what is there before and after is there all the time"
+        assert set(store.flags()) <= after | before
     assert set(store.flags()) == after
     assert store.kept() == []

@@ -98,6 +98,11 @@ def test_heads_are_remembered_but_not_without_bound_and_no_users() -> None:
         assert 0 < len(known) <= MAX_KNOWN
 
 
+def test_what_was_read_before_is_not_read_again() -> None:
+    raw, other = post(f"{ONE}/half"), of(Route.OFREP_ONE, "other", length=len(USER))
+    assert HotReader(None, {raw[: -len(USER)]: other}).read(raw, 0) == HotRequest(other, USER, len(raw))
+
+
 def test_what_is_not_for_here_is_not_remembered() -> None:
     known: dict[bytes, HotHead] = {}
     for case in [*cold_cases(), *broken_cases()]:

@@ -94,6 +94,10 @@ def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
         ({"TAILSLIDE_REDIS_URL": "redis://h:x"}, "TAILSLIDE_REDIS_URL: expected a URL like redis://host:port"),
         ({"TAILSLIDE_FLUSH_INTERVAL_MS": "soon"}, "TAILSLIDE_FLUSH_INTERVAL_MS: "),
         ({"TAILSLIDE_LOG_LEVEL": "loud"}, "TAILSLIDE_LOG_LEVEL: "),
+        ({"TAILSLIDE_FLAGS_TOKEN": "short"}, "TAILSLIDE_FLAGS_TOKEN: expected 16 or more printable ASCII characters"),
+        ({"TAILSLIDE_FLAGS_TOKEN": "with a space in it"}, "TAILSLIDE_FLAGS_TOKEN: expected 16 or more printable"),
+        ({"TAILSLIDE_STALE_AFTER_MS": "10"}, "TAILSLIDE_STALE_AFTER_MS: "),
+        ({"TAILSLIDE_SOCKET_MODE": "rw"}, "TAILSLIDE_SOCKET_MODE: "),
     ],
 )
 def test_a_bad_variable_is_named(environ: dict[str, str], sentence: str) -> None:
@@ -101,6 +105,15 @@ def test_a_bad_variable_is_named(environ: dict[str, str], sentence: str) -> None
         load_config(None, environ)
     assert str(error.value).startswith(sentence)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("token", ["sesame", "sesame sesame sesame", "sesame-sésame-sesame"])
+def test_a_refused_token_is_not_shown(tmp_path: Path, token: str) -> None:
+    for path, environ in ((None, {"TAILSLIDE_FLAGS_TOKEN": token}), (written(tmp_path, f"flags_token: {token}"), {})):
+        with pytest.raises(StartError) as error:
+            load_config(path, environ)
+        assert "flags_token: expected" in str(error.value).lower()
+        assert "sesame" not in str(error.value)
 
 
 def test_the_missing_app_names_the_file_too(tmp_path: Path) -> None:

@@ -16,7 +16,14 @@ from tailslide_core.errors import ContractError
 from tailslide_core.ruleset import CircuitSettings, Ruleset
 from tailslide_runtime.errors import StartError
 from tailslide_sidecar.flag_store import Content
-from tailslide_sidecar.snapshot import Snapshot, SnapshotFile, SnapshotWriter, decode_snapshot, encode_snapshot
+from tailslide_sidecar.snapshot import (
+    Snapshot,
+    SnapshotEncoder,
+    SnapshotFile,
+    SnapshotWriter,
+    decode_snapshot,
+    encode_snapshot,
+)
 
 RULESET = Ruleset("clinic", "f", 3, active=True, rollout=12.5, salt="s", circuit=CircuitSettings())
 CONTENT = Content({"f": RULESET}, {"f": Circuit(State.OPEN, 0.0, trips=2)}, Mark(1_795_363_190_302, 1))
@@ -33,6 +40,20 @@ def test_what_is_written_is_read(
 ) -> None:
     snapshot = Snapshot("clinic", saved_at, Content(rules, states, mark))
     assert decode_snapshot(encode_snapshot(snapshot), "clinic") == snapshot
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.dictionaries(st.sampled_from("fgh"), rulesets), st.dictionaries(st.sampled_from("fgh"), circuits())
+        )
+    )
+)
+def test_what_was_written_before_does_not_show(contents: list[tuple[dict[str, Ruleset], dict[str, Circuit]]]) -> None:
+    encoder = SnapshotEncoder()
+    for rules, states in contents:
+        snapshot = Snapshot("clinic", 1.0, Content(rules, states))
+        assert encoder.encode(snapshot) == encode_snapshot(snapshot)
 
 
 @given(st.data())
