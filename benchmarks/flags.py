@@ -6,7 +6,7 @@ therefore of answers per second of the server's own processor time, which is wha
 else to do. Answers per second as they were counted are in the table as well. Then: the start and the memory of a
 sidecar with 10,000 flags, and the time from a change in Tower, on a real PostgreSQL, to the first changed answer.
 
-    python benchmarks/flags.py [--quick] [--json] [--profile] [--rounds N] [--seconds S]
+    python benchmarks/flags.py [--quick] [--json] [--profile]
 """
 
 import argparse
@@ -45,12 +45,12 @@ class Extent:
 
 
 QUICK = Extent(rounds=2, seconds=0.3, starts=1, toggles=50, apps_of_tower=(1,))
-FULL = Extent(rounds=9, seconds=1.0, starts=7, toggles=300, apps_of_tower=(1, MANY))
+FULL = Extent(rounds=7, seconds=0.8, starts=5, toggles=300, apps_of_tower=(1, MANY))
 
 
 @dataclass(frozen=True)
 class Result:
-    """All that was measured. `figures` are of the sidecar's life, by name."""
+    """All that was measured; `life` are the rows that are not of answers a second."""
 
     cells: Sequence[comparison.Cell]
     life: Sequence[Row]

@@ -90,7 +90,7 @@ class Answers:
         held = self._store.held(flag)
         if held is None:
             self._counts.unknown += 1
-            return _error(404, "FLAG_NOT_FOUND", self.not_found(flag), "key")
+            return self._no_flag(flag)
         context = context_of_query(query)
         decision = decide(held.ruleset, held.effective, context.targeting_key, context.attributes)
         self._counts.add(flag, decision)
@@ -116,6 +116,16 @@ class Answers:
         state = None if held.effective is None else held.effective.state
         evaluation = Evaluation(flag, decision.active, decision.reason, state, held.ruleset.version)
         return ofrep.answer(evaluation, stale=self._is_stale())
+
+    def _no_flag(self, flag: str) -> Reply:
+        """Return why our own endpoint has nothing to say of a flag: a key that is none, too early, or unknown."""
+        try:
+            check_key("key", flag)
+        except ContractError as error:
+            return _error(400, "INVALID", error.problem, error.field)
+        if self._store.origin is None:
+            return _error(503, "NOT_READY", self.not_found(flag))
+        return _error(404, "FLAG_NOT_FOUND", self.not_found(flag), "key")
 
     def not_found(self, flag: str) -> str:
         """Return why there is no such flag."""
@@ -147,8 +157,11 @@ def _dumps(value: Mapping[str, object]) -> bytes:
     return bytes(memoryview(orjson.dumps(value)))
 
 
-def _error(status: int, code: str, message: str, field: str) -> Reply:
-    return Reply(status, orjson.dumps({"error": {"code": code, "message": message, "field": field}}))
+def _error(status: int, code: str, message: str, field: str | None = None) -> Reply:
+    error = {"code": code, "message": message}
+    if field is not None:
+        error["field"] = field
+    return Reply(status, _dumps({"error": error}))
 
 
 def _event_stream(path: str) -> dict[str, object]:
