@@ -81,11 +81,11 @@ async def test_the_children_inherit_what_tells_of_them(tmp_path: Path) -> None:
         assert os.fstat(descriptor).st_ino == (tmp_path / "servers.lock").stat().st_ino
 
 
-@pytest.mark.parametrize(("user", "folder"), [(0, "/var/lib/tailslide"), (1000, "/home/me/data/tailslide")])
+@pytest.mark.parametrize(("user", "folder"), [(0, "/var/lib/tailslide"), (1000, "/users/me/data/tailslide")])
 def test_the_default_is_the_machines_for_root_and_the_users_for_others(
     monkeypatch: pytest.MonkeyPatch, user: int, folder: str
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: user)
     monkeypatch.setattr("sys.platform", "linux")
-    monkeypatch.setenv("XDG_DATA_HOME", "/home/me/data")
+    monkeypatch.setenv("XDG_DATA_HOME", "/users/me/data")
     assert default_data_dir() == Path(folder)
