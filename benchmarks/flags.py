@@ -185,6 +185,8 @@ def main() -> None:
         result = uvloop.run(measure(QUICK if options.quick else FULL))
     except StartError as error:
         sys.exit(f"Error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
     report(result)
     if options.json:
         rows = [cell.as_json() for cell in result.cells] + list(result.life)

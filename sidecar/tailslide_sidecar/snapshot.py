@@ -84,8 +84,13 @@ def _write(
     written: _Written[_Value] = {}
     for key in sorted(values):
         value, known = values[key], before.get(key)
-        written[key] = known if known is not None and known[0] is value else (value, _sorted_json(json(value)))
+        written[key] = known if known is not None and known[0] is value else (value, _kept(_sorted_json(json(value))))
     return written
+
+
+def _kept(data: bytes) -> bytes:
+    """Return a copy, since what orjson returns holds on to the whole of its buffer, a kilobyte or more."""
+    return bytes(memoryview(data))
 
 
 def _object(written: _Written[_Value]) -> bytes:
