@@ -7,7 +7,7 @@ from flag_requests import ALL, NATIVE, ONE, TOKEN, USER, broken_cases, cold_case
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailslide_sidecar.hot_requests import MAX_KNOWN, HotHead, HotReader, HotRequest, Route, Unread
+from tailslide_sidecar.hot_requests import MAX_KNOWN, HotHead, HotReader, HotRequest, KnownFields, Route, Unread
 
 ETAG = '"0123456789"'
 
@@ -19,6 +19,26 @@ def reader() -> HotReader:
 
 def of(route: Route, flag: str = "", query: str = "", if_none_match: str | None = None, length: int = 0) -> HotHead:
     return HotHead(route, flag, query, if_none_match, length)
+
+
+def test_what_is_remembered_of_heads_never_changes_what_is_read() -> None:
+    """Each request line of the corpus over each block of header fields: remembered, and read for the first time."""
+    corpus = [case.raw for case in [*hot_cases(ETAG), *cold_cases(), *broken_cases()] if b"\r\n\r\n" in case.raw]
+    lines = sorted({raw.partition(b"\r\n")[0] for raw in corpus if len(raw) < 2_000})
+    fields = sorted({raw.partition(b"\r\n")[2] for raw in corpus if len(raw) < 2_000})
+    assert len(lines) > 20
+    assert len(fields) > 50
+    known: dict[bytes, HotHead] = {}
+    known_fields: KnownFields = {}
+    taken = 0
+    for line in lines:
+        for rest in fields:
+            raw = line + b"\r\n" + rest
+            fresh = HotReader(None, {}).read(raw, 0)
+            assert HotReader(None, known, known_fields).read(raw, 0) == fresh, raw
+            taken += isinstance(fresh, HotRequest)
+    assert taken > 100
+    assert known_fields
 
 
 @pytest.mark.parametrize(
