@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import nats.errors
 import structlog
@@ -38,15 +38,10 @@ API_TIMEOUT_S = 5.0
 
 @dataclass(slots=True)
 class LinkStatus:
-    """What the link says of itself; times are of the monotonic clock, in seconds."""
+    """What the link says of itself."""
 
     connected: bool = False
     connects: int = 0
-    lost_at: float | None = field(default_factory=time.monotonic)
-
-    def away_for_s(self) -> float:
-        """Return for how long there has been no connection; 0 while there is one."""
-        return 0.0 if self.lost_at is None else time.monotonic() - self.lost_at
 
 
 class Backoff:
@@ -89,14 +84,14 @@ class Link:
                 continue
             log.info("nats connected", url=without_secrets(self._url))
             connected_at = time.monotonic()
-            self.status.connected, self.status.lost_at = True, None
+            self.status.connected = True
             self.status.connects += 1
             try:
                 raise_if_cancelled()
                 if await self._serve_until_lost(serve, client, lost):
                     return
             finally:
-                self.status.connected, self.status.lost_at = False, time.monotonic()
+                self.status.connected = False
                 await _close(client)
             log.warning("nats connection lost", url=without_secrets(self._url))
             if time.monotonic() - connected_at >= STEADY_S:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from tailslide_core.circuit import Circuit
 from tailslide_core.contracts import Mark, decode_circuit, decode_mark, decode_ruleset
 from tailslide_core.errors import ContractError
-from tailslide_core.evaluation import Context, EffectiveCircuit, Evaluation, effective_circuit, evaluate
+from tailslide_core.evaluation import EffectiveCircuit, effective_circuit
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, FlagId, app_of_mark
 from tailslide_core.ruleset import Ruleset
 from tailslide_runtime.bucket_watch import Entry, Listing
@@ -91,10 +91,6 @@ class FlagStore:
         self._mark: Mark | None = None
         self._lost_after_ms = _NEVER
         """The time of the latest mark that was known before the last listing: what that lacks, was lost after it."""
-
-    def evaluate(self, flag: str, context: Context) -> Evaluation:
-        """Answer whether a flag is on for a user."""
-        return evaluate(flag, self._rulesets.get(flag), self._circuits.get(flag), context)
 
     def held(self, flag: str) -> HeldFlag | None:
         """Return a flag as it is held; None for an unknown one."""

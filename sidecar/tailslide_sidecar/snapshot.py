@@ -101,11 +101,6 @@ def _sorted_json(value: object) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-def encode_snapshot(snapshot: Snapshot) -> bytes:
-    """Write a single snapshot."""
-    return SnapshotEncoder().encode(snapshot)
-
-
 def decode_snapshot(data: bytes, app: str) -> Snapshot:
     """Read a snapshot of an app; raise `ContractError` that says what is wrong with it."""
     fields = read_object(data)

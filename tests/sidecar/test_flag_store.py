@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.contracts import Mark, encode_circuit, encode_mark, encode_ruleset
-from tailslide_core.evaluation import Context, Reason
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, mark_key
 from tailslide_core.ruleset import CircuitSettings, Ruleset
 from tailslide_runtime.bucket_watch import Entry, Listing
@@ -62,13 +61,18 @@ def test_nothing_is_loaded_at_first_and_an_empty_listing_is_something() -> None:
     assert store.origin is Origin.JETSTREAM
 
 
-def test_it_answers_from_both_buckets() -> None:
+def state_of(store: FlagStore, flag: str) -> State | None:
+    effective = store.effective(flag)
+    return None if effective is None else effective.state
+
+
+def test_a_flag_is_held_from_both_buckets() -> None:
     store = filled()
-    assert store.evaluate("f", Context("u")).active
+    assert state_of(store, "f") is State.CLOSED
     assert store.apply(CIRCUITS_BUCKET, entry("f", encode_circuit(OPEN))).changed
-    assert store.evaluate("f", Context("u")).reason is Reason.CIRCUIT_OPEN
+    assert state_of(store, "f") is State.OPEN
     assert (store.trips("f"), store.trips("g")) == (1, 0)
-    assert store.evaluate("g", Context("u")).reason is Reason.FLAG_NOT_FOUND
+    assert store.held("g") is None
     assert store.effective("g") is None
 
 

@@ -22,7 +22,6 @@ from tailslide_sidecar.snapshot import (
     SnapshotFile,
     SnapshotWriter,
     decode_snapshot,
-    encode_snapshot,
 )
 
 RULESET = Ruleset("clinic", "f", 3, active=True, rollout=12.5, salt="s", circuit=CircuitSettings())
@@ -39,7 +38,7 @@ def test_what_is_written_is_read(
     rules: dict[str, Ruleset], states: dict[str, Circuit], mark: Mark | None, saved_at: float
 ) -> None:
     snapshot = Snapshot("clinic", saved_at, Content(rules, states, mark))
-    assert decode_snapshot(encode_snapshot(snapshot), "clinic") == snapshot
+    assert decode_snapshot(SnapshotEncoder().encode(snapshot), "clinic") == snapshot
 
 
 @given(
@@ -53,12 +52,12 @@ def test_what_was_written_before_does_not_show(contents: list[tuple[dict[str, Ru
     encoder = SnapshotEncoder()
     for rules, states in contents:
         snapshot = Snapshot("clinic", 1.0, Content(rules, states))
-        assert encoder.encode(snapshot) == encode_snapshot(snapshot)
+        assert encoder.encode(snapshot) == SnapshotEncoder().encode(snapshot)
 
 
 @given(st.data())
 def test_no_damage_goes_unnoticed(data: st.DataObject) -> None:
-    whole = encode_snapshot(Snapshot("clinic", 1.0, CONTENT))
+    whole = SnapshotEncoder().encode(Snapshot("clinic", 1.0, CONTENT))
     place = data.draw(st.integers(0, len(whole) - 1))
     byte = data.draw(st.integers(0, 255).filter(lambda value: value != whole[place]))
     damaged = whole[:place] + bytes([byte]) + whole[place + 1 :]
@@ -70,7 +69,7 @@ def test_no_damage_goes_unnoticed(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"[]", b"{}", b'{"format": 2}', encode_snapshot(Snapshot("a", 1.0, CONTENT))[:-9]]
+    "data", [b"", b"[]", b"{}", b'{"format": 2}', SnapshotEncoder().encode(Snapshot("a", 1.0, CONTENT))[:-9]]
 )
 def test_a_broken_file_is_put_aside(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "s.json"
