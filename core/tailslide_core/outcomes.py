@@ -28,8 +28,14 @@ class CallEnd(StrEnum):
     REFUSED = "refused"
     """No connection could be made."""
     BROKEN = "broken"
-    """The connection ended before the answer did."""
+    """The connection ended, or what came on it was no HTTP, before the answer had begun."""
+    CUT_OFF = "cut_off"
+    """The answer had begun, and broke off."""
     TIMED_OUT = "timed_out"
+    UPGRADED = "upgraded"
+    """The connection speaks another protocol from here on, and what goes through it is nobody's failure."""
+    NO_CAPACITY = "no_capacity"
+    """The sidecar's own machine had no means for another connection; says nothing about the feature."""
     CLIENT_GONE = "client_gone"
     """The caller went away or sent nonsense; says nothing about the feature."""
 
@@ -90,11 +96,11 @@ def classify(end: CallEnd, status: int | None, failure_statuses: StatusSet) -> O
     says nothing about the feature, which is so for whatever a client does to itself.
     """
     match end:
-        case CallEnd.CLIENT_GONE:
+        case CallEnd.CLIENT_GONE | CallEnd.NO_CAPACITY:
             return None
-        case CallEnd.ANSWERED:
+        case CallEnd.ANSWERED | CallEnd.UPGRADED:
             return Outcome.FAILURE if status in failure_statuses else Outcome.SUCCESS
-        case CallEnd.REFUSED | CallEnd.BROKEN | CallEnd.TIMED_OUT:
+        case CallEnd.REFUSED | CallEnd.BROKEN | CallEnd.CUT_OFF | CallEnd.TIMED_OUT:
             return Outcome.FAILURE
 
 

@@ -1,16 +1,17 @@
 """Composes the sidecar: makes the parts, starts them in order, stops them in order. Decides nothing."""
 
 import asyncio
+import signal
 import time
 
 import structlog
 from aiohttp import web
 
-from tailslide_runtime.http import listen
+from tailslide_runtime import descriptors
 from tailslide_runtime.in_flight import InFlight
 from tailslide_runtime.jetstream import Link
 from tailslide_runtime.listening import Bound, bind
-from tailslide_sidecar import flags_api, upstreams
+from tailslide_sidecar import flags_api
 from tailslide_sidecar.answers import Answers
 from tailslide_sidecar.calls import Calls
 from tailslide_sidecar.event_stream import EventStream
@@ -19,8 +20,12 @@ from tailslide_sidecar.flusher import Flusher
 from tailslide_sidecar.hot_path import HotListener
 from tailslide_sidecar.metrics import Live, Metrics
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
-from tailslide_sidecar.proxy import Proxy
+from tailslide_sidecar.proxy.accounts import Accounts
+from tailslide_sidecar.proxy.listener import ProxyListener
+from tailslide_sidecar.proxy.metrics import ProxyMetrics
+from tailslide_sidecar.proxy.routes import RouteTable
 from tailslide_sidecar.readiness import Readiness, readiness
+from tailslide_sidecar.reload import Changeable, RouteReloader
 from tailslide_sidecar.reported import Reports
 from tailslide_sidecar.settings import Settings
 from tailslide_sidecar.snapshot import Snapshot, SnapshotFile, SnapshotWriter
@@ -31,12 +36,8 @@ from tailslide_sidecar.watcher import Watcher
 
 log = structlog.get_logger()
 
-IDLE_S = 75.0
-"""How long a connection may be silent between requests."""
-DRAIN_S = 8.0
-"""How long running requests may take to end after a signal; what follows fits into the rest of ten seconds."""
 CUT_OFF_S = 0.5
-"""How long those that do not come to an end then may take to notice."""
+"""How long requests that do not come to an end in `drain_ms` may take to notice."""
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -104,7 +105,7 @@ class _Sidecar:
                 age_s=self._watcher.silent_for_s,
             )
         )
-        self._session = upstreams.new_session()
+        self._reloader = RouteReloader(settings, self._apply)
         self._status = Status(
             settings,
             self._store,
@@ -113,11 +114,18 @@ class _Sidecar:
             self._link.status,
             self._watcher.watches,
             lambda: self._flusher.connected,
+            self._reloader,
         )
         self._in_flight = InFlight()
         self._runners: list[web.BaseRunner] = []
         self._hot: HotListener | None = None
-        self._bound: Bound | None = None
+        self._proxy: ProxyListener | None = None
+        self._bound: list[Bound] = []
+
+    def _apply(self, changed: Changeable) -> None:
+        assert self._proxy is not None
+        self._proxy.change(RouteTable(changed.routes, changed.forward_allow), changed.proxy)
+        self._watcher.use(changed.routes)
 
     def _changed(self) -> None:
         self._events.changed()
@@ -156,46 +164,50 @@ class _Sidecar:
             self._in_flight,
         )
         calls = Calls(self._store, self._buffer, metrics.evaluations, metrics.outcomes_stale.inc)
-        proxy = Proxy(self._settings.routes, calls, self._metrics, self._session)
+        idle_s = settings.proxy.limits.idle_timeout_ms / 1000
         flags_runner = web.AppRunner(
-            flags_api.build(api), access_log=None, shutdown_timeout=CUT_OFF_S, keepalive_timeout=IDLE_S
+            flags_api.build(api), access_log=None, shutdown_timeout=CUT_OFF_S, keepalive_timeout=idle_s
         )
-        proxy_runner = web.ServerRunner(
-            web.Server(
-                lambda request: self._in_flight.answer(request, proxy.handle),
-                handler_cancellation=True,
-                access_log=None,
-                auto_decompress=False,
-                max_line_size=upstreams.MAX_HEADER_BYTES,
-                max_field_size=upstreams.MAX_HEADER_BYTES,
-                keepalive_timeout=IDLE_S,
-            ),
-            shutdown_timeout=CUT_OFF_S,
-        )
-        self._runners = [flags_runner, proxy_runner]
+        self._runners = [flags_runner]
         await flags_runner.setup()
         assert flags_runner.server is not None
         self._hot = HotListener(
             self._answers,
             flags_runner.server,
-            idle_timeout_s=IDLE_S,
+            idle_timeout_s=idle_s,
             token=settings.flags_token,
             observe=metrics.answer_seconds.observe,
         )
+        accounts = Accounts()
+        self._proxy = proxy = ProxyListener(
+            RouteTable(settings.routes, settings.forward_allow),
+            calls,
+            accounts,
+            settings.proxy,
+            descriptors=descriptors.raise_limit(),
+        )
+        metrics.registry.register(ProxyMetrics(accounts, proxy.pool))
         mode = settings.socket_mode
-        self._bound = await bind(self._hot.protocol, settings.flags_listen, "flags_listen", socket_mode=mode)
-        self._status.flags_listen = self._bound.address
-        self._status.proxy_listen = await listen(proxy_runner, settings.proxy_listen, "proxy_listen", socket_mode=mode)
+        flags = await bind(self._hot.protocol, settings.flags_listen, "flags_listen", socket_mode=mode)
+        self._bound.append(flags)
+        proxied = await bind(proxy.protocol, settings.proxy_listen, "proxy_listen", socket_mode=mode)
+        self._bound.append(proxied)
+        proxy.listens_on(proxied.address)
+        self._status.flags_listen, self._status.proxy_listen = flags.address, proxied.address
 
     async def serve(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
         """Run the tasks until `stop` is set, then end in order."""
         flushed = asyncio.Event()
         assert self._hot is not None
+        assert self._proxy is not None
         tasks = [
             group.create_task(self._watcher.run()),
             group.create_task(self._hot.run()),
+            group.create_task(self._proxy.run()),
             group.create_task(self._staleness.run()),
+            group.create_task(self._reloader.run()),
         ]
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reloader.reload)
         if self._snapshots is not None:
             tasks.append(group.create_task(self._snapshots.run()))
         group.create_task(self._flusher.run(flushed))
@@ -214,7 +226,6 @@ class _Sidecar:
     async def close(self) -> None:
         """Write what is left, and let go of everything."""
         await self._close_listeners()
-        await self._session.close()
         await self._flusher.finish()
         # What came from the snapshot alone is in it already, and older than another sidecar's.
         if self._snapshots is not None and self._store.origin is Origin.JETSTREAM:
@@ -222,15 +233,20 @@ class _Sidecar:
 
     async def _close_listeners(self) -> None:
         runners, self._runners = self._runners, []
+        bound, self._bound = self._bound, []
+        proxy, self._proxy = self._proxy, None
         self._events.close()
-        if self._bound is not None:
-            self._bound.close()
+        for each in bound:
+            each.close()
         if self._hot is not None:
             self._hot.close()
-        for site in [site for runner in runners for site in runner.sites]:
-            await site.stop()
-        until_s = time.monotonic() + DRAIN_S
+        if proxy is not None:
+            proxy.close()
+        drain_s = self._settings.proxy.limits.drain_ms / 1000
+        until_s = time.monotonic() + drain_s
+        if proxy is not None:
+            await proxy.drained(drain_s)
         if self._hot is not None:
-            await self._hot.drained(DRAIN_S)
+            await self._hot.drained(until_s - time.monotonic())
         await self._in_flight.ended(until_s - time.monotonic())
         await asyncio.gather(*(runner.cleanup() for runner in runners))

@@ -7,34 +7,38 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tailslide_core.circuit import State
-from tailslide_core.evaluation import Evaluation, Reason, decide
+from tailslide_core.evaluation import Decision, Reason, decide
 from tailslide_core.naming import Metric
 from tailslide_core.outcomes import CallEnd, StatusSet, classify, is_slow, latency_metric
 from tailslide_core.ruleset import CircuitSettings
 from tailslide_sidecar.evaluation_counts import EvaluationCounts
-from tailslide_sidecar.flag_store import FlagStore
+from tailslide_sidecar.flag_store import FlagStore, HeldFlag
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
-from tailslide_sidecar.routes import RequestHead, Switch, context_of
+from tailslide_sidecar.proxy.routes import Request, Switch
+from tailslide_sidecar.proxy.sources import context_of
 
 _DEFAULTS = CircuitSettings()
+_CALL = object()
+"""What a held flag keeps its verdicts by, together with the decision."""
 
-IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-"""Methods that may be carried out twice (RFC 9110 §9.2.2), of those that a proxy sees."""
+IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+"""Methods that may be carried out twice (RFC 9110 §9.2.2)."""
 
 OUTCOME_HEADER = "x-tailslide"
 
 
-def describe(evaluation: Evaluation) -> str:
+def describe(flag: str, active: bool, reason: Reason, circuit: State | None) -> str:
     """Return the value of the response header that says how a flagged call was decided."""
-    text = f"flag={evaluation.flag}; active={'true' if evaluation.active else 'false'}; reason={evaluation.reason}"
-    return text if evaluation.circuit is None else f"{text}; circuit={evaluation.circuit}"
+    text = f"flag={flag}; active={'true' if active else 'false'}; reason={reason}"
+    return text if circuit is None else f"{text}; circuit={circuit}"
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A call to a feature, as stamped when it begins."""
+class Terms:
+    """What a call to a feature is judged by, as it was when the call began."""
 
     flag: str
+    held: HeldFlag
     trips: int
     failure_statuses: StatusSet
     slow_call_ms: int | None
@@ -42,6 +46,16 @@ class Call:
     def fails_with(self, status: int) -> bool:
         """Whether an answer with this status is a failure of the feature."""
         return status in self.failure_statuses
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Which side a call goes to, what its caller is told of that, and what its end is judged by."""
+
+    active: bool
+    marker: str
+    terms: Terms | None
+    """None where the feature is not called."""
 
 
 class Calls:
@@ -56,34 +70,55 @@ class Calls:
         self._buffer = buffer
         self._stale = stale
 
-    def decide(self, switch: Switch, head: RequestHead) -> Evaluation:
-        """Evaluate the flag of a route for the user of a request, and count that."""
+    def decide(self, switch: Switch, request: Request, anonymous_key: str | None = None) -> Verdict:
+        """Evaluate the flag of a route for the user of a request, and count that.
+
+        `anonymous_key` stands in where the request names no user.
+        """
         held = self._store.held(switch.flag)
         if held is None:
             self._counts.unknown += 1
-            return Evaluation(switch.flag, active=False, reason=Reason.FLAG_NOT_FOUND)
-        context = context_of(switch, head)
-        decision = decide(held.ruleset, held.effective, context.targeting_key, context.attributes)
+            return Verdict(False, describe(switch.flag, False, Reason.FLAG_NOT_FOUND, None), None)
+        key, attributes = context_of(switch, request)
+        decision = decide(held.ruleset, held.effective, key or anonymous_key, attributes)
         self._counts.add(switch.flag, decision)
+        verdict: Verdict | None = held.answers.get((_CALL, decision))
+        if verdict is None:
+            verdict = held.answers[_CALL, decision] = self._verdict(switch.flag, held, decision)
+        return verdict
+
+    def _verdict(self, flag: str, held: HeldFlag, decision: Decision) -> Verdict:
         state = None if held.effective is None else held.effective.state
-        return Evaluation(switch.flag, decision.active, decision.reason, state, held.ruleset.version)
+        marker = describe(flag, decision.active, decision.reason, state)
+        if not decision.active:
+            return Verdict(False, marker, None)
+        # A flag without a circuit is counted by the usual settings.
+        circuit = held.ruleset.circuit or _DEFAULTS
+        terms = Terms(flag, held, self._store.trips(flag), circuit.failure_statuses, circuit.slow_call_ms)
+        return Verdict(True, marker, terms)
 
-    def begin(self, flag: str) -> Call:
-        """Stamp a call to the feature of a known flag. A flag without a circuit is counted by the usual settings."""
-        ruleset = self._store.ruleset(flag)
-        circuit = _DEFAULTS if ruleset is None or ruleset.circuit is None else ruleset.circuit
-        return Call(flag, self._store.trips(flag), circuit.failure_statuses, circuit.slow_call_ms)
-
-    def end(self, call: Call, end: CallEnd, status: int | None, latency_ms: float) -> None:
+    def end(self, terms: Terms, end: CallEnd, status: int | None, latency_ms: float) -> None:
         """Count a call; not when it says nothing of the feature, nor when its circuit has opened since it began."""
-        outcome = classify(end, status, call.failure_statuses)
-        if outcome is None or self._store.ruleset(call.flag) is None:
+        outcome = classify(end, status, terms.failure_statuses)
+        if outcome is None:
             return
-        effective = self._store.effective(call.flag)
-        if self._store.trips(call.flag) != call.trips or (effective is not None and effective.state is State.OPEN):
+        flag = terms.flag
+        if self._store.held(flag) is not terms.held and not self._still_speaks(terms):
+            return
+        add = self._buffer.add
+        add(flag, outcome.value)
+        add(flag, latency_metric(latency_ms))
+        if is_slow(latency_ms, terms.slow_call_ms):
+            add(flag, Metric.SLOW)
+
+    def _still_speaks(self, terms: Terms) -> bool:
+        """Whether a call says something of the flag's feature although the flag has changed since it began."""
+        held = self._store.held(terms.flag)
+        if held is None:
+            return False
+        if self._store.trips(terms.flag) != terms.trips or (
+            held.effective is not None and held.effective.state is State.OPEN
+        ):
             self._stale()
-            return
-        self._buffer.add(call.flag, outcome.value)
-        self._buffer.add(call.flag, latency_metric(latency_ms))
-        if is_slow(latency_ms, call.slow_call_ms):
-            self._buffer.add(call.flag, Metric.SLOW)
+            return False
+        return True

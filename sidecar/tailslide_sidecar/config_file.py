@@ -1,59 +1,31 @@
 """The sidecar's YAML file: how its fields are written, read into models that refuse all else.
 
-What the environment overrides, and what the rest of the sidecar gets to see, is `settings`.
+A route's fields are in `route_file`. What the environment overrides, and what the rest of the sidecar gets to see, is
+`settings`.
 """
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    PlainValidator,
-    Tag,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, PlainValidator, ValidationError, model_validator
 
-from tailslide_core.errors import ContractError
-from tailslide_core.naming import check_key
 from tailslide_runtime.errors import StartError
-from tailslide_runtime.settings import Closed, ListenAddress, problems
-from tailslide_sidecar.routes import FixedAnswer, Match, Route, Source, SourceKind, Switch, Upstream
+from tailslide_runtime.settings import ListenAddress, problems
+from tailslide_sidecar.proxy.limits import Network, ProxyLimits, ProxyOptions
+from tailslide_sidecar.proxy.routes import ForwardHost
+from tailslide_sidecar.route_file import HOST_NAME, MAX_IDLE_MS, MAX_TIMEOUT_MS, Key, RoutePart, Strict, is_ipv6
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
-MAX_TIMEOUT_MS = 3_600_000
+_FORWARD_HOST = re.compile(rf"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<host>(?:\*\.)?{HOST_NAME}))(?::(?P<port>[0-9]{{1,5}}))?")
+Stamp = tuple[int, int, int]
+"""What tells one content of a file from another: when it was written, its size, its inode."""
 
-_HOST = re.compile(r"\*|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-def _key(text: str) -> str:
-    try:
-        return check_key("key", text)
-    except ContractError as error:
-        raise ValueError(error.problem) from None
-
-
-def _upstream(value: object) -> Upstream:
-    expected = f"expected http://host:port or https://host:port without a path, got {value!r:.80}"
-    if not isinstance(value, str):
-        raise ValueError(expected)  # noqa: TRY004 # pydantic collects ValueError
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError:
-        raise ValueError(expected) from None
-    extra = parts.path not in {"", "/"} or parts.query or parts.fragment or "@" in parts.netloc
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or port == 0 or extra or " " in value:
-        raise ValueError(expected)
-    return Upstream(parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme])
+_LIMITS = ProxyLimits()
+_OPTIONS = ProxyOptions()
 
 
 def _nats_url(value: str) -> str:
@@ -77,35 +49,21 @@ def _server_url(value: str, schemes: tuple[str, ...], example: str) -> str:
     return value
 
 
-def _host(value: str) -> str:
-    host = value.lower()
-    if _HOST.fullmatch(host) is None:
-        raise ValueError(f"expected a host name without a port, *.suffix or *, got {value!r:.80}")
-    return host
+def _network(value: object) -> Network:
+    try:
+        if isinstance(value, str):
+            return ip_network(value)
+    except ValueError:
+        pass
+    raise ValueError(f"expected an address or a network like 10.0.0.0/8, got {value!r:.60}")
 
 
-def _prefix(value: str) -> str:
-    if not value.startswith("/") or not re.fullmatch(r"[!-~]+", value) or re.search(r"[?#]", value):
-        raise ValueError(f"expected a path like /checkout, got {value!r:.80}")
-    return value
-
-
-def _method(value: object) -> str:
-    if not isinstance(value, str) or value.upper() not in METHODS:
-        raise ValueError(f"expected one of {', '.join(METHODS)}, got {value!r:.40}")
-    return value.upper()
-
-
-def _at_least_one(methods: list[str]) -> list[str]:
-    if not methods:
-        raise ValueError("expected at least one method, got none; leave the field out for all")
-    return methods
-
-
-def _name(value: str) -> str:
-    if re.fullmatch(r"[^\s;=,]+", value) is None:
-        raise ValueError(f"expected a name without spaces, got {value!r:.40}")
-    return value
+def _forward_host(value: object) -> ForwardHost:
+    match = _FORWARD_HOST.fullmatch(value.lower()) if isinstance(value, str) else None
+    port = 80 if match is None or match["port"] is None else int(match["port"])
+    if match is None or not 0 < port < 65_536 or (match["v6"] is not None and not is_ipv6(match["v6"])):
+        raise ValueError(f"expected host, host:port, *.suffix or *.suffix:port, never all hosts, got {value!r:.80}")
+    return ForwardHost(match["v6"] or match["host"], port)
 
 
 def _socket_mode(value: object) -> int:
@@ -122,144 +80,61 @@ def _flags_token(value: object) -> str:
     return value
 
 
-AppKey = Annotated[str, AfterValidator(_key)]
+AppKey = Key
 SocketMode = Annotated[int, PlainValidator(_socket_mode)]
 FlagsToken = Annotated[str, PlainValidator(_flags_token)]
-UpstreamUrl = Annotated[Upstream, PlainValidator(_upstream)]
-Name = Annotated[str, AfterValidator(_name)]
-
-
-class _Strict(Closed):
-    """A part of the file; values keep the type that they are written with."""
-
-    model_config = ConfigDict(strict=True)
-
-
 NatsUrl = Annotated[str, AfterValidator(_nats_url)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 
 
-class NatsPart(_Strict):
+class NatsPart(Strict):
     """Where NATS is; `nats: {url: …}`."""
 
     url: NatsUrl
 
 
-class RedisPart(_Strict):
+class RedisPart(Strict):
     """Where Redis is; `redis: {url: …}`."""
 
     url: RedisUrl
 
 
-class MatchPart(_Strict):
-    """The requests that a route takes; without fields, all."""
+class AccessLogPart(Strict):
+    """Which calls are logged."""
 
-    host: Annotated[str, AfterValidator(_host)] = "*"
-    path_prefix: Annotated[str, AfterValidator(_prefix)] = "/"
-    methods: Annotated[list[Annotated[str, PlainValidator(_method)]], AfterValidator(_at_least_one)] | None = None
-
-    def read(self) -> Match:
-        """Return what the proxy works with."""
-        return Match(self.host, self.path_prefix, None if self.methods is None else frozenset(self.methods))
+    sample_percent: Annotated[float, Field(ge=0, le=100)] = _OPTIONS.access_log_sample * 100
+    failures: bool = _OPTIONS.access_log_failures
 
 
-class SourcePart(_Strict):
-    """Where a value comes from: exactly one of the three."""
+class LimitsPart(Strict):
+    """What clients may take of the proxy; the fields of `ProxyLimits`, with the bounds of sense."""
 
-    header: Name | None = None
-    cookie: Name | None = None
-    query: Name | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> "SourcePart":
-        if len(self.model_fields_set) != 1 or self._given() is None:
-            raise ValueError("expected exactly one of header, cookie and query, with a name")
-        return self
-
-    def _given(self) -> tuple[SourceKind, str] | None:
-        for kind, name in zip(SourceKind, (self.header, self.cookie, self.query), strict=True):
-            if name is not None:
-                return kind, name
-        return None
-
-    def read(self) -> Source:
-        """Return what the proxy works with."""
-        given = self._given()
-        assert given is not None
-        return Source(*given)
-
-
-class AnswerPart(_Strict):
-    """An answer without an upstream; `{status: 503, body: "…"}`."""
-
-    status: Annotated[int, Field(ge=200, le=599)]
-    body: str = ""
-
-
-def _kind_of_fallback(value: object) -> str:
-    return "<answer>" if isinstance(value, Mapping | AnswerPart) else "<url>"
-
-
-Fallback = Annotated[
-    Annotated[UpstreamUrl, Tag("<url>")] | Annotated[AnswerPart, Tag("<answer>")], Discriminator(_kind_of_fallback)
-]
-
-
-class RoutePart(_Strict):
-    """One route: either `upstream`, or `flag` with `feature` and `fallback`."""
-
-    match: MatchPart = MatchPart()
-    upstream: UpstreamUrl | None = None
-    flag: AppKey | None = None
-    feature: UpstreamUrl | None = None
-    fallback: Fallback | None = None
-    targeting_key: SourcePart | None = None
-    attributes: dict[str, SourcePart] = Field(default_factory=dict)
-    timeout_ms: Annotated[int, Field(ge=1, le=MAX_TIMEOUT_MS)] = 30_000
-    retry_on_fallback: Literal["never", "idempotent"] = "never"
+    max_header_bytes: Annotated[int, Field(ge=1_024, le=16_777_216)] = _LIMITS.max_header_bytes
+    max_headers: Annotated[int, Field(ge=10, le=10_000)] = _LIMITS.max_headers
+    max_target_bytes: Annotated[int, Field(ge=256, le=1_048_576)] = _LIMITS.max_target_bytes
+    head_timeout_ms: Annotated[int, Field(ge=1, le=MAX_TIMEOUT_MS)] = _LIMITS.head_timeout_ms
+    body_timeout_ms: Annotated[int, Field(ge=1, le=MAX_TIMEOUT_MS)] = _LIMITS.body_timeout_ms
+    idle_timeout_ms: Annotated[int, Field(ge=1, le=MAX_IDLE_MS)] = _LIMITS.idle_timeout_ms
+    max_connections: Annotated[int, Field(ge=1, le=10_000_000)] = _LIMITS.max_connections
+    max_connections_per_peer: Annotated[int, Field(ge=1)] | None = _LIMITS.max_connections_per_peer
+    drain_ms: Annotated[int, Field(ge=0, le=MAX_TIMEOUT_MS)] = _LIMITS.drain_ms
+    replay_limit_bytes: Annotated[int, Field(ge=0, le=67_108_864)] = _LIMITS.replay_limit_bytes
 
     @model_validator(mode="after")
-    def _one_of_two_kinds(self) -> "RoutePart":
-        flagged = self.model_fields_set & {
-            "flag",
-            "feature",
-            "fallback",
-            "targeting_key",
-            "attributes",
-            "retry_on_fallback",
-        }
-        if self.upstream is not None and flagged:
+    def _fit(self) -> "LimitsPart":
+        if self.max_connections_per_peer is not None and self.max_connections_per_peer > self.max_connections:
             raise ValueError(
-                f"expected either upstream, or flag with feature and fallback, got upstream and {min(flagged)}"
-            )
-        if self.upstream is None and (self.flag is None or self.feature is None or self.fallback is None):
-            missing = [name for name in ("flag", "feature", "fallback") if getattr(self, name) is None]
-            raise ValueError(
-                "expected either upstream, or flag with feature and fallback, but there is no "
-                + (" and no ".join(missing) if len(missing) < 3 else "upstream and no flag")
+                f"expected a max_connections_per_peer of at most max_connections ({self.max_connections}), "
+                f"got {self.max_connections_per_peer}"
             )
         return self
 
-    def read(self) -> Route:
+    def read(self) -> ProxyLimits:
         """Return what the proxy works with."""
-        match = self.match.read()
-        if self.upstream is not None:
-            return Route(match, self.upstream, None, self.timeout_ms)
-        assert self.flag is not None
-        assert self.feature is not None
-        assert self.fallback is not None
-        fallback = self.fallback
-        switch = Switch(
-            self.flag,
-            FixedAnswer(fallback.status, fallback.body) if isinstance(fallback, AnswerPart) else fallback,
-            None if self.targeting_key is None else self.targeting_key.read(),
-            tuple((name, source.read()) for name, source in self.attributes.items()),
-            self.retry_on_fallback == "idempotent",
-        )
-        return Route(match, self.feature, switch, self.timeout_ms)
+        return ProxyLimits(**self.model_dump())
 
 
-class ConfigFile(_Strict):
+class ConfigFile(Strict):
     """The whole file; every field may be left out."""
 
     app: AppKey | None = None
@@ -273,6 +148,32 @@ class ConfigFile(_Strict):
     stale_after_ms: Annotated[int, Field(ge=1_000, le=86_400_000)] | None = None
     flush_interval_ms: Annotated[int, Field(ge=10, le=60_000)] | None = None
     routes: list[RoutePart] = Field(default_factory=list)
+    forward_allow: list[Annotated[ForwardHost, PlainValidator(_forward_host)]] = Field(default_factory=list)
+    trusted_peers: list[Annotated[Network, PlainValidator(_network)]] = Field(
+        default_factory=lambda: list(_OPTIONS.trusted_peers)
+    )
+    answer_header: bool = _OPTIONS.answer_header
+    access_log: AccessLogPart = AccessLogPart()
+    limits: LimitsPart = LimitsPart()
+
+    def proxy_options(self) -> ProxyOptions:
+        """Return what the proxy works with."""
+        return ProxyOptions(
+            self.limits.read(),
+            tuple(self.trusted_peers),
+            self.answer_header,
+            self.access_log.sample_percent / 100,
+            self.access_log.failures,
+        )
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Return what a file is like now, through all links; None when it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def read_config_file(path: Path) -> ConfigFile:
@@ -289,8 +190,10 @@ def read_config_file(path: Path) -> ConfigFile:
         mark = error.problem_mark
         where = "" if mark is None else f" line {mark.line + 1}, column {mark.column + 1}:"
         raise StartError(f"{path}:{where} expected YAML, but {error.problem}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a date like 2026-13-01 is a ValueError
         raise StartError(f"{path}: expected YAML, but {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise StartError(f"{path}: expected settings, but they are nested too deeply") from None
     if content is None:
         content = {}
     if not isinstance(content, dict):
@@ -298,14 +201,14 @@ def read_config_file(path: Path) -> ConfigFile:
     try:
         return ConfigFile.model_validate(content)
     except ValidationError as error:
-        raise StartError("; ".join(f"{path}: {problem}" for problem in _sentences(error))) from None
+        raise StartError("; ".join(f"{path}: {problem}" for problem in sentences(error))) from None
 
 
-def _sentences(error: ValidationError) -> list[str]:
+def sentences(error: ValidationError) -> list[str]:
     """Return one sentence for each wrong field, without the names that only this module gives to alternatives."""
     found = []
     for field, problem in problems(error):
-        where = re.sub(r"\.?<[a-z]+>", "", field)
+        where = re.sub(r"\.?<[a-z]+>|\.\[key\]", "", field)
         found.append(f"{where}: {re.sub(r'^input should be ', 'expected ', problem)}")
     return found
 

@@ -6,12 +6,11 @@ The labels are bounded: flags and routes that the app and the file know, everyth
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from tailslide_core.circuit import State
-from tailslide_core.outcomes import LATENCY_BOUNDS_MS
 from tailslide_core.ramp import FULL
 from tailslide_runtime.bucket_watch import WatchStatus
 from tailslide_runtime.exposition import exposition, new_registry
@@ -53,19 +52,6 @@ class Metrics:
             [0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01],
         )
         self.registry.register(self.answer_seconds)
-        self.proxied = Counter(
-            "tailslide_sidecar_proxied_calls",
-            "Calls sent on, by route, side (feature, fallback, upstream or none) and how they ended",
-            ["route", "side", "result"],
-            registry=self.registry,
-        )
-        self.latency = Histogram(
-            "tailslide_sidecar_proxied_call_seconds",
-            "Time that upstreams took to answer in whole, without what their clients took",
-            ["side"],
-            buckets=[bound / 1000 for bound in LATENCY_BOUNDS_MS],
-            registry=self.registry,
-        )
         self.refused_values = Counter(
             "tailslide_sidecar_refused_values",
             "Values of a bucket that could not be understood; the last good one stayed",

@@ -20,9 +20,12 @@ from tailslide_sidecar.config_file import (
     NatsUrl,
     RedisUrl,
     SocketMode,
+    Stamp,
     read_config_file,
+    stamp_of,
 )
-from tailslide_sidecar.routes import Route
+from tailslide_sidecar.proxy.limits import ProxyOptions
+from tailslide_sidecar.proxy.routes import ForwardHost, Route
 
 DEFAULT_NATS_URL = "nats://127.0.0.1:4222"
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379"
@@ -30,6 +33,7 @@ DEFAULT_FLAGS_LISTEN = ListenAddress("127.0.0.1", 4141)
 DEFAULT_PROXY_LISTEN = ListenAddress("127.0.0.1", 4140)
 DEFAULT_FLUSH_INTERVAL_MS = 100
 DEFAULT_STALE_AFTER_MS = 30_000
+DEFAULT_PROXY_OPTIONS = ProxyOptions()
 
 
 class Environment(BaseModel):
@@ -75,14 +79,32 @@ class Settings:
     flush_interval_ms: int = DEFAULT_FLUSH_INTERVAL_MS
     """How often outcomes are written to Redis, in milliseconds."""
     routes: tuple[Route, ...] = ()
+    forward_allow: tuple[ForwardHost, ...] = ()
+    """Where requests in absolute form may go to without a route."""
+    proxy: ProxyOptions = DEFAULT_PROXY_OPTIONS
+    config_path: Path | None = None
+    """The file that all this comes from, as far as it does; it can be read again with `load_again`."""
+    config_stamp: Stamp | None = field(default=None, compare=False)
+    """What the file was like just before it was read."""
+    environment: Environment = field(default=Environment(), repr=False, compare=False)
+    """What the environment said at the start."""
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
 
 
 def load_config(config_path: Path | None, environ: Mapping[str, str]) -> Settings:
     """Read the file, if there is one, and the environment; raise `StartError` that names what is wrong."""
+    return _load(config_path, _read_environment(environ))
+
+
+def load_again(settings: Settings) -> Settings:
+    """Read the file of these settings as it is now, under the environment of the start; raise `StartError` likewise."""
+    return _load(settings.config_path, settings.environment)
+
+
+def _load(config_path: Path | None, environment: Environment) -> Settings:
+    stamp = None if config_path is None else stamp_of(config_path)
     file = ConfigFile() if config_path is None else read_config_file(config_path)
-    environment = _read_environment(environ)
     app = environment.app or file.app
     if app is None:
         where = "" if config_path is None else f", or `app:` in {config_path}"
@@ -101,6 +123,11 @@ def load_config(config_path: Path | None, environ: Mapping[str, str]) -> Setting
         stale_after_ms=environment.stale_after_ms or file.stale_after_ms or DEFAULT_STALE_AFTER_MS,
         flush_interval_ms=environment.flush_interval_ms or file.flush_interval_ms or DEFAULT_FLUSH_INTERVAL_MS,
         routes=tuple(route.read() for route in file.routes),
+        forward_allow=tuple(file.forward_allow),
+        proxy=file.proxy_options(),
+        config_path=config_path,
+        config_stamp=stamp,
+        environment=environment,
         log_level=environment.log_level,
         log_format=environment.log_format,
     )

@@ -8,8 +8,9 @@ from tailslide_runtime.jetstream import LinkStatus
 from tailslide_runtime.settings import ListenAddress
 from tailslide_sidecar.flag_store import FlagStore
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
+from tailslide_sidecar.proxy.routes import flags_of
 from tailslide_sidecar.readiness import Readiness
-from tailslide_sidecar.routes import flags_of
+from tailslide_sidecar.reload import RouteReloader
 from tailslide_sidecar.settings import Settings
 
 
@@ -25,6 +26,7 @@ class Status:
         link: LinkStatus,
         watches: Mapping[str, WatchStatus],
         redis_connected: Callable[[], bool],
+        reloader: RouteReloader,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -33,6 +35,7 @@ class Status:
         self._link = link
         self._watches = watches
         self._redis_connected = redis_connected
+        self._reloader = reloader
         self._version = version("tailslide-platform")
         self.flags_listen: ListenAddress = settings.flags_listen
         self.proxy_listen: ListenAddress = settings.proxy_listen
@@ -40,6 +43,8 @@ class Status:
     def report(self) -> Mapping[str, object]:
         """Return it as JSON has it."""
         readiness = self._readiness()
+        reloader = self._reloader
+        routes = reloader.current.routes
         return {
             "version": self._version,
             "app": self._settings.app,
@@ -65,9 +70,11 @@ class Status:
                     "upstream": str(route.upstream),
                     "problem": self._problem(None if route.switch is None else route.switch.flag),
                 }
-                for route in self._settings.routes
+                for route in routes
             ],
-            "unknown_flags": sorted(flag for flag in flags_of(self._settings.routes) if self._problem(flag)),
+            "routes_loaded_at_ms": round(reloader.loaded_at * 1000),
+            "routes_problem": reloader.last_error,
+            "unknown_flags": sorted(flag for flag in flags_of(routes) if self._problem(flag)),
             "outcomes_waiting": self._buffer.waiting,
             "outcomes_dropped": self._buffer.dropped,
         }

@@ -15,7 +15,7 @@ from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, app_keys
 from tailslide_runtime.bucket_watch import Listing, WatchStatus, watch_bucket
 from tailslide_runtime.jetstream import Link
 from tailslide_sidecar.flag_store import Applied, FlagStore
-from tailslide_sidecar.routes import Route, flags_of
+from tailslide_sidecar.proxy.routes import Route, flags_of
 
 log = structlog.get_logger()
 
@@ -56,6 +56,11 @@ class Watcher:
     def silent_for_s(self) -> float:
         """Return for how long, in seconds, NATS has said nothing of one of the buckets."""
         return max(watch.silent_for_s() for watch in self.watches.values())
+
+    def use(self, routes: Sequence[Route]) -> None:
+        """Look after the flags of other routes."""
+        self._route_flags = flags_of(routes)
+        self._warn_of_unknown_flags()
 
     async def run(self) -> None:
         """Watch until cancelled."""

@@ -1,5 +1,7 @@
 """Every mistake in the file is one sentence with the path of the field."""
 
+from dataclasses import fields
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -7,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tailslide_runtime.errors import StartError
-from tailslide_sidecar.config_file import read_config_file
+from tailslide_sidecar.config_file import LimitsPart, read_config_file, stamp_of
+from tailslide_sidecar.proxy.limits import ProxyLimits, ProxyOptions
+from tailslide_sidecar.proxy.routes import ForwardHost
 
-FLAGGED = "flag: f, feature: 'http://a:1', fallback: 'http://b:1'"
+NETWORK_RULE = "expected an address or a network like 10.0.0.0/8"
+FORWARD_RULE = "expected host, host:port, *.suffix or *.suffix:port, never all hosts"
 KEY_RULE = "expected 1 to 63 characters of a-z, 0-9, '-' and '_', the first a letter or a digit"
-URL_RULE = "expected http://host:port or https://host:port without a path"
 
 
 def refusal(path: Path, text: str) -> str:
@@ -37,52 +41,31 @@ def refusal(path: Path, text: str) -> str:
         ("nats: {url: 'http://x'}", "nats.url: expected a URL like nats://host:port"),
         ("redis: {}", "redis.url: a value is required"),
         ("routes: 5", "routes: expected a valid list, got 5"),
+        ("routes: [{upstream: 'http://a', max_calls: 0}]", "routes[0].max_calls: expected greater than or equal to 1, "
+         "got 0"),
+        ("a: 2026-13-01", "expected YAML, but month must be in 1..12"),
+        ("a: " + "[" * 3_000, "expected settings, but they are nested too deeply"),
+        ("trusted_peers: 10.0.0.0/8", "trusted_peers: expected a valid list, got '10.0.0.0/8'"),
+        ("trusted_peers: ['::1', 10.0.0.1/8]", f"trusted_peers[1]: {NETWORK_RULE}, got '10.0.0.1/8'"),
+        ("trusted_peers: [7]", f"trusted_peers[0]: {NETWORK_RULE}, got 7"),
+        ("forward_allow: ['*']", f"forward_allow[0]: {FORWARD_RULE}, got '*'"),
+        ("forward_allow: ['*:80']", f"forward_allow[0]: {FORWARD_RULE}, got '*:80'"),
+        ("forward_allow: ['a.*']", f"forward_allow[0]: {FORWARD_RULE}, got 'a.*'"),
+        ("forward_allow: ['a:0']", f"forward_allow[0]: {FORWARD_RULE}, got 'a:0'"),
+        ("forward_allow: ['a:65536']", f"forward_allow[0]: {FORWARD_RULE}, got 'a:65536'"),
+        ("forward_allow: ['http://a']", f"forward_allow[0]: {FORWARD_RULE}, got 'http://a'"),
+        ("forward_allow: ['::1']", f"forward_allow[0]: {FORWARD_RULE}, got '::1'"),
+        ("forward_allow: ['[:::]']", f"forward_allow[0]: {FORWARD_RULE}, got '[:::]'"),
+        ("answer_header: 1", "answer_header: expected a valid boolean, got 1"),
+        ("access_log: {sample_percent: 101}", "access_log.sample_percent: expected less than or equal to 100, got 101"),
+        ("access_log: {sample: 1}", "access_log.sample: unknown field"),
+        ("limits: {max_headers: 1}", "limits.max_headers: expected greater than or equal to 10, got 1"),
+        ("limits: {drain_ms: null}", "limits.drain_ms: expected a valid integer, got None"),
+        ("limits: {max_conections: 5}", "limits.max_conections: unknown field"),
         (
-            f"routes: [{{match: {{methods: [GET, 5]}}, {FLAGGED}}}]",
-            "routes[0].match.methods[1]: expected one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE, got 5",
+            "limits: {max_connections: 10, max_connections_per_peer: 11}",
+            "limits: expected a max_connections_per_peer of at most max_connections (10), got 11",
         ),
-        (
-            f"routes: [{{match: {{methods: []}}, {FLAGGED}}}]",
-            "routes[0].match.methods: expected at least one method, got none; leave the field out for all",
-        ),
-        (
-            f"routes: [{{match: {{host: 'a:80'}}, {FLAGGED}}}]",
-            "routes[0].match.host: expected a host name without a port, *.suffix or *, got 'a:80'",
-        ),
-        (
-            f"routes: [{{match: {{path_prefix: a}}, {FLAGGED}}}]",
-            "routes[0].match.path_prefix: expected a path like /checkout, got 'a'",
-        ),
-        ("routes: [{upstream: 'http://a/x'}]", f"routes[0].upstream: {URL_RULE}, got 'http://a/x'"),
-        ("routes: [{upstream: 'ftp://a'}]", f"routes[0].upstream: {URL_RULE}, got 'ftp://a'"),
-        ("routes: [{upstream: 'http://a:99999'}]", f"routes[0].upstream: {URL_RULE}, got 'http://a:99999'"),
-        (
-            "routes: [{flag: f}]",
-            "routes[0]: expected either upstream, or flag with feature and fallback, but there is no feature and no "
-            "fallback",
-        ),
-        ("routes: [{}]", "routes[0]: expected either upstream, or flag with feature and fallback, but there is no "
-         "upstream and no flag"),
-        (
-            f"routes: [{{upstream: 'http://a', {FLAGGED}}}]",
-            "routes[0]: expected either upstream, or flag with feature and fallback, got upstream and fallback",
-        ),
-        (
-            "routes: [{flag: f, feature: 'http://a', fallback: {status: 99}}]",
-            "routes[0].fallback.status: expected greater than or equal to 200, got 99",
-        ),
-        ("routes: [{flag: f, feature: 'http://a', fallback: 5}]", f"routes[0].fallback: {URL_RULE}, got 5"),
-        (
-            f"routes: [{{{FLAGGED}, targeting_key: {{header: a, cookie: b}}}}]",
-            "routes[0].targeting_key: expected exactly one of header, cookie and query, with a name",
-        ),
-        (
-            f"routes: [{{{FLAGGED}, attributes: {{c: {{query: 'a b'}}}}}}]",
-            "routes[0].attributes.c.query: expected a name without spaces, got 'a b'",
-        ),
-        (f"routes: [{{{FLAGGED}, retry_on_fallback: yes}}]", "routes[0].retry_on_fallback: expected 'never' or "
-         "'idempotent', got True"),
-        (f"routes: [{{{FLAGGED}, timeout_ms: 0}}]", "routes[0].timeout_ms: expected greater than or equal to 1, got 0"),
     ],
 )  # fmt: skip # pairs of a mistake and its sentence
 def test_a_mistake_is_named(tmp_path: Path, text: str, sentence: str) -> None:
@@ -115,3 +98,53 @@ def test_any_text_is_read_or_refused_in_a_sentence(tmp_path_factory: pytest.Temp
     path = tmp_path_factory.getbasetemp() / "any.yaml"
     path.write_bytes(text.encode("utf-8", "replace"))
     assert "\n" not in outcome(path)
+
+
+def test_the_proxy_s_settings(tmp_path: Path) -> None:
+    path = tmp_path / "sidecar.yaml"
+    path.write_text(
+        """
+        trusted_peers: [10.0.0.0/8, "fd00::/8", 192.168.0.7]
+        forward_allow: [Pay.example, pay.example:8443, "*.inner", "[::1]:81"]
+        answer_header: false
+        access_log: {sample_percent: 25, failures: false}
+        limits: {max_headers: 50, max_connections_per_peer: 20, drain_ms: 0}
+        """
+    )
+    file = read_config_file(path)
+    assert file.proxy_options() == ProxyOptions(
+        ProxyLimits(max_headers=50, max_connections_per_peer=20, drain_ms=0),
+        (ip_network("10.0.0.0/8"), ip_network("fd00::/8"), ip_network("192.168.0.7/32")),
+        answer_header=False,
+        access_log_sample=0.25,
+        access_log_failures=False,
+    )
+    assert file.forward_allow == [
+        ForwardHost("pay.example"),
+        ForwardHost("pay.example", 8443),
+        ForwardHost("*.inner"),
+        ForwardHost("::1", 81),
+    ]
+
+
+def test_an_empty_file_leaves_the_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "sidecar.yaml"
+    path.write_text("")
+    assert read_config_file(path).proxy_options() == ProxyOptions()
+
+
+def test_each_limit_can_be_written() -> None:
+    assert list(LimitsPart.model_fields) == [field.name for field in fields(ProxyLimits)]
+
+
+def test_a_stamp_tells_contents_apart(tmp_path: Path) -> None:
+    path, other, link = tmp_path / "a", tmp_path / "b", tmp_path / "link"
+    assert stamp_of(path) is None
+    path.write_text("same")
+    other.write_text("same")
+    link.symlink_to(path)
+    before = stamp_of(link)
+    assert before == stamp_of(path) is not None
+    link.unlink()
+    link.symlink_to(other)
+    assert stamp_of(link) != before

@@ -1,14 +1,24 @@
 """The environment goes over the file, the file over the defaults."""
 
+import re
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import BaseModel
 
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.settings import ListenAddress
-from tailslide_sidecar.routes import FixedAnswer, Match, Route, Source, SourceKind, Switch, Upstream
-from tailslide_sidecar.settings import Settings, load_config
+from tailslide_sidecar.config_file import ConfigFile
+from tailslide_sidecar.proxy.limits import ProxyLimits, ProxyOptions
+from tailslide_sidecar.proxy.routes import Address, FixedAnswer, ForwardHost, Match, Route, Side, Switch, Timeouts
+from tailslide_sidecar.proxy.sources import Source, SourceKind
+from tailslide_sidecar.route_file import AnswerPart, RoutePart, SourcePart
+from tailslide_sidecar.settings import Environment, Settings, load_again, load_config
 
+REFERENCE = Path(__file__).parents[2] / "docs" / "sidecar.md"
 FULL = """
 app: checkout
 nats: {url: "nats://n:4222"}
@@ -17,6 +27,8 @@ snapshot: /var/lib/tailslide/checkout.json
 flags_listen: 127.0.0.1:5141
 proxy_listen: unix:/run/proxy.sock
 flush_interval_ms: 50
+answer_header: false
+forward_allow: [pay.example]
 routes:
   - match: {host: "*.Example", path_prefix: /checkout, methods: [GET, post]}
     flag: new-checkout
@@ -52,8 +64,8 @@ def test_a_whole_file(tmp_path: Path) -> None:
     assert settings.flush_interval_ms == 50
     assert settings.routes == (
         Route(
-            Match("*.example", "/checkout", frozenset({"GET", "POST"})),
-            Upstream("http", "127.0.0.1", 9002),
+            Match("*.example", "/checkout", None, frozenset({"GET", "POST"})),
+            Side((Address("http", "127.0.0.1", 9002),)),
             Switch(
                 "new-checkout",
                 FixedAnswer(503, "…"),
@@ -61,10 +73,13 @@ def test_a_whole_file(tmp_path: Path) -> None:
                 (("country", Source(SourceKind.COOKIE, "c")),),
                 retries_on_fallback=True,
             ),
-            2000,
+            Timeouts(first_byte_ms=2000),
         ),
-        Route(Match(), Upstream("https", "inner", 443), None, 30_000),
+        Route(Match(), Side((Address("https", "inner", 443),))),
     )
+    assert settings.proxy == ProxyOptions(answer_header=False)
+    assert settings.forward_allow == (ForwardHost("pay.example"),)
+    assert settings.config_path == tmp_path / "sidecar.yaml"
 
 
 def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
@@ -120,3 +135,54 @@ def test_the_missing_app_names_the_file_too(tmp_path: Path) -> None:
     path = written(tmp_path, "")
     with pytest.raises(StartError, match=rf"TAILSLIDE_APP: a value is required, .*, or `app:` in {path}$"):
         load_config(path, {})
+
+
+def test_the_file_is_read_again_under_the_environment_of_the_start(tmp_path: Path) -> None:
+    path = written(tmp_path, FULL)
+    started = load_config(path, {"TAILSLIDE_FLUSH_INTERVAL_MS": "70", "TAILSLIDE_SDK_KEY": "key"})
+    assert load_again(started) == started
+    written(tmp_path, "{app: shop, flush_interval_ms: 80}")
+    again = load_again(started)
+    assert (again.app, again.flush_interval_ms, again.sdk_key, again.routes) == ("shop", 70, "key", ())
+    assert again.config_stamp != started.config_stamp
+    written(tmp_path, "app: [")
+    with pytest.raises(StartError, match="expected YAML"):
+        load_again(started)
+
+
+TOLD_AS_ONE = {SourcePart, AnswerPart, RoutePart}
+"""Parts that are told where they are used, or in a table of their own."""
+
+
+def fields_below(model: type[BaseModel], path: str = "") -> Iterator[str]:
+    """Return the names of all fields of the file as its reference writes them."""
+    for name, described in model.model_fields.items():
+        kinds = [kind for kind in (described.annotation, *get_args(described.annotation)) if isinstance(kind, type)]
+        parts = [kind for kind in kinds if issubclass(kind, BaseModel) and kind not in TOLD_AS_ONE]
+        if not parts:
+            yield f"{path}{name}"
+        for part in parts:
+            yield from fields_below(part, f"{path}{name}.")
+
+
+def test_the_reference_names_every_field_and_variable() -> None:
+    rows = re.findall(r"^\| (`.+?) \|", REFERENCE.read_text(), re.MULTILINE)
+    told = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    fields = {*fields_below(ConfigFile), *fields_below(RoutePart)}
+    assert len(fields) > 40
+    assert fields - told == set()
+    assert {f"TAILSLIDE_{name.upper()}" for name in Environment.model_fields} - told == set()
+
+
+@pytest.mark.parametrize("part", ["limits", "timeouts"])
+def test_the_reference_tells_the_defaults(part: str) -> None:
+    defaults = asdict(ProxyLimits() if part == "limits" else Timeouts())
+    rows = dict(re.findall(rf"^\| `{part}\.(\w+)` \| (\S+) \|", REFERENCE.read_text(), re.MULTILINE))
+    assert rows == {name: "none" if value is None else str(value) for name, value in defaults.items()}
+
+
+def test_the_examples_of_the_reference_are_valid(tmp_path: Path) -> None:
+    examples = re.findall(r"```yaml\n(.*?)```", REFERENCE.read_text(), re.DOTALL)
+    assert len(examples) == 5
+    for example in examples:
+        assert load_config(written(tmp_path, example), {}).routes

@@ -1,0 +1,348 @@
+"""One connection of a client: requests come in one after another, and are answered in that order.
+
+What a request is, `requests` says; what becomes of it is `exchange`'s. Here is what belongs to the connection: requests
+that came too early, back-pressure, time limits of the client, and an end at which no answer is lost.
+"""
+
+import asyncio
+import socket
+import struct
+from collections import deque
+from typing import TYPE_CHECKING, cast
+
+from tailslide_sidecar.proxy.exchange import Exchange, Phase
+from tailslide_sidecar.proxy.forwarding import Origin, own_answer
+from tailslide_sidecar.proxy.messages import End
+from tailslide_sidecar.proxy.refusals import SLOW_BODY, SLOW_HEAD, TOO_MANY_CONNECTIONS, Refusal
+from tailslide_sidecar.proxy.requests import Event, Leftover, RequestHead, RequestReader
+
+if TYPE_CHECKING:  # each knows the other
+    from tailslide_sidecar.proxy.listener import ProxyListener
+
+WRITE_HIGH_BYTES = 262_144
+BACKLOG_BYTES = 65_536
+"""How much of requests that came too early is kept before the client is held back."""
+LINGER_S = 2.0
+"""How long a client may go on sending after its last answer, so that it gets to read that (RFC 9112 §9.6)."""
+_RESET = struct.pack("ii", 1, 0)
+
+
+class ClientConnection(asyncio.Protocol):
+    """A client, until it is gone."""
+
+    __slots__ = (
+        "_backlog",
+        "_backlog_bytes",
+        "_exchange",
+        "_held_back",
+        "_leftover",
+        "_lingers",
+        "_peer",
+        "_reader",
+        "_reading_paused",
+        "_running",
+        "_since_s",
+        "_transport",
+        "_tunnel",
+        "_unsent",
+        "closes",
+        "listener",
+        "origin",
+        "writing_paused",
+    )
+
+    def __init__(self, listener: "ProxyListener") -> None:
+        self.listener = listener
+        self.origin = Origin(None, trusted=False)
+        self.closes = False
+        """Whether the answer that is being sent is the last."""
+        self.writing_paused = False
+        self._transport: asyncio.Transport | None = None
+        self._peer: str | None = None
+        self._reader = RequestReader(listener.limits)
+        self._exchange: Exchange | None = None
+        self._backlog: deque[Event] = deque()
+        self._backlog_bytes = 0
+        self._leftover: Leftover | None = None
+        self._tunnel = False
+        self._held_back = False
+        self._reading_paused = False
+        self._lingers = False
+        self._running = False
+        self._since_s = listener.now_s
+        self._unsent = 0
+
+    # The transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, unless there are too many."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
+        self._transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
+        peer = transport.get_extra_info("peername")
+        self._peer = peer[0] if isinstance(peer, tuple) else None
+        self.origin = Origin(self._peer, trusted=self.listener.options.is_trusted(self._peer))
+        if not self.listener.opened(self, self._peer):
+            self._refuse(TOO_MANY_CONNECTIONS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._transport = None
+        self.listener.gone(self, self._peer)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.client_gone()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come."""
+        self._since_s = self.listener.now_s
+        if self._tunnel:
+            if self._exchange is not None:
+                self._exchange.tunnelled_up(data)
+        elif self._leftover is not None:
+            self._leftover.data += data
+            self._hold_early()
+        elif not self._lingers:
+            self._take(self._reader.feed(data))
+
+    def pause_writing(self) -> None:
+        """The client takes no more."""
+        self.writing_paused = True
+        if self._exchange is not None:
+            self._exchange.client_paused()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self.writing_paused = False
+        if self._exchange is not None:
+            self._exchange.client_resumed()
+        else:
+            self._go_on()
+
+    # Requests
+
+    def _take(self, events: list[Event]) -> None:
+        """Let the exchange have what belongs to it; what comes too early waits."""
+        backlog = self._backlog
+        for event in events:
+            if backlog or not self._handle(event):
+                backlog.append(event)
+                if event.__class__ is bytes:
+                    self._backlog_bytes += len(event)  # type: ignore[arg-type] # as asked for by its class
+        exchange = self._exchange
+        if exchange is not None and exchange.phase is Phase.NEW and not self._running:
+            self._running = True
+            exchange.launch()
+            self._running = False
+            self._go_on()
+        elif backlog:
+            self._go_on()
+
+    def _handle(self, event: Event) -> bool:
+        """Carry out an event; say whether it is its turn."""
+        exchange = self._exchange
+        kind = event.__class__
+        if kind is RequestHead:
+            if exchange is not None or self.writing_paused or self._lingers:
+                return False
+            head: RequestHead = event  # type: ignore[assignment] # as asked for by its class
+            if head.absolute and self.listener.is_own(head.authority):
+                head.absolute = False
+            self._exchange = Exchange(self, head)
+        elif kind is bytes:
+            if exchange is not None:
+                exchange.request_body(event)  # type: ignore[arg-type] # as above
+        elif kind is End:
+            if exchange is not None:
+                exchange.request_end(event.trailers)  # type: ignore[union-attr] # as above
+        elif kind is Leftover:
+            return self._take_leftover(event)  # type: ignore[arg-type] # as above
+        else:
+            assert isinstance(event, Refusal)
+            if exchange is None:
+                self.listener.accounts.refused += 1
+                self._refuse(event)
+            elif exchange.request_complete:
+                return False
+            else:
+                exchange.client_failed(event)
+        return True
+
+    def _take_leftover(self, leftover: Leftover) -> bool:
+        exchange = self._exchange
+        if exchange is not None and exchange.head.upgrade:
+            self._leftover = leftover  # what it is, the answer says
+            return True
+        if exchange is not None:
+            return False
+        if leftover.data:
+            # Nobody asked the upstream to switch: these are requests like all others.
+            self._backlog.extendleft(reversed(self._reader.feed(leftover.data)))
+        return True
+
+    def _go_on(self) -> None:
+        """Begin with what came too early, as long as each is answered at once."""
+        if self._running:
+            return
+        self._running = True
+        backlog = self._backlog
+        while True:
+            while backlog and not self._lingers:
+                event = backlog.popleft()
+                if not self._handle(event):
+                    backlog.appendleft(event)
+                    break
+                if event.__class__ is bytes:
+                    self._backlog_bytes -= len(event)  # type: ignore[arg-type] # as asked for by its class
+            exchange = self._exchange
+            if exchange is None or exchange.phase is not Phase.NEW:
+                break
+            exchange.launch()
+            if self._exchange is not None:
+                break
+        self._running = False
+        self._hold_early()
+
+    def exchange_done(self) -> None:
+        """The answer is sent: on to the next request, or to the end."""
+        exchange, self._exchange = self._exchange, None
+        self._since_s = self.listener.now_s
+        if self.closes:
+            if exchange is not None and exchange.request_complete and not self._backlog:
+                self.close()
+            else:
+                self._linger()
+            return
+        leftover, self._leftover = self._leftover, None
+        if leftover is not None:
+            # The upstream would not switch: what came behind are requests.
+            self._take(self._reader.feed(leftover.data))
+        elif self._backlog:
+            self._go_on()
+        elif self.listener.closing:
+            self.close()
+
+    def open_tunnel(self) -> None:
+        """From here on bytes are handed on as they come."""
+        self._tunnel = True
+        leftover, self._leftover = self._leftover, None
+        if leftover is not None and leftover.data and self._exchange is not None:
+            self._exchange.tunnelled_up(leftover.data)
+        self._hold_early()
+
+    # Back-pressure
+
+    def hold_back(self, held_back: bool) -> None:
+        """Take no more from the client for now, or take it again."""
+        if held_back is not self._held_back:
+            self._held_back = held_back
+            self._set_reading()
+
+    def _hold_early(self) -> None:
+        if self._reading_paused or self._backlog_bytes > BACKLOG_BYTES or self._backlog or self._leftover is not None:
+            self._set_reading()
+
+    def _set_reading(self) -> None:
+        early = self._backlog_bytes if self._leftover is None else len(self._leftover.data)
+        paused = not self._lingers and (self._held_back or early > BACKLOG_BYTES or len(self._backlog) > 1_000)
+        transport = self._transport
+        if paused is self._reading_paused or transport is None or transport.is_closing():
+            return
+        self._reading_paused = paused
+        if paused:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
+
+    # Answers
+
+    def write(self, data: bytes) -> None:
+        """Send."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def write_own(self, status: int, body: bytes, headers: bytes, request: RequestHead | None) -> None:
+        """Send an answer of our own."""
+        self.write(own_answer(status, body, headers, self.listener.date_line, request=request, closes=self.closes))
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answer what is no request, and end."""
+        self.closes = True
+        self.write_own(refusal.status, refusal.body(), refusal.block(), None)
+        self._linger()
+
+    # The end
+
+    def _linger(self) -> None:
+        """End in a way that the client gets to read its answer: a reset would take that away from it."""
+        self._lingers = True
+        self._backlog.clear()
+        self._backlog_bytes = 0
+        self._leftover = None
+        self._since_s = self.listener.now_s
+        self._set_reading()
+        if self._transport is not None and self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def break_off(self, *, tells_end: bool) -> None:
+        """End in a way that the client notices that its answer is not whole.
+
+        Where the answer's framing does not tell its end, the connection is reset.
+        """
+        self._exchange = None
+        transport = self._transport
+        if transport is None:
+            return
+        if not tells_end:
+            client_socket = transport.get_extra_info("socket")
+            client_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            transport.abort()
+        else:
+            transport.close()
+
+    def close(self) -> None:
+        """End when all is sent."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End now."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def close_when_idle(self) -> None:
+        """End now if nothing is under way, else with the answer."""
+        if self._exchange is None and not self._reader.has_begun and not self._lingers:
+            self.close()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is under way."""
+        return self._exchange is not None
+
+    def end_if_late(self, now_s: float) -> None:
+        """End what takes too long, as far as it is the client who does."""
+        transport, limits = self._transport, self.listener.limits
+        if transport is None or self._tunnel:
+            return
+        waited_s = now_s - self._since_s
+        if self._lingers:
+            if waited_s > LINGER_S:
+                self.abort()
+        elif self.writing_paused:
+            self._end_if_unread(transport, now_s)
+        elif self._exchange is not None:
+            if self._exchange.waits_for_body and waited_s * 1000 > limits.body_timeout_ms:
+                self._exchange.client_failed(SLOW_BODY)
+        elif self._reader.has_begun:
+            if waited_s * 1000 > limits.head_timeout_ms:
+                self._refuse(SLOW_HEAD)
+        elif waited_s * 1000 > limits.idle_timeout_ms:
+            self.close()
+
+    def _end_if_unread(self, transport: asyncio.Transport, now_s: float) -> None:
+        """Give up a client that takes nothing of its answer for too long."""
+        unsent = transport.get_write_buffer_size()
+        if unsent != self._unsent:
+            self._unsent, self._since_s = unsent, now_s
+        elif (now_s - self._since_s) * 1000 > self.listener.limits.body_timeout_ms:
+            self.abort()

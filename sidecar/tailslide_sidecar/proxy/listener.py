@@ -1,0 +1,217 @@
+"""What all connections of the proxy share: routes, limits, the clock, the upstreams, and an orderly end."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from email.utils import formatdate
+
+import structlog
+
+from tailslide_runtime.descriptors import connections_for
+from tailslide_runtime.settings import ListenAddress
+from tailslide_sidecar.calls import Calls
+from tailslide_sidecar.proxy.access_log import AccessLog
+from tailslide_sidecar.proxy.accounts import Accounts, RouteAccount
+from tailslide_sidecar.proxy.client_connection import ClientConnection
+from tailslide_sidecar.proxy.deadlines import TICK_S, Deadlines
+from tailslide_sidecar.proxy.exchange import Exchange
+from tailslide_sidecar.proxy.limits import ProxyLimits, ProxyOptions
+from tailslide_sidecar.proxy.pool import Pool, Server
+from tailslide_sidecar.proxy.routes import Route, RouteTable, Side
+
+log = structlog.get_logger()
+
+SWEEP_S = 1.0
+
+
+class ProxyListener:
+    """Makes a protocol for each connection; `run` keeps the time."""
+
+    def __init__(
+        self,
+        table: RouteTable,
+        calls: Calls,
+        accounts: Accounts,
+        options: ProxyOptions,
+        *,
+        descriptors: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`descriptors` are how many files the process may have open; `clock` gives Unix time for the Date header."""
+        loop = asyncio.get_running_loop()
+        self.table = table
+        self.calls = calls
+        self.accounts = accounts
+        self.options = options
+        self.limits: ProxyLimits = options.limits
+        self.time: Callable[[], float] = loop.time
+        self.now_s = loop.time()
+        """The loop's time at the last look: less than a tick ago while calls are watched, else less than a second."""
+        self.date_line = b""
+        self.pool = Pool(loop.time)
+        self.closing = False
+        """Whether each answer is the last of its connection."""
+        self._max_connections = _as_many_as_fit(options.limits, descriptors)
+        self._clock = clock
+        self._loop = loop
+        self._log = AccessLog(options)
+        self._connections: set[ClientConnection] = set()
+        self._per_peer: Counter[str] = Counter()
+        self._deadlines: Deadlines[Exchange] = Deadlines(self.now_s)
+        self._ticking: asyncio.TimerHandle | None = None
+        self._accounts: dict[int, tuple[Route, RouteAccount]] = {}
+        self._servers: dict[int, tuple[Side, tuple[Server, ...]]] = {}
+        self._turn = 0
+        self._own: frozenset[bytes] = frozenset()
+        self._empty = asyncio.Event()
+        self.refresh()
+
+    def protocol(self) -> asyncio.Protocol:
+        """Return the protocol of a new connection."""
+        return ClientConnection(self)
+
+    def listens_on(self, address: ListenAddress) -> None:
+        """Know the names under which clients speak of this proxy itself."""
+        if address.path is None:
+            names = {address.host, "localhost", "127.0.0.1", "[::1]"}
+            self._own = frozenset(f"{name}:{address.port}".encode() for name in names)
+
+    def is_own(self, authority: bytes) -> bool:
+        """Whether a request in absolute form is for this proxy itself."""
+        return authority.lower() in self._own
+
+    # Routes
+
+    def change(self, table: RouteTable, options: ProxyOptions) -> None:
+        """Send what comes from now on by other routes; calls under way go on as they began. Limits stay."""
+        self.table = table
+        self.options = options
+        self._log = AccessLog(options)
+        self._accounts.clear()
+        self._servers.clear()
+
+    def account(self, route: Route) -> RouteAccount:
+        """Return the account of a route."""
+        known = self._accounts.get(id(route))
+        if known is None:
+            if len(self._accounts) > 10_000:
+                self._accounts.clear()
+            # The route is kept with it, so that no other gets its identity.
+            known = self._accounts[id(route)] = (route, self.accounts.route(route.label))
+        return known[1]
+
+    def servers(self, side: Side) -> tuple[Server, ...]:
+        """Return the servers of a side of a route."""
+        known = self._servers.get(id(side))
+        if known is None:
+            if len(self._servers) > 10_000:
+                self._servers.clear()
+            known = self._servers[id(side)] = (side, tuple(self.pool.server(address) for address in side.addresses))
+        return known[1]
+
+    def turn(self) -> int:
+        """Return another number with each call, to begin a choice at."""
+        self._turn += 1
+        return self._turn
+
+    # Connections
+
+    def opened(self, connection: ClientConnection, peer: str | None) -> bool:
+        """Keep an eye on a connection; say whether it may stay."""
+        self._connections.add(connection)
+        accounts, limits = self.accounts, self.limits
+        accounts.accepted += 1
+        accounts.connections += 1
+        per_peer = limits.max_connections_per_peer
+        if peer is not None and per_peer is not None:
+            self._per_peer[peer] += 1
+        if accounts.connections > self._max_connections or (
+            peer is not None and per_peer is not None and self._per_peer[peer] > per_peer
+        ):
+            accounts.turned_away += 1
+            return False
+        return True
+
+    def gone(self, connection: ClientConnection, peer: str | None) -> None:
+        """Forget a connection."""
+        self._connections.discard(connection)
+        self.accounts.connections -= 1
+        if peer is not None and self.limits.max_connections_per_peer is not None:
+            self._per_peer[peer] -= 1
+            if not self._per_peer[peer]:
+                del self._per_peer[peer]
+        if self.closing and not self._connections:
+            self._empty.set()
+
+    def ended(self, exchange: Exchange) -> None:
+        """Tell of a call that has ended."""
+        self._log.ended(exchange)
+
+    # Time
+
+    def watch(self, exchange: Exchange, now_s: float) -> None:
+        """Call `exchange.overdue` when its deadline has passed."""
+        self._deadlines.watch(exchange, now_s)
+        if self._ticking is None:
+            self._ticking = self._loop.call_later(TICK_S, self._tick)
+
+    def forget(self, exchange: Exchange) -> None:
+        """Watch a call no longer."""
+        self._deadlines.forget(exchange)
+
+    def _tick(self) -> None:
+        self.now_s = now_s = self._loop.time()
+        for exchange in self._deadlines.due(now_s):
+            exchange.overdue()
+        self._ticking = self._loop.call_later(TICK_S, self._tick) if self._deadlines.watched else None
+
+    def refresh(self) -> None:
+        """Let answers carry the present second."""
+        self.now_s = self._loop.time()
+        self.date_line = b"\r\nDate: " + formatdate(self._clock(), usegmt=True).encode()
+
+    async def run(self) -> None:
+        """Keep the date, and end what takes too long, until cancelled."""
+        while True:
+            self.refresh()
+            self.pool.sweep(self.now_s)
+            for connection in list(self._connections):
+                connection.end_if_late(self.now_s)
+            # The date has to change with the second, not a second after the last look.
+            await asyncio.sleep(SWEEP_S - self._clock() % SWEEP_S)
+
+    # The end
+
+    def close(self) -> None:
+        """End idle connections at once, and the others with their answer."""
+        self.closing = True
+        if not self._connections:
+            self._empty.set()
+        for connection in list(self._connections):
+            connection.close_when_idle()
+
+    async def drained(self, timeout_s: float) -> None:
+        """Wait until calls that had begun have ended, or end them when that takes too long; then let go of upstreams."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._empty.wait()
+        except TimeoutError:
+            for connection in list(self._connections):
+                connection.abort()
+        await self.pool.close()
+        if self._ticking is not None:
+            self._ticking.cancel()
+            self._ticking = None
+
+
+def _as_many_as_fit(limits: ProxyLimits, descriptors: int) -> int:
+    fitting = connections_for(descriptors)
+    if fitting < limits.max_connections:
+        log.warning(
+            "there are too few file descriptors for limits.max_connections; raise the limit of open files (ulimit -n)",
+            max_connections=limits.max_connections,
+            descriptors=descriptors,
+            connections=fitting,
+        )
+    return min(limits.max_connections, fitting)

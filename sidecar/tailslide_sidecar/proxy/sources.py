@@ -1,0 +1,166 @@
+"""Whom a request speaks for: the targeting key and the attributes, from headers, cookies, the query or a token. Pure.
+
+A claim of a JSON Web Token is read and nothing more: neither signature nor expiry is looked at, so it may say who gets
+which side, and must never say who is let in. That is for the upstream to check, which gets the token as it came.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
+
+import orjson
+
+from tailslide_core.conditions import text_of
+from tailslide_core.evaluation import Context
+
+if TYPE_CHECKING:  # `routes` holds sources; the other way round, only their types are needed
+    from tailslide_sidecar.proxy.routes import Request, Switch
+
+
+class SourceKind(StrEnum):
+    """Where in a request a value is looked for."""
+
+    HEADER = "header"
+    COOKIE = "cookie"
+    QUERY = "query"
+    JWT_CLAIM = "jwt_claim"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A value of the request: a header (its name in lower case), a cookie, a query parameter, or a claim of a token.
+
+    Of several, the first. `token` is the header or the cookie that a claim's token is in; None is the usual
+    `Authorization: Bearer …`. Raises `ValueError` when made of parts that do not fit.
+    """
+
+    kind: SourceKind
+    name: str
+    token: "Source | None" = None
+
+    def __post_init__(self) -> None:
+        if self.kind is SourceKind.HEADER and self.name != self.name.lower():
+            raise ValueError(f"expected the name of a header in lower case, got {self.name!r}")
+        if self.token is not None and (
+            self.kind is not SourceKind.JWT_CLAIM or self.token.kind not in {SourceKind.HEADER, SourceKind.COOKIE}
+        ):
+            raise ValueError("expected a token in a header or in a cookie, for a claim alone")
+
+
+_NO_ONE = Context()
+_AUTHORIZATION = Source(SourceKind.HEADER, "authorization")
+_MAX_TOKEN = 16_384
+"""Longer ones are not tokens that anybody sends, and would only cost time."""
+
+
+def context_of(switch: "Switch", request: "Request") -> Context:
+    """Return the user whom a request speaks for; what the request does not say is left out.
+
+    Without a targeting key, that of the cookie for the anonymous counts, if it came.
+    """
+    source = switch.targeting_key
+    if source is None:
+        key = None
+    elif source.kind is SourceKind.HEADER:
+        key = request.get(source.name)
+        if key is not None and not key.isascii():
+            key = _as_utf8(key)
+    else:
+        key = text_of(_value(source, request))
+    if not key and switch.anonymous_cookie is not None:
+        key = _cookie(switch.anonymous_cookie, request) or key
+    if not switch.attributes:
+        return _NO_ONE if key is None else Context(key)
+    attributes: dict[str, object] = {}
+    for name, source in switch.attributes:
+        value = _value(source, request)
+        if value is not None:
+            attributes[name] = value
+    return Context(key, attributes)
+
+
+def _value(source: Source, request: "Request") -> str | int | float | None:
+    match source.kind:
+        case SourceKind.HEADER:
+            text = request.get(source.name)
+            return None if text is None else _as_utf8(text)
+        case SourceKind.COOKIE:
+            return _cookie(source.name, request)
+        case SourceKind.QUERY:
+            return _parameter(source.name, request.query)
+        case SourceKind.JWT_CLAIM:
+            return _claim(source, request)
+
+
+def _as_utf8(text: str) -> str:
+    """Return what bytes that were read as Latin-1 say in UTF-8, if they do: a user is the same in every listener."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeError:
+        return text
+
+
+def _cookie(name: str, request: "Request") -> str | None:
+    header = request.get("cookie")
+    if header is None or name not in header:
+        return None
+    return next((_as_utf8(value) for found, value in _cookies(header) if found == name), None)
+
+
+def _cookies(header: str) -> Iterator[tuple[str, str]]:
+    """Take a Cookie header apart as RFC 6265 §4.2.1 writes it; what is no pair is skipped, as browsers' servers do."""
+    for part in header.split(";"):
+        name, equals, value = part.partition("=")
+        if equals:
+            value = value.strip()
+            if len(value) > 1 and value[0] == value[-1] == '"':
+                value = value[1:-1]
+            yield name.strip(), value
+
+
+def _parameter(name: str, query: str) -> str | None:
+    """Return the first parameter of a name, as forms write it; what is not UTF-8 is read with U+FFFD in its place."""
+    for part in _as_utf8(query).split("&"):
+        found, _, value = part.partition("=")
+        if part and (found == name or _decoded(found) == name):
+            return _decoded(value)
+    return None
+
+
+def _decoded(text: str) -> str:
+    return unquote_plus(text) if "%" in text or "+" in text else text
+
+
+def _claim(source: Source, request: "Request") -> str | int | float | None:
+    carrier = source.token or _AUTHORIZATION
+    sent = request.get(carrier.name) if carrier.kind is SourceKind.HEADER else _cookie(carrier.name, request)
+    if sent is None or len(sent) > _MAX_TOKEN:
+        return None
+    scheme, space, credentials = sent.strip().partition(" ")
+    if space and scheme.lower() == "bearer":
+        token = credentials.strip()
+    elif carrier is _AUTHORIZATION:
+        return None
+    else:
+        token = sent
+    value = _claims(token).get(source.name)
+    return value if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+
+
+def _claims(token: str) -> dict[str, object]:
+    """Return the claims of a signed token (RFC 7519 §3, RFC 7515 §3.1); none of what is no such token."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return {}
+    try:
+        payload = base64.b64decode(parts[1] + "=" * (-len(parts[1]) % 4), altchars=b"-_", validate=True)
+        claims = orjson.loads(payload)
+    except (binascii.Error, ValueError):  # orjson's error is a ValueError, and so is text that is not ASCII
+        return {}
+    return claims if isinstance(claims, dict) else {}

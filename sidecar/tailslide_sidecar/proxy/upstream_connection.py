@@ -1,0 +1,144 @@
+"""One connection to an upstream, for one call after another."""
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+from tailslide_sidecar.proxy.responses import ResponseReader
+
+if TYPE_CHECKING:  # each knows the other
+    from tailslide_sidecar.proxy.exchange import Exchange
+    from tailslide_sidecar.proxy.pool import Server
+
+WRITE_HIGH_BYTES = 262_144
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """Hands what comes to the exchange that has the connection; without one, nothing may come."""
+
+    __slots__ = (
+        "_reader",
+        "_transport",
+        "exchange",
+        "idle_until_s",
+        "is_tunnel",
+        "keeps_alive_s",
+        "reading_paused",
+        "server",
+        "uses",
+        "writing_paused",
+    )
+
+    def __init__(self, server: "Server") -> None:
+        self.server = server
+        self.exchange: Exchange | None = None
+        self.uses = 0
+        """How many calls it has had, with the present one."""
+        self.idle_until_s = 0.0
+        self.keeps_alive_s = float("inf")
+        """How long the upstream says that it keeps an idle connection; one second less than that."""
+        self.is_tunnel = False
+        self.reading_paused = False
+        self.writing_paused = False
+        self._transport: asyncio.Transport | None = None
+        self._reader = ResponseReader()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be written to."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def can_be_used_again(self) -> bool:
+        """Whether nothing but answers has come on it."""
+        return self.is_open and not self._reader.broken
+
+    @property
+    def was_silent(self) -> bool:
+        """Whether nothing has come since the request was sent."""
+        return self._reader.is_silent
+
+    def begin(self, exchange: "Exchange", method: str) -> None:
+        """Belong to a call."""
+        self.exchange = exchange
+        self.uses += 1
+        self._reader.expect(method)
+
+    def write(self, data: bytes) -> None:
+        """Send."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def pause_reading(self) -> None:
+        """Take no more, for as long as the client takes no more."""
+        if not self.reading_paused and self._transport is not None:
+            self.reading_paused = True
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Go on."""
+        if self.reading_paused and self._transport is not None:
+            self.reading_paused = False
+            self._transport.resume_reading()
+
+    def release(self) -> None:
+        """Belong to no call, and wait for the next one."""
+        self.exchange = None
+        # Nobody would ever read the end of a paused one, nor the answer to its next call.
+        self.resume_reading()
+        self.server.put_back(self)
+
+    def drop(self) -> None:
+        """Belong to no call, and end: at once, since what else would come is of no use, or behind what is left to send."""
+        self.exchange = None
+        if self._transport is not None:
+            if self.is_tunnel:
+                self._transport.close()
+            else:
+                self._transport.abort()
+
+    def close(self) -> None:
+        """End when all is sent."""
+        if self._transport is not None:
+            self._transport.close()
+
+    # The transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
+        self._transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
+        self.server.open += 1
+
+    def data_received(self, data: bytes) -> None:
+        """Hand on what has come."""
+        exchange = self.exchange
+        if exchange is None:
+            self.close()  # an answer to nothing, or the farewell of a server that has had enough
+        elif self.is_tunnel:
+            exchange.tunnelled_down(data)
+        else:
+            exchange.answered(self._reader.feed(data), len(data))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._transport = None
+        exchange = self.exchange
+        self.server.lost(self)
+        if exchange is None:
+            return
+        if exc is None and not self.is_tunnel:
+            exchange.answered(self._reader.ended(), 0)
+        if self.exchange is exchange:
+            exchange.upstream_lost()
+
+    def pause_writing(self) -> None:
+        """Take no more from the client."""
+        self.writing_paused = True
+        if self.exchange is not None:
+            self.exchange.upstream_paused()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self.writing_paused = False
+        if self.exchange is not None:
+            self.exchange.upstream_resumed()

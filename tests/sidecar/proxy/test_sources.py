@@ -1,0 +1,175 @@
+"""What a request says of its user."""
+
+import base64
+import json
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from proxy_requests import PlainRequest
+
+from tailslide_core.evaluation import Context
+from tailslide_sidecar.proxy.routes import FixedAnswer, Switch
+from tailslide_sidecar.proxy.sources import Source, SourceKind, context_of
+
+USER = Source(SourceKind.HEADER, "x-user-id")
+SUBJECT = Source(SourceKind.JWT_CLAIM, "sub")
+
+
+def switch(targeting_key: Source | None, **attributes: Source) -> Switch:
+    return Switch("f", FixedAnswer(503), targeting_key, tuple(attributes.items()))
+
+
+def encoded(part: bytes) -> str:
+    return base64.urlsafe_b64encode(part).rstrip(b"=").decode()
+
+
+def token(claims: object) -> str:
+    return f"{encoded(b'{}')}.{encoded(json.dumps(claims).encode())}.c2ln"
+
+
+def bearer(claims: object) -> PlainRequest:
+    return PlainRequest(fields=[("authorization", f"Bearer {token(claims)}")])
+
+
+def test_the_user_is_taken_from_headers_cookies_and_query() -> None:
+    asked = switch(
+        Source(SourceKind.COOKIE, "uid"),
+        country=Source(SourceKind.HEADER, "x-country"),
+        plan=Source(SourceKind.QUERY, "plan"),
+        missing=Source(SourceKind.QUERY, "other"),
+    )
+    request = PlainRequest(
+        query="x=1&plan=pro%20max&plan=second&empty=",
+        fields=[("cookie", 'a=b; uid="u 1"; uid=second; junk'), ("x-country", "DE")],
+    )
+    assert context_of(asked, request) == Context("u 1", {"country": "DE", "plan": "pro max"})
+
+
+def test_what_is_not_there_is_left_out() -> None:
+    assert context_of(switch(USER), PlainRequest()) == Context(None, {})
+    assert context_of(switch(None), PlainRequest(fields=[("x-user-id", "u")])) == Context(None, {})
+    assert context_of(switch(Source(SourceKind.QUERY, "u")), PlainRequest(query="u=")) == Context("", {})
+    assert context_of(switch(Source(SourceKind.QUERY, "u")), PlainRequest(query="v=u")) == Context(None, {})
+    assert context_of(switch(Source(SourceKind.COOKIE, "u")), PlainRequest()) == Context(None, {})
+    assert context_of(switch(None, a=USER), PlainRequest()) == Context(None, {})
+
+
+@pytest.mark.parametrize("name", ["jürgen", "日本", "😀"])
+def test_a_user_is_the_same_however_the_name_comes(name: str) -> None:
+    sent = name.encode().decode("latin-1")
+    for asked, request in (
+        (USER, PlainRequest(fields=[("x-user-id", sent)])),
+        (Source(SourceKind.COOKIE, "u"), PlainRequest(fields=[("cookie", f"u={sent}")])),
+        (Source(SourceKind.QUERY, "u"), PlainRequest(query=f"u={sent}")),
+        (SUBJECT, bearer({"sub": name})),
+    ):
+        assert context_of(switch(asked), request).targeting_key == name
+        assert context_of(switch(None, name=asked), request).attributes == {"name": name}
+
+
+def test_what_is_no_utf_8_is_read_as_latin_1() -> None:
+    assert context_of(switch(USER), PlainRequest(fields=[("x-user-id", "j\xfcrgen")])).targeting_key == "jürgen"
+
+
+@given(st.dictionaries(st.text("abcxyz_-", min_size=1), st.text("abc123=%", min_size=1), min_size=1))
+def test_a_cookie_comes_back_as_it_was_written(cookies: dict[str, str]) -> None:
+    request = PlainRequest(fields=[("cookie", "; ".join(f"{name}={value}" for name, value in cookies.items()))])
+    for name, value in cookies.items():
+        assert context_of(switch(Source(SourceKind.COOKIE, name)), request).targeting_key == value
+
+
+@given(st.text("ab=&+%26c3bc\xfc", max_size=30), st.sampled_from(["a", "b", "ab", "a b", "&"]))
+def test_a_query_is_read_as_forms_write_it(query: str, name: str) -> None:
+    text = query.encode("latin-1")
+    try:
+        read = text.decode()
+    except UnicodeDecodeError:
+        read = query
+    expected = next((v for n, v in parse_qsl(read, keep_blank_values=True, errors="replace") if n == name), None)
+    assert context_of(switch(Source(SourceKind.QUERY, name)), PlainRequest(query=query)).targeting_key == expected
+
+
+def test_a_claim_is_read_from_where_it_is_said_to_be() -> None:
+    in_cookie = Source(SourceKind.JWT_CLAIM, "sub", Source(SourceKind.COOKIE, "session"))
+    in_header = Source(SourceKind.JWT_CLAIM, "sub", Source(SourceKind.HEADER, "x-token"))
+    claims = token({"sub": "u1"})
+    assert context_of(switch(SUBJECT), bearer({"sub": "u1"})).targeting_key == "u1"
+    assert context_of(switch(SUBJECT), PlainRequest(fields=[("authorization", f"bearer  {claims}")])) == Context("u1")
+    assert context_of(switch(SUBJECT), PlainRequest(fields=[("authorization", claims)])) == Context()
+    assert context_of(switch(SUBJECT), PlainRequest(fields=[("authorization", f"Basic {claims}")])) == Context()
+    assert context_of(switch(in_cookie), PlainRequest(fields=[("cookie", f"session={claims}")])) == Context("u1")
+    assert context_of(switch(in_cookie), bearer({"sub": "u1"})) == Context()
+    assert context_of(switch(in_header), PlainRequest(fields=[("x-token", claims)])) == Context("u1")
+    assert context_of(switch(in_header), PlainRequest(fields=[("x-token", f"Bearer {claims}")])) == Context("u1")
+
+
+@pytest.mark.parametrize(
+    ("claim", "key", "attribute"),
+    [
+        ("u1", "u1", "u1"),
+        ("", "", ""),
+        (7, "7", 7),
+        (7.0, "7", 7.0),
+        (7.5, "7.5", 7.5),
+        (True, None, None),
+        (None, None, None),
+        (["u1"], None, None),
+        ({"id": "u1"}, None, None),
+    ],
+)
+def test_claims_are_text_or_numbers(claim: object, key: str | None, attribute: object) -> None:
+    request = bearer({"sub": claim})
+    assert context_of(switch(SUBJECT), request).targeting_key == key
+    assert context_of(switch(None, user=SUBJECT), request).attributes.get("user") == attribute
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "",
+        "a.b",
+        "a.b.c.d",
+        f"a.{encoded(b'[1]')}.c",
+        f"a.{encoded(b'{')}.c",
+        f"a.{encoded(bytes([0xFF]))}.c",
+        "a.!!!.c",
+        "a.ü.c",
+        f"a.{encoded(b'[' * 9_000)}.c",
+        f"a.{encoded(b' ' * 20_000 + json.dumps({'sub': 'u1'}).encode())}.c",
+    ],
+)
+def test_a_bad_token_is_as_good_as_none(bad: str) -> None:
+    assert context_of(switch(SUBJECT), PlainRequest(fields=[("authorization", f"Bearer {bad}")])) == Context()
+
+
+def test_the_cookie_for_the_anonymous_stands_in_for_a_missing_key() -> None:
+    asked = Switch("f", FixedAnswer(503), USER, anonymous_cookie="tailslide_id")
+    cookie = ("cookie", "tailslide_id=anon-1")
+    assert context_of(asked, PlainRequest(fields=[cookie])) == Context("anon-1")
+    assert context_of(asked, PlainRequest(fields=[cookie, ("x-user-id", "")])) == Context("anon-1")
+    assert context_of(asked, PlainRequest(fields=[cookie, ("x-user-id", "u1")])) == Context("u1")
+    assert context_of(asked, PlainRequest()) == Context()
+    assert context_of(switch(USER), PlainRequest(fields=[cookie])) == Context()
+
+
+@given(st.text(st.characters(max_codepoint=255)), st.text(st.characters(max_codepoint=255)))
+def test_no_request_breaks_the_reading_of_it(field: str, query: str) -> None:
+    asked = switch(
+        Source(SourceKind.COOKIE, "u"),
+        q=Source(SourceKind.QUERY, "q"),
+        claim=SUBJECT,
+        other=Source(SourceKind.JWT_CLAIM, "s", Source(SourceKind.HEADER, "x")),
+    )
+    names = ("cookie", "authorization", "x")
+    context_of(asked, PlainRequest(query=query, fields=[(name, field) for name in names]))
+    context_of(asked, PlainRequest(query=query, fields=[("authorization", f"Bearer a.{field}.b")]))
+
+
+def test_sources_that_make_no_sense_cannot_be_made() -> None:
+    with pytest.raises(ValueError, match="lower case"):
+        Source(SourceKind.HEADER, "X-User")
+    for kind, carrier in ((SourceKind.COOKIE, USER), (SourceKind.JWT_CLAIM, Source(SourceKind.QUERY, "t"))):
+        with pytest.raises(ValueError, match="expected a token"):
+            Source(kind, "x", carrier)
