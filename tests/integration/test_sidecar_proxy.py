@@ -94,10 +94,11 @@ async def test_heads_go_on_as_they_are(bench: Bench) -> None:
             b"X-Mine: 1\r\nX-Forwarded-For: 9.9.9.9\r\nX-Name: \xe9\r\nCookie: a=b\r\n\r\n",
         )
 
-    request_line, *headers = seen[0].decode().split("\r\n")
+    request_line, *headers = seen[0].decode("latin-1").split("\r\n")
     assert request_line == "GET //a/../b%2f%7E;x?q=%20+&z=? HTTP/1.1"
     assert sorted(header.lower() for header in headers if header) == [
         "cookie: a=b",
+        "forwarded: for=127.0.0.1;host=\"shop.example\";proto=http",
         "host: shop.example",
         "via: 1.1 tailslide",
         "x-forwarded-for: 9.9.9.9, 127.0.0.1",
@@ -115,6 +116,7 @@ async def test_heads_go_on_as_they_are(bench: Bench) -> None:
         "Content-Length: 3",
         "Set-Cookie: a=1",
         "Set-Cookie: b=2",
+        "Via: 1.1 tailslide",
     ]
 
 
@@ -244,7 +246,7 @@ async def test_a_client_that_expects_100_continue_gets_it(bench: Bench) -> None:
             writer.write(b"body")
             received = await reader.read()
     assert received.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert received.endswith(b"body False")
+    assert received.endswith(b"body True")
 
 
 async def test_a_refused_upstream_needs_no_body(bench: Bench) -> None:
@@ -401,7 +403,8 @@ async def test_a_failed_call_is_answered_by_the_fallback(bench: Bench, client: a
             ("GET", "/a", None, 200),
             ("DELETE", "/a", None, 200),
             ("POST", "/a", None, 500),
-            ("PUT", "/a", b"body", 500),
+            ("PUT", "/a", b"body", 200),
+            ("PUT", "/a", bytes(100_000), 500),
             ("GET", "/b", None, 200),
             ("PUT", "/b", b"body", 200),
             ("POST", "/b", b"body", 502),
@@ -410,7 +413,7 @@ async def test_a_failed_call_is_answered_by_the_fallback(bench: Bench, client: a
                 await got.read()
                 assert (method, path, got.status) == (method, path, status)
                 assert ("answered_by=fallback" in got.headers["x-tailslide"]) == (status == 200)
-        await bench.until_counted(failure=7, success=0)
+        await bench.until_counted(failure=8, success=0)
 
 
 async def test_a_put_whose_connection_breaks_is_not_sent_again_in_part(
@@ -450,10 +453,10 @@ async def test_an_early_answer_ends_the_upload(bench: Bench) -> None:
             writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab")
             head = await reader.readuntil(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 413 ")
-            assert await reader.readexactly(2) == b"no"
-            writer.write(b"cdeGET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-            assert (await reader.read()).startswith(b"HTTP/1.1 413 ")
-    assert "readany" not in sidecar.log()
+            # What the client goes on with may be the rest of its body or another request: nobody can tell.
+            assert b"\r\nConnection: close\r\n" in head
+            writer.write(b"cde")
+            assert await reader.read() == b"no"
 
 
 async def test_a_call_that_outlives_its_circuit_is_not_counted(bench: Bench, client: aiohttp.ClientSession) -> None:
