@@ -54,6 +54,8 @@ class Verdict:
 
     active: bool
     marker: str
+    block: bytes
+    """The header that says so, as a line that begins with CR LF."""
     terms: Terms | None
     """None where the feature is not called."""
 
@@ -78,7 +80,7 @@ class Calls:
         held = self._store.held(switch.flag)
         if held is None:
             self._counts.unknown += 1
-            return Verdict(False, describe(switch.flag, False, Reason.FLAG_NOT_FOUND, None), None)
+            return _verdict(describe(switch.flag, False, Reason.FLAG_NOT_FOUND, None), None)
         key, attributes = context_of(switch, request)
         decision = decide(held.ruleset, held.effective, key or anonymous_key, attributes)
         self._counts.add(switch.flag, decision)
@@ -91,11 +93,11 @@ class Calls:
         state = None if held.effective is None else held.effective.state
         marker = describe(flag, decision.active, decision.reason, state)
         if not decision.active:
-            return Verdict(False, marker, None)
+            return _verdict(marker, None)
         # A flag without a circuit is counted by the usual settings.
         circuit = held.ruleset.circuit or _DEFAULTS
         terms = Terms(flag, held, self._store.trips(flag), circuit.failure_statuses, circuit.slow_call_ms)
-        return Verdict(True, marker, terms)
+        return _verdict(marker, terms)
 
     def end(self, terms: Terms, end: CallEnd, status: int | None, latency_ms: float) -> None:
         """Count a call; not when it says nothing of the feature, nor when its circuit has opened since it began."""
@@ -122,3 +124,7 @@ class Calls:
             self._stale()
             return False
         return True
+
+
+def _verdict(marker: str, terms: Terms | None) -> Verdict:
+    return Verdict(terms is not None, marker, f"\r\n{OUTCOME_HEADER}: {marker}".encode("ascii"), terms)

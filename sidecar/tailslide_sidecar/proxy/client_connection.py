@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from tailslide_sidecar.proxy.exchange import Exchange, Phase
 from tailslide_sidecar.proxy.forwarding import Origin, own_answer
-from tailslide_sidecar.proxy.messages import End
+from tailslide_sidecar.proxy.messages import END, End
 from tailslide_sidecar.proxy.refusals import SLOW_BODY, SLOW_HEAD, TOO_MANY_CONNECTIONS, Refusal
 from tailslide_sidecar.proxy.requests import Event, Leftover, RequestHead, RequestReader
 
@@ -34,7 +34,6 @@ class ClientConnection(asyncio.Protocol):
         "_backlog",
         "_backlog_bytes",
         "_exchange",
-        "_held_back",
         "_leftover",
         "_lingers",
         "_peer",
@@ -46,6 +45,7 @@ class ClientConnection(asyncio.Protocol):
         "_tunnel",
         "_unsent",
         "closes",
+        "held_back",
         "listener",
         "origin",
         "writing_paused",
@@ -57,6 +57,8 @@ class ClientConnection(asyncio.Protocol):
         self.closes = False
         """Whether the answer that is being sent is the last."""
         self.writing_paused = False
+        self.held_back = False
+        """Whether the exchange takes no more of the request for now."""
         self._transport: asyncio.Transport | None = None
         self._peer: str | None = None
         self._reader = RequestReader(listener.limits)
@@ -65,7 +67,6 @@ class ClientConnection(asyncio.Protocol):
         self._backlog_bytes = 0
         self._leftover: Leftover | None = None
         self._tunnel = False
-        self._held_back = False
         self._reading_paused = False
         self._lingers = False
         self._running = False
@@ -98,11 +99,29 @@ class ClientConnection(asyncio.Protocol):
         if self._tunnel:
             if self._exchange is not None:
                 self._exchange.tunnelled_up(data)
-        elif self._leftover is not None:
+            return
+        if self._leftover is not None:
             self._leftover.data += data
             self._hold_early()
-        elif not self._lingers:
-            self._take(self._reader.feed(data))
+            return
+        if self._lingers:
+            return
+        events = self._reader.feed(data)
+        if self._exchange is None and not self._backlog and len(events) == 2 and not self.writing_paused:
+            head, end = events
+            if head.__class__ is RequestHead and end is END:
+                # One whole request without a body, as nearly all are.
+                self._exchange = exchange = Exchange(self, self._own_in_origin_form(head))  # type: ignore[arg-type] # as asked for by its class
+                exchange.request_complete = True
+                exchange.launch()
+                return
+        self._take(events)
+
+    def _own_in_origin_form(self, head: RequestHead) -> RequestHead:
+        """Return a head whose target is not absolute if it names this proxy itself."""
+        if head.absolute and self.listener.is_own(head.authority):
+            head.absolute = False
+        return head
 
     def pause_writing(self) -> None:
         """The client takes no more."""
@@ -144,10 +163,7 @@ class ClientConnection(asyncio.Protocol):
         if kind is RequestHead:
             if exchange is not None or self.writing_paused or self._lingers:
                 return False
-            head: RequestHead = event  # type: ignore[assignment] # as asked for by its class
-            if head.absolute and self.listener.is_own(head.authority):
-                head.absolute = False
-            self._exchange = Exchange(self, head)
+            self._exchange = Exchange(self, self._own_in_origin_form(event))  # type: ignore[arg-type] # as asked for by its class
         elif kind is bytes:
             if exchange is not None:
                 exchange.request_body(event)  # type: ignore[arg-type] # as above
@@ -233,8 +249,8 @@ class ClientConnection(asyncio.Protocol):
 
     def hold_back(self, held_back: bool) -> None:
         """Take no more from the client for now, or take it again."""
-        if held_back is not self._held_back:
-            self._held_back = held_back
+        if held_back is not self.held_back:
+            self.held_back = held_back
             self._set_reading()
 
     def _hold_early(self) -> None:
@@ -243,7 +259,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _set_reading(self) -> None:
         early = self._backlog_bytes if self._leftover is None else len(self._leftover.data)
-        paused = not self._lingers and (self._held_back or early > BACKLOG_BYTES or len(self._backlog) > 1_000)
+        paused = not self._lingers and (self.held_back or early > BACKLOG_BYTES or len(self._backlog) > 1_000)
         transport = self._transport
         if paused is self._reading_paused or transport is None or transport.is_closing():
             return

@@ -1,7 +1,7 @@
 """Header fields by what an intermediary has to do about them (RFC 9110 §7.6). Pure.
 
-The fields of a head are kept as one block of bytes, each line beginning with CR LF: nearly all of it goes on as it came,
-and the few lines that are special are cut out of it. Names are compared without case.
+The fields of a head are kept as one block of bytes, each line beginning with CR LF: nearly all of it goes on as it
+came, and the few lines that are special are cut out of it. Names are compared without case.
 """
 
 import re

@@ -12,17 +12,21 @@ from tailslide_runtime.descriptors import connections_for
 from tailslide_runtime.settings import ListenAddress
 from tailslide_sidecar.calls import Calls
 from tailslide_sidecar.proxy.access_log import AccessLog
-from tailslide_sidecar.proxy.accounts import Accounts, RouteAccount
+from tailslide_sidecar.proxy.accounts import Accounts
+from tailslide_sidecar.proxy.active_route import ActiveRoute
 from tailslide_sidecar.proxy.client_connection import ClientConnection
-from tailslide_sidecar.proxy.deadlines import TICK_S, Deadlines
 from tailslide_sidecar.proxy.exchange import Exchange
 from tailslide_sidecar.proxy.limits import ProxyLimits, ProxyOptions
-from tailslide_sidecar.proxy.pool import Pool, Server
-from tailslide_sidecar.proxy.routes import Route, RouteTable, Side
+from tailslide_sidecar.proxy.pool import Pool
+from tailslide_sidecar.proxy.routes import Route, RouteTable
 
 log = structlog.get_logger()
 
 SWEEP_S = 1.0
+TICK_S = 0.02
+"""How late a timeout may be noticed; more with thousands of calls at a time, whose deadlines are all looked at."""
+_TICK_PER_CALL_S = 0.00002
+_MANY_ROUTES = 10_000
 
 
 class ProxyListener:
@@ -50,6 +54,8 @@ class ProxyListener:
         """The loop's time at the last look: less than a tick ago while calls are watched, else less than a second."""
         self.date_line = b""
         self.pool = Pool(loop.time)
+        self.in_use: dict[int, ActiveRoute] = {}
+        """Routes that calls have taken, by the identity of the route."""
         self.closing = False
         """Whether each answer is the last of its connection."""
         self._max_connections = _as_many_as_fit(options.limits, descriptors)
@@ -58,10 +64,8 @@ class ProxyListener:
         self._log = AccessLog(options)
         self._connections: set[ClientConnection] = set()
         self._per_peer: Counter[str] = Counter()
-        self._deadlines: Deadlines[Exchange] = Deadlines(self.now_s)
+        self._running: set[Exchange] = set()
         self._ticking: asyncio.TimerHandle | None = None
-        self._accounts: dict[int, tuple[Route, RouteAccount]] = {}
-        self._servers: dict[int, tuple[Side, tuple[Server, ...]]] = {}
         self._turn = 0
         self._own: frozenset[bytes] = frozenset()
         self._empty = asyncio.Event()
@@ -88,27 +92,15 @@ class ProxyListener:
         self.table = table
         self.options = options
         self._log = AccessLog(options)
-        self._accounts.clear()
-        self._servers.clear()
+        self.in_use.clear()
 
-    def account(self, route: Route) -> RouteAccount:
-        """Return the account of a route."""
-        known = self._accounts.get(id(route))
-        if known is None:
-            if len(self._accounts) > 10_000:
-                self._accounts.clear()
-            # The route is kept with it, so that no other gets its identity.
-            known = self._accounts[id(route)] = (route, self.accounts.route(route.label))
-        return known[1]
-
-    def servers(self, side: Side) -> tuple[Server, ...]:
-        """Return the servers of a side of a route."""
-        known = self._servers.get(id(side))
-        if known is None:
-            if len(self._servers) > 10_000:
-                self._servers.clear()
-            known = self._servers[id(side)] = (side, tuple(self.pool.server(address) for address in side.addresses))
-        return known[1]
+    def use(self, route: Route) -> ActiveRoute:
+        """Return a route as it is in use."""
+        if len(self.in_use) > _MANY_ROUTES:
+            self.in_use.clear()  # hosts that are forwarded to come and go
+        # The route is kept with it, so that no other gets its identity.
+        active = self.in_use[id(route)] = ActiveRoute(route, self.accounts.route(route.label), self.pool)
+        return active
 
     def turn(self) -> int:
         """Return another number with each call, to begin a choice at."""
@@ -144,27 +136,28 @@ class ProxyListener:
         if self.closing and not self._connections:
             self._empty.set()
 
-    def ended(self, exchange: Exchange) -> None:
-        """Tell of a call that has ended."""
-        self._log.ended(exchange)
+    # Calls
 
-    # Time
-
-    def watch(self, exchange: Exchange, now_s: float) -> None:
-        """Call `exchange.overdue` when its deadline has passed."""
-        self._deadlines.watch(exchange, now_s)
+    def begin(self, exchange: Exchange) -> None:
+        """Watch the deadline of a call."""
+        self._running.add(exchange)
         if self._ticking is None:
+            self.now_s = self._loop.time()
             self._ticking = self._loop.call_later(TICK_S, self._tick)
 
-    def forget(self, exchange: Exchange) -> None:
-        """Watch a call no longer."""
-        self._deadlines.forget(exchange)
+    def ended(self, exchange: Exchange) -> None:
+        """Watch a call no longer, and tell of it."""
+        self._running.discard(exchange)
+        self._log.ended(exchange)
 
     def _tick(self) -> None:
+        # A look at every call is cheaper than a timer for each: hardly one of them is ever late.
         self.now_s = now_s = self._loop.time()
-        for exchange in self._deadlines.due(now_s):
-            exchange.overdue()
-        self._ticking = self._loop.call_later(TICK_S, self._tick) if self._deadlines.watched else None
+        for exchange in [exchange for exchange in self._running if exchange.deadline_s <= now_s]:
+            if exchange.deadline_s <= now_s:  # not if ending another one has moved it
+                exchange.overdue()
+        tick_s = max(TICK_S, len(self._running) * _TICK_PER_CALL_S)
+        self._ticking = self._loop.call_later(tick_s, self._tick) if self._running else None
 
     def refresh(self) -> None:
         """Let answers carry the present second."""
@@ -192,7 +185,7 @@ class ProxyListener:
             connection.close_when_idle()
 
     async def drained(self, timeout_s: float) -> None:
-        """Wait until calls that had begun have ended, or end them when that takes too long; then let go of upstreams."""
+        """Wait until calls that had begun have ended, or end them when that takes too long; let go of upstreams."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._empty.wait()

@@ -1,7 +1,7 @@
 """Connections to upstreams: kept alive between calls, made when there is none, closed when nobody needs them.
 
-Which server gets a call is `balancing`; what is sent and what comes back is `exchange`'s. Fails open in no way: without a
-connection the call has failed, and its exchange says so.
+Which server gets a call is `balancing`; what is sent and what comes back is `exchange`'s. Without a connection the call
+has failed, and its exchange says so.
 """
 
 import asyncio

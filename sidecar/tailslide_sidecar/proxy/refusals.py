@@ -48,6 +48,7 @@ def bad_request(message: str) -> Refusal:
 BODY_TOO_LARGE = "BODY_TOO_LARGE"
 SLOW_HEAD = Refusal(408, "REQUEST_TIMEOUT", "the request did not come in whole in time", closes=True)
 SLOW_BODY = Refusal(408, "REQUEST_TIMEOUT", "nothing more came of the request's body for too long", closes=True)
+SLOW_CLIENT = Refusal(408, "REQUEST_TIMEOUT", "the client took all of the time that the call may take", closes=True)
 TOO_MANY_CONNECTIONS = Refusal(
     503,
     "TOO_MANY_CONNECTIONS",

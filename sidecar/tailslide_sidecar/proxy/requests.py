@@ -1,8 +1,8 @@
 """Requests as a client sends them: bytes in, heads, bodies and refusals out. Pure.
 
 A plain head is read by one regular expression, which knows the grammar of RFC 9112 and takes nothing that is in doubt;
-its body, if any, is counted. Everything else, such as chunks, goes through llhttp, strictly: white space before a colon,
-folded lines, bare CR or LF, NUL, two framings or two lengths are errors. What a head means is read in one place for
+its body, if any, is counted. Everything else, such as chunks, goes through llhttp, strictly: white space before a
+colon, folded lines, bare CR or LF, NUL, two framings or two lengths are errors. What a head means is read in one place for
 both: the target's form, the host, versions, limits (RFC 9112 §3, §6; RFC 9110 §7.2).
 """
 
@@ -111,9 +111,12 @@ class RequestReader:
         self._target = b""
         self._fields: list[tuple[bytes, bytes]] = []
         self._fed = 0
+        self._without_body = 0
+        """How much has come behind a head since the last of its body: sizes of chunks, extensions, trailers."""
         self._left = 0
         """What is left of a body that is counted."""
         self._is_last = False
+        self._upgrades = False
         self._parsing = False
         """Whether llhttp is amid a message."""
 
@@ -191,24 +194,40 @@ class RequestReader:
         in_head = not self._parsing or self._fed > 0
         if in_head:
             self._fed += len(data)
+        else:
+            self._without_body += len(data)
         self._parsing = True
-        parser = self._parser
-        if parser is None:
-            parser = self._parser = httptools.HttpRequestParser(self)
         try:
-            parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            # From here on it may be anything; whoever goes on with HTTP feeds it again.
-            self._parser = None
-            self._parsing = False
-            events.append(Leftover(data[upgrade.args[0] :]))
+            rest = self._feed_llhttp(data)
+            while rest and not self._upgrades:
+                # A change of protocols that llhttp has seen and that is none (h2c): requests follow, as ever.
+                rest = self._feed_llhttp(rest)
+            if rest is not None and self._upgrades:
+                # From here on it may be anything; whoever goes on with HTTP feeds it again.
+                events.append(Leftover(rest))
         except httptools.HttpParserCallbackError as error:
             raise error.__context__ or error from None  # a defect of ours, never the client's
         except httptools.HttpParserError as error:
             self._refuse(_refusal_of(error))
-        if self._fed > self._limits.max_header_bytes + self._limits.max_target_bytes:
+        limits = self._limits
+        if max(self._fed, self._without_body) > limits.max_header_bytes + limits.max_target_bytes:
             self._refuse(self._too_large())
         return events
+
+    def _feed_llhttp(self, data: bytes) -> bytes | None:
+        """Let llhttp read; return what is left where it stops for a change of protocols, None if it does not."""
+        parser = self._parser
+        if parser is None:
+            parser = self._parser = httptools.HttpRequestParser(self)
+            # Whether a request is the last one, `read_head` says; llhttp would take Proxy-Connection for Connection.
+            parser.set_dangerous_leniencies(lenient_keep_alive=True)
+        try:
+            parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._parser = None
+            self._parsing = False
+            return data[upgrade.args[0] :]
+        return None
 
     # What llhttp calls
 
@@ -255,9 +274,11 @@ class RequestReader:
         else:
             self._events.append(read)
             self._is_last = not read.keeps_alive
+            self._upgrades = bool(read.upgrade)
 
     def on_body(self, data: bytes) -> None:
         """Take a part of the body."""
+        self._without_body = 0
         if not self._ended:
             self._events.append(data)
 
@@ -267,6 +288,7 @@ class RequestReader:
             self._events.append(End(trailer_lines(self._fields)) if self._fields else END)
             self._ended = self._is_last
         self._fields = []
+        self._without_body = 0
         self._parsing = False
 
     def _refuse(self, refusal: Refusal) -> None:

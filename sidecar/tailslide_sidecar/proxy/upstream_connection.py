@@ -49,8 +49,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     @property
     def can_be_used_again(self) -> bool:
-        """Whether nothing but answers has come on it."""
-        return self.is_open and not self._reader.broken
+        """Whether it is kept alive, and nothing but answers has come on it."""
+        return self.keeps_alive_s > 0.0 and not self._reader.broken and self.is_open
 
     @property
     def was_silent(self) -> bool:
@@ -83,16 +83,16 @@ class UpstreamConnection(asyncio.Protocol):
     def release(self) -> None:
         """Belong to no call, and wait for the next one."""
         self.exchange = None
-        # Nobody would ever read the end of a paused one, nor the answer to its next call.
-        self.resume_reading()
+        if self.reading_paused:
+            self.resume_reading()  # nobody would ever read its end, nor the answer to its next call
         self.server.put_back(self)
 
     def drop(self) -> None:
-        """Belong to no call, and end: at once, since what else would come is of no use, or behind what is left to send."""
+        """Belong to no call, and end: what else would come is of no use."""
         self.exchange = None
         if self._transport is not None:
             if self.is_tunnel:
-                self._transport.close()
+                self._transport.close()  # behind what is left to send
             else:
                 self._transport.abort()
 
