@@ -107,7 +107,8 @@ def classify(end: CallEnd, status: int | None, failure_statuses: StatusSet) -> O
 LATENCY_BOUNDS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 60000)
 """Upper bounds of the latency buckets, 1-2-5 spaced, so that the percentiles of many sidecars add up."""
 
-_LATENCY_METRICS = tuple(f"{Metric.LATENCY_PREFIX}{bound}" for bound in (*LATENCY_BOUNDS_MS, "inf"))
+LATENCY_METRICS = tuple(f"{Metric.LATENCY_PREFIX}{bound}" for bound in (*LATENCY_BOUNDS_MS, "inf"))
+"""The metric of each bucket: at the place that `bisect_left` finds for a latency in the bounds."""
 
 
 def latency_metric(latency_ms: float) -> str:
@@ -115,7 +116,7 @@ def latency_metric(latency_ms: float) -> str:
 
     `latency_le_50` counts what is at most 50 ms and more than the bound before it, 20 ms: each call is in one bucket.
     """
-    return _LATENCY_METRICS[bisect_left(LATENCY_BOUNDS_MS, latency_ms)]
+    return LATENCY_METRICS[bisect_left(LATENCY_BOUNDS_MS, latency_ms)]
 
 
 def is_slow(latency_ms: float, slow_call_ms: int | None) -> bool:

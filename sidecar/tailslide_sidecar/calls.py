@@ -3,13 +3,22 @@
 Carrying calls out is `proxy`; adding outcomes up is `outcome_buffer`.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tailslide_core.circuit import State
 from tailslide_core.evaluation import Decision, Reason, decide
 from tailslide_core.naming import Metric
-from tailslide_core.outcomes import CallEnd, StatusSet, classify, is_slow, latency_metric
+from tailslide_core.outcomes import (
+    LATENCY_BOUNDS_MS,
+    LATENCY_METRICS,
+    CallEnd,
+    Outcome,
+    StatusSet,
+    classify,
+    is_slow,
+)
 from tailslide_core.ruleset import CircuitSettings
 from tailslide_sidecar.evaluation_counts import EvaluationCounts
 from tailslide_sidecar.flag_store import FlagStore, HeldFlag
@@ -42,10 +51,16 @@ class Terms:
     trips: int
     failure_statuses: StatusSet
     slow_call_ms: int | None
+    success: tuple[str, str]
+    """Under what a call is counted: the flag, and a metric."""
+    failure: tuple[str, str]
+    slow: tuple[str, str]
+    latency: tuple[tuple[str, str], ...]
+    """For each latency bucket."""
 
     def fails_with(self, status: int) -> bool:
         """Whether an answer with this status is a failure of the feature."""
-        return status in self.failure_statuses
+        return status in self.failure_statuses.codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +111,36 @@ class Calls:
             return _verdict(marker, None)
         # A flag without a circuit is counted by the usual settings.
         circuit = held.ruleset.circuit or _DEFAULTS
-        terms = Terms(flag, held, self._store.trips(flag), circuit.failure_statuses, circuit.slow_call_ms)
+        terms = Terms(
+            flag,
+            held,
+            self._store.trips(flag),
+            circuit.failure_statuses,
+            circuit.slow_call_ms,
+            success=(flag, Outcome.SUCCESS.value),
+            failure=(flag, Outcome.FAILURE.value),
+            slow=(flag, Metric.SLOW),
+            latency=tuple((flag, metric) for metric in LATENCY_METRICS),
+        )
         return _verdict(marker, terms)
 
     def end(self, terms: Terms, end: CallEnd, status: int | None, latency_ms: float) -> None:
         """Count a call; not when it says nothing of the feature, nor when its circuit has opened since it began."""
-        outcome = classify(end, status, terms.failure_statuses)
-        if outcome is None:
+        if end is CallEnd.ANSWERED:
+            failed = status in terms.failure_statuses.codes
+        else:
+            outcome = classify(end, status, terms.failure_statuses)
+            if outcome is None:
+                return
+            failed = outcome is Outcome.FAILURE
+        if self._store.held(terms.flag) is not terms.held and not self._still_speaks(terms):
             return
-        flag = terms.flag
-        if self._store.held(flag) is not terms.held and not self._still_speaks(terms):
-            return
-        add = self._buffer.add
-        add(flag, outcome.value)
-        add(flag, latency_metric(latency_ms))
+        buffer = self._buffer
+        buffer.add_both(
+            terms.failure if failed else terms.success, terms.latency[bisect_left(LATENCY_BOUNDS_MS, latency_ms)]
+        )
         if is_slow(latency_ms, terms.slow_call_ms):
-            add(flag, Metric.SLOW)
+            buffer.add(*terms.slow)
 
     def _still_speaks(self, terms: Terms) -> bool:
         """Whether a call says something of the flag's feature although the flag has changed since it began."""

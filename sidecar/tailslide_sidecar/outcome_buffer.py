@@ -36,6 +36,12 @@ class OutcomeBuffer:
         key = (flag, metric)
         self._current[key] = self._current.get(key, 0) + count
 
+    def add_both(self, first: tuple[str, str], second: tuple[str, str]) -> None:
+        """Count a (flag, metric) and another: what every call to a feature does."""
+        current = self._current
+        current[first] = current.get(first, 0) + 1
+        current[second] = current.get(second, 0) + 1
+
     def take(self) -> Counts:
         """Return what was counted since the last call, and begin at zero."""
         taken, self._current = self._current, {}

@@ -5,6 +5,7 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from proxy_clients import KINDS, Program, Result, comparable, comparable_requests, differences, program_of
@@ -116,14 +117,25 @@ async def test_a_client_cannot_tell_and_neither_can_the_origin(
     assert results["sequential"].connections <= directly.results["sequential"].connections
 
 
+def resident_peak(sidecar: Sidecar) -> int:
+    """Return the most memory that the process has had so far, in bytes; 0 where the system does not tell."""
+    status = Path(f"/proc/{sidecar.process.pid}/status")
+    if not status.exists():
+        return 0
+    peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(peak.split()[1]) * 1024
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("way", ["unflagged", "flagged"])
 async def test_a_large_body_passes_whole_both_ways(way: str, program: Program, bench: Bench, origin: Origin) -> None:
     size = 1024 * MIB if WHOLE_GIB or (program.kind, way) == ("curl", "flagged") else 64 * MIB
     sidecar = await through(bench, origin, way)
+    before = resident_peak(sidecar)
 
     results = await program.bodies(sidecar.proxy, size)
 
+    assert resident_peak(sidecar) - before < 32 * MIB
     content = f"{size} {large_body_sha256(size)}"
     ended = {name: (result.status, result.error) for name, result in results.items()}
     assert ended == dict.fromkeys(("download", "upload-length", "upload-chunked"), (200, ""))

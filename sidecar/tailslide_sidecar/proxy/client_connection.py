@@ -111,7 +111,7 @@ class ClientConnection(asyncio.Protocol):
             head, end = events
             if head.__class__ is RequestHead and end is END:
                 # One whole request without a body, as nearly all are.
-                self._exchange = exchange = Exchange(self, self._own_in_origin_form(head))  # type: ignore[arg-type] # as asked for by its class
+                self._exchange = exchange = Exchange(self, self._own_in_origin_form(head))
                 exchange.request_complete = True
                 exchange.launch()
                 return
@@ -146,7 +146,7 @@ class ClientConnection(asyncio.Protocol):
             if backlog or not self._handle(event):
                 backlog.append(event)
                 if event.__class__ is bytes:
-                    self._backlog_bytes += len(event)  # type: ignore[arg-type] # as asked for by its class
+                    self._backlog_bytes += len(event)
         exchange = self._exchange
         if exchange is not None and exchange.phase is Phase.NEW and not self._running:
             self._running = True
@@ -208,7 +208,7 @@ class ClientConnection(asyncio.Protocol):
                     backlog.appendleft(event)
                     break
                 if event.__class__ is bytes:
-                    self._backlog_bytes -= len(event)  # type: ignore[arg-type] # as asked for by its class
+                    self._backlog_bytes -= len(event)
             exchange = self._exchange
             if exchange is None or exchange.phase is not Phase.NEW:
                 break

@@ -360,8 +360,6 @@ class Exchange:
         """Take what has come of the answer, `size` bytes, and hand it on in one piece."""
         assert self.route is not None
         self.route.account.bytes_down += size
-        if self.phase is Phase.ANSWERING and not self._waits:
-            self.deadline_s = self._in_time()
         out: list[bytes] = []
         chunks = self._framing is Framing.CHUNKED
         for event in events:
@@ -382,6 +380,8 @@ class Exchange:
                 self._write(out)
                 self._answer_ends(event)
                 return
+        if self.phase is Phase.ANSWERING and not self._waits:
+            self.deadline_s = self._in_time()
         self._write(out)
 
     def _write(self, out: list[bytes]) -> None:
@@ -425,8 +425,6 @@ class Exchange:
             own += self._marker_block
         out.append(client_head(head, answer, framing, own, listener.date_line, closes=closes))
         self._phase_s = route.idle_s
-        if not self._waits:
-            self.deadline_s = self._in_time()
         return True
 
     def _interim(self, answer: ResponseHead) -> bool:
@@ -444,7 +442,8 @@ class Exchange:
 
     def _complete(self) -> None:
         """The answer is whole."""
-        self._settle(CallEnd.ANSWERED, keeps=self.request_complete)
+        self._count(CallEnd.ANSWERED)
+        self._let_go(keeps=self.request_complete)
         self._done()
         self.client.exchange_done()
 
@@ -553,7 +552,8 @@ class Exchange:
 
     def _in_time(self) -> float:
         """Return by when the upstream has to do something, from now on."""
-        return min(self.client.listener.now_s + self._phase_s, self._total_at_s)
+        deadline_s = self.client.listener.now_s + self._phase_s
+        return min(self._total_at_s, deadline_s)
 
     def _take_turns(self) -> None:
         """See who is waited for: the client's time counts for neither latency nor timeouts (decision 0006)."""

@@ -5,6 +5,7 @@ came, and the few lines that are special are cut out of it. Names are compared w
 """
 
 import re
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -27,9 +28,8 @@ class Kind(IntEnum):
     """Forwarded and X-Forwarded-*: believed from some, replaced for all others."""
     VIA = 10
     MAX_FORWARDS = 11
-    DATE = 12
-    KEEP_ALIVE = 13
-    OURS = 14
+    KEEP_ALIVE = 12
+    OURS = 13
     """The header that tells how a flagged call was decided; another sidecar's says nothing about our answer."""
 
 
@@ -52,7 +52,6 @@ _KINDS = {
     b"x-forwarded-host": Kind.FORWARDED,
     b"via": Kind.VIA,
     b"max-forwards": Kind.MAX_FORWARDS,
-    b"date": Kind.DATE,
     b"x-tailslide": Kind.OURS,
 }
 
@@ -62,19 +61,16 @@ _NEVER_BY_HOP = frozenset(
 )
 
 # What tells where a message ends, where it goes or who sent it has no business behind the body (RFC 9110 §6.5.1).
-_NEVER_IN_TRAILERS = (
-    frozenset(_KINDS)
-    | {
-        b"authorization",
-        b"cache-control",
-        b"content-encoding",
-        b"content-range",
-        b"content-type",
-        b"cookie",
-        b"set-cookie",
-        b"trailer",
-    }
-) - {b"date"}
+_NEVER_IN_TRAILERS = frozenset(_KINDS) | {
+    b"authorization",
+    b"cache-control",
+    b"content-encoding",
+    b"content-range",
+    b"content-type",
+    b"cookie",
+    b"set-cookie",
+    b"trailer",
+}
 
 
 def _in_any_case(name: bytes) -> bytes:
@@ -91,8 +87,15 @@ def _in_any_case(name: bytes) -> bytes:
     return b"".join(parts)
 
 
-# One search over the whole block, with each letter in both cases: five times faster than a look at every line.
-_SPECIAL = re.compile(rb"(\r\n(?:" + b"|".join(_in_any_case(name) for name in _KINDS) + rb"):[^\r]*)")
+def _search_for(names: Iterable[bytes]) -> re.Pattern[bytes]:
+    # One search over the whole block, with each letter in both cases: five times faster than a look at every line.
+    return re.compile(rb"(\r\n(?:" + b"|".join(_in_any_case(name) for name in names) + rb"):[^\r]*)")
+
+
+_OF_REQUESTS = {Kind.HOST, Kind.TE, Kind.EXPECT, Kind.FORWARDED, Kind.MAX_FORWARDS}
+_SPECIAL = _search_for(name for name, kind in _KINDS.items() if kind is not Kind.OURS)
+_SPECIAL_IN_ANSWERS = _search_for(name for name, kind in _KINDS.items() if kind not in _OF_REQUESTS)
+_DATE = re.compile(rb"\r\n" + _in_any_case(b"date") + rb":")
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 FIELD_LINES = rb"(?:\r\n" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+)*+"
@@ -127,8 +130,18 @@ def special_field(line: bytes) -> SpecialField:
 
 
 def cut(block: bytes) -> list[bytes]:
-    """Return a block in pieces: at even places what is ordinary, at odd places one special line each."""
+    """Return a request's block in pieces: at even places what is ordinary, at odd places one special line each."""
     return _SPECIAL.split(block)
+
+
+def cut_answer(block: bytes) -> list[bytes]:
+    """Return an answer's block likewise."""
+    return _SPECIAL_IN_ANSWERS.split(block)
+
+
+def has_date(block: bytes) -> bool:
+    """Whether there is a Date."""
+    return b"\r\nDate:" in block or _DATE.search(block) is not None
 
 
 def block_of(fields: list[tuple[bytes, bytes]]) -> bytes:

@@ -82,7 +82,8 @@ class Server:
         if len(self.idle) >= MAX_IDLE:
             connection.close()
             return
-        connection.idle_until_s = self._time() + min(KEEPALIVE_S, connection.keeps_alive_s)
+        keeps_s = connection.keeps_alive_s
+        connection.idle_until_s = self._time() + (min(KEEPALIVE_S, keeps_s))
         self.idle.append(connection)
 
     def lost(self, connection: UpstreamConnection) -> None:

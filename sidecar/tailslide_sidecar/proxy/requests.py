@@ -2,8 +2,8 @@
 
 A plain head is read by one regular expression, which knows the grammar of RFC 9112 and takes nothing that is in doubt;
 its body, if any, is counted. Everything else, such as chunks, goes through llhttp, strictly: white space before a
-colon, folded lines, bare CR or LF, NUL, two framings or two lengths are errors. What a head means is read in one place for
-both: the target's form, the host, versions, limits (RFC 9112 §3, §6; RFC 9110 §7.2).
+colon, folded lines, bare CR or LF, NUL, two framings or two lengths are errors. What a head means is read in one place
+for both: the target's form, the host, versions, limits (RFC 9112 §3, §6; RFC 9110 §7.2).
 """
 
 import re
@@ -158,7 +158,7 @@ class RequestReader:
             or block.count(b"\r\n") > limits.max_headers
         ):
             return 0
-        head = read_head(method.decode(), target, block)
+        head = _plain_head(method, target, block) or read_head(method.decode(), target, block)
         if isinstance(head, Refusal) or head.framing is Framing.CHUNKED or (head.upgrade and head.length > 0):
             return 0
         after = match.end()
@@ -190,7 +190,8 @@ class RequestReader:
 
     def _parse(self, data: bytes) -> list[Event]:
         """Let llhttp read."""
-        self._events = events = []
+        events: list[Event] = []
+        self._events = events
         in_head = not self._parsing or self._fed > 0
         if in_head:
             self._fed += len(data)
@@ -199,7 +200,7 @@ class RequestReader:
         self._parsing = True
         try:
             rest = self._feed_llhttp(data)
-            while rest and not self._upgrades:
+            while rest and not self._upgrades and not self._ended:
                 # A change of protocols that llhttp has seen and that is none (h2c): requests follow, as ever.
                 rest = self._feed_llhttp(rest)
             if rest is not None and self._upgrades:
@@ -255,6 +256,7 @@ class RequestReader:
         assert parser is not None
         fields, self._fields = self._fields, []
         self._fed = 0
+        self._upgrades = False
         if self._ended:
             return
         if len(fields) > limits.max_headers:
@@ -309,14 +311,34 @@ def _too_many(limit: int) -> Refusal:
 def _refusal_of(error: httptools.HttpParserError) -> Refusal:
     """Say what llhttp's error means for the client."""
     if isinstance(error, httptools.HttpParserInvalidMethodError):
-        return Refusal(501, "UNKNOWN_METHOD", "expected a method that HTTP registers", closes=True)
+        return _UNKNOWN_METHOD
     text = str(error)
     if text in {"Invalid HTTP version", "Pause on PRI/Upgrade"}:
         return _OTHER_VERSION
     return bad_request(f"expected HTTP/1.1 as RFC 9112 has it: {text[:1].lower()}{text[1:]}")
 
 
+_UNKNOWN_METHOD = Refusal(501, "UNKNOWN_METHOD", "expected a method that HTTP registers", closes=True)
 _OTHER_VERSION = Refusal(505, "UNKNOWN_VERSION", "expected HTTP/1.1 or HTTP/1.0", closes=True)
+
+
+def _plain_head(method: bytes, target: bytes, block: bytes) -> RequestHead | None:
+    """Return the head of most requests: nothing is special but a Host that is known, and it comes first."""
+    pieces = cut(block)
+    if len(pieces) != 3 or pieces[0]:
+        return None
+    kind, _, authority = special_field(pieces[1])
+    host = _hosts.get(authority)
+    if host is None or kind is not Kind.HOST:
+        return None
+    head = RequestHead()
+    head.method = method.decode()
+    head.block, head.passing = block, pieces[2]
+    head.authority, head.host = authority, host
+    head.target = head.path = text = target.decode()
+    if "?" in text:
+        head.path, _, head.query = text.partition("?")
+    return head
 
 
 def read_head(method: str, target: bytes, block: bytes, *, version_1_0: bool = False) -> RequestHead | Refusal:
@@ -326,25 +348,15 @@ def read_head(method: str, target: bytes, block: bytes, *, version_1_0: bool = F
     head.block = block
     if version_1_0:
         head.version_1_0, head.keeps_alive = True, False
-    pieces = cut(block)
-    if len(pieces) == 3 and not pieces[0]:
-        # Nothing but Host is special, and it comes first: as most requests are.
-        head.passing = pieces[2]
-        special = special_field(pieces[1])
-        refusal = None
-        if special.kind is Kind.HOST:
-            head.authority = special.value or b","
-        else:
-            refusal = _read_fields(head, pieces)
-    else:
-        refusal = _read_fields(head, pieces)
-    return refusal or _read_target(head, target) or _refused_method(head) or head
+    return _read_fields(head, cut(block)) or _read_target(head, target) or _refused_method(head) or head
 
 
 def _refused_method(head: RequestHead) -> Refusal | None:
     if head.method in {"CONNECT", "TRACE"}:
         message = f"this proxy does not serve {head.method}"
         return Refusal(405, "METHOD_NOT_ALLOWED", message, closes=True, headers=((b"Allow", ALLOWED),))
+    if head.method == "SOURCE":
+        return _UNKNOWN_METHOD  # llhttp knows it, from ICE/1.0
     return None
 
 
@@ -357,8 +369,7 @@ def _read_fields(head: RequestHead, pieces: list[bytes]) -> Refusal | None:
     codings: list[bytes] = []
     passing = [pieces[0]]
     for place in range(1, len(pieces), 2):
-        line = pieces[place]
-        special = special_field(line)
+        special = special_field(pieces[place])
         kind, name, value = special
         if kind is Kind.HOST:
             if head.authority:
@@ -373,12 +384,6 @@ def _read_fields(head: RequestHead, pieces: list[bytes]) -> Refusal | None:
             named.update(options(value))
         elif kind is Kind.TRANSFER_ENCODING:
             codings += options(value) or [b""]
-        elif kind is Kind.FORWARDED:
-            head.forwarded += (special,)
-        elif kind is Kind.VIA:
-            head.via += (value,)
-        elif kind in {Kind.DATE, Kind.OURS}:
-            passing.append(line)
         elif kind is not Kind.DROPPED:
             refusal = _read_rare(head, special)
             if refusal is not None:
@@ -390,7 +395,11 @@ def _read_fields(head: RequestHead, pieces: list[bytes]) -> Refusal | None:
 
 def _read_rare(head: RequestHead, special: SpecialField) -> Refusal | None:
     kind, _, value = special
-    if kind is Kind.TE:
+    if kind is Kind.FORWARDED:
+        head.forwarded += (special,)
+    elif kind is Kind.VIA:
+        head.via += (value,)
+    elif kind is Kind.TE:
         head.takes_trailers |= any(option.partition(b";")[0].strip() == b"trailers" for option in options(value))
     elif kind is Kind.UPGRADE:
         head.upgrade = value

@@ -12,7 +12,8 @@ from tailslide_sidecar.proxy.fields import (
     FIELD_LINES,
     Kind,
     block_of,
-    cut,
+    cut_answer,
+    has_date,
     options,
     special_field,
     trailer_lines,
@@ -24,6 +25,7 @@ MAX_HEADER_BYTES = 131_072
 """An upstream is nobody's enemy, but memory has an end."""
 _PLAIN = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2}) ([\t\x20-\x7e\x80-\xff]*+)(" + FIELD_LINES + rb")\r\n\r\n")
 _HEAD_END = b"\r\n\r\n"
+_REASON = re.compile(rb"[\t\x20-\x7e\x80-\xff]*+")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _TIMEOUT = re.compile(rb"(?:^|[,;\s])timeout\s*=\s*\"?([0-9]{1,9})")
 
@@ -80,8 +82,14 @@ class ResponseReader:
         self._reason = b""
         self._head: ResponseHead | None = None
         self._fed = 0
+        self._without_body = 0
+        """How much has come behind a head since the last of its body: sizes of chunks, extensions, trailers."""
+        self._tail = b""
+        """The last bytes before those that are being read, in which the end of a head may have begun."""
         self._left = 0
         """What is left of a body that is counted."""
+        self._complete = False
+        """Whether the answer has ended, so that nothing may follow."""
         self._bodiless = False
         self._stopped = False
         self._parsing = False
@@ -95,6 +103,8 @@ class ResponseReader:
         """Be ready for the answer to a request."""
         self._bodiless = method == "HEAD"
         self._fed = 0
+        self._tail = b""
+        self._complete = False
         self.is_silent = True
 
     def feed(self, data: bytes) -> list[Event]:
@@ -111,7 +121,7 @@ class ResponseReader:
             return self._parse(data)
         status, reason, block = match.groups()
         head = read_head(int(status), reason, block, bodiless=self._bodiless)
-        framing = head.framing if head.__class__ is ResponseHead else None  # type: ignore[union-attr] # mypy does not narrow by __class__
+        framing = head.framing if head.__class__ is ResponseHead else None
         if framing is Framing.LENGTH:
             length, end = head.length, match.end()  # type: ignore[union-attr] # as above
             body = data[end : end + length]
@@ -125,7 +135,7 @@ class ResponseReader:
         if framing is Framing.NONE:
             if len(data) > match.end():
                 self.broken = True
-            return [head, END]  # type: ignore[list-item] # as above
+            return [head, END]
         return self._parse(data)
 
     def _count(self, data: bytes) -> list[Event]:
@@ -142,13 +152,21 @@ class ResponseReader:
 
     def _parse(self, data: bytes) -> list[Event]:
         """Let llhttp read."""
-        self._events = events = []
+        events: list[Event] = []
+        self._events = events
+        if not self._parsing and data[:1] in {b"I", b"R"}:
+            self._break("the answer is no HTTP/1.1")  # but ICE or RTSP, which llhttp would read as well
+            return events
         if self._head is None:
             self._fed += len(data)
+        else:
+            self._without_body += len(data)
         self._parsing = True
         parser = self._parser
         if parser is None:
             parser = self._parser = httptools.HttpResponseParser(self)
+            # Whether an answer is the last one, `read_head` says; llhttp would take Proxy-Connection for Connection.
+            parser.set_dangerous_leniencies(lenient_keep_alive=True)
         try:
             parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -159,8 +177,9 @@ class ResponseReader:
             self._begin_anew(data)
         except httptools.HttpParserError as error:
             self._break(f"the answer is no HTTP/1.1: {error}")
-        if self._head is None and self._fed > MAX_HEADER_BYTES:
+        if (self._head is None and self._fed > MAX_HEADER_BYTES) or self._without_body > MAX_HEADER_BYTES:
             self._break(f"the answer's headers have more than {MAX_HEADER_BYTES} bytes")
+        self._tail = data[-3:]
         return events
 
     def ended(self) -> list[Event]:
@@ -174,6 +193,7 @@ class ResponseReader:
         """Begin behind the head of an answer to HEAD. With anything behind it, nobody knows what that is."""
         self._stopped = self._parsing = False
         self._parser = None
+        data = self._tail + data
         if data.find(_HEAD_END) != len(data) - len(_HEAD_END):
             self.broken = True
 
@@ -189,6 +209,8 @@ class ResponseReader:
         self._fields = []
         self._reason = b""
         self._parsing = True
+        if self._complete:
+            self.broken = True  # an answer to nothing, which must not be the next one's
 
     def on_status(self, part: bytes) -> None:
         """Take a part of the reason phrase."""
@@ -203,12 +225,14 @@ class ResponseReader:
         fields, self._fields = self._fields, []
         parser = self._parser
         assert parser is not None
+        if self.broken:
+            return
         status, version = parser.get_status_code(), parser.get_http_version()
         if version not in {"1.1", "1.0"}:
             self._break(f"the answer is in HTTP/{version}")
             return
-        if b"\0" in self._reason:
-            self._break("the answer's reason phrase holds a NUL")
+        if status < 100 or _REASON.fullmatch(self._reason) is None:
+            self._break("the answer has no valid status line")
             return
         block = block_of(fields)
         if len(block) > MAX_HEADER_BYTES:
@@ -230,12 +254,15 @@ class ResponseReader:
 
     def on_body(self, data: bytes) -> None:
         """Take a part of the body."""
+        self._without_body = 0
         if not self.broken:
             self._events.append(data)
 
     def on_message_complete(self) -> None:
         """End the answer."""
+        self._complete = self._head is not None and self._head.status >= 200
         self._head = None
+        self._without_body = 0
         self._parsing = False
         if not self.broken:
             self._events.append(End(trailer_lines(self._fields)) if self._fields else END)
@@ -254,21 +281,19 @@ def read_head(
     head.status, head.reason = status, reason
     if version_1_0:
         head.version_1_0, head.keeps_alive = True, False
-    pieces = cut(block)
-    passing = [pieces[0]]
+    head.has_date = has_date(block)
+    pieces = cut_answer(block)
+    passing = pieces[0]
     named: set[bytes] = set()
     codings: list[bytes] = []
     for place in range(1, len(pieces), 2):
         line = pieces[place]
         kind, name, value = special_field(line)
-        if kind is Kind.DATE:
-            head.has_date = True
-            passing.append(line)
-        elif kind is Kind.CONTENT_LENGTH:
+        if kind is Kind.CONTENT_LENGTH:
             if head.length != NO_LENGTH or _LENGTH.fullmatch(value) is None:
                 return Broken("the answer has no valid Content-Length")
             head.framing, head.length = Framing.LENGTH, int(value)
-            passing.append(b"\r\n%b: %b" % (name, value))
+            passing += b"\r\n%b: %b" % (name, value)
         elif kind is Kind.CONNECTION:
             if value != b"keep-alive" or version_1_0:
                 named.update(options(value))
@@ -281,14 +306,14 @@ def read_head(
             head.idle_s = None if timeout is None else int(timeout[1])
         elif kind is Kind.UPGRADE:
             head.upgrade = value
-        elif kind in _NOT_SPECIAL_HERE:
-            passing.append(line)
-        passing.append(pieces[place + 1])
-    head.passing = b"".join(passing)
+        passing += pieces[place + 1]
+    head.passing = passing
+    if not named and not codings and not bodiless and status in _ORDINARY:
+        return head
     return _settle(head, named, codings, bodiless)
 
 
-_NOT_SPECIAL_HERE = frozenset({Kind.HOST, Kind.TE, Kind.EXPECT, Kind.FORWARDED, Kind.MAX_FORWARDS})
+_ORDINARY = frozenset(range(200, 600)) - {204, 304}
 
 
 def _settle(head: ResponseHead, named: set[bytes], codings: list[bytes], bodiless: bool) -> ResponseHead | Broken:
