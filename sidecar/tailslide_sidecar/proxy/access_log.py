@@ -1,5 +1,6 @@
 """A line for some of the calls: what was asked, who answered, how it ended. Neither queries nor cookies are told."""
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -22,21 +23,19 @@ class AccessLog:
 
     def __init__(self, options: ProxyOptions) -> None:
         sample = options.access_log_sample
-        self._every = round(1 / sample) if sample > 0 else 0
+        self._every: float = round(1 / sample) if sample > 0 else math.inf
         self._failures = options.access_log_failures
-        self._left = 1
-        """Until the next one that is told; the first one is."""
+        self.left = 1.0 if sample > 0 else math.inf
+        """How many calls it is until the next one that is told, counted down by the calls; the first one is."""
         self._second = 0
         self._told = 0
 
     def ended(self, exchange: "Exchange") -> None:
-        """Take note of a call that has ended."""
-        if self._every:
-            self._left -= 1
-            if not self._left:
-                self._left = self._every
-                self._tell(exchange)
-                return
+        """Take note of a call that has ended, if it is the next one to be told, or has not ended in order."""
+        if self.left <= 0:
+            self.left = self._every
+            self._tell(exchange)
+            return
         if self._failures and (exchange.status >= 500 or exchange.end not in _IN_ORDER) and self._may_tell():
             self._tell(exchange)
 

@@ -84,6 +84,8 @@ class ClientConnection(asyncio.Protocol):
         self.origin = Origin(self._peer, trusted=self.listener.options.is_trusted(self._peer))
         if not self.listener.opened(self, self._peer):
             self._refuse(TOO_MANY_CONNECTIONS)
+            if self.listener.is_flooded:
+                self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
@@ -95,7 +97,6 @@ class ClientConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
-        self._since_s = self.listener.now_s
         if self._tunnel:
             if self._exchange is not None:
                 self._exchange.tunnelled_up(data)
@@ -106,6 +107,7 @@ class ClientConnection(asyncio.Protocol):
             return
         if self._lingers:
             return
+        begun = self._reader.has_begun
         events = self._reader.feed(data)
         if self._exchange is None and not self._backlog and len(events) == 2 and not self.writing_paused:
             head, end = events
@@ -115,6 +117,8 @@ class ClientConnection(asyncio.Protocol):
                 exchange.request_complete = True
                 exchange.launch()
                 return
+        if events or not begun:
+            self._since_s = self.listener.now_s  # a head that drips in has the time from its first byte on
         self._take(events)
 
     def _own_in_origin_form(self, head: RequestHead) -> RequestHead:
@@ -267,6 +271,7 @@ class ClientConnection(asyncio.Protocol):
         if paused:
             transport.pause_reading()
         else:
+            self._since_s = self.listener.now_s  # it could not send anything before
             transport.resume_reading()
 
     # Answers
@@ -338,14 +343,17 @@ class ClientConnection(asyncio.Protocol):
     def end_if_late(self, now_s: float) -> None:
         """End what takes too long, as far as it is the client who does."""
         transport, limits = self._transport, self.listener.limits
-        if transport is None or self._tunnel:
+        if transport is None:
             return
         waited_s = now_s - self._since_s
-        if self._lingers:
+        unsent = transport.get_write_buffer_size()
+        if unsent and (self.writing_paused or self._lingers or transport.is_closing()):
+            self._end_if_unread(unsent, now_s)
+        elif self._tunnel:
+            return
+        elif self._lingers:
             if waited_s > LINGER_S:
                 self.abort()
-        elif self.writing_paused:
-            self._end_if_unread(transport, now_s)
         elif self._exchange is not None:
             if self._exchange.waits_for_body and waited_s * 1000 > limits.body_timeout_ms:
                 self._exchange.client_failed(SLOW_BODY)
@@ -355,9 +363,8 @@ class ClientConnection(asyncio.Protocol):
         elif waited_s * 1000 > limits.idle_timeout_ms:
             self.close()
 
-    def _end_if_unread(self, transport: asyncio.Transport, now_s: float) -> None:
+    def _end_if_unread(self, unsent: int, now_s: float) -> None:
         """Give up a client that takes nothing of its answer for too long."""
-        unsent = transport.get_write_buffer_size()
         if unsent != self._unsent:
             self._unsent, self._since_s = unsent, now_s
         elif (now_s - self._since_s) * 1000 > self.listener.limits.body_timeout_ms:

@@ -8,10 +8,10 @@ What most calls do not need has its value in the class, so that it costs them no
 
 import asyncio
 import secrets
-import time
 from collections.abc import Sequence
 from enum import Enum, auto
 from http import HTTPStatus
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from tailslide_core.outcomes import CallEnd
@@ -57,6 +57,12 @@ class Phase(Enum):
     DONE = auto()
 
 
+# Members of enums that every call needs: a global costs a fifth of a look into the enum.
+_ASKED, _ANSWERING, _DONE, _TUNNEL = Phase.ASKED, Phase.ANSWERING, Phase.DONE, Phase.TUNNEL
+_NONE, _CHUNKED, _UNTIL_CLOSE = Framing.NONE, Framing.CHUNKED, Framing.UNTIL_CLOSE
+_FEATURE, _FALLBACK, _UPSTREAM = Side.FEATURE, Side.FALLBACK, Side.UPSTREAM
+_ANSWERED = CallEnd.ANSWERED
+
 _NO_ROUTES = {
     NoRoute.NO_ROUTE: (404, "NO_ROUTE", "no route takes {method} {path} of {host}"),
     NoRoute.UNKNOWN_HOST: (421, "UNKNOWN_HOST", "no route takes the host {host}"),
@@ -72,6 +78,10 @@ _FAILURES = {
     CallEnd.TIMED_OUT: (504, "UPSTREAM_TIMEOUT"),
     CallEnd.NO_CAPACITY: (503, "NO_CAPACITY"),
 }
+
+
+_REFUSED_BY_LIMITS = {204: CallEnd.ANSWERED, 413: CallEnd.CLIENT_GONE, 503: CallEnd.NO_CAPACITY}
+"""How calls have ended that the limits of their route kept from any upstream, by what they were answered."""
 
 
 class Exchange:
@@ -120,9 +130,9 @@ class Exchange:
     def __init__(self, client: "ClientConnection", head: RequestHead) -> None:
         self.client = client
         self.head = head
-        if head.framing is not Framing.NONE:
+        if head.framing is not _NONE:
             self._body = HeldBody(
-                chunked=head.framing is Framing.CHUNKED,
+                chunked=head.framing is _CHUNKED,
                 repeatable=head.method in IDEMPOTENT_METHODS,
                 limit=client.listener.limits.replay_limit_bytes,
             )
@@ -142,20 +152,21 @@ class Exchange:
         if route.has_limits or head.max_forwards is not None:
             refusal = self._refused_by_limits(route)
             if refusal is not None:
+                self._count(_REFUSED_BY_LIMITS[refusal.status])
                 self._refuse(refusal)
                 return
         switch = route.switch
         if switch is None:
-            self._go(Side.UPSTREAM, route.upstream, None)
+            self._go(_UPSTREAM, route.upstream, None)
             return
         verdict = listener.calls.decide(switch, head, self._anonymous(switch))
         self.marker = verdict.marker
         self._marker_block = verdict.block
         if verdict.active:
-            self._go(Side.FEATURE, route.upstream, verdict.terms)
+            self._go(_FEATURE, route.upstream, verdict.terms)
         else:
             assert route.fallback is not None
-            self._go(Side.FALLBACK, route.fallback, None)
+            self._go(_FALLBACK, route.fallback, None)
 
     def _no_route(self, found: NoRoute) -> None:
         head = self.head
@@ -167,7 +178,8 @@ class Exchange:
 
     def _refused_by_limits(self, route: ActiveRoute) -> Refusal | None:
         head = self.head
-        if route.max_body_bytes is not None and head.length > route.max_body_bytes:
+        received = 0 if self._body is None else self._body.received
+        if route.max_body_bytes is not None and max(head.length, received) > route.max_body_bytes:
             return too_large(route.max_body_bytes)
         if route.max_calls is not None and route.account.running > route.max_calls:
             return no_capacity(route.label, route.max_calls)
@@ -195,16 +207,17 @@ class Exchange:
         servers: tuple[Server, ...] = target  # type: ignore[assignment] # mypy does not narrow by __class__
         listener, route = self.client.listener, self.route
         assert route is not None
-        listener.begin(self)
-        self._began_s = time.perf_counter()
+        listener.running.add(self)
+        if not listener.ticks:
+            listener.begin_to_tick()
+        self._began_s = perf_counter()
         if route.total_s is not NEVER:
             self._total_at_s = listener.now_s + route.total_s
-        server = servers[0] if len(servers) == 1 else balancing.choose(servers, listener.now_s, listener.turn())
-        self._send_to(server)
+        self._send_to(servers[0] if len(servers) == 1 else balancing.choose(servers, listener.now_s, listener.turn()))
 
     def _fixed(self, answer: FixedAnswer) -> None:
         self.status = answer.status
-        self._count(CallEnd.ANSWERED)
+        self._count(_ANSWERED)
         headers = "".join(f"\r\n{name}: {value}" for name, value in answer.headers)
         if answer.body and not any(name.lower() == "content-type" for name, _ in answer.headers):
             headers += "\r\nContent-Type: text/plain; charset=utf-8"
@@ -251,16 +264,18 @@ class Exchange:
 
     def _servers(self) -> "Sequence[Server]":
         assert self.route is not None
-        target = self.route.fallback if self.side is Side.FALLBACK else self.route.upstream
+        target = self.route.fallback if self.side is _FALLBACK else self.route.upstream
         assert isinstance(target, tuple)
         return target
 
     def _attach(self, connection: "UpstreamConnection") -> None:
         head, client, route = self.head, self.client, self.route
         assert route is not None
-        self.phase = Phase.ASKED
+        self.phase = _ASKED
         self._connection = connection
-        connection.begin(self, head.method)
+        connection.exchange = self
+        connection.uses += 1
+        connection.reader.expect(head.method)
         connection.write(
             upstream_head(
                 head,
@@ -275,7 +290,8 @@ class Exchange:
                 connection.write(piece)
             body.sent()
         self._phase_s = route.first_byte_s
-        self.deadline_s = self._in_time()
+        deadline_s = client.listener.now_s + route.first_byte_s
+        self.deadline_s = deadline_s if deadline_s < self._total_at_s else self._total_at_s
         if client.held_back and not connection.writing_paused:
             client.hold_back(False)
         if client.writing_paused:
@@ -288,7 +304,7 @@ class Exchange:
     def request_body(self, data: bytes) -> None:
         """Take a part of the request's body."""
         body = self._body
-        if self.phase is Phase.DONE or body is None:
+        if self.phase is _DONE or body is None:
             return
         connection = self._connection
         piece = body.add(data, waits=connection is None)
@@ -297,6 +313,8 @@ class Exchange:
             self._give_up(too_large(limit))
         elif connection is not None:
             connection.write(piece)
+            if self.head.expects_continue:
+                self._take_turns()  # the client has not waited for leave to send
         elif body.is_too_much:
             self.client.hold_back(True)
 
@@ -304,7 +322,7 @@ class Exchange:
         """The request is whole."""
         self.request_complete = True
         body, connection = self._body, self._connection
-        if self.phase is Phase.DONE or body is None:
+        if self.phase is _DONE or body is None:
             return
         piece = body.end(trailers, waits=connection is None)
         if connection is not None:
@@ -326,18 +344,18 @@ class Exchange:
 
     def client_gone(self) -> None:
         """The client went away: nobody waits for the answer."""
-        if self.phase is not Phase.DONE:
+        if self.phase is not _DONE:
             self._settle(CallEnd.CLIENT_GONE)
             self._done()
 
     def client_failed(self, refusal: Refusal) -> None:
         """What the client sent of its body is nonsense, or does not come."""
-        if self.phase is not Phase.DONE:
+        if self.phase is not _DONE:
             self._give_up(refusal)
 
     def _give_up(self, refusal: Refusal) -> None:
         """End a call because of its client: nothing that the upstream has done."""
-        began = self.phase is Phase.ANSWERING
+        began = self.phase is _ANSWERING
         self._settle(CallEnd.CLIENT_GONE)
         if began:
             self._break_off()
@@ -361,7 +379,7 @@ class Exchange:
         assert self.route is not None
         self.route.account.bytes_down += size
         out: list[bytes] = []
-        chunks = self._framing is Framing.CHUNKED
+        chunks = self._framing is _CHUNKED
         for event in events:
             kind = event.__class__
             if kind is bytes:
@@ -369,8 +387,8 @@ class Exchange:
             elif kind is ResponseHead:
                 if not self._answer_head(event, out):  # type: ignore[arg-type] # as above
                     return
-                chunks = self._framing is Framing.CHUNKED
-            elif kind is End and self.phase is Phase.ANSWERING:
+                chunks = self._framing is _CHUNKED
+            elif kind is End and self.phase is _ANSWERING:
                 if chunks:
                     out.append(last_chunk(event.trailers))  # type: ignore[union-attr] # as above
                 self.client.write(b"".join(out))
@@ -380,7 +398,7 @@ class Exchange:
                 self._write(out)
                 self._answer_ends(event)
                 return
-        if self.phase is Phase.ANSWERING and not self._waits:
+        if self.phase is _ANSWERING and not self._waits:
             self.deadline_s = self._in_time()
         self._write(out)
 
@@ -406,19 +424,19 @@ class Exchange:
         assert route is not None
         self.status = status
         if terms is not None and route.retries and terms.fails_with(status) and self._may_fall_back():
-            self._settle(CallEnd.ANSWERED)
+            self._settle(_ANSWERED)
             self._fall_back()
             return False
-        self.phase = Phase.ANSWERING
+        self.phase = _ANSWERING
         self._framing = framing = framing_to(head, answer)
         if answer.idle_s is not None:
             connection.keeps_alive_s = max(answer.idle_s - 1.0, 0.0)
-        if not answer.keeps_alive or answer.framing is Framing.UNTIL_CLOSE:
+        if not answer.keeps_alive or answer.framing is _UNTIL_CLOSE:
             connection.keeps_alive_s = 0.0
         listener = client.listener
         # Behind an answer that comes before the end of its request, nobody can tell what the client goes on with.
         client.closes = closes = (
-            not head.keeps_alive or not self.request_complete or listener.closing or framing is Framing.UNTIL_CLOSE
+            not head.keeps_alive or not self.request_complete or listener.closing or framing is _UNTIL_CLOSE
         )
         own = self._own
         if self._marker_block and listener.options.answer_header:
@@ -437,18 +455,29 @@ class Exchange:
             if answer.status == HTTPStatus.CONTINUE:
                 # Another upstream that is tried after this one is not to ask for the body a second time.
                 self.head.expects_continue = False
+                self._take_turns()
             self.client.write(interim_head(answer))
         return True
 
     def _complete(self) -> None:
         """The answer is whole."""
-        self._count(CallEnd.ANSWERED)
-        self._let_go(keeps=self.request_complete)
+        client, server, connection = self.client, self._server, self._connection
+        assert server is not None
+        assert connection is not None
+        self._count(_ANSWERED)
+        self._server = self._connection = None
+        server.outstanding -= 1
+        if self.request_complete and connection.can_be_used_again:
+            connection.release(client.listener.now_s)
+        else:
+            connection.drop()
+        if client.held_back:
+            client.hold_back(False)
         self._done()
-        self.client.exchange_done()
+        client.exchange_done()
 
     def _broken(self, message: str) -> None:
-        if self.phase is Phase.ANSWERING:
+        if self.phase is _ANSWERING:
             self._fail(CallEnd.CUT_OFF, "the answer was cut off")
         else:
             self._fail(CallEnd.BROKEN, message)
@@ -458,9 +487,9 @@ class Exchange:
         connection, server = self._connection, self._server
         assert connection is not None
         assert server is not None
-        if self.phase is Phase.TUNNEL:
+        if self.phase is _TUNNEL:
             self._close_tunnel()
-        elif self.phase is Phase.ANSWERING:
+        elif self.phase is _ANSWERING:
             self._fail(CallEnd.CUT_OFF, "the answer was cut off")
         elif connection.uses > 1 and connection.was_silent and self._can_be_sent_again() and not self._anew:
             # It was being closed while the request was on its way (RFC 9112 §9.3.1).
@@ -481,7 +510,7 @@ class Exchange:
 
     def _may_fall_back(self) -> bool:
         route = self.route
-        return route is not None and route.retries and self.side is Side.FEATURE and self._can_be_sent_again()
+        return route is not None and route.retries and self.side is _FEATURE and self._can_be_sent_again()
 
     def _fall_back(self) -> None:
         """Let the fallback make up for a feature that has failed."""
@@ -494,10 +523,10 @@ class Exchange:
         self._waited_s = 0.0
         self._tried = ()
         self._anew = False
-        self._go(Side.FALLBACK, route.fallback, None)
+        self._go(_FALLBACK, route.fallback, None)
 
     def _fail(self, end: CallEnd, message: str) -> None:
-        began = self.phase is Phase.ANSWERING
+        began = self.phase is _ANSWERING
         falls_back = not began and self._may_fall_back()
         self._settle(end)
         if began:
@@ -521,7 +550,7 @@ class Exchange:
         client.write(switching_head(answer, own, client.listener.date_line) + data)
         self.status = answer.status
         self._count(CallEnd.UPGRADED)
-        self.phase = Phase.TUNNEL
+        self.phase = _TUNNEL
         connection.is_tunnel = True
         self._phase_s = route.idle_s
         self._total_at_s = NEVER
@@ -544,7 +573,7 @@ class Exchange:
             self._connection.write(data)
 
     def _close_tunnel(self) -> None:
-        self._let_go(keeps=False)
+        self._let_go()
         self._done()
         self.client.close()
 
@@ -558,36 +587,38 @@ class Exchange:
     def _take_turns(self) -> None:
         """See who is waited for: the client's time counts for neither latency nor timeouts (decision 0006)."""
         connection = self._connection
-        if connection is None or self.phase is Phase.TUNNEL:
+        if connection is None or self.phase is _TUNNEL:
             return
         waits = connection.reading_paused or self.waits_for_body
         if waits is self._waits:
             return
         self._waits = waits
         if waits:
-            self._waits_since_s = time.perf_counter()
+            self._waits_since_s = perf_counter()
             self.deadline_s = self._total_at_s
         else:
-            self._waited_s += time.perf_counter() - self._waits_since_s
+            self._waited_s += perf_counter() - self._waits_since_s
             self.deadline_s = self._in_time()
 
     @property
     def waits_for_body(self) -> bool:
-        """Whether nothing but the client keeps the request from being whole."""
-        return not self.request_complete and self._connection is not None and not self._connection.writing_paused
+        """Whether nothing but the client keeps the request from being whole: not if it waits for leave to send."""
+        if self.request_complete or self._connection is None or self._connection.writing_paused:
+            return False
+        return not self.head.expects_continue or (self._body is not None and self._body.received > 0)
 
     def overdue(self) -> None:
         """The deadline has passed."""
         self.deadline_s = NEVER
         server = self._server
         assert server is not None
-        if self.phase is Phase.TUNNEL:
+        if self.phase is _TUNNEL:
             self._close_tunnel()
         elif self._waits:
             self._give_up(SLOW_CLIENT)  # the time for all of it is up, and the upstream is not to blame
         elif self.phase is Phase.CONNECTING:
             self._fail(CallEnd.TIMED_OUT, f"{server.address} did not accept the connection in time")
-        elif self.phase is Phase.ANSWERING:
+        elif self.phase is _ANSWERING:
             self._fail(CallEnd.TIMED_OUT, "the answer stood still")
         else:
             self._fail(CallEnd.TIMED_OUT, f"{server.address} did not answer in time")
@@ -603,7 +634,7 @@ class Exchange:
         if self._server is None:
             route.account.count(self.side, end, 0.0)  # what answers without an upstream takes no time
             return
-        now_s = time.perf_counter()
+        now_s = perf_counter()
         if self._waits:
             self._waited_s += now_s - self._waits_since_s
             self._waits_since_s = now_s
@@ -612,14 +643,13 @@ class Exchange:
         if self._terms is not None:
             self.client.listener.calls.end(self._terms, end, self.status or None, took_ms)
 
-    def _settle(self, end: CallEnd, *, keeps: bool = False) -> None:
-        """Be done with an upstream."""
+    def _settle(self, end: CallEnd) -> None:
+        """Be done with an upstream that has not answered in whole: its connection is of no more use."""
         if not self._counted:
             self._count(end)
-        self._let_go(keeps=keeps)
+        self._let_go()
 
-    def _let_go(self, *, keeps: bool) -> None:
-        """Let go of the connection; with `keeps` it may serve another call."""
+    def _let_go(self) -> None:
         server, connection, connecting = self._server, self._connection, self._connecting
         self._server = self._connection = None
         if server is not None:
@@ -628,27 +658,29 @@ class Exchange:
             self._connecting = None
             connecting.cancel()
         if connection is not None:
-            if keeps and connection.can_be_used_again:
-                connection.release()
-            else:
-                connection.drop()
+            connection.drop()
         self._waits = False
         if self.client.held_back:
             self.client.hold_back(False)
 
     def _done(self) -> None:
-        self.phase = Phase.DONE
+        self.phase = _DONE
         route, body = self.route, self._body
         if route is not None:
             route.account.running -= 1
             if body is not None:
                 route.account.bytes_up += body.received
                 body.pieces = []
-        self.client.listener.ended(self)
+        listener = self.client.listener
+        listener.running.discard(self)
+        access_log = listener.access_log
+        access_log.left -= 1
+        if access_log.left <= 0 or self.end is not _ANSWERED or self.status >= 500:
+            access_log.ended(self)
 
     def _break_off(self) -> None:
         self._done()
-        self.client.break_off(tells_end=self._framing is not Framing.UNTIL_CLOSE)
+        self.client.break_off(tells_end=self._framing is not _UNTIL_CLOSE)
 
     def _refuse(self, refusal: Refusal) -> None:
         self.status = refusal.status

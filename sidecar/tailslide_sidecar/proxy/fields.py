@@ -73,8 +73,8 @@ _NEVER_IN_TRAILERS = frozenset(_KINDS) | {
 }
 
 
-def _in_any_case(name: bytes) -> bytes:
-    """Return a pattern for a name; servers that take `_` for `-` shall not find a second X-Forwarded-For."""
+def in_any_case(name: bytes) -> bytes:
+    """Return a pattern for a name, or a part of one; servers that take `_` for `-` shall not find a second X-Forwarded-For."""
     parts = []
     for code in name:
         character = bytes([code])
@@ -89,17 +89,21 @@ def _in_any_case(name: bytes) -> bytes:
 
 def _search_for(names: Iterable[bytes]) -> re.Pattern[bytes]:
     # One search over the whole block, with each letter in both cases: five times faster than a look at every line.
-    return re.compile(rb"(\r\n(?:" + b"|".join(_in_any_case(name) for name in names) + rb"):[^\r]*)")
+    return re.compile(rb"(\r\n(?:" + b"|".join(in_any_case(name) for name in names) + rb"):[^\r]*)")
 
 
-_OF_REQUESTS = {Kind.HOST, Kind.TE, Kind.EXPECT, Kind.FORWARDED, Kind.MAX_FORWARDS}
-_SPECIAL = _search_for(name for name, kind in _KINDS.items() if kind is not Kind.OURS)
-_SPECIAL_IN_ANSWERS = _search_for(name for name, kind in _KINDS.items() if kind not in _OF_REQUESTS)
-_DATE = re.compile(rb"\r\n" + _in_any_case(b"date") + rb":")
+OF_REQUESTS = tuple(name for name, kind in _KINDS.items() if kind is not Kind.OURS)
+"""The names that are special in a request."""
+OF_ANSWERS = tuple(
+    name
+    for name, kind in _KINDS.items()
+    if kind not in {Kind.HOST, Kind.TE, Kind.EXPECT, Kind.FORWARDED, Kind.MAX_FORWARDS}
+)
+_SPECIAL = _search_for(OF_REQUESTS)
+_SPECIAL_IN_ANSWERS = _search_for(OF_ANSWERS)
+_DATE = re.compile(rb"\r\n" + in_any_case(b"date") + rb":")
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-FIELD_LINES = rb"(?:\r\n" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+)*+"
-"""Field lines as RFC 9112 §5 has them: no folding, no space before the colon, no control characters."""
 
 
 class SpecialField(NamedTuple):

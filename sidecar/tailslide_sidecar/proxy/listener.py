@@ -27,6 +27,8 @@ TICK_S = 0.02
 """How late a timeout may be noticed; more with thousands of calls at a time, whose deadlines are all looked at."""
 _TICK_PER_CALL_S = 0.00002
 _MANY_ROUTES = 10_000
+TURNED_AWAY_AT_ONCE = 32
+"""Of the descriptors that are no client's, so many may be lent to those who are being turned away."""
 
 
 class ProxyListener:
@@ -53,7 +55,7 @@ class ProxyListener:
         self.now_s = loop.time()
         """The loop's time at the last look: less than a tick ago while calls are watched, else less than a second."""
         self.date_line = b""
-        self.pool = Pool(loop.time)
+        self.pool = Pool()
         self.in_use: dict[int, ActiveRoute] = {}
         """Routes that calls have taken, by the identity of the route."""
         self.closing = False
@@ -61,10 +63,13 @@ class ProxyListener:
         self._max_connections = _as_many_as_fit(options.limits, descriptors)
         self._clock = clock
         self._loop = loop
-        self._log = AccessLog(options)
+        self.access_log = AccessLog(options)
         self._connections: set[ClientConnection] = set()
         self._per_peer: Counter[str] = Counter()
-        self._running: set[Exchange] = set()
+        self.running: set[Exchange] = set()
+        """Calls under way."""
+        self.ticks = False
+        """Whether deadlines are looked at; not while there is none."""
         self._ticking: asyncio.TimerHandle | None = None
         self._turn = 0
         self._own: frozenset[bytes] = frozenset()
@@ -91,7 +96,7 @@ class ProxyListener:
         """Send what comes from now on by other routes; calls under way go on as they began. Limits stay."""
         self.table = table
         self.options = options
-        self._log = AccessLog(options)
+        self.access_log = AccessLog(options)
         self.in_use.clear()
 
     def use(self, route: Route) -> ActiveRoute:
@@ -125,6 +130,11 @@ class ProxyListener:
             return False
         return True
 
+    @property
+    def is_flooded(self) -> bool:
+        """Whether those that are turned away may not even stay to read why: each takes a descriptor."""
+        return self.accounts.connections > self._max_connections + TURNED_AWAY_AT_ONCE
+
     def gone(self, connection: ClientConnection, peer: str | None) -> None:
         """Forget a connection."""
         self._connections.discard(connection)
@@ -138,26 +148,21 @@ class ProxyListener:
 
     # Calls
 
-    def begin(self, exchange: Exchange) -> None:
-        """Watch the deadline of a call."""
-        self._running.add(exchange)
-        if self._ticking is None:
-            self.now_s = self._loop.time()
-            self._ticking = self._loop.call_later(TICK_S, self._tick)
-
-    def ended(self, exchange: Exchange) -> None:
-        """Watch a call no longer, and tell of it."""
-        self._running.discard(exchange)
-        self._log.ended(exchange)
+    def begin_to_tick(self) -> None:
+        """Look at deadlines from now on, as long as there are calls."""
+        self.ticks = True
+        self.now_s = self._loop.time()
+        self._ticking = self._loop.call_later(TICK_S, self._tick)
 
     def _tick(self) -> None:
         # A look at every call is cheaper than a timer for each: hardly one of them is ever late.
         self.now_s = now_s = self._loop.time()
-        for exchange in [exchange for exchange in self._running if exchange.deadline_s <= now_s]:
+        for exchange in [exchange for exchange in self.running if exchange.deadline_s <= now_s]:
             if exchange.deadline_s <= now_s:  # not if ending another one has moved it
                 exchange.overdue()
-        tick_s = max(TICK_S, len(self._running) * _TICK_PER_CALL_S)
-        self._ticking = self._loop.call_later(tick_s, self._tick) if self._running else None
+        tick_s = max(TICK_S, len(self.running) * _TICK_PER_CALL_S)
+        self.ticks = bool(self.running)
+        self._ticking = self._loop.call_later(tick_s, self._tick) if self.ticks else None
 
     def refresh(self) -> None:
         """Let answers carry the present second."""

@@ -38,7 +38,6 @@ class Server:
     __slots__ = (
         "_connecting",
         "_context",
-        "_time",
         "address",
         "authority",
         "ejected_until_s",
@@ -50,7 +49,7 @@ class Server:
         "reused",
     )
 
-    def __init__(self, address: Address, time: Callable[[], float], context: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(self, address: Address, context: Callable[[], ssl.SSLContext]) -> None:
         self.address = address
         self.authority = str(address).partition("://")[2].encode()
         """As a Host field has it."""
@@ -63,7 +62,6 @@ class Server:
         self.open = 0
         self.made = 0
         self.reused = 0
-        self._time = time
         self._context = context
         self._connecting: set[asyncio.Task[None]] = set()
 
@@ -72,23 +70,26 @@ class Server:
         idle = self.idle
         while idle:
             connection = idle.pop()
-            if connection.is_open:
+            if connection.idle_until_s <= self._time():
+                connection.close()  # the next look at all of them comes too late: its server may be closing it
+            elif connection.is_open:
                 self.reused += 1
                 return connection
         return None
 
-    def put_back(self, connection: UpstreamConnection) -> None:
+    def put_back(self, connection: UpstreamConnection, now_s: float) -> None:
         """Keep a connection for another call."""
         if len(self.idle) >= MAX_IDLE:
             connection.close()
             return
         keeps_s = connection.keeps_alive_s
-        connection.idle_until_s = self._time() + (min(KEEPALIVE_S, keeps_s))
+        connection.idle_until_s = now_s + (min(KEEPALIVE_S, keeps_s))
         self.idle.append(connection)
 
     def lost(self, connection: UpstreamConnection) -> None:
-        """Forget a connection that has ended."""
-        self.open -= 1
+        """Forget a connection that has ended; one that was given up while it was being made never counted."""
+        if connection.is_counted:
+            self.open -= 1
         if connection.exchange is None and connection in self.idle:
             self.idle.remove(connection)
 
@@ -115,6 +116,10 @@ class Server:
             waiting.not_connected(error, no_capacity=error.errno in _NO_CAPACITY)
             return
         self.made += 1
+        # Not in `connection_made`: uvloop drops a connection whose task is cancelled just then, and tells nobody.
+        if connection.is_open:
+            connection.is_counted = True
+            self.open += 1
         balancing.accepted(self)
         waiting.connected(connection)
 
@@ -140,9 +145,7 @@ class Server:
 class Pool:
     """All upstream servers; a server is the same for all routes that name it, and stays when routes change."""
 
-    def __init__(self, time: Callable[[], float]) -> None:
-        """`time` is the event loop's."""
-        self._time = time
+    def __init__(self) -> None:
         self._servers: dict[Address, Server] = {}
         self._context: ssl.SSLContext | None = None
 
@@ -150,7 +153,7 @@ class Pool:
         """Return the server at an address."""
         server = self._servers.get(address)
         if server is None:
-            server = self._servers[address] = Server(address, self._time, self._ssl)
+            server = self._servers[address] = Server(address, self._ssl)
         return server
 
     def _ssl(self) -> ssl.SSLContext:

@@ -1,7 +1,6 @@
 """Requests as a client sends them: bytes in, heads, bodies and refusals out. Pure.
 
-A plain head is read by one regular expression, which knows the grammar of RFC 9112 and takes nothing that is in doubt;
-its body, if any, is counted. Everything else, such as chunks, goes through llhttp, strictly: white space before a
+A plain head is read by one regular expression (`plain`), and its body, if any, is counted. Everything else, such as chunks, goes through llhttp, strictly: white space before a
 colon, folded lines, bare CR or LF, NUL, two framings or two lengths are errors. What a head means is read in one place
 for both: the target's form, the host, versions, limits (RFC 9112 §3, §6; RFC 9110 §7.2).
 """
@@ -10,9 +9,9 @@ import re
 
 import httptools
 
+from tailslide_sidecar.proxy import plain
 from tailslide_sidecar.proxy.fields import (
     AUTHORITY,
-    FIELD_LINES,
     Kind,
     SpecialField,
     block_of,
@@ -28,10 +27,8 @@ from tailslide_sidecar.proxy.limits import ProxyLimits
 from tailslide_sidecar.proxy.messages import END, NO_LENGTH, End, Framing
 from tailslide_sidecar.proxy.refusals import Refusal, bad_request
 
-_PLAIN = re.compile(
-    rb"(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) (/[!-\"$-~]*+) HTTP/1\.1(" + FIELD_LINES + rb")\r\n\r\n"
-)
-_ABSOLUTE = re.compile(rb"https?://(?P<authority>[^/?]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_BY_LENGTH = Framing.LENGTH  # a global costs a fifth of a member of an enum
+_ABSOLUTE = re.compile(rb"http://(?P<authority>[^/?]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _LOOP = 16
 """A chain of so many sidecars is a circle."""
@@ -147,32 +144,41 @@ class RequestReader:
 
     def _read(self, data: bytes, start: int, events: list[Event]) -> int:
         """Read a plain request; return where it ends, 0 if it is no plain one."""
-        match = _PLAIN.match(data, start)
+        match = plain.REQUEST.match(data, start)
         if match is None:
             return 0
+        method, target, block, authority, passing, length, keep_alive, second_length = match.groups()
+        host = _hosts.get(authority) or _host_of(authority)
         limits = self._limits
-        method, target, block = match.groups()
         if (
-            len(target) > limits.max_target_bytes
+            host is None
+            or (length is not None and second_length is not None)
+            or len(target) > limits.max_target_bytes
             or len(block) > limits.max_header_bytes
             or block.count(b"\r\n") > limits.max_headers
         ):
             return 0
-        head = _plain_head(method, target, block) or read_head(method.decode(), target, block)
-        if isinstance(head, Refusal) or head.framing is Framing.CHUNKED or (head.upgrade and head.length > 0):
-            return 0
-        after = match.end()
+        head = RequestHead()
+        head.method = method.decode()
+        head.block = block
+        head.authority = authority
+        head.host = host
+        if keep_alive is not None:
+            before = match.start(7) - match.start(5)
+            passing = passing[:before] + passing[before + len(keep_alive) :]
+        head.passing = passing
+        head.target = head.path = text = target.decode()
+        if b"?" in target:
+            head.path, _, head.query = text.partition("?")
         events.append(head)
-        if head.length > 0:
-            self._left = head.length
-            self._is_last = not head.keeps_alive
-            return self._count(data, events, after) if after < len(data) else after
+        after = match.end()
+        if length is not None or second_length is not None:
+            head.framing = _BY_LENGTH
+            head.length = self._left = int(length or second_length)
+            self._is_last = False
+            if self._left:
+                return self._count(data, events, after) if after < len(data) else after
         events.append(END)
-        if not head.keeps_alive:
-            self._ended = True
-        if head.upgrade:
-            events.append(Leftover(data[after:]))
-            return len(data)
         return after
 
     def _count(self, data: bytes, events: list[Event], start: int = 0) -> int:
@@ -320,25 +326,6 @@ def _refusal_of(error: httptools.HttpParserError) -> Refusal:
 
 _UNKNOWN_METHOD = Refusal(501, "UNKNOWN_METHOD", "expected a method that HTTP registers", closes=True)
 _OTHER_VERSION = Refusal(505, "UNKNOWN_VERSION", "expected HTTP/1.1 or HTTP/1.0", closes=True)
-
-
-def _plain_head(method: bytes, target: bytes, block: bytes) -> RequestHead | None:
-    """Return the head of most requests: nothing is special but a Host that is known, and it comes first."""
-    pieces = cut(block)
-    if len(pieces) != 3 or pieces[0]:
-        return None
-    kind, _, authority = special_field(pieces[1])
-    host = _hosts.get(authority)
-    if host is None or kind is not Kind.HOST:
-        return None
-    head = RequestHead()
-    head.method = method.decode()
-    head.block, head.passing = block, pieces[2]
-    head.authority, head.host = authority, host
-    head.target = head.path = text = target.decode()
-    if "?" in text:
-        head.path, _, head.query = text.partition("?")
-    return head
 
 
 def read_head(method: str, target: bytes, block: bytes, *, version_1_0: bool = False) -> RequestHead | Refusal:

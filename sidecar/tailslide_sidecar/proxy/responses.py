@@ -8,8 +8,8 @@ import re
 
 import httptools
 
+from tailslide_sidecar.proxy import plain
 from tailslide_sidecar.proxy.fields import (
-    FIELD_LINES,
     Kind,
     block_of,
     cut_answer,
@@ -23,7 +23,7 @@ from tailslide_sidecar.proxy.messages import END, NO_LENGTH, End, Framing
 
 MAX_HEADER_BYTES = 131_072
 """An upstream is nobody's enemy, but memory has an end."""
-_PLAIN = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2}) ([\t\x20-\x7e\x80-\xff]*+)(" + FIELD_LINES + rb")\r\n\r\n")
+_BY_LENGTH = Framing.LENGTH  # a global costs a fifth of a member of an enum
 _HEAD_END = b"\r\n\r\n"
 _REASON = re.compile(rb"[\t\x20-\x7e\x80-\xff]*+")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
@@ -86,6 +86,8 @@ class ResponseReader:
         """How much has come behind a head since the last of its body: sizes of chunks, extensions, trailers."""
         self._tail = b""
         """The last bytes before those that are being read, in which the end of a head may have begun."""
+        self._heads = 0
+        """How many heads have ended in the bytes that are being read: an answer may come with interim ones."""
         self._left = 0
         """What is left of a body that is counted."""
         self._complete = False
@@ -116,27 +118,33 @@ class ResponseReader:
             return []
         if self._parsing:
             return self._parse(data)
-        match = _PLAIN.match(data)
-        if match is None:
+        match = plain.ANSWER.match(data)
+        if match is None or self._bodiless:
             return self._parse(data)
-        status, reason, block = match.groups()
-        head = read_head(int(status), reason, block, bodiless=self._bodiless)
-        framing = head.framing if head.__class__ is ResponseHead else None
-        if framing is Framing.LENGTH:
-            length, end = head.length, match.end()  # type: ignore[union-attr] # as above
-            body = data[end : end + length]
-            there = len(data) - end
-            if there < length:
-                self._left = length - there
-                return [head, body] if body else [head]
-            if there > length:
-                self.broken = True
-            return [head, body, END] if length else [head, END]
-        if framing is Framing.NONE:
-            if len(data) > match.end():
-                self.broken = True
-            return [head, END]
-        return self._parse(data)
+        status, reason, block, length, keep_alive, second_length = match.groups()
+        if (length is None) is (second_length is None) or status == b"204" or status == b"304":
+            return self._parse(data)
+        if len(block) > MAX_HEADER_BYTES:
+            return self._parse(data)
+        head = ResponseHead()
+        head.status = int(status)
+        head.reason = reason
+        head.framing = _BY_LENGTH
+        head.length = left = int(length or second_length)
+        head.has_date = b"\r\nDate:" in block or has_date(block)
+        if keep_alive is not None:
+            before = match.start(5) - match.start(3)
+            block = block[:before] + block[before + len(keep_alive) :]
+        head.passing = block
+        end = match.end()
+        there = len(data) - end
+        if there == left:
+            return [head, data[end:], END] if left else [head, END]
+        if there < left:
+            self._left = left - there
+            return [head, data[end:]] if there else [head]
+        self.broken = True  # more than there should be: an answer to nothing
+        return [head, data[end : end + left], END]
 
     def _count(self, data: bytes) -> list[Event]:
         """Take a part of a body of known length."""
@@ -157,6 +165,7 @@ class ResponseReader:
         if not self._parsing and data[:1] in {b"I", b"R"}:
             self._break("the answer is no HTTP/1.1")  # but ICE or RTSP, which llhttp would read as well
             return events
+        self._heads = 0
         if self._head is None:
             self._fed += len(data)
         else:
@@ -179,7 +188,7 @@ class ResponseReader:
             self._break(f"the answer is no HTTP/1.1: {error}")
         if (self._head is None and self._fed > MAX_HEADER_BYTES) or self._without_body > MAX_HEADER_BYTES:
             self._break(f"the answer's headers have more than {MAX_HEADER_BYTES} bytes")
-        self._tail = data[-3:]
+        self._tail = (self._tail + data)[-3:] if len(data) < 3 else data[-3:]
         return events
 
     def ended(self) -> list[Event]:
@@ -194,7 +203,7 @@ class ResponseReader:
         self._stopped = self._parsing = False
         self._parser = None
         data = self._tail + data
-        if data.find(_HEAD_END) != len(data) - len(_HEAD_END):
+        if data.count(_HEAD_END) != self._heads or not data.endswith(_HEAD_END):
             self.broken = True
 
     def _break(self, message: str) -> None:
@@ -225,6 +234,7 @@ class ResponseReader:
         fields, self._fields = self._fields, []
         parser = self._parser
         assert parser is not None
+        self._heads += 1
         if self.broken:
             return
         status, version = parser.get_status_code(), parser.get_http_version()

@@ -10,18 +10,21 @@ if TYPE_CHECKING:  # each knows the other
     from tailslide_sidecar.proxy.pool import Server
 
 WRITE_HIGH_BYTES = 262_144
+TUNNEL_END_S = 30.0
+"""How long the last bytes of an upgraded connection whose client has left may take to be taken."""
 
 
 class UpstreamConnection(asyncio.Protocol):
     """Hands what comes to the exchange that has the connection; without one, nothing may come."""
 
     __slots__ = (
-        "_reader",
         "_transport",
         "exchange",
         "idle_until_s",
+        "is_counted",
         "is_tunnel",
         "keeps_alive_s",
+        "reader",
         "reading_paused",
         "server",
         "uses",
@@ -36,11 +39,13 @@ class UpstreamConnection(asyncio.Protocol):
         self.idle_until_s = 0.0
         self.keeps_alive_s = float("inf")
         """How long the upstream says that it keeps an idle connection; one second less than that."""
+        self.is_counted = False
+        """Whether it is one of its server's open ones."""
         self.is_tunnel = False
         self.reading_paused = False
         self.writing_paused = False
         self._transport: asyncio.Transport | None = None
-        self._reader = ResponseReader()
+        self.reader = ResponseReader()
 
     @property
     def is_open(self) -> bool:
@@ -50,18 +55,17 @@ class UpstreamConnection(asyncio.Protocol):
     @property
     def can_be_used_again(self) -> bool:
         """Whether it is kept alive, and nothing but answers has come on it."""
-        return self.keeps_alive_s > 0.0 and not self._reader.broken and self.is_open
+        return self.keeps_alive_s > 0.0 and not self.reader.broken and self.is_open
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether anything is still on its way out."""
+        return self._transport is not None and self._transport.get_write_buffer_size() > 0
 
     @property
     def was_silent(self) -> bool:
         """Whether nothing has come since the request was sent."""
-        return self._reader.is_silent
-
-    def begin(self, exchange: "Exchange", method: str) -> None:
-        """Belong to a call."""
-        self.exchange = exchange
-        self.uses += 1
-        self._reader.expect(method)
+        return self.reader.is_silent
 
     def write(self, data: bytes) -> None:
         """Send."""
@@ -80,12 +84,12 @@ class UpstreamConnection(asyncio.Protocol):
             self.reading_paused = False
             self._transport.resume_reading()
 
-    def release(self) -> None:
+    def release(self, now_s: float) -> None:
         """Belong to no call, and wait for the next one."""
         self.exchange = None
         if self.reading_paused:
             self.resume_reading()  # nobody would ever read its end, nor the answer to its next call
-        self.server.put_back(self)
+        self.server.put_back(self, now_s)
 
     def drop(self) -> None:
         """Belong to no call, and end: what else would come is of no use."""
@@ -93,6 +97,8 @@ class UpstreamConnection(asyncio.Protocol):
         if self._transport is not None:
             if self.is_tunnel:
                 self._transport.close()  # behind what is left to send
+                if self.has_unsent:
+                    self._giving_up = asyncio.get_running_loop().call_later(TUNNEL_END_S, self._transport.abort)
             else:
                 self._transport.abort()
 
@@ -107,7 +113,6 @@ class UpstreamConnection(asyncio.Protocol):
         """Begin."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
         self._transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
-        self.server.open += 1
 
     def data_received(self, data: bytes) -> None:
         """Hand on what has come."""
@@ -117,17 +122,19 @@ class UpstreamConnection(asyncio.Protocol):
         elif self.is_tunnel:
             exchange.tunnelled_down(data)
         else:
-            exchange.answered(self._reader.feed(data), len(data))
+            exchange.answered(self.reader.feed(data), len(data))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
         self._transport = None
+        if self._giving_up is not None:
+            self._giving_up.cancel()
         exchange = self.exchange
         self.server.lost(self)
         if exchange is None:
             return
         if exc is None and not self.is_tunnel:
-            exchange.answered(self._reader.ended(), 0)
+            exchange.answered(self.reader.ended(), 0)
         if self.exchange is exchange:
             exchange.upstream_lost()
 
