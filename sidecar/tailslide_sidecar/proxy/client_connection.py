@@ -109,11 +109,13 @@ class ClientConnection(asyncio.Protocol):
             return
         begun = self._reader.has_begun
         events = self._reader.feed(data)
-        if self._exchange is None and not self._backlog and len(events) == 2 and not self.writing_paused:
-            head, end = events
-            if head.__class__ is RequestHead and end is END:
-                # One whole request without a body, as nearly all are.
-                self._exchange = exchange = Exchange(self, self._own_in_origin_form(head))
+        if self._exchange is None and events and not self._backlog and not self.writing_paused:
+            head, parts = events[0], len(events)
+            if head.__class__ is RequestHead and head.is_plain and events[-1] is END and parts <= 3:
+                # One whole request, with its body in one piece or none, as nearly all are.
+                self._exchange = exchange = Exchange(self, head)
+                if parts == 3:
+                    exchange.take_body(events[1])  # type: ignore[arg-type] # between a head and an end there is nothing else
                 exchange.request_complete = True
                 exchange.launch()
                 return

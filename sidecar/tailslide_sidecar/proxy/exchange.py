@@ -226,7 +226,7 @@ class Exchange:
     def _send_to(self, server: "Server", *, fresh: bool = False) -> None:
         self._server = server
         server.outstanding += 1
-        connection = None if fresh else server.take()
+        connection = None if fresh else server.take(self.client.listener.now_s)
         if connection is not None:
             self._attach(connection)
             return
@@ -276,22 +276,17 @@ class Exchange:
         connection.exchange = self
         connection.uses += 1
         connection.reader.expect(head.method)
-        connection.write(
-            upstream_head(
-                head,
-                rewritten(route.route, head.target) if route.rewrites else head.target,
-                client.origin,
-                connection.server.authority,
-            )
-        )
+        target = rewritten(route.route, head.target) if route.rewrites else head.target
+        sent = upstream_head(head, target, client.origin, connection.server.authority)
         body = self._body
-        if body is not None:
-            for piece in body.pieces:
-                connection.write(piece)
+        if body is None:
+            connection.write(sent)
+        else:
+            connection.write_all([sent, *body.pieces])
             body.sent()
         self._phase_s = route.first_byte_s
         deadline_s = client.listener.now_s + route.first_byte_s
-        self.deadline_s = deadline_s if deadline_s < self._total_at_s else self._total_at_s
+        self.deadline_s = min(deadline_s, self._total_at_s)
         if client.held_back and not connection.writing_paused:
             client.hold_back(False)
         if client.writing_paused:
@@ -300,6 +295,12 @@ class Exchange:
             self._take_turns()
 
     # The client
+
+    def take_body(self, data: bytes) -> None:
+        """Take all of the request's body before the launch."""
+        body = self._body
+        assert body is not None
+        body.add(data, waits=True)
 
     def request_body(self, data: bytes) -> None:
         """Take a part of the request's body."""
@@ -467,7 +468,9 @@ class Exchange:
         self._count(_ANSWERED)
         self._server = self._connection = None
         server.outstanding -= 1
-        if self.request_complete and connection.can_be_used_again:
+        # What is left of a body would be read as the beginning of the next request, or never.
+        whole = self.request_complete and (self._body is None or not connection.has_unsent)
+        if whole and connection.can_be_used_again:
             connection.release(client.listener.now_s)
         else:
             connection.drop()

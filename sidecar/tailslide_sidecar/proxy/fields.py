@@ -74,7 +74,10 @@ _NEVER_IN_TRAILERS = frozenset(_KINDS) | {
 
 
 def in_any_case(name: bytes) -> bytes:
-    """Return a pattern for a name, or a part of one; servers that take `_` for `-` shall not find a second X-Forwarded-For."""
+    """Return a pattern for a name, or a part of one.
+
+    It takes `_` for `-`, as some servers do: they shall not find a second X-Forwarded-For.
+    """
     parts = []
     for code in name:
         character = bytes([code])

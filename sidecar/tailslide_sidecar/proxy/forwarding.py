@@ -68,6 +68,15 @@ def _first(fields: tuple[SpecialField, ...], wanted: bytes) -> bytes | None:
 
 def upstream_head(head: RequestHead, target: str, origin: Origin, authority: bytes) -> bytes:
     """Return the head of a request to an upstream; `authority` is for requests that name no host (HTTP/1.0)."""
+    if head.is_plain:
+        return b"%b %b HTTP/1.1\r\nHost: %b%b%b%b\r\n\r\n" % (
+            head.method.encode(),
+            target.encode(),
+            head.authority,
+            head.passing,
+            origin.block(head),
+            VIA_LINE,
+        )
     rare = b""
     via = VIA_LINE
     if head.via or head.version_1_0:
@@ -110,6 +119,9 @@ def client_head(
 ) -> bytes:
     """Return the head of an upstream's answer for the client; `own` is a block of ours, `date` a line."""
     status, reason = answer.status, answer.reason
+    if answer.is_plain and not closes and not request.version_1_0:
+        line = _OK if status == 200 and reason == b"OK" else status_line(status, reason)
+        return b"%b%b%b%b\r\n\r\n" % (line, answer.passing, VIA_LINE, own)
     rare = b""
     via = VIA_LINE
     if answer.via or answer.version_1_0:

@@ -65,12 +65,12 @@ class Server:
         self._context = context
         self._connecting: set[asyncio.Task[None]] = set()
 
-    def take(self) -> UpstreamConnection | None:
+    def take(self, now_s: float) -> UpstreamConnection | None:
         """Return a connection that is alive, as far as anybody knows."""
         idle = self.idle
         while idle:
             connection = idle.pop()
-            if connection.idle_until_s <= self._time():
+            if connection.idle_until_s <= now_s:
                 connection.close()  # the next look at all of them comes too late: its server may be closing it
             elif connection.is_open:
                 self.reused += 1

@@ -1,8 +1,9 @@
 """Requests as a client sends them: bytes in, heads, bodies and refusals out. Pure.
 
-A plain head is read by one regular expression (`plain`), and its body, if any, is counted. Everything else, such as chunks, goes through llhttp, strictly: white space before a
-colon, folded lines, bare CR or LF, NUL, two framings or two lengths are errors. What a head means is read in one place
-for both: the target's form, the host, versions, limits (RFC 9112 §3, §6; RFC 9110 §7.2).
+A plain head is read by one regular expression (`plain`), and its body, if any, is counted. Everything else, such as
+chunks, goes through llhttp, strictly: white space before a colon, folded lines, bare CR or LF, NUL, two framings or two
+lengths are errors. What such a head means is read here: the target's form, the host, what is special about fields
+(RFC 9112 §3, §6; RFC 9110 §7.2).
 """
 
 import re
@@ -75,6 +76,8 @@ class RequestHead:
     upgrade: bytes = b""
     """The protocol that the client would rather speak, else empty."""
     max_forwards: int | None = None
+    is_plain: bool = False
+    """Whether it has nothing of the above, and is of HTTP/1.1, as nearly all are; then the way on is shorter."""
 
     @property
     def port(self) -> int | None:
@@ -114,6 +117,8 @@ class RequestReader:
         """What is left of a body that is counted."""
         self._is_last = False
         self._upgrades = False
+        self._leaves_out_chunks = False
+        """Whether llhttp leaves out a chunked body, as it does with all bodies where another protocol is wished for."""
         self._parsing = False
         """Whether llhttp is amid a message."""
 
@@ -126,19 +131,20 @@ class RequestReader:
         """Take what has come; return what it amounts to, in order."""
         if self._ended:
             return []
-        if self._parsing:
-            return self._parse(data)
         events: list[Event] = []
-        start = self._count(data, events) if self._left else 0
-        end = len(data)
-        while start < end and not self._ended and not self._left:
-            after = self._read(data, start, events)
+        start, end = 0, len(data)
+        while start < end and not self._ended:
+            if self._left:
+                start = self._count(data, events, start)
+                continue
+            after = 0 if self._parsing else self._read(data, start, events)
             if not after:
                 # An empty line before a request is none (RFC 9112 §2.2).
-                rest = data[start:].lstrip(b"\r\n") if data[start] in b"\r\n" else data[start:]
-                if rest:
-                    events += self._parse(rest)
-                break
+                is_empty = not self._parsing and data[start] in b"\r\n"
+                rest = data[start:].lstrip(b"\r\n") if is_empty else data[start:]
+                data = self._parse(rest, events) if rest else b""
+                start, end = 0, len(data)
+                continue
             start = after
         return events
 
@@ -159,6 +165,7 @@ class RequestReader:
         ):
             return 0
         head = RequestHead()
+        head.is_plain = True
         head.method = method.decode()
         head.block = block
         head.authority = authority
@@ -192,11 +199,14 @@ class RequestReader:
         self._ended = self._is_last
         events.append(data[start : start + left] if start or there > left else data)
         events.append(END)
+        if self._upgrades:
+            self._upgrades = False
+            events.append(Leftover(data[start + left :]))
+            return len(data)
         return start + left
 
-    def _parse(self, data: bytes) -> list[Event]:
-        """Let llhttp read."""
-        events: list[Event] = []
+    def _parse(self, data: bytes, events: list[Event]) -> bytes:
+        """Let llhttp read; return what it has left."""
         self._events = events
         in_head = not self._parsing or self._fed > 0
         if in_head:
@@ -204,14 +214,14 @@ class RequestReader:
         else:
             self._without_body += len(data)
         self._parsing = True
+        parser = self._parser
+        if parser is None:
+            parser = self._parser = _new_parser(self)
+        rest = b""
         try:
-            rest = self._feed_llhttp(data)
-            while rest and not self._upgrades and not self._ended:
-                # A change of protocols that llhttp has seen and that is none (h2c): requests follow, as ever.
-                rest = self._feed_llhttp(rest)
-            if rest is not None and self._upgrades:
-                # From here on it may be anything; whoever goes on with HTTP feeds it again.
-                events.append(Leftover(rest))
+            parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            rest = self._stopped_before(data[upgrade.args[0] :])
         except httptools.HttpParserCallbackError as error:
             raise error.__context__ or error from None  # a defect of ours, never the client's
         except httptools.HttpParserError as error:
@@ -219,22 +229,22 @@ class RequestReader:
         limits = self._limits
         if max(self._fed, self._without_body) > limits.max_header_bytes + limits.max_target_bytes:
             self._refuse(self._too_large())
-        return events
+        return rest
 
-    def _feed_llhttp(self, data: bytes) -> bytes | None:
-        """Let llhttp read; return what is left where it stops for a change of protocols, None if it does not."""
-        parser = self._parser
-        if parser is None:
-            parser = self._parser = httptools.HttpRequestParser(self)
-            # Whether a request is the last one, `read_head` says; llhttp would take Proxy-Connection for Connection.
-            parser.set_dangerous_leniencies(lenient_keep_alive=True)
-        try:
-            parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._parser = None
-            self._parsing = False
-            return data[upgrade.args[0] :]
-        return None
+    def _stopped_before(self, rest: bytes) -> bytes:
+        """Go on where llhttp has seen a wish for another protocol; return what is still to be read as HTTP."""
+        self._parser = None
+        self._parsing = False
+        if self._leaves_out_chunks:
+            self._parser = _new_parser(self)
+            self._parser.feed_data(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+            self._leaves_out_chunks = False
+        elif self._upgrades and not self._left:
+            # From here on it may be anything; whoever goes on with HTTP feeds it again.
+            self._upgrades = False
+            self._events.append(Leftover(rest))
+            return b""
+        return rest
 
     # What llhttp calls
 
@@ -262,8 +272,7 @@ class RequestReader:
         assert parser is not None
         fields, self._fields = self._fields, []
         self._fed = 0
-        self._upgrades = False
-        if self._ended:
+        if self._ended or self._leaves_out_chunks:
             return
         if len(fields) > limits.max_headers:
             self._refuse(_too_many(limits.max_headers))
@@ -283,6 +292,9 @@ class RequestReader:
             self._events.append(read)
             self._is_last = not read.keeps_alive
             self._upgrades = bool(read.upgrade)
+            if parser.should_upgrade():
+                self._left = max(read.length, 0)
+                self._leaves_out_chunks = read.framing is Framing.CHUNKED
 
     def on_body(self, data: bytes) -> None:
         """Take a part of the body."""
@@ -292,7 +304,7 @@ class RequestReader:
 
     def on_message_complete(self) -> None:
         """End the request."""
-        if not self._ended:
+        if not (self._ended or self._left or self._leaves_out_chunks):
             self._events.append(End(trailer_lines(self._fields)) if self._fields else END)
             self._ended = self._is_last
         self._fields = []
@@ -308,6 +320,13 @@ class RequestReader:
     def _too_large(self) -> Refusal:
         limit = self._limits.max_header_bytes
         return Refusal(431, "HEADERS_TOO_LARGE", f"expected headers of at most {limit} bytes in all", closes=True)
+
+
+def _new_parser(reader: RequestReader) -> httptools.HttpRequestParser:
+    parser = httptools.HttpRequestParser(reader)
+    # Whether a request is the last one, `read_head` says; llhttp would take Proxy-Connection for Connection.
+    parser.set_dangerous_leniencies(lenient_keep_alive=True)
+    return parser
 
 
 def _too_many(limit: int) -> Refusal:
@@ -423,7 +442,7 @@ def _settle(head: RequestHead, named: set[bytes], codings: list[bytes]) -> Refus
         if len(codings) > 1:
             return Refusal(501, "UNKNOWN_TRANSFER_CODING", "expected chunked as the only transfer coding", closes=True)
         head.framing = Framing.CHUNKED
-    if head.upgrade and (b"upgrade" not in named or head.version_1_0 or _is_http(head.upgrade)):
+    if head.upgrade and (b"upgrade" not in named or head.version_1_0 or codings or _is_http(head.upgrade)):
         head.upgrade = b""
     if head.via and sum(value.count(b"tailslide") for value in head.via) >= _LOOP:
         return Refusal(508, "LOOP", f"the request has passed {_LOOP} sidecars, so its routes lead in a circle", True)

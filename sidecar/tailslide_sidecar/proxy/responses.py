@@ -47,6 +47,8 @@ class ResponseHead:
     idle_s: int | None = None
     """How long the upstream says that it keeps an idle connection."""
     upgrade: bytes = b""
+    is_plain: bool = False
+    """Whether it has a date, a length and nothing else that is special, and is of HTTP/1.1."""
     is_chunked: bool = False
     """Whether its body is, or would be, sent in chunks."""
 
@@ -130,8 +132,8 @@ class ResponseReader:
         head.status = int(status)
         head.reason = reason
         head.framing = _BY_LENGTH
+        head.is_plain = head.has_date = b"\r\nDate:" in block or has_date(block)
         head.length = left = int(length or second_length)
-        head.has_date = b"\r\nDate:" in block or has_date(block)
         if keep_alive is not None:
             before = match.start(5) - match.start(3)
             block = block[:before] + block[before + len(keep_alive) :]

@@ -18,6 +18,7 @@ class UpstreamConnection(asyncio.Protocol):
     """Hands what comes to the exchange that has the connection; without one, nothing may come."""
 
     __slots__ = (
+        "_giving_up",
         "_transport",
         "exchange",
         "idle_until_s",
@@ -45,6 +46,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.reading_paused = False
         self.writing_paused = False
         self._transport: asyncio.Transport | None = None
+        self._giving_up: asyncio.TimerHandle | None = None
         self.reader = ResponseReader()
 
     @property
@@ -71,6 +73,11 @@ class UpstreamConnection(asyncio.Protocol):
         """Send."""
         if self._transport is not None:
             self._transport.write(data)
+
+    def write_all(self, parts: list[bytes]) -> None:
+        """Send several parts one after another."""
+        if self._transport is not None:
+            self._transport.writelines(parts)
 
     def pause_reading(self) -> None:
         """Take no more, for as long as the client takes no more."""
