@@ -7,7 +7,6 @@ What most calls do not need has its value in the class, so that it costs them no
 """
 
 import asyncio
-import secrets
 from collections.abc import Sequence
 from enum import Enum, auto
 from http import HTTPStatus
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tailslide_core.outcomes import CallEnd
 from tailslide_sidecar.calls import IDEMPOTENT_METHODS, Terms
-from tailslide_sidecar.proxy import balancing
+from tailslide_sidecar.proxy import admission, balancing
 from tailslide_sidecar.proxy.accounts import Side
 from tailslide_sidecar.proxy.active_route import NEVER, ActiveRoute
 from tailslide_sidecar.proxy.forwarding import (
@@ -31,18 +30,15 @@ from tailslide_sidecar.proxy.forwarding import (
 )
 from tailslide_sidecar.proxy.held_body import HeldBody
 from tailslide_sidecar.proxy.messages import End, Framing
-from tailslide_sidecar.proxy.refusals import SLOW_CLIENT, Refusal, no_capacity, too_large
-from tailslide_sidecar.proxy.requests import ALLOWED, RequestHead
+from tailslide_sidecar.proxy.refusals import SLOW_CLIENT, Refusal, too_large
+from tailslide_sidecar.proxy.requests import RequestHead
 from tailslide_sidecar.proxy.responses import Broken, Event, ResponseHead, Switched
-from tailslide_sidecar.proxy.routes import FixedAnswer, NoRoute, Switch, rewritten
-from tailslide_sidecar.proxy.sources import context_of
+from tailslide_sidecar.proxy.routes import FixedAnswer, NoRoute, rewritten
 
 if TYPE_CHECKING:  # each knows the other
     from tailslide_sidecar.proxy.client_connection import ClientConnection
     from tailslide_sidecar.proxy.pool import Server
     from tailslide_sidecar.proxy.upstream_connection import UpstreamConnection
-
-_A_YEAR_S = 31_536_000
 
 
 class Phase(Enum):
@@ -63,15 +59,6 @@ _NONE, _CHUNKED, _UNTIL_CLOSE = Framing.NONE, Framing.CHUNKED, Framing.UNTIL_CLO
 _FEATURE, _FALLBACK, _UPSTREAM = Side.FEATURE, Side.FALLBACK, Side.UPSTREAM
 _ANSWERED = CallEnd.ANSWERED
 
-_NO_ROUTES = {
-    NoRoute.NO_ROUTE: (404, "NO_ROUTE", "no route takes {method} {path} of {host}"),
-    NoRoute.UNKNOWN_HOST: (421, "UNKNOWN_HOST", "no route takes the host {host}"),
-    NoRoute.NOT_ALLOWED: (
-        403,
-        "HOST_NOT_ALLOWED",
-        "no route names the host {host}, and forward_allow does not list it",
-    ),
-}
 _FAILURES = {
     CallEnd.REFUSED: (502, "UPSTREAM_REFUSED"),
     CallEnd.BROKEN: (502, "UPSTREAM_BROKEN"),
@@ -144,13 +131,14 @@ class Exchange:
         listener, head = self.client.listener, self.head
         found = listener.table.find(head)
         if isinstance(found, NoRoute):
-            self._no_route(found)
+            listener.accounts.no_route(found)
+            self._refuse(admission.without_route(found, head))
             return
         self.route = route = listener.in_use.get(id(found)) or listener.use(found)
         account = route.account
         account.running += 1
         if route.has_limits or head.max_forwards is not None:
-            refusal = self._refused_by_limits(route)
+            refusal = admission.beyond_limits(route, head, 0 if self._body is None else self._body.received)
             if refusal is not None:
                 self._count(_REFUSED_BY_LIMITS[refusal.status])
                 self._refuse(refusal)
@@ -159,7 +147,12 @@ class Exchange:
         if switch is None:
             self._go(_UPSTREAM, route.upstream, None)
             return
-        verdict = listener.calls.decide(switch, head, self._anonymous(switch))
+        key = None
+        if switch.anonymous_cookie is not None:
+            key = admission.key_for_anonymous(switch, head)
+            if key is not None:
+                self._own = admission.cookie_line(switch, key)
+        verdict = listener.calls.decide(switch, head, key)
         self.marker = verdict.marker
         self._marker_block = verdict.block
         if verdict.active:
@@ -167,34 +160,6 @@ class Exchange:
         else:
             assert route.fallback is not None
             self._go(_FALLBACK, route.fallback, None)
-
-    def _no_route(self, found: NoRoute) -> None:
-        head = self.head
-        status, code, message = _NO_ROUTES[found]
-        self.client.listener.accounts.no_route(found)
-        self._refuse(
-            Refusal(status, code, message.format(method=head.method, path=head.path, host=head.host or "(none)"))
-        )
-
-    def _refused_by_limits(self, route: ActiveRoute) -> Refusal | None:
-        head = self.head
-        received = 0 if self._body is None else self._body.received
-        if route.max_body_bytes is not None and max(head.length, received) > route.max_body_bytes:
-            return too_large(route.max_body_bytes)
-        if route.max_calls is not None and route.account.running > route.max_calls:
-            return no_capacity(route.label, route.max_calls)
-        if head.max_forwards == 0 and head.method == "OPTIONS":
-            return Refusal(204, "", "", headers=((b"Allow", ALLOWED),))
-        return None
-
-    def _anonymous(self, switch: Switch) -> str | None:
-        """Return a key for a user who has none, and give it to them, where the route says so."""
-        if switch.anonymous_cookie is None or context_of(switch, self.head).targeting_key:
-            return None
-        key = secrets.token_urlsafe(16)
-        cookie = f"{switch.anonymous_cookie}={key}; Path=/; Max-Age={_A_YEAR_S}; HttpOnly; SameSite=Lax"
-        self._own = b"\r\nSet-Cookie: " + cookie.encode("latin-1")
-        return key
 
     def _go(self, side: Side, target: "tuple[Server, ...] | FixedAnswer", terms: Terms | None) -> None:
         """Send the request to one side."""
