@@ -3,6 +3,7 @@
 Outcomes, which Aerobat judges features by, are `tailslide_sidecar.calls`'s; this is for people.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from enum import StrEnum
 
@@ -47,7 +48,9 @@ class RouteAccount:
         ends = self._ends
         ends[key] = ends.get(key, 0) + 1
         if latency_ms:
-            self._latency[side].observe(latency_ms / 1000)
+            buckets = self._latency[side]
+            buckets.counts[bisect_left(LATENCY_BOUNDS_MS, latency_ms)] += 1
+            buckets.sum += latency_ms / 1000
 
     def ends(self) -> Iterator[tuple[Side, CallEnd, int]]:
         """Return how calls have ended, and how many so."""

@@ -45,7 +45,7 @@ def beyond_limits(route: ActiveRoute, head: RequestHead, received: int) -> Refus
 
 def key_for_anonymous(switch: Switch, head: RequestHead) -> str | None:
     """Return a new targeting key for a user who has none, where the route gives them one."""
-    if switch.anonymous_cookie is None or context_of(switch, head).targeting_key:
+    if switch.anonymous_cookie is None or context_of(switch, head)[0]:
         return None
     return secrets.token_urlsafe(16)
 

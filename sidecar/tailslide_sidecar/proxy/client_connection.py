@@ -111,7 +111,7 @@ class ClientConnection(asyncio.Protocol):
         events = self._reader.feed(data)
         if self._exchange is None and events and not self._backlog and not self.writing_paused:
             head, parts = events[0], len(events)
-            if head.__class__ is RequestHead and head.is_plain and events[-1] is END and parts <= 3:
+            if head.__class__ is RequestHead and head.opening and events[-1] is END and parts <= 3:
                 # One whole request, with its body in one piece or none, as nearly all are.
                 self._exchange = exchange = Exchange(self, head)
                 if parts == 3:

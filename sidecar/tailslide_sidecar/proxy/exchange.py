@@ -55,7 +55,7 @@ class Phase(Enum):
 
 # Members of enums that every call needs: a global costs a fifth of a look into the enum.
 _ASKED, _ANSWERING, _DONE, _TUNNEL = Phase.ASKED, Phase.ANSWERING, Phase.DONE, Phase.TUNNEL
-_NONE, _CHUNKED, _UNTIL_CLOSE = Framing.NONE, Framing.CHUNKED, Framing.UNTIL_CLOSE
+_NONE, _LENGTH, _CHUNKED, _UNTIL_CLOSE = Framing.NONE, Framing.LENGTH, Framing.CHUNKED, Framing.UNTIL_CLOSE
 _FEATURE, _FALLBACK, _UPSTREAM = Side.FEATURE, Side.FALLBACK, Side.UPSTREAM
 _ANSWERED = CallEnd.ANSWERED
 
@@ -245,7 +245,8 @@ class Exchange:
         sent = upstream_head(head, target, client.origin, connection.server.authority)
         body = self._body
         if body is None:
-            connection.write(sent)
+            if connection.transport is not None:
+                connection.transport.write(sent)
         else:
             connection.write_all([sent, *body.pieces])
             body.sent()
@@ -394,7 +395,9 @@ class Exchange:
             self._fall_back()
             return False
         self.phase = _ANSWERING
-        self._framing = framing = framing_to(head, answer)
+        framing = answer.framing
+        if framing is not _LENGTH:
+            self._framing = framing = framing_to(head, answer)
         if answer.idle_s is not None:
             connection.keeps_alive_s = max(answer.idle_s - 1.0, 0.0)
         if not answer.keeps_alive or answer.framing is _UNTIL_CLOSE:
@@ -406,7 +409,7 @@ class Exchange:
         )
         own = self._own
         if self._marker_block and listener.options.answer_header:
-            own += self._marker_block
+            own = own + self._marker_block if own else self._marker_block
         out.append(client_head(head, answer, framing, own, listener.date_line, closes=closes))
         self._phase_s = route.idle_s
         return True
@@ -435,8 +438,8 @@ class Exchange:
         server.outstanding -= 1
         # What is left of a body would be read as the beginning of the next request, or never.
         whole = self.request_complete and (self._body is None or not connection.has_unsent)
-        if whole and connection.can_be_used_again:
-            connection.release(client.listener.now_s)
+        if whole:
+            server.put_back(connection, client.listener.now_s)
         else:
             connection.drop()
         if client.held_back:

@@ -178,13 +178,13 @@ _patterns: dict[str, re.Pattern[bytes]] = {}
 
 def values(block: bytes, name: str) -> list[bytes]:
     """Return the values of all fields of a name."""
-    return [value.strip(b" \t") for value in _pattern(name).findall(block)]
+    return [value.rstrip(b" \t") for value in _pattern(name).findall(block)]
 
 
 def first_value(block: bytes, name: str) -> bytes | None:
     """Return the value of the first field of a name; None without one. Names are those of a file, so not many."""
     match = (_patterns.get(name) or _pattern(name)).search(block)
-    return None if match is None else match[1].strip(b" \t")
+    return None if match is None else match[1].rstrip(b" \t")
 
 
 def _pattern(name: str) -> re.Pattern[bytes]:
@@ -194,7 +194,7 @@ def _pattern(name: str) -> re.Pattern[bytes]:
             b"[%b%b]" % (letter.upper(), letter.lower()) if letter.isalpha() else re.escape(letter)
             for letter in (bytes([code]) for code in name.encode("latin-1"))
         )
-        pattern = _patterns[name] = re.compile(rb"\r\n" + letters + rb":([^\r]*)")
+        pattern = _patterns[name] = re.compile(rb"\r\n" + letters + rb":[ \t]*+([^\r]*)")
     return pattern
 
 

@@ -68,15 +68,8 @@ def _first(fields: tuple[SpecialField, ...], wanted: bytes) -> bytes | None:
 
 def upstream_head(head: RequestHead, target: str, origin: Origin, authority: bytes) -> bytes:
     """Return the head of a request to an upstream; `authority` is for requests that name no host (HTTP/1.0)."""
-    if head.is_plain:
-        return b"%b %b HTTP/1.1\r\nHost: %b%b%b%b\r\n\r\n" % (
-            head.method.encode(),
-            target.encode(),
-            head.authority,
-            head.passing,
-            origin.block(head),
-            VIA_LINE,
-        )
+    if head.opening and target is head.target:
+        return b"%b%b%b%b\r\n\r\n" % (head.opening, head.passing, origin.block(head), VIA_LINE)
     rare = b""
     via = VIA_LINE
     if head.via or head.version_1_0:

@@ -72,18 +72,21 @@ class Server:
             connection = idle.pop()
             if connection.idle_until_s <= now_s:
                 connection.close()  # the next look at all of them comes too late: its server may be closing it
-            elif connection.is_open:
+            elif connection.transport is not None and not connection.transport.is_closing():
                 self.reused += 1
                 return connection
         return None
 
     def put_back(self, connection: UpstreamConnection, now_s: float) -> None:
-        """Keep a connection for another call."""
-        if len(self.idle) >= MAX_IDLE:
-            connection.close()
-            return
+        """Keep a connection for another call, if it can be used again: nothing but answers has come on it."""
+        connection.exchange = None
         keeps_s = connection.keeps_alive_s
-        connection.idle_until_s = now_s + (min(KEEPALIVE_S, keeps_s))
+        if keeps_s <= 0.0 or connection.reader.broken or len(self.idle) >= MAX_IDLE:
+            connection.drop()
+            return
+        if connection.reading_paused:
+            connection.resume_reading()  # nobody would ever read its end, nor the answer to its next call
+        connection.idle_until_s = now_s + (min(keeps_s, KEEPALIVE_S))
         self.idle.append(connection)
 
     def lost(self, connection: UpstreamConnection) -> None:

@@ -76,8 +76,8 @@ class RequestHead:
     upgrade: bytes = b""
     """The protocol that the client would rather speak, else empty."""
     max_forwards: int | None = None
-    is_plain: bool = False
-    """Whether it has nothing of the above, and is of HTTP/1.1, as nearly all are; then the way on is shorter."""
+    opening: bytes = b""
+    """The request line and the line of Host, as sent, if nothing of the above is said, as by nearly all; else empty."""
 
     @property
     def port(self) -> int | None:
@@ -165,7 +165,7 @@ class RequestReader:
         ):
             return 0
         head = RequestHead()
-        head.is_plain = True
+        head.opening = data[start : match.end(4)]
         head.method = method.decode()
         head.block = block
         head.authority = authority

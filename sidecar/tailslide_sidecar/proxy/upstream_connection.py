@@ -19,7 +19,6 @@ class UpstreamConnection(asyncio.Protocol):
 
     __slots__ = (
         "_giving_up",
-        "_transport",
         "exchange",
         "idle_until_s",
         "is_counted",
@@ -28,6 +27,7 @@ class UpstreamConnection(asyncio.Protocol):
         "reader",
         "reading_paused",
         "server",
+        "transport",
         "uses",
         "writing_paused",
     )
@@ -45,24 +45,19 @@ class UpstreamConnection(asyncio.Protocol):
         self.is_tunnel = False
         self.reading_paused = False
         self.writing_paused = False
-        self._transport: asyncio.Transport | None = None
+        self.transport: asyncio.Transport | None = None
         self._giving_up: asyncio.TimerHandle | None = None
         self.reader = ResponseReader()
 
     @property
     def is_open(self) -> bool:
         """Whether it can be written to."""
-        return self._transport is not None and not self._transport.is_closing()
-
-    @property
-    def can_be_used_again(self) -> bool:
-        """Whether it is kept alive, and nothing but answers has come on it."""
-        return self.keeps_alive_s > 0.0 and not self.reader.broken and self.is_open
+        return self.transport is not None and not self.transport.is_closing()
 
     @property
     def has_unsent(self) -> bool:
         """Whether anything is still on its way out."""
-        return self._transport is not None and self._transport.get_write_buffer_size() > 0
+        return self.transport is not None and self.transport.get_write_buffer_size() > 0
 
     @property
     def was_silent(self) -> bool:
@@ -71,55 +66,48 @@ class UpstreamConnection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send."""
-        if self._transport is not None:
-            self._transport.write(data)
+        if self.transport is not None:
+            self.transport.write(data)
 
     def write_all(self, parts: list[bytes]) -> None:
         """Send several parts one after another."""
-        if self._transport is not None:
-            self._transport.writelines(parts)
+        if self.transport is not None:
+            self.transport.writelines(parts)
 
     def pause_reading(self) -> None:
         """Take no more, for as long as the client takes no more."""
-        if not self.reading_paused and self._transport is not None:
+        if not self.reading_paused and self.transport is not None:
             self.reading_paused = True
-            self._transport.pause_reading()
+            self.transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Go on."""
-        if self.reading_paused and self._transport is not None:
+        if self.reading_paused and self.transport is not None:
             self.reading_paused = False
-            self._transport.resume_reading()
-
-    def release(self, now_s: float) -> None:
-        """Belong to no call, and wait for the next one."""
-        self.exchange = None
-        if self.reading_paused:
-            self.resume_reading()  # nobody would ever read its end, nor the answer to its next call
-        self.server.put_back(self, now_s)
+            self.transport.resume_reading()
 
     def drop(self) -> None:
         """Belong to no call, and end: what else would come is of no use."""
         self.exchange = None
-        if self._transport is not None:
+        if self.transport is not None:
             if self.is_tunnel:
-                self._transport.close()  # behind what is left to send
+                self.transport.close()  # behind what is left to send
                 if self.has_unsent:
-                    self._giving_up = asyncio.get_running_loop().call_later(TUNNEL_END_S, self._transport.abort)
+                    self._giving_up = asyncio.get_running_loop().call_later(TUNNEL_END_S, self.transport.abort)
             else:
-                self._transport.abort()
+                self.transport.abort()
 
     def close(self) -> None:
         """End when all is sent."""
-        if self._transport is not None:
-            self._transport.close()
+        if self.transport is not None:
+            self.transport.close()
 
     # The transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
-        self._transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
+        self.transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
 
     def data_received(self, data: bytes) -> None:
         """Hand on what has come."""
@@ -133,7 +121,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
-        self._transport = None
+        self.transport = None
         if self._giving_up is not None:
             self._giving_up.cancel()
         exchange = self.exchange
