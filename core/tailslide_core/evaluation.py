@@ -122,6 +122,8 @@ def decide(
     if targeting_key in ruleset.allow:
         return ALLOWED
     rollout = rollout_for(ruleset, attributes) if ruleset.rules else ruleset.rollout
+    if rollout == FULL == percentage:
+        return LET_IN  # whatever the bucket: nothing is hashed for what is on for everybody
     return LET_IN if is_in(bucket_of(ruleset.salt, targeting_key), rollout, percentage) else LEFT_OUT
 
 

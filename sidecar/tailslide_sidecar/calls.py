@@ -20,13 +20,14 @@ from tailslide_core.outcomes import (
     is_slow,
 )
 from tailslide_core.ruleset import CircuitSettings
-from tailslide_sidecar.evaluation_counts import EvaluationCounts
+from tailslide_sidecar.evaluation_counts import EvaluationCounts, Tally
 from tailslide_sidecar.flag_store import FlagStore, HeldFlag
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
 from tailslide_sidecar.proxy.routes import Request, Switch
 from tailslide_sidecar.proxy.sources import context_of
 
 _DEFAULTS = CircuitSettings()
+_ANSWERED = CallEnd.ANSWERED  # a global costs a fifth of a member of an enum
 _CALL = object()
 """What a held flag keeps its verdicts by, together with the decision."""
 
@@ -51,12 +52,6 @@ class Terms:
     trips: int
     failure_statuses: StatusSet
     slow_call_ms: int | None
-    success: tuple[str, str]
-    """Under what a call is counted: the flag, and a metric."""
-    failure: tuple[str, str]
-    slow: tuple[str, str]
-    latency: tuple[tuple[str, str], ...]
-    """For each latency bucket."""
 
     def fails_with(self, status: int) -> bool:
         """Whether an answer with this status is a failure of the feature."""
@@ -71,6 +66,8 @@ class Verdict:
     marker: str
     block: bytes
     """The header that says so, as a line that begins with CR LF."""
+    tally: Tally
+    """Where calls that are decided so are counted."""
     terms: Terms | None
     """None where the feature is not called."""
 
@@ -95,20 +92,21 @@ class Calls:
         held = self._store.held(switch.flag)
         if held is None:
             self._counts.unknown += 1
-            return _verdict(describe(switch.flag, False, Reason.FLAG_NOT_FOUND, None), None)
+            return _verdict(describe(switch.flag, False, Reason.FLAG_NOT_FOUND, None), Tally(), None)
         key, attributes = context_of(switch, request)
         decision = decide(held.ruleset, held.effective, key or anonymous_key, attributes)
-        self._counts.add(switch.flag, decision)
         verdict: Verdict | None = held.answers.get((_CALL, decision))
         if verdict is None:
             verdict = held.answers[_CALL, decision] = self._verdict(switch.flag, held, decision)
+        verdict.tally.count += 1
         return verdict
 
     def _verdict(self, flag: str, held: HeldFlag, decision: Decision) -> Verdict:
         state = None if held.effective is None else held.effective.state
+        tally = self._counts.tally(flag, decision)
         marker = describe(flag, decision.active, decision.reason, state)
         if not decision.active:
-            return _verdict(marker, None)
+            return _verdict(marker, tally, None)
         # A flag without a circuit is counted by the usual settings.
         circuit = held.ruleset.circuit or _DEFAULTS
         terms = Terms(
@@ -117,16 +115,12 @@ class Calls:
             self._store.trips(flag),
             circuit.failure_statuses,
             circuit.slow_call_ms,
-            success=(flag, Outcome.SUCCESS.value),
-            failure=(flag, Outcome.FAILURE.value),
-            slow=(flag, Metric.SLOW),
-            latency=tuple((flag, metric) for metric in LATENCY_METRICS),
         )
-        return _verdict(marker, terms)
+        return _verdict(marker, tally, terms)
 
     def end(self, terms: Terms, end: CallEnd, status: int | None, latency_ms: float) -> None:
         """Count a call; not when it says nothing of the feature, nor when its circuit has opened since it began."""
-        if end is CallEnd.ANSWERED:
+        if end is _ANSWERED:
             failed = status in terms.failure_statuses.codes
         else:
             outcome = classify(end, status, terms.failure_statuses)
@@ -137,10 +131,12 @@ class Calls:
             return
         buffer = self._buffer
         buffer.add_both(
-            terms.failure if failed else terms.success, terms.latency[bisect_left(LATENCY_BOUNDS_MS, latency_ms)]
+            terms.flag,
+            Metric.FAILURE if failed else Metric.SUCCESS,
+            LATENCY_METRICS[bisect_left(LATENCY_BOUNDS_MS, latency_ms)],
         )
         if is_slow(latency_ms, terms.slow_call_ms):
-            buffer.add(*terms.slow)
+            buffer.add(terms.flag, Metric.SLOW)
 
     def _still_speaks(self, terms: Terms) -> bool:
         """Whether a call says something of the flag's feature although the flag has changed since it began."""
@@ -155,5 +151,5 @@ class Calls:
         return True
 
 
-def _verdict(marker: str, terms: Terms | None) -> Verdict:
-    return Verdict(terms is not None, marker, f"\r\n{OUTCOME_HEADER}: {marker}".encode("ascii"), terms)
+def _verdict(marker: str, tally: Tally, terms: Terms | None) -> Verdict:
+    return Verdict(terms is not None, marker, f"\r\n{OUTCOME_HEADER}: {marker}".encode("ascii"), tally, terms)

@@ -26,26 +26,30 @@ class OutcomeBuffer:
     """Counts not yet written: the current ones, and the slots of an outage."""
 
     def __init__(self) -> None:
-        self._current: Counts = {}
+        self._current: dict[str, dict[str, int]] = {}
         self._slots: deque[Slot] = deque()
         self.dropped = 0
         """How many counts grew older than five minutes and were given up, since the start."""
 
     def add(self, flag: str, metric: str, count: int = 1) -> None:
         """Count something now."""
-        key = (flag, metric)
-        self._current[key] = self._current.get(key, 0) + count
+        counts = self._current.get(flag)
+        if counts is None:
+            counts = self._current[flag] = {}
+        counts[metric] = counts.get(metric, 0) + count
 
-    def add_both(self, first: tuple[str, str], second: tuple[str, str]) -> None:
-        """Count a (flag, metric) and another: what every call to a feature does."""
-        current = self._current
-        current[first] = current.get(first, 0) + 1
-        current[second] = current.get(second, 0) + 1
+    def add_both(self, flag: str, first: str, second: str) -> None:
+        """Count two metrics of a flag: what every call to a feature does."""
+        counts = self._current.get(flag)
+        if counts is None:
+            counts = self._current[flag] = {}
+        counts[first] = counts.get(first, 0) + 1
+        counts[second] = counts.get(second, 0) + 1
 
     def take(self) -> Counts:
         """Return what was counted since the last call, and begin at zero."""
         taken, self._current = self._current, {}
-        return taken
+        return {(flag, metric): count for flag, counts in taken.items() for metric, count in counts.items()}
 
     def keep(self, counts: Mapping[tuple[str, str], int], now_s: float) -> None:
         """Put counts that cannot be written now into the slot of this second, and drop what is too old."""
@@ -69,7 +73,10 @@ class OutcomeBuffer:
     @property
     def waiting(self) -> int:
         """How many counts have not been written."""
-        return sum(self._current.values()) + sum(sum(slot.counts.values()) for slot in self._slots)
+        current = sum(sum(counts.values()) for counts in self._current.values())
+        return current + sum(sum(slot.counts.values()) for slot in self._slots)
+            sum(slot.counts.values()) for slot in self._slots
+        )
 
 
 def _merge(into: Counts, counts: Mapping[tuple[str, str], int]) -> None:
