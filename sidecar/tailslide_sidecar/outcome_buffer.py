@@ -75,8 +75,6 @@ class OutcomeBuffer:
         """How many counts have not been written."""
         current = sum(sum(counts.values()) for counts in self._current.values())
         return current + sum(sum(slot.counts.values()) for slot in self._slots)
-            sum(slot.counts.values()) for slot in self._slots
-        )
 
 
 def _merge(into: Counts, counts: Mapping[tuple[str, str], int]) -> None:
