@@ -1,18 +1,26 @@
-"""What a call to a feature counts as."""
+"""Which side a call goes to, what its caller is told of that, and what its end counts as."""
+
+from dataclasses import replace
 
 import pytest
-from multidict import CIMultiDict
+from proxy_requests import PlainRequest
 
 from tailslide_core.circuit import Circuit, State
-from tailslide_core.evaluation import Evaluation, Reason
+from tailslide_core.evaluation import Reason
+from tailslide_core.naming import RULESETS_BUCKET
 from tailslide_core.outcomes import CallEnd, StatusSet
 from tailslide_core.ruleset import CircuitSettings, Ruleset
-from tailslide_sidecar.calls import Calls, describe
+from tailslide_runtime.bucket_watch import Entry
+from tailslide_sidecar.calls import Calls, Terms, describe
 from tailslide_sidecar.evaluation_counts import UNKNOWN_FLAG, EvaluationCounts
 from tailslide_sidecar.flag_store import Content, FlagStore
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
-from tailslide_sidecar.routes import FixedAnswer, RequestHead, Source, SourceKind, Switch
+from tailslide_sidecar.proxy.routes import FixedAnswer, Switch
+from tailslide_sidecar.proxy.sources import Source, SourceKind
 
+USER = Source(SourceKind.HEADER, "x-user-id")
+SWITCH = Switch("f", FixedAnswer(503), USER)
+REQUEST = PlainRequest(fields=[("x-user-id", "u")])
 SETTINGS = CircuitSettings(failure_statuses=StatusSet.parse(["5xx", 429]), slow_call_ms=100, slow_threshold=50.0)
 
 
@@ -34,10 +42,20 @@ class Desk:
         self.calls = Calls(self.store, self.buffer, self.counts, self.count_stale)
 
     def put(self, circuit: Circuit | None) -> None:
+        self.circuit = circuit
         self.store.restore(Content({"f": self.ruleset}, {} if circuit is None else {"f": circuit}))
 
     def count_stale(self) -> None:
         self.stale += 1
+
+    def begin(self) -> Terms:
+        """Return the terms of a call to the feature, made at half of the rollout too."""
+        self.ruleset = replace(self.ruleset, allow=frozenset({"u"}))
+        self.put(self.circuit)
+        verdict = self.calls.decide(SWITCH, REQUEST)
+        assert verdict.active
+        assert verdict.terms is not None
+        return verdict.terms
 
 
 @pytest.mark.parametrize(
@@ -55,13 +73,13 @@ class Desk:
 )
 def test_an_end_is_counted(end: CallEnd, status: int | None, latency_ms: float, counted: set[str]) -> None:
     desk = Desk()
-    desk.calls.end(desk.calls.begin("f"), end, status, latency_ms)
+    desk.calls.end(desk.begin(), end, status, latency_ms)
     assert desk.buffer.take() == {("f", metric): 1 for metric in counted}
 
 
 def test_a_flag_without_a_circuit_is_counted_by_the_usual_settings() -> None:
     desk = Desk(None)
-    desk.calls.end(desk.calls.begin("f"), CallEnd.ANSWERED, 503, 9000.0)
+    desk.calls.end(desk.begin(), CallEnd.ANSWERED, 503, 9000.0)
     assert desk.buffer.take() == {("f", "failure"): 1, ("f", "latency_le_10000"): 1}
 
 
@@ -79,7 +97,7 @@ def test_a_flag_without_a_circuit_is_counted_by_the_usual_settings() -> None:
 def test_a_call_that_outlives_its_circuit_is_not_counted(before: Circuit | None, after: Circuit, stale: int) -> None:
     desk = Desk()
     desk.put(before)
-    call = desk.calls.begin("f")
+    call = desk.begin()
     desk.put(after)
     desk.calls.end(call, CallEnd.ANSWERED, 500, 1.0)
     assert (desk.stale, bool(desk.buffer.take())) == (stale, not stale)
@@ -87,30 +105,60 @@ def test_a_call_that_outlives_its_circuit_is_not_counted(before: Circuit | None,
 
 def test_a_call_of_a_flag_that_is_gone_is_not_counted() -> None:
     desk = Desk()
-    call = desk.calls.begin("f")
-    desk.store.restore(Content({}, {}))
+    call = desk.begin()
+    desk.store.apply(RULESETS_BUCKET, Entry("clinic.f", None, 2))
+    assert desk.store.held("f") is None
     desk.calls.end(call, CallEnd.ANSWERED, 500, 1.0)
     assert (desk.stale, desk.buffer.take()) == (0, {})
 
 
 def test_the_user_of_the_request_decides() -> None:
-    switch = Switch("f", FixedAnswer(503), Source(SourceKind.HEADER, "x-user-id"))
-    head = RequestHead("GET", "h", "/", "", CIMultiDict({"X-User-Id": "u"}))
     desk = Desk()
-    assert desk.calls.decide(switch, head) == Evaluation("f", True, Reason.SPLIT, State.CLOSED, 1)
-    assert samples_of(desk.counts) == {("f", "true", "split"): 1}
+    desk.ruleset = replace(desk.ruleset, rollout=0.0, allow=frozenset({"u"}))
+    desk.put(None)
+    for _ in range(2):  # verdicts are kept
+        verdict = desk.calls.decide(SWITCH, REQUEST)
+        assert (verdict.active, verdict.terms is not None) == (True, True)
+        assert verdict.marker == "flag=f; active=true; reason=TARGETING_MATCH; circuit=closed"
+        assert verdict.block == b"\r\nx-tailslide: " + verdict.marker.encode()
+        other = desk.calls.decide(SWITCH, PlainRequest(fields=[("x-user-id", "v")]))
+        assert (other.active, other.terms) == (False, None)
+        assert other.marker == "flag=f; active=false; reason=SPLIT; circuit=closed"
+    assert samples_of(desk.counts) == {("f", "true", "targeting_match"): 2, ("f", "false", "split"): 2}
+
+
+def test_a_key_stands_in_for_who_names_none() -> None:
+    desk = Desk()
+    desk.ruleset = replace(desk.ruleset, rollout=0.0, allow=frozenset({"anyone"}))
+    desk.put(None)
+    assert desk.calls.decide(SWITCH, PlainRequest(), "anyone").active
+    assert not desk.calls.decide(SWITCH, PlainRequest(), "another").active
+    assert not desk.calls.decide(SWITCH, REQUEST, "anyone").active
+    missing = desk.calls.decide(SWITCH, PlainRequest()).marker
+    assert "reason=TARGETING_KEY_MISSING" in missing
+
+
+def test_verdicts_change_with_the_circuit() -> None:
+    desk = Desk()
+    assert desk.calls.decide(SWITCH, REQUEST).active
+    desk.put(Circuit(State.OPEN, 0.0, trips=1))
+    verdict = desk.calls.decide(SWITCH, REQUEST)
+    assert (verdict.active, verdict.marker) == (False, "flag=f; active=false; reason=CIRCUIT_OPEN; circuit=open")
+
+
+def test_the_terms_say_which_statuses_fail() -> None:
+    terms = Desk().begin()
+    assert [status for status in (200, 404, 429, 500, 599) if terms.fails_with(status)] == [429, 500, 599]
 
 
 def test_a_route_to_an_unknown_flag_is_decided_and_counted() -> None:
     desk = Desk()
-    switch = Switch("gone", FixedAnswer(503), Source(SourceKind.HEADER, "x-user-id"))
-    head = RequestHead("GET", "h", "/", "", CIMultiDict())
-    assert desk.calls.decide(switch, head) == Evaluation("gone", False, Reason.FLAG_NOT_FOUND)
+    verdict = desk.calls.decide(Switch("gone", FixedAnswer(503), USER), PlainRequest())
+    assert (verdict.active, verdict.terms) == (False, None)
+    assert verdict.marker == "flag=gone; active=false; reason=FLAG_NOT_FOUND"
     assert samples_of(desk.counts) == {(UNKNOWN_FLAG, "false", "flag_not_found"): 1}
 
 
 def test_the_header_says_how_it_was_decided() -> None:
-    assert describe(Evaluation("f", True, Reason.SPLIT, State.CLOSED, 1)) == (
-        "flag=f; active=true; reason=SPLIT; circuit=closed"
-    )
-    assert describe(Evaluation("f", False, Reason.FLAG_NOT_FOUND)) == "flag=f; active=false; reason=FLAG_NOT_FOUND"
+    assert describe("f", True, Reason.SPLIT, State.CLOSED) == "flag=f; active=true; reason=SPLIT; circuit=closed"
+    assert describe("f", False, Reason.FLAG_NOT_FOUND, None) == "flag=f; active=false; reason=FLAG_NOT_FOUND"

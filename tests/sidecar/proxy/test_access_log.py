@@ -1,0 +1,114 @@
+"""Which calls are told of, and what is told of them."""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from proxy_transcripts import read_requests
+from structlog.testing import capture_logs
+
+from tailslide_core.outcomes import CallEnd
+from tailslide_sidecar.proxy.access_log import FAILURES_PER_S, AccessLog
+from tailslide_sidecar.proxy.accounts import Side
+from tailslide_sidecar.proxy.exchange import Exchange
+from tailslide_sidecar.proxy.limits import ProxyOptions
+from tailslide_sidecar.proxy.requests import RequestHead
+
+
+@dataclass
+class Label:
+    label: str = "/a"
+
+
+@dataclass
+class Call:
+    """An exchange that has ended, as far as the log goes."""
+
+    status: int = 200
+    end: CallEnd | None = CallEnd.ANSWERED
+    marker: str = ""
+    route: Label | None = field(default_factory=Label)
+    side: Side = Side.UPSTREAM
+    took_ms: float = 1.23456
+    fields: bytes = b""
+
+    @property
+    def head(self) -> RequestHead:
+        head = read_requests(b"GET /a?secret=1 HTTP/1.1\r\nHost: Shop:80\r\nCookie: s=1\r\n" + self.fields + b"\r\n")[0]
+        assert isinstance(head, RequestHead)
+        return head
+
+
+def told(log: AccessLog, *calls: Call) -> list[Any]:
+    """Return the lines for these calls, of which each is counted down as the listener does."""
+    with capture_logs() as lines:
+        for call in calls:
+            log.left -= 1
+            log.ended(cast(Exchange, call))
+    return lines
+
+
+@pytest.fixture
+def _same_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.monotonic", lambda: 100.5)
+
+
+def test_neither_queries_nor_cookies_are_told() -> None:
+    (line,) = told(AccessLog(ProxyOptions()), Call())
+    assert line == {
+        "event": "call",
+        "log_level": "info",
+        "method": "GET",
+        "host": "shop",
+        "path": "/a",
+        "status": 200,
+        "end": "answered",
+        "side": "upstream",
+        "route": "/a",
+        "took_ms": 1.235,
+    }
+
+
+def test_the_decision_and_the_trace_are_told() -> None:
+    call = Call(marker="flag=f; active=true", fields=b"traceparent: " + b"0" * 200 + b"\r\n", route=None, end=None)
+    (line,) = told(AccessLog(ProxyOptions()), call)
+    assert (line["decision"], line["traceparent"]) == ("flag=f; active=true", "0" * 100)
+    assert (line["route"], line["end"]) == (None, None)
+
+
+@pytest.mark.parametrize(("sample", "lines"), [(1.0, 100), (0.1, 10), (0.01, 1), (0.0, 0)])
+def test_one_of_so_many_is_told(sample: float, lines: int) -> None:
+    log = AccessLog(ProxyOptions(access_log_sample=sample))
+    assert len(told(log, *[Call()] * 100)) == lines
+
+
+@pytest.mark.usefixtures("_same_second")
+@pytest.mark.parametrize(
+    ("call", "is_failure"),
+    [
+        (Call(), False),
+        (Call(404), False),
+        (Call(101, CallEnd.UPGRADED), False),
+        (Call(0, CallEnd.CLIENT_GONE), False),
+        (Call(404, None), False),
+        (Call(500), True),
+        (Call(502, CallEnd.REFUSED), True),
+        (Call(504, CallEnd.TIMED_OUT), True),
+        (Call(200, CallEnd.CUT_OFF), True),
+    ],
+)
+def test_failures_are_told_besides(call: Call, is_failure: bool) -> None:
+    assert len(told(AccessLog(ProxyOptions(access_log_sample=0.0)), call)) == is_failure
+    assert told(AccessLog(ProxyOptions(access_log_sample=0.0, access_log_failures=False)), call) == []
+
+
+def test_an_outage_fills_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now_s)
+    log = AccessLog(ProxyOptions(access_log_sample=0.0))
+    outage = [Call(502, CallEnd.REFUSED)] * 50
+    assert len(told(log, *outage)) == FAILURES_PER_S
+    now_s = 100.9
+    assert told(log, *outage) == []
+    now_s = 101.0
+    assert len(told(log, *outage)) == FAILURES_PER_S
