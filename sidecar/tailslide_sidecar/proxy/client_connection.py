@@ -18,6 +18,7 @@ from tailslide_sidecar.proxy.requests import Event, Leftover, RequestHead, Reque
 
 if TYPE_CHECKING:  # each knows the other
     from tailslide_sidecar.proxy.listener import ProxyListener
+    from tailslide_sidecar.proxy.tunnel import Tunnel
 
 WRITE_HIGH_BYTES = 262_144
 BACKLOG_BYTES = 65_536
@@ -66,7 +67,7 @@ class ClientConnection(asyncio.Protocol):
         self._backlog: deque[Event] = deque()
         self._backlog_bytes = 0
         self._leftover: Leftover | None = None
-        self._tunnel = False
+        self._tunnel: Tunnel | None = None
         self._reading_paused = False
         self._lingers = False
         self._running = False
@@ -94,12 +95,13 @@ class ClientConnection(asyncio.Protocol):
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.client_gone()
+        if self._tunnel is not None:
+            self._tunnel.end()
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
-        if self._tunnel:
-            if self._exchange is not None:
-                self._exchange.tunnelled_up(data)
+        if self._tunnel is not None:
+            self._tunnel.up(data)
             return
         if self._leftover is not None:
             self._leftover.data += data
@@ -132,14 +134,16 @@ class ClientConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client takes no more."""
         self.writing_paused = True
-        if self._exchange is not None:
-            self._exchange.client_paused()
+        owner = self._exchange or self._tunnel
+        if owner is not None:
+            owner.client_paused()
 
     def resume_writing(self) -> None:
         """Go on."""
         self.writing_paused = False
-        if self._exchange is not None:
-            self._exchange.client_resumed()
+        owner = self._exchange or self._tunnel
+        if owner is not None:
+            owner.client_resumed()
         else:
             self._go_on()
 
@@ -243,12 +247,15 @@ class ClientConnection(asyncio.Protocol):
         elif self.listener.closing:
             self.close()
 
-    def open_tunnel(self) -> None:
+    def open_tunnel(self, tunnel: "Tunnel") -> None:
         """From here on bytes are handed on as they come."""
-        self._tunnel = True
+        self._exchange = None
+        self._tunnel = tunnel
+        if self.writing_paused:
+            tunnel.client_paused()
         leftover, self._leftover = self._leftover, None
-        if leftover is not None and leftover.data and self._exchange is not None:
-            self._exchange.tunnelled_up(leftover.data)
+        if leftover is not None and leftover.data:
+            tunnel.up(leftover.data)
         self._hold_early()
 
     # Back-pressure
@@ -334,13 +341,13 @@ class ClientConnection(asyncio.Protocol):
 
     def close_when_idle(self) -> None:
         """End now if nothing is under way, else with the answer."""
-        if self._exchange is None and not self._reader.has_begun and not self._lingers:
+        if not self.is_busy and not self._reader.has_begun and not self._lingers:
             self.close()
 
     @property
     def is_busy(self) -> bool:
-        """Whether a request is under way."""
-        return self._exchange is not None
+        """Whether a call or a tunnel is under way."""
+        return self._exchange is not None or self._tunnel is not None
 
     def end_if_late(self, now_s: float) -> None:
         """End what takes too long, as far as it is the client who does."""
@@ -351,7 +358,7 @@ class ClientConnection(asyncio.Protocol):
         unsent = transport.get_write_buffer_size()
         if unsent and (self.writing_paused or self._lingers or transport.is_closing()):
             self._end_if_unread(unsent, now_s)
-        elif self._tunnel:
+        elif self._tunnel is not None:
             return
         elif self._lingers:
             if waited_s > LINGER_S:

@@ -34,6 +34,7 @@ from tailslide_sidecar.proxy.refusals import SLOW_CLIENT, Refusal, too_large
 from tailslide_sidecar.proxy.requests import RequestHead
 from tailslide_sidecar.proxy.responses import Broken, Event, ResponseHead, Switched
 from tailslide_sidecar.proxy.routes import FixedAnswer, NoRoute, rewritten
+from tailslide_sidecar.proxy.tunnel import Tunnel
 
 if TYPE_CHECKING:  # each knows the other
     from tailslide_sidecar.proxy.client_connection import ClientConnection
@@ -49,12 +50,11 @@ class Phase(Enum):
     ASKED = auto()
     """The request is on its way, the answer has not begun."""
     ANSWERING = auto()
-    TUNNEL = auto()
     DONE = auto()
 
 
 # Members of enums that every call needs: a global costs a fifth of a look into the enum.
-_ASKED, _ANSWERING, _DONE, _TUNNEL = Phase.ASKED, Phase.ANSWERING, Phase.DONE, Phase.TUNNEL
+_ASKED, _ANSWERING, _DONE = Phase.ASKED, Phase.ANSWERING, Phase.DONE
 _NONE, _LENGTH, _CHUNKED, _UNTIL_CLOSE = Framing.NONE, Framing.LENGTH, Framing.CHUNKED, Framing.UNTIL_CLOSE
 _FEATURE, _FALLBACK, _UPSTREAM = Side.FEATURE, Side.FALLBACK, Side.UPSTREAM
 _ANSWERED = CallEnd.ANSWERED
@@ -214,18 +214,23 @@ class Exchange:
         server = self._server
         assert server is not None
         if no_capacity:
+            self.client.listener.pool.shed()  # so that the next call finds what idle connections held
             self._fail(CallEnd.NO_CAPACITY, f"no connection to {server.address} can be made: {error.strerror}")
             return
-        now_s = self.client.listener.time()
-        balancing.refused(server, now_s)
+        self._not_there(CallEnd.REFUSED, f"{server.address} cannot be connected to")
+
+    def _not_there(self, end: CallEnd, message: str) -> None:
+        """Try another server that does the same, or fail: nothing of the request has gone out."""
+        server, listener = self._server, self.client.listener
+        assert server is not None
+        balancing.refused(server, listener.now_s)
         self._tried += (server,)
         left = [other for other in self._servers() if other not in self._tried]
-        if left:
-            # Nothing of the request has gone out.
+        if left and listener.now_s < self._total_at_s:
             server.outstanding -= 1
-            self._send_to(balancing.choose(left, now_s))
+            self._send_to(balancing.choose(left, listener.now_s))
         else:
-            self._fail(CallEnd.REFUSED, f"{server.address} cannot be connected to")
+            self._fail(end, message)
 
     def _servers(self) -> "Sequence[Server]":
         assert self.route is not None
@@ -458,9 +463,7 @@ class Exchange:
         connection, server = self._connection, self._server
         assert connection is not None
         assert server is not None
-        if self.phase is _TUNNEL:
-            self._close_tunnel()
-        elif self.phase is _ANSWERING:
+        if self.phase is _ANSWERING:
             self._fail(CallEnd.CUT_OFF, "the answer was cut off")
         elif connection.uses > 1 and connection.was_silent and self._can_be_sent_again() and not self._anew:
             # It was being closed while the request was on its way (RFC 9112 §9.3.1).
@@ -521,32 +524,10 @@ class Exchange:
         client.write(switching_head(answer, own, client.listener.date_line) + data)
         self.status = answer.status
         self._count(CallEnd.UPGRADED)
-        self.phase = _TUNNEL
-        connection.is_tunnel = True
-        self._phase_s = route.idle_s
-        self._total_at_s = NEVER
-        self.deadline_s = self._in_time()
-        client.open_tunnel()
-
-    def tunnelled_down(self, data: bytes) -> None:
-        """Hand bytes of the upstream to the client, whatever they are."""
-        self.deadline_s = self._in_time()
-        assert self.route is not None
-        self.route.account.bytes_down += len(data)
-        self.client.write(data)
-
-    def tunnelled_up(self, data: bytes) -> None:
-        """Hand bytes of the client to the upstream."""
-        self.deadline_s = self._in_time()
-        assert self.route is not None
-        self.route.account.bytes_up += len(data)
-        if self._connection is not None:
-            self._connection.write(data)
-
-    def _close_tunnel(self) -> None:
-        self._let_go()
+        connection.server.outstanding -= 1
+        self._server = self._connection = None
         self._done()
-        self.client.close()
+        client.open_tunnel(Tunnel(client, connection, route))
 
     # Times
 
@@ -558,7 +539,7 @@ class Exchange:
     def _take_turns(self) -> None:
         """See who is waited for: the client's time counts for neither latency nor timeouts (decision 0006)."""
         connection = self._connection
-        if connection is None or self.phase is _TUNNEL:
+        if connection is None:
             return
         waits = connection.reading_paused or self.waits_for_body
         if waits is self._waits:
@@ -583,12 +564,13 @@ class Exchange:
         self.deadline_s = NEVER
         server = self._server
         assert server is not None
-        if self.phase is _TUNNEL:
-            self._close_tunnel()
-        elif self._waits:
+        if self._waits:
             self._give_up(SLOW_CLIENT)  # the time for all of it is up, and the upstream is not to blame
         elif self.phase is Phase.CONNECTING:
-            self._fail(CallEnd.TIMED_OUT, f"{server.address} did not accept the connection in time")
+            if self._connecting is not None:
+                self._connecting.cancel()
+                self._connecting = None
+            self._not_there(CallEnd.TIMED_OUT, f"{server.address} did not accept the connection in time")
         elif self.phase is _ANSWERING:
             self._fail(CallEnd.TIMED_OUT, "the answer stood still")
         else:

@@ -19,6 +19,7 @@ from tailslide_sidecar.proxy.exchange import Exchange
 from tailslide_sidecar.proxy.limits import ProxyLimits, ProxyOptions
 from tailslide_sidecar.proxy.pool import Pool
 from tailslide_sidecar.proxy.routes import Route, RouteTable
+from tailslide_sidecar.proxy.tunnel import Tunnel
 
 log = structlog.get_logger()
 
@@ -26,7 +27,7 @@ SWEEP_S = 1.0
 TICK_S = 0.02
 """How late a timeout may be noticed; more with thousands of calls at a time, whose deadlines are all looked at."""
 _TICK_PER_CALL_S = 0.00002
-_MANY_ROUTES = 10_000
+_MANY_ROUTES = 2_000
 TURNED_AWAY_AT_ONCE = 32
 """Of the descriptors that are no client's, so many may be lent to those who are being turned away."""
 
@@ -66,7 +67,7 @@ class ProxyListener:
         self.access_log = AccessLog(options)
         self._connections: set[ClientConnection] = set()
         self._per_peer: Counter[str] = Counter()
-        self.running: set[Exchange] = set()
+        self.running: set[Exchange | Tunnel] = set()
         """Calls under way."""
         self.ticks = False
         """Whether deadlines are looked at; not while there is none."""
@@ -103,6 +104,7 @@ class ProxyListener:
         """Return a route as it is in use."""
         if len(self.in_use) > _MANY_ROUTES:
             self.in_use.clear()  # hosts that are forwarded to come and go
+            self.pool.forget_unused()
         # The route is kept with it, so that no other gets its identity.
         active = self.in_use[id(route)] = ActiveRoute(route, self.accounts.route(route.label), self.pool)
         return active
@@ -147,6 +149,12 @@ class ProxyListener:
             self._empty.set()
 
     # Calls
+
+    def watch(self, call: Exchange | Tunnel) -> None:
+        """Call `overdue` when the deadline has passed."""
+        self.running.add(call)
+        if not self.ticks:
+            self.begin_to_tick()
 
     def begin_to_tick(self) -> None:
         """Look at deadlines from now on, as long as there are calls."""

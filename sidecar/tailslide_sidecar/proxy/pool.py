@@ -6,6 +6,7 @@ has failed, and its exchange says so.
 
 import asyncio
 import errno
+import math
 import ssl
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -168,6 +169,16 @@ class Pool:
     def servers(self) -> Iterable[Server]:
         """All servers that have been asked for."""
         return self._servers.values()
+
+    def shed(self) -> None:
+        """Close all connections that have no call."""
+        self.sweep(math.inf)
+
+    def forget_unused(self) -> None:
+        """Forget servers without a connection or a call."""
+        self._servers = {
+            address: server for address, server in self._servers.items() if server.open or server.outstanding
+        }
 
     def sweep(self, now_s: float) -> None:
         """Close connections that have been idle for long enough."""

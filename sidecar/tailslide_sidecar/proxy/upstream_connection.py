@@ -8,6 +8,7 @@ from tailslide_sidecar.proxy.responses import ResponseReader
 if TYPE_CHECKING:  # each knows the other
     from tailslide_sidecar.proxy.exchange import Exchange
     from tailslide_sidecar.proxy.pool import Server
+    from tailslide_sidecar.proxy.tunnel import Tunnel
 
 WRITE_HIGH_BYTES = 262_144
 TUNNEL_END_S = 30.0
@@ -22,12 +23,12 @@ class UpstreamConnection(asyncio.Protocol):
         "exchange",
         "idle_until_s",
         "is_counted",
-        "is_tunnel",
         "keeps_alive_s",
         "reader",
         "reading_paused",
         "server",
         "transport",
+        "tunnel",
         "uses",
         "writing_paused",
     )
@@ -42,7 +43,8 @@ class UpstreamConnection(asyncio.Protocol):
         """How long the upstream says that it keeps an idle connection; one second less than that."""
         self.is_counted = False
         """Whether it is one of its server's open ones."""
-        self.is_tunnel = False
+        self.tunnel: Tunnel | None = None
+        """What has the connection behind an upgrade, in place of an exchange."""
         self.reading_paused = False
         self.writing_paused = False
         self.transport: asyncio.Transport | None = None
@@ -90,12 +92,15 @@ class UpstreamConnection(asyncio.Protocol):
         """Belong to no call, and end: what else would come is of no use."""
         self.exchange = None
         if self.transport is not None:
-            if self.is_tunnel:
-                self.transport.close()  # behind what is left to send
-                if self.has_unsent:
-                    self._giving_up = asyncio.get_running_loop().call_later(TUNNEL_END_S, self.transport.abort)
-            else:
-                self.transport.abort()
+            self.transport.abort()
+
+    def end_tunnel(self) -> None:
+        """End behind what is left to send, or when that is not taken."""
+        self.tunnel = None
+        if self.transport is not None:
+            self.transport.close()
+            if self.has_unsent:
+                self._giving_up = asyncio.get_running_loop().call_later(TUNNEL_END_S, self.transport.abort)
 
     def close(self) -> None:
         """End when all is sent."""
@@ -112,12 +117,12 @@ class UpstreamConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Hand on what has come."""
         exchange = self.exchange
-        if exchange is None:
-            self.close()  # an answer to nothing, or the farewell of a server that has had enough
-        elif self.is_tunnel:
-            exchange.tunnelled_down(data)
-        else:
+        if exchange is not None:
             exchange.answered(self.reader.feed(data), len(data))
+        elif self.tunnel is not None:
+            self.tunnel.down(data)
+        else:
+            self.close()  # an answer to nothing, or the farewell of a server that has had enough
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
@@ -126,9 +131,11 @@ class UpstreamConnection(asyncio.Protocol):
             self._giving_up.cancel()
         exchange = self.exchange
         self.server.lost(self)
+        if self.tunnel is not None:
+            self.tunnel.end()
         if exchange is None:
             return
-        if exc is None and not self.is_tunnel:
+        if exc is None:
             exchange.answered(self.reader.ended(), 0)
         if self.exchange is exchange:
             exchange.upstream_lost()
@@ -136,11 +143,13 @@ class UpstreamConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Take no more from the client."""
         self.writing_paused = True
-        if self.exchange is not None:
-            self.exchange.upstream_paused()
+        owner = self.exchange or self.tunnel
+        if owner is not None:
+            owner.upstream_paused()
 
     def resume_writing(self) -> None:
         """Go on."""
         self.writing_paused = False
-        if self.exchange is not None:
-            self.exchange.upstream_resumed()
+        owner = self.exchange or self.tunnel
+        if owner is not None:
+            owner.upstream_resumed()
