@@ -28,6 +28,7 @@ SHOWN_ELSEWHERE: dict[str, str] = {
     "sidecar/tailslide_sidecar/proxy/exchange.py": "tests/integration/test_proxy_messages.py",
     "sidecar/tailslide_sidecar/proxy/listener.py": "tests/integration/test_proxy_messages.py",
     "sidecar/tailslide_sidecar/proxy/pool.py": "tests/integration/test_proxy_messages.py",
+    "sidecar/tailslide_sidecar/proxy/tunnel.py": "tests/integration/test_websocket_suite.py",
     "sidecar/tailslide_sidecar/proxy/upstream_connection.py": "tests/integration/test_proxy_messages.py",
     "sidecar/tailslide_sidecar/timeseries.py": "tests/integration/test_sidecar_outcomes.py",
     "tower/tailslide_tower/access.py": "tests/integration/test_tower.py",

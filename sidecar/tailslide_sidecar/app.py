@@ -186,7 +186,7 @@ class _Sidecar:
             settings.proxy,
             descriptors=descriptors.raise_limit(),
         )
-        metrics.registry.register(ProxyMetrics(accounts, proxy.pool))
+        metrics.registry.register(ProxyMetrics(accounts, proxy.pool, self._reloader))
         mode = settings.socket_mode
         flags = await bind(self._hot.protocol, settings.flags_listen, "flags_listen", socket_mode=mode)
         self._bound.append(flags)

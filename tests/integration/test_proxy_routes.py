@@ -11,7 +11,7 @@ from http.cookies import SimpleCookie
 import aiohttp
 import pytest
 from aiohttp import web
-from proxy_endings import refusing_address
+from proxy_endings import refusing_address, silent_address
 from proxy_load import (
     BrokenOffError,
     ask,
@@ -101,6 +101,18 @@ async def test_a_server_that_refuses_is_left_out_until_it_is_back(bench: Bench) 
         assert await sidecar.metric(f'tailslide_sidecar_upstream_refusals{{upstream="{away}"}}') == 0
     finally:
         await back.cleanup()
+
+
+async def test_a_server_that_does_not_accept_in_time_is_left_out_too(bench: Bench) -> None:
+    with silent_address() as silent:
+        async with upstream(answer("here")) as here:
+            route = {**bench.route("", OLD), "feature": [silent, here], "timeouts": {"connect_ms": 300}}
+            sidecar = await bench.start(route)
+            for _ in range(10):
+                got = await ask(sidecar, post("/"))
+                assert (got.status, got.body) == (200, b"here")
+            assert await sidecar.metric(f'tailslide_sidecar_upstream_refusals{{upstream="{silent}"}}') >= 1
+            await bench.until_counted(success=10, failure=0)
 
 
 async def test_when_all_refuse_the_caller_is_told(bench: Bench) -> None:

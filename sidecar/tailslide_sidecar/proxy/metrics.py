@@ -1,6 +1,7 @@
 """What the proxy tells Prometheus: its accounts and its connections, read when asked for."""
 
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -12,12 +13,21 @@ from tailslide_sidecar.proxy.pool import Pool
 _NO_ROUTE = "(none)"
 
 
+class Reloads(Protocol):
+    """How often the file of routes was read again."""
+
+    loaded: int
+    failed: int
+    loaded_at: float
+
+
 class ProxyMetrics(Collector):
     """The labels are bounded: routes and upstreams that the file names, forwarded hosts by their pattern."""
 
-    def __init__(self, accounts: Accounts, pool: Pool) -> None:
+    def __init__(self, accounts: Accounts, pool: Pool, reloads: Reloads) -> None:
         self._accounts = accounts
         self._pool = pool
+        self._reloads = reloads
 
     def collect(self) -> Iterator[Metric]:
         """Return it as Prometheus has it."""
@@ -25,6 +35,7 @@ class ProxyMetrics(Collector):
         yield from self._accounts.latency.collect()
         yield from self._connections()
         yield from self._upstreams()
+        yield from self._of_the_file()
 
     def _calls(self) -> Iterator[Metric]:
         calls = CounterMetricFamily(
@@ -103,6 +114,19 @@ class ProxyMetrics(Collector):
             reused.add_metric([name], server.reused)
             refusals.add_metric([name], server.refusals)
         yield from (connections, made, reused, refusals)
+
+    def _of_the_file(self) -> Iterator[Metric]:
+        reads = CounterMetricFamily(
+            "tailslide_sidecar_config_reloads", "Times that the file was read again, by result", labels=["result"]
+        )
+        reads.add_metric(["loaded"], self._reloads.loaded)
+        reads.add_metric(["refused"], self._reloads.failed)
+        yield reads
+        yield GaugeMetricFamily(
+            "tailslide_sidecar_config_loaded_timestamp_seconds",
+            "When the routes in use were read",
+            value=self._reloads.loaded_at,
+        )
 
     def describe(self) -> Iterable[Metric]:
         """Return nothing: what there is depends on the routes."""

@@ -13,10 +13,16 @@ from tailslide_sidecar.proxy.pool import Pool
 from tailslide_sidecar.proxy.routes import Address, NoRoute
 
 
+class Reads:
+    """A file that was taken twice and refused once."""
+
+    loaded, failed, loaded_at = 2, 1, 1_795_363_190.5
+
+
 def samples_of(accounts: Accounts, pool: Pool) -> dict[str, float]:
     """Return each sample by its name with labels."""
     registry = CollectorRegistry()
-    registry.register(ProxyMetrics(accounts, pool))
+    registry.register(ProxyMetrics(accounts, pool, Reads()))
     text = generate_latest(registry).decode()  # type: ignore[no-untyped-call] # no types in there
     return {
         line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
@@ -72,9 +78,16 @@ def test_connections_are_told() -> None:
     assert 0 < samples["tailslide_sidecar_open_fds"] < samples["tailslide_sidecar_max_fds"]
 
 
+def test_reads_of_the_file_are_told() -> None:
+    samples = samples_of(Accounts(), Pool())
+    assert samples['tailslide_sidecar_config_reloads_total{result="loaded"}'] == 2
+    assert samples['tailslide_sidecar_config_reloads_total{result="refused"}'] == 1
+    assert samples["tailslide_sidecar_config_loaded_timestamp_seconds"] == 1_795_363_190.5
+
+
 def test_names_follow_the_conventions_of_openmetrics() -> None:
     registry = CollectorRegistry()
-    registry.register(ProxyMetrics(Accounts(), Pool()))
+    registry.register(ProxyMetrics(Accounts(), Pool(), Reads()))
     text = generate_latest(registry).decode()  # type: ignore[no-untyped-call] # no types in there
     for family in text_string_to_metric_families(text):  # type: ignore[no-untyped-call] # nor here
         assert re.fullmatch(r"tailslide_sidecar(_[a-z]+)+", family.name), family.name
