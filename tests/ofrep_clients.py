@@ -4,25 +4,21 @@ The Node.js application is in `conformance/ofrep`, and is installed as its lock 
 """
 
 import asyncio
-import functools
 import json
-import os
-import shutil
 import subprocess
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, cast
+from typing import Any, Protocol, cast
 
-import pytest
 from openfeature import api
 from openfeature.contrib.provider.ofrep import OFREPProvider
 from openfeature.evaluation_context import EvaluationContext
+from suite_install import node_app
 
 APP = Path(__file__).parent / "conformance" / "ofrep"
-NODE_MAJOR = 18
 WAIT_S = 20.0
 
 
@@ -159,7 +155,7 @@ def _details(given: Mapping[str, Any]) -> Details:
 async def node_process() -> AsyncIterator[Node]:
     """Run the application; skip the test where there is no Node.js, or fail in CI."""
     process = await asyncio.create_subprocess_exec(
-        await asyncio.to_thread(_installed), "client.mjs", cwd=APP, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        await asyncio.to_thread(node_app, APP), "client.mjs", cwd=APP, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     try:
         yield Node(process)
@@ -200,28 +196,3 @@ async def until_seen(ask: Callable[[], Awaitable[object]], wanted: object) -> No
                 seen = await ask()
     except TimeoutError:
         raise AssertionError(f"expected {wanted}, the last was {seen}") from None
-
-
-@functools.cache
-def _installed() -> str:
-    """Return the path of Node.js, with the application installed."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        _without(f"Node.js {NODE_MAJOR} or newer and npm are not installed: apt-get install nodejs npm")
-    version = subprocess.run([node, "--version"], check=True, capture_output=True, text=True).stdout.strip()
-    if int(version.removeprefix("v").partition(".")[0]) < NODE_MAJOR:
-        _without(f"Node.js is {version}, {NODE_MAJOR} or newer is expected")
-    lock, installed = APP / "package-lock.json", APP / "node_modules" / ".package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        flags = ("--ignore-scripts", "--no-audit", "--no-fund")
-        done = subprocess.run([npm, "ci", *flags], cwd=APP, check=False, capture_output=True, text=True)
-        if done.returncode != 0:
-            said = next((line for line in done.stderr.splitlines() if " error " in f" {line} "), done.stderr[-200:])
-            _without(f"`npm ci` in tests/conformance/ofrep has failed: {said}")
-    return node
-
-
-def _without(reason: str) -> NoReturn:
-    if os.environ.get("CI", "").lower() in {"1", "true"}:
-        pytest.fail(reason)
-    pytest.skip(reason)
