@@ -29,7 +29,7 @@ class ProxyLimits:
     """How long a request's body may stand still; longer is answered 408."""
     idle_timeout_ms: int = 75_000
     """How long a client's connection may wait for its next request before it is closed."""
-    max_connections: int = 10_000
+    max_connections: int = 8_000
     """Connections of clients in all; one more is answered 503."""
     max_connections_per_peer: int | None = None
     """Connections from one address; None for no limit, as behind a load balancer. Unix sockets are not counted."""
