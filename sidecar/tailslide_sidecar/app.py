@@ -152,6 +152,7 @@ class _Sidecar:
 
     async def listen(self) -> None:
         """Open both listeners."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reloader.reload)
         settings, metrics = self._settings, self._metrics
         api = flags_api.FlagsApi(
             self._answers,
@@ -207,7 +208,6 @@ class _Sidecar:
             group.create_task(self._staleness.run()),
             group.create_task(self._reloader.run()),
         ]
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reloader.reload)
         if self._snapshots is not None:
             tasks.append(group.create_task(self._snapshots.run()))
         group.create_task(self._flusher.run(flushed))

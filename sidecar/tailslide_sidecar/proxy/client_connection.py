@@ -82,11 +82,15 @@ class ClientConnection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
         peer = transport.get_extra_info("peername")
         self._peer = peer[0] if isinstance(peer, tuple) else None
-        self.origin = Origin(self._peer, trusted=self.listener.options.is_trusted(self._peer))
+        self.judge_peer()
         if not self.listener.opened(self, self._peer):
             self._refuse(TOO_MANY_CONNECTIONS)
             if self.listener.is_flooded:
                 self.close()
+
+    def judge_peer(self) -> None:
+        """See whether the client is one of those whose word is believed now."""
+        self.origin = Origin(self._peer, trusted=self.listener.options.is_trusted(self._peer))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
@@ -134,6 +138,7 @@ class ClientConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client takes no more."""
         self.writing_paused = True
+        self._unsent = 0  # as much of another answer is no sign of standing still
         owner = self._exchange or self._tunnel
         if owner is not None:
             owner.client_paused()
@@ -190,6 +195,8 @@ class ClientConnection(asyncio.Protocol):
             elif exchange.request_complete:
                 return False
             else:
+                if exchange.phase is Phase.NEW:
+                    self.listener.accounts.refused += 1
                 exchange.client_failed(event)
         return True
 
@@ -207,8 +214,8 @@ class ClientConnection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         """Begin with what came too early, as long as each is answered at once."""
-        if self._running:
-            return
+        if self._running or self._transport is None or self._transport.is_closing():
+            return  # what nobody can get an answer to any more is not begun with
         self._running = True
         backlog = self._backlog
         while True:
@@ -223,8 +230,6 @@ class ClientConnection(asyncio.Protocol):
             if exchange is None or exchange.phase is not Phase.NEW:
                 break
             exchange.launch()
-            if self._exchange is not None:
-                break
         self._running = False
         self._hold_early()
 
@@ -239,9 +244,10 @@ class ClientConnection(asyncio.Protocol):
                 self._linger()
             return
         leftover, self._leftover = self._leftover, None
-        if leftover is not None:
+        if leftover is not None and leftover.data:
             # The upstream would not switch: what came behind are requests.
             self._take(self._reader.feed(leftover.data))
+            self._hold_early()
         elif self._backlog:
             self._go_on()
         elif self.listener.closing:
@@ -259,6 +265,10 @@ class ClientConnection(asyncio.Protocol):
         self._hold_early()
 
     # Back-pressure
+
+    def may_send(self) -> None:
+        """Give it all of its time for the body: until now it had no leave to send that."""
+        self._since_s = self.listener.now_s
 
     def hold_back(self, held_back: bool) -> None:
         """Take no more from the client for now, or take it again."""

@@ -217,7 +217,8 @@ class Exchange:
             self.client.listener.pool.shed()  # so that the next call finds what idle connections held
             self._fail(CallEnd.NO_CAPACITY, f"no connection to {server.address} can be made: {error.strerror}")
             return
-        self._not_there(CallEnd.REFUSED, f"{server.address} cannot be connected to")
+        why = getattr(error, "verify_message", None) or error.strerror  # what is wrong with its certificate says most
+        self._not_there(CallEnd.REFUSED, f"{server.address} cannot be connected to{f': {why}' if why else ''}")
 
     def _not_there(self, end: CallEnd, message: str) -> None:
         """Try another server that does the same, or fail: nothing of the request has gone out."""
@@ -429,6 +430,7 @@ class Exchange:
             if answer.status == HTTPStatus.CONTINUE:
                 # Another upstream that is tried after this one is not to ask for the body a second time.
                 self.head.expects_continue = False
+                self.client.may_send()
                 self._take_turns()
             self.client.write(interim_head(answer))
         return True
@@ -469,6 +471,9 @@ class Exchange:
             # It was being closed while the request was on its way (RFC 9112 §9.3.1).
             self._anew = True
             self.client.listener.accounts.resent += 1
+            if self._waits:
+                self._waits = False
+                self._waited_s += perf_counter() - self._waits_since_s
             connection.exchange = None
             self._connection = None
             server.outstanding -= 1
@@ -647,5 +652,7 @@ class Exchange:
             client.closes = True
         own = self._own + self._marker_block if client.listener.options.answer_header else self._own
         client.write_own(status, body, headers + VIA_LINE + own, self.head)
+        if client.held_back:
+            client.hold_back(False)
         self._done()
         client.exchange_done()

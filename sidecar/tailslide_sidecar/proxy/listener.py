@@ -84,8 +84,9 @@ class ProxyListener:
     def listens_on(self, address: ListenAddress) -> None:
         """Know the names under which clients speak of this proxy itself."""
         if address.path is None:
-            names = {address.host, "localhost", "127.0.0.1", "[::1]"}
-            self._own = frozenset(f"{name}:{address.port}".encode() for name in names)
+            names = {str(address).rpartition(":")[0].lower(), "localhost", "127.0.0.1", "[::1]"}
+            own = {f"{name}:{address.port}" for name in names} | (names if address.port == 80 else set())
+            self._own = frozenset(name.encode() for name in own)
 
     def is_own(self, authority: bytes) -> bool:
         """Whether a request in absolute form is for this proxy itself."""
@@ -99,6 +100,8 @@ class ProxyListener:
         self.options = options
         self.access_log = AccessLog(options)
         self.in_use.clear()
+        for connection in self._connections:
+            connection.judge_peer()
 
     def use(self, route: Route) -> ActiveRoute:
         """Return a route as it is in use."""
@@ -165,12 +168,14 @@ class ProxyListener:
     def _tick(self) -> None:
         # A look at every call is cheaper than a timer for each: hardly one of them is ever late.
         self.now_s = now_s = self._loop.time()
-        for exchange in [exchange for exchange in self.running if exchange.deadline_s <= now_s]:
-            if exchange.deadline_s <= now_s:  # not if ending another one has moved it
-                exchange.overdue()
-        tick_s = max(TICK_S, len(self.running) * _TICK_PER_CALL_S)
-        self.ticks = bool(self.running)
-        self._ticking = self._loop.call_later(tick_s, self._tick) if self.ticks else None
+        try:
+            for call in [call for call in self.running if call.deadline_s <= now_s]:
+                if call.deadline_s <= now_s:  # not if ending another one has moved it
+                    call.overdue()
+        finally:
+            self.ticks = bool(self.running)
+            tick_s = max(TICK_S, len(self.running) * _TICK_PER_CALL_S)
+            self._ticking = self._loop.call_later(tick_s, self._tick) if self.ticks else None
 
     def refresh(self) -> None:
         """Let answers carry the present second."""

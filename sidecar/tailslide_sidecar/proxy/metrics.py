@@ -22,7 +22,7 @@ class Reloads(Protocol):
 
 
 class ProxyMetrics(Collector):
-    """The labels are bounded: routes and upstreams that the file names, forwarded hosts by their pattern."""
+    """Labels are routes, upstreams that the file names, and hosts that were forwarded to, as far as they are held."""
 
     def __init__(self, accounts: Accounts, pool: Pool, reloads: Reloads) -> None:
         self._accounts = accounts

@@ -7,6 +7,7 @@ has failed, and its exchange says so.
 import asyncio
 import errno
 import math
+import socket
 import ssl
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -118,6 +119,9 @@ class Server:
             )
         except OSError as error:  # ssl.SSLError and socket.gaierror are OSErrors as well
             waiting.not_connected(error, no_capacity=error.errno in _NO_CAPACITY)
+            return
+        except UnicodeError:  # a host that a client names may have labels that are too long or empty
+            waiting.not_connected(socket.gaierror(socket.EAI_NONAME, "no valid name of a host"), no_capacity=False)
             return
         self.made += 1
         # Not in `connection_made`: uvloop drops a connection whose task is cancelled just then, and tells nobody.

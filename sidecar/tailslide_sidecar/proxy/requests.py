@@ -508,6 +508,8 @@ def _host_of(authority: bytes) -> str | None:
     if match is None or (match["port"] and int(match["port"]) > 65_535):
         return None
     host = match["host"].decode("ascii").lower().strip("[]")
+    if host.endswith(".") and host != ".":
+        host = host[:-1]  # the same name, written out to the root
     if len(_hosts) < _MANY_HOSTS:
         _hosts[authority] = host
     return host

@@ -510,3 +510,10 @@ def test_the_strict_parser_is_strict() -> None:
     ):
         with pytest.raises(NotStrictError):
             requests_in(data)
+
+
+def test_a_dot_at_the_end_of_a_host_names_the_same_host() -> None:
+    events = RequestReader(ProxyLimits()).feed(b"GET / HTTP/1.1\r\nHost: Shop.Example.:80\r\n\r\n")
+    head = events[0]
+    assert isinstance(head, RequestHead)
+    assert (head.host, head.authority) == ("shop.example", b"Shop.Example.:80")
