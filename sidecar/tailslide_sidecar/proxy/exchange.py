@@ -19,6 +19,7 @@ from tailslide_sidecar.proxy import admission, balancing
 from tailslide_sidecar.proxy.accounts import Side
 from tailslide_sidecar.proxy.active_route import NEVER, ActiveRoute
 from tailslide_sidecar.proxy.forwarding import (
+    LAST_CHUNK,
     VIA_LINE,
     chunk,
     client_head,
@@ -29,7 +30,7 @@ from tailslide_sidecar.proxy.forwarding import (
     upstream_head,
 )
 from tailslide_sidecar.proxy.held_body import HeldBody
-from tailslide_sidecar.proxy.messages import End, Framing
+from tailslide_sidecar.proxy.messages import END, End, Framing
 from tailslide_sidecar.proxy.refusals import SLOW_CLIENT, Refusal, too_large
 from tailslide_sidecar.proxy.requests import RequestHead
 from tailslide_sidecar.proxy.responses import Broken, Event, ResponseHead, Switched
@@ -352,6 +353,14 @@ class Exchange:
         assert self.route is not None
         self.route.account.bytes_down += size
         out: list[bytes] = []
+        if len(events) == 3 and self.phase is _ASKED:
+            head, body, end = events
+            if end is END and body.__class__ is bytes and head.__class__ is ResponseHead:
+                # All of it at once, as most answers come.
+                if self._answer_head(head, out):
+                    self.client.write(out[0] + (chunk(body) + LAST_CHUNK if self._framing is _CHUNKED else body))
+                    self._complete()
+                return
         chunks = self._framing is _CHUNKED
         for event in events:
             kind = event.__class__

@@ -137,22 +137,28 @@ class RequestReader:
             if self._left:
                 start = self._count(data, events, start)
                 continue
-            after = 0 if self._parsing else self._read(data, start, events)
-            if not after:
+            match = None if self._parsing else plain.REQUEST.match(data, start)
+            head = None if match is None else self._plain_head(match, data, start)
+            if match is None or head is None:
                 # An empty line before a request is none (RFC 9112 §2.2).
                 is_empty = not self._parsing and data[start] in b"\r\n"
                 rest = data[start:].lstrip(b"\r\n") if is_empty else data[start:]
                 data = self._parse(rest, events) if rest else b""
                 start, end = 0, len(data)
                 continue
-            start = after
+            start = match.end()
+            if head.length > 0:
+                events.append(head)
+                self._left = head.length
+                self._is_last = False
+            elif start == end and not events:
+                return [head, END]  # one whole request, as most data is
+            else:
+                events += (head, END)
         return events
 
-    def _read(self, data: bytes, start: int, events: list[Event]) -> int:
-        """Read a plain request; return where it ends, 0 if it is no plain one."""
-        match = plain.REQUEST.match(data, start)
-        if match is None:
-            return 0
+    def _plain_head(self, match: re.Match[bytes], data: bytes, start: int) -> RequestHead | None:
+        """Return the head of a plain request; None if it is not plain after all."""
         method, target, block, authority, passing, length, keep_alive, second_length = match.groups()
         host = _hosts.get(authority) or _host_of(authority)
         limits = self._limits
@@ -163,7 +169,7 @@ class RequestReader:
             or len(block) > limits.max_header_bytes
             or block.count(b"\r\n") > limits.max_headers
         ):
-            return 0
+            return None
         head = RequestHead()
         head.opening = data[start : match.end(4)]
         head.method = method.decode()
@@ -177,16 +183,10 @@ class RequestReader:
         head.target = head.path = text = target.decode()
         if b"?" in target:
             head.path, _, head.query = text.partition("?")
-        events.append(head)
-        after = match.end()
         if length is not None or second_length is not None:
             head.framing = _BY_LENGTH
-            head.length = self._left = int(length or second_length)
-            self._is_last = False
-            if self._left:
-                return self._count(data, events, after) if after < len(data) else after
-        events.append(END)
-        return after
+            head.length = int(length or second_length)
+        return head
 
     def _count(self, data: bytes, events: list[Event], start: int = 0) -> int:
         """Take a part of a body of known length; return where it ends."""
