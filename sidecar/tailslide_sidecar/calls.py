@@ -31,8 +31,8 @@ _ANSWERED = CallEnd.ANSWERED  # a global costs a fifth of a member of an enum
 _CALL = object()
 """What a held flag keeps its verdicts by, together with the decision."""
 
-IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
-"""Methods that may be carried out twice (RFC 9110 §9.2.2)."""
+IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+"""Methods that may be carried out twice (RFC 9110 §9.2.2), of those that are proxied."""
 
 OUTCOME_HEADER = "x-tailslide"
 

@@ -422,12 +422,13 @@ class Exchange:
         client.closes = closes = (
             not head.keeps_alive or not self.request_complete or listener.closing or framing is _UNTIL_CLOSE
         )
-        own = self._own
-        if self._marker_block and listener.options.answer_header:
-            own = own + self._marker_block if own else self._marker_block
+        own = self._own_fields()
         out.append(client_head(head, answer, framing, own, listener.date_line, closes=closes))
         self._phase_s = route.idle_s
         return True
+
+    def _own_fields(self) -> bytes:
+        return self._own + self._marker_block if self.client.listener.options.answer_header else self._own
 
     def _interim(self, answer: ResponseHead) -> bool:
         if answer.status == HTTPStatus.SWITCHING_PROTOCOLS:
@@ -534,7 +535,7 @@ class Exchange:
         assert answer is not None
         assert connection is not None
         assert route is not None
-        own = self._own + self._marker_block if client.listener.options.answer_header else self._own
+        own = self._own_fields()
         client.write(switching_head(answer, own, client.listener.date_line) + data)
         self.status = answer.status
         self._count(CallEnd.UPGRADED)
@@ -659,7 +660,7 @@ class Exchange:
         client = self.client
         if not self.head.keeps_alive or not self.request_complete or client.listener.closing:
             client.closes = True
-        own = self._own + self._marker_block if client.listener.options.answer_header else self._own
+        own = self._own_fields()
         client.write_own(status, body, headers + VIA_LINE + own, self.head)
         if client.held_back:
             client.hold_back(False)
