@@ -1,5 +1,7 @@
 # One word each. Every target sets up .venv by itself when it is missing or older than the lock file.
 PYTHON ?= python3
+# Half of the tests' time is waiting, so two run side by side; each has servers of its own.
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -26,7 +28,7 @@ demo: $(READY) ## watch a circuit open and recover on real servers
 	@$(BIN)/tailslide demo $(DEMO)
 
 test: $(READY) ## run all tests, on real servers
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
 
 check: $(READY) ## lint, types, import directions
 	@$(BIN)/ruff check .

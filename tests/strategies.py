@@ -2,13 +2,14 @@
 
 from hypothesis import strategies as st
 
-from tailslide_core.circuit import TRANSITIONS, Circuit, Signal, State, Transition, TripReason, TripRule
+from tailslide_core.breach import TripReason, TripRule
+from tailslide_core.circuit import TRANSITIONS, Circuit, Signal, State, Transition
 from tailslide_core.conditions import Condition, Operator, Scalar
 from tailslide_core.evaluation import Context
 from tailslide_core.naming import FlagId
 from tailslide_core.outcomes import StatusSet
 from tailslide_core.ramp import RampProfile
-from tailslide_core.ruleset import DAY_MS, CircuitSettings, Recovery, Rule, Ruleset
+from tailslide_core.ruleset import DAY_MS, CircuitSettings, LocalGuard, Recovery, Rule, Ruleset
 from tailslide_core.windows import SHORTEST_WINDOW_MS, WindowCounts
 
 INT64 = 2**63 - 1
@@ -100,6 +101,7 @@ def circuit_settings(draw: st.DrawFn) -> CircuitSettings:
         slow_call_ms=draw(st.integers(1, DAY_MS)) if slow else None,
         slow_threshold=draw(percentages) if slow else None,
         recovery=draw(st.none() | recoveries()),
+        local_guard=draw(st.none() | st.builds(LocalGuard, st.integers(1, 1_000), st.integers(100, 600_000))),
     )
 
 

@@ -12,7 +12,7 @@ from operator import ge, sub
 from typing import Protocol
 
 from sim_bench.traffic import TICK_MS, Traffic
-from tailslide_core.circuit import breach
+from tailslide_core.breach import breach
 from tailslide_core.ruleset import CircuitSettings
 from tailslide_core.wilson import z_score
 from tailslide_core.windows import WindowCounts, ladder

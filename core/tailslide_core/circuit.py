@@ -1,15 +1,16 @@
 """The circuit: its states, what moves it, and every transition, as one table. Nothing else knows them.
 
-Pure: `step` is handed the time and the counts. Reading counts and writing verdicts is Aerobat's.
+Pure: `step` is handed the time and the counts. When counts are a breach is `breach`'s; reading counts and writing
+verdicts is Aerobat's.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from tailslide_core.breach import TripReason, breach
 from tailslide_core.ramp import FULL, next_percentage
 from tailslide_core.ruleset import CircuitSettings, Recovery, Ruleset
-from tailslide_core.wilson import lower_bound
 from tailslide_core.windows import WindowCounts
 
 QUIET_PATIENCE = 3
@@ -28,7 +29,7 @@ class Signal(StrEnum):
     """What can happen to a circuit."""
 
     BREACH = "breach"
-    """The error rate or the slow-call rate is above its threshold, with confidence."""
+    """The error rate or the slow-call rate is above its threshold, with certainty."""
     DELAY_OVER = "delay_over"
     """The recovery delay of an open circuit has passed."""
     STEP_PASSED = "step_passed"
@@ -56,25 +57,6 @@ TRANSITIONS: Mapping[tuple[State, Signal], State] = {
 
 class IllegalTransition(ValueError):  # noqa: N818 # named after what happened, as in the field's own texts
     """A signal that the table does not know for the state of the circuit."""
-
-
-class TripRule(StrEnum):
-    """Which threshold was breached."""
-
-    ERROR_RATE = "error_rate"
-    SLOW_CALL_RATE = "slow_call_rate"
-
-
-@dataclass(frozen=True, slots=True)
-class TripReason:
-    """Why a circuit opened: percentages 0 to 100, over `calls` calls of the last `window_ms` milliseconds."""
-
-    rule: TripRule
-    observed: float
-    lower_bound: float
-    threshold: float
-    calls: int
-    window_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,33 +116,6 @@ def step(circuit: Circuit, flag: Ruleset, counts: Sequence[WindowCounts], now_ms
         return _move(circuit, Signal.BREACH, settings, now_ms, reason)
     signal = _signal_of_time(circuit, settings, counts, now_ms)
     return Step(circuit) if signal is None else _move(circuit, signal, settings, now_ms, circuit.reason)
-
-
-def breach(settings: CircuitSettings, counts: Sequence[WindowCounts]) -> TripReason | None:
-    """Return the first breach, shortest window first: `min_calls` reached, a Wilson lower bound over its threshold."""
-    seen = -1
-    for window in counts:
-        if window.calls < settings.min_calls or window.calls == seen:
-            continue
-        seen = window.calls
-        reason = _exceeds(TripRule.ERROR_RATE, window, window.failures, settings.error_threshold, settings)
-        if reason is None and settings.slow_threshold is not None:
-            reason = _exceeds(TripRule.SLOW_CALL_RATE, window, window.slow, settings.slow_threshold, settings)
-        if reason is not None:
-            return reason
-    return None
-
-
-def _exceeds(
-    rule: TripRule, window: WindowCounts, hits: int, threshold: float, settings: CircuitSettings
-) -> TripReason | None:
-    if hits * 100 <= threshold * window.calls:  # the bound is below the rate, so there is no need to compute it
-        return None
-    bound = 100 * lower_bound(min(hits, window.calls), window.calls, settings.confidence)
-    if bound <= threshold:
-        return None
-    observed = 100 * min(hits, window.calls) / window.calls
-    return TripReason(rule, round(observed, 3), round(bound, 3), threshold, window.calls, window.window_ms)
 
 
 def _signal_of_time(

@@ -1,4 +1,4 @@
-"""The JSON that processes exchange: rulesets, marks, circuits and circuit events, to bytes and back.
+"""The JSON that processes exchange: rulesets, marks, leases, circuits and circuit events, to bytes and back.
 
 Reading is strict about what a field holds and lenient about fields it does not know: an unknown `schema` is refused,
 an unknown field ignored. Writing the same value gives the same bytes.
@@ -10,14 +10,15 @@ from functools import lru_cache
 
 import orjson
 
-from tailslide_core.circuit import Circuit, Signal, State, Transition, TripReason, TripRule
+from tailslide_core.breach import TripReason, TripRule
+from tailslide_core.circuit import Circuit, Signal, State, Transition
 from tailslide_core.conditions import Condition, Operator
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import Fields, read_object
 from tailslide_core.naming import FlagId, check_key
 from tailslide_core.outcomes import StatusSet
 from tailslide_core.ramp import RampProfile
-from tailslide_core.ruleset import CircuitSettings, Recovery, Rule, Ruleset
+from tailslide_core.ruleset import CircuitSettings, LocalGuard, Recovery, Rule, Ruleset
 
 SCHEMA = 1
 
@@ -88,6 +89,7 @@ def circuit_settings(fields: Fields) -> CircuitSettings:
         slow_call_ms=fields.optional_integer("slow_call_ms"),
         slow_threshold=fields.optional_number("slow_threshold"),
         recovery=fields.object("recovery", _recovery) if fields.has("recovery") else default.recovery,
+        local_guard=fields.object("local_guard", _local_guard),
     )
 
 
@@ -100,6 +102,14 @@ def _recovery(fields: Fields) -> Recovery:
         increment=fields.number("increment", default=default.increment),
         interval_ms=fields.integer("interval_ms", default=default.interval_ms),
         profile=fields.choice("profile", RampProfile, default=default.profile),
+    )
+
+
+def _local_guard(fields: Fields) -> LocalGuard:
+    default = LocalGuard()
+    return LocalGuard(
+        consecutive_failures=fields.integer("consecutive_failures", default=default.consecutive_failures),
+        max_ms=fields.integer("max_ms", default=default.max_ms),
     )
 
 
@@ -131,7 +141,7 @@ def _condition_json(condition: Condition) -> Json:
 
 def circuit_settings_json(settings: CircuitSettings) -> Json:
     """Return the settings of a circuit as they are written."""
-    recovery = settings.recovery
+    recovery, guard = settings.recovery, settings.local_guard
     return {
         "forced_open": settings.forced_open,
         "reset_generation": settings.reset_generation,
@@ -153,6 +163,9 @@ def circuit_settings_json(settings: CircuitSettings) -> Json:
             "interval_ms": recovery.interval_ms,
             "profile": recovery.profile,
         },
+        "local_guard": None
+        if guard is None
+        else {"consecutive_failures": guard.consecutive_failures, "max_ms": guard.max_ms},
     }
 
 
@@ -188,6 +201,25 @@ def decode_mark(data: bytes) -> Mark:
     """Read a mark; raise `ContractError` that names the field."""
     fields = _versioned(data)
     return Mark(fields.integer("at_ms", low=0), fields.integer("keys", low=0))
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """An Aerobat's word that it lives, renewed again and again; `worker` is its id, `since_ms` when it started."""
+
+    worker: str
+    since_ms: int
+
+
+def encode_lease(lease: Lease) -> bytes:
+    """Write a lease."""
+    return orjson.dumps({"schema": SCHEMA, "worker": lease.worker, "since_ms": lease.since_ms})
+
+
+def decode_lease(data: bytes) -> Lease:
+    """Read a lease; raise `ContractError` that names the field."""
+    fields = _versioned(data)
+    return Lease(check_key("worker", fields.string("worker")), fields.integer("since_ms", low=0))
 
 
 def decode_circuit(data: bytes) -> Circuit:

@@ -11,6 +11,7 @@ from tailslide_core.errors import ContractError
 
 RULESETS_BUCKET = "rulesets"
 CIRCUITS_BUCKET = "circuits"
+LEASES_BUCKET = "leases"
 EVENTS_STREAM = "events"
 EVENTS_SUBJECTS = "events.>"
 
@@ -79,6 +80,20 @@ def app_of_mark(key: str) -> str | None:
     return app if rest == _MARK and is_key(app) else None
 
 
+_AEROBATS = "aerobat."
+
+
+def lease_key(worker: str) -> str:
+    """Return the key, in the bucket of leases, of the Aerobat with this id."""
+    return f"{_AEROBATS}{worker}"
+
+
+def worker_of_lease(key: str) -> str | None:
+    """Return the Aerobat whose lease is under this key of the bucket of leases; None for any other key."""
+    worker = key.removeprefix(_AEROBATS)
+    return worker if worker != key and is_key(worker) else None
+
+
 def event_subject(flag_id: FlagId) -> str:
     """Return the subject under which transitions of this flag's circuit are published."""
     return f"events.circuit.{flag_id}"
@@ -113,6 +128,23 @@ def series_key(flag_id: FlagId, metric: str) -> str:
 def series_labels(flag_id: FlagId, metric: str) -> dict[str, str]:
     """Return the labels by which a series is found."""
     return {"app": flag_id.app, "flag": flag_id.flag, "metric": metric}
+
+
+def busy_key(app: str) -> str:
+    """Return the key of the sorted set of an app's flags that says when, by the server's clock, each was last counted.
+
+    Its members are keys of flags, its scores Unix milliseconds. A flag is noted just before its counts are written, so
+    that who reads it never misses any.
+    """
+    return f"ts:{{{app}}}:busy"
+
+
+def late_key(app: str) -> str:
+    """Return the key of the like set of the flags of which something was counted at an earlier time, after an outage.
+
+    A flag is noted just after its counts were written.
+    """
+    return f"ts:{{{app}}}:late"
 
 
 RAW_RETENTION_MS = 3_600_000

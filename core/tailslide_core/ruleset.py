@@ -68,23 +68,39 @@ class Recovery:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalGuard:
+    """When a sidecar stops sending to a feature by itself, before Aerobat has spoken."""
+
+    consecutive_failures: int = 5
+    """So many calls in a row that found no connection, or lost it before an answer had begun."""
+    max_ms: int = 2_000
+    """How long it sends nobody to the feature then, at most; after that it counts anew."""
+
+    def __post_init__(self) -> None:
+        check_integer("consecutive_failures", self.consecutive_failures, 1, 1_000)
+        check_integer("max_ms", self.max_ms, 100, 600_000)
+
+
+@dataclass(frozen=True, slots=True)
 class CircuitSettings:
-    """When a flag's circuit opens, and how it recovers. `docs/decisions/0003` gives the reasons for the defaults."""
+    """When a flag's circuit opens, and how it recovers. `docs/circuit/settings.md` says how to choose."""
 
     forced_open: bool = False
     reset_generation: int = 0
     """Raised by Tower when a person resets the circuit; an older circuit value counts as closed."""
     window_ms: int = 10_000
-    long_window_ms: int = 600_000
+    long_window_ms: int = 1_800_000
     min_calls: int = 10
     confidence: float = 0.9999
-    """One-sided, of the Wilson bound that a rate must exceed its threshold by."""
+    """One-sided, of the Wilson bound that must be above the threshold; the risk that is left, squared, is how likely
+    chance may be at half the threshold."""
     error_threshold: float = 50.0
     failure_statuses: StatusSet = field(default_factory=lambda: StatusSet.parse(["5xx"]))
     slow_call_ms: int | None = None
     slow_threshold: float | None = None
     recovery: Recovery | None = field(default_factory=Recovery)
     """None: an open circuit waits for a person."""
+    local_guard: LocalGuard | None = None
 
     def __post_init__(self) -> None:
         check_integer("reset_generation", self.reset_generation, 0, 2**53)

@@ -4,23 +4,11 @@ import importlib.util
 import itertools
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tailslide_core.circuit import (
-    TRANSITIONS,
-    Circuit,
-    IllegalTransition,
-    Signal,
-    State,
-    TripReason,
-    TripRule,
-    _move,
-    breach,
-    delay_ms,
-    step,
-)
+from tailslide_core.breach import TripReason, TripRule
+from tailslide_core.circuit import TRANSITIONS, Circuit, IllegalTransition, Signal, State, _move, delay_ms, step
 from tailslide_core.ruleset import CircuitSettings, Recovery, Ruleset
 from tailslide_core.windows import WindowCounts
 
@@ -255,75 +243,6 @@ def test_the_table_is_that_of_the_design() -> None:
     assert TRANSITIONS[State.OPEN, Signal.RESET] is State.CLOSED
     assert sum(after is State.CLOSED for (state, _), after in TRANSITIONS.items() if state is State.OPEN) == 1
     assert all((state, Signal.RESET) in TRANSITIONS for state in State)
-
-
-def window(calls: int, failures: int = 0, slow: int = 0, window_ms: int = 10_000) -> WindowCounts:
-    return WindowCounts(window_ms, calls, failures, slow)
-
-
-@pytest.mark.parametrize(
-    ("changes", "counts", "rule"),
-    [
-        # Too few calls say nothing, however bad.
-        ({}, [], None),
-        ({}, [window(0)], None),
-        ({}, [window(9, 9)], None),
-        # At 99.9 % confidence, ten of ten speak for at least 51.15 %.
-        ({}, [window(10, 10)], TripRule.ERROR_RATE),
-        ({"error_threshold": 51.2}, [window(10, 10)], None),
-        ({"error_threshold": 51.2, "confidence": 0.95}, [window(10, 10)], TripRule.ERROR_RATE),
-        # The bound must exceed the threshold, not the rate alone.
-        ({}, [window(100, 55)], None),
-        ({}, [window(100, 75)], TripRule.ERROR_RATE),
-        ({}, [window(10_000, 5_200)], TripRule.ERROR_RATE),
-        ({"confidence": 0.5}, [window(100, 51)], TripRule.ERROR_RATE),
-        ({"confidence": 0.5}, [window(100, 50)], None),
-        # The ends of the range.
-        ({"error_threshold": 100.0}, [window(1_000_000, 1_000_000)], None),
-        ({"error_threshold": 0.0}, [window(1_000_000, 1)], TripRule.ERROR_RATE),
-        ({"error_threshold": 0.0}, [window(1_000_000, 0)], None),
-        # Slow calls count only where they are asked for; errors come first.
-        ({}, [window(100, 0, 100)], None),
-        ({"slow_call_ms": 500, "slow_threshold": 80.0}, [window(100, 0, 100)], TripRule.SLOW_CALL_RATE),
-        ({"slow_call_ms": 500, "slow_threshold": 80.0}, [window(100, 0, 80)], None),
-        ({"slow_call_ms": 500, "slow_threshold": 80.0}, [window(100, 100, 100)], TripRule.ERROR_RATE),
-        # Failures that were counted a moment before their calls never make more than 100 %.
-        ({}, [window(100, 250)], TripRule.ERROR_RATE),
-        ({"error_threshold": 100.0}, [window(100, 250)], None),
-    ],
-)
-def test_a_breach_is_a_bound_over_its_threshold(
-    changes: dict[str, Any], counts: list[WindowCounts], rule: TripRule | None
-) -> None:
-    found = breach(replace(SETTINGS, **changes), counts)
-    assert (None if found is None else found.rule) is rule
-
-
-def test_a_dead_feature_with_a_call_a_minute_trips_over_the_long_window() -> None:
-    counts = [window(1, 1, window_ms=10_000), window(5, 5, window_ms=300_000), window(15, 15, window_ms=900_000)]
-    found = breach(SETTINGS, counts)
-    assert found is not None
-    assert (found.window_ms, found.calls, found.observed) == (900_000, 15, 100.0)
-
-
-def test_the_shortest_window_that_breaches_gives_the_reason() -> None:
-    counts = [window(5, 5, window_ms=250), window(40, 40, window_ms=500), window(90, 80, window_ms=1_000)]
-    found = breach(SETTINGS, counts)
-    assert found is not None
-    assert (found.window_ms, found.calls) == (500, 40)
-
-
-def test_healthy_hours_do_not_hide_a_second_of_failures() -> None:
-    found = breach(SETTINGS, [window(50, 50, window_ms=250), window(100_000, 50, window_ms=600_000)])
-    assert found is not None
-    assert found.window_ms == 250
-
-
-def test_a_reason_is_rounded_and_never_over_one_hundred() -> None:
-    found = breach(SETTINGS, [window(30, 90)])
-    assert found is not None
-    assert found.observed == 100.0
-    assert found.lower_bound == round(found.lower_bound, 3)
 
 
 def test_every_pair_of_state_and_signal_is_decided() -> None:

@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 from strategies import circuit_settings, circuits, percentages, recoveries, targeting_keys, texts, window_counts
 
-from tailslide_core.circuit import QUIET_PATIENCE, TRANSITIONS, Circuit, Signal, State, TripReason, breach, step
+from tailslide_core.breach import TripReason, breach, by_chance
+from tailslide_core.circuit import QUIET_PATIENCE, TRANSITIONS, Circuit, Signal, State, step
 from tailslide_core.evaluation import Context, evaluate
 from tailslide_core.ruleset import CircuitSettings, Recovery, Ruleset
 from tailslide_core.wilson import lower_bound
@@ -132,16 +134,20 @@ def test_users_who_are_let_back_in_stay_in_at_every_later_step(
     assert let_in_so_far == before_trip
 
 
+def plainly_too_many(hits: int, calls: int, threshold: float, confidence: float) -> bool:
+    """Say the rule without its short cuts, the probability of chance by scipy."""
+    sure = 100 * lower_bound(hits, calls, confidence) > threshold or hits == calls
+    chance = float(binom.sf(hits - 1, calls, threshold / 200)) if threshold else 0.0
+    return hits * 100 > threshold * calls and sure and chance < by_chance(confidence)
+
+
 def plain_breach(settings: CircuitSettings, counts: tuple[WindowCounts, ...]) -> bool:
-    """Say the rule without its short cuts."""
     for window in counts:
         if window.calls >= settings.min_calls:
-            bound = 100 * lower_bound(window.failures, window.calls, settings.confidence)
-            slow_bound = 100 * lower_bound(window.slow, window.calls, settings.confidence)
-            if bound > settings.error_threshold and window.failures * 100 > settings.error_threshold * window.calls:
+            if plainly_too_many(window.failures, window.calls, settings.error_threshold, settings.confidence):
                 return True
             limit = settings.slow_threshold
-            if limit is not None and slow_bound > limit and window.slow * 100 > limit * window.calls:
+            if limit is not None and plainly_too_many(window.slow, window.calls, limit, settings.confidence):
                 return True
     return False
 

@@ -8,25 +8,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import circuits, flag_ids, rulesets, transitions
 
-from tailslide_core.circuit import Circuit, State, Transition, TripRule
+from tailslide_core.breach import TripRule
+from tailslide_core.circuit import Circuit, State, Transition
 from tailslide_core.contracts import (
     CircuitEvent,
+    Lease,
     Mark,
     decode_circuit,
     decode_event,
+    decode_lease,
     decode_mark,
     decode_ruleset,
     encode_circuit,
     encode_event,
+    encode_lease,
     encode_mark,
     encode_ruleset,
 )
 from tailslide_core.errors import ContractError
 from tailslide_core.naming import FlagId
 from tailslide_core.ramp import RampProfile
-from tailslide_core.ruleset import CircuitSettings, Recovery, Ruleset
+from tailslide_core.ruleset import CircuitSettings, LocalGuard, Recovery, Ruleset
 
-# The two values as the design gives them.
+# The values as the design gives them, and the local guard.
 RULESET: dict[str, Any] = {
     "schema": 1, "app": "checkout", "key": "new-checkout", "version": 12, "active": True,
     "rollout": 25.0, "salt": "new-checkout", "allow": ["u1"], "deny": [],
@@ -37,6 +41,7 @@ RULESET: dict[str, Any] = {
         "slow_call_ms": 500, "slow_threshold": 80.0,
         "recovery": {"delay_ms": 30000, "max_delay_ms": 600000, "initial": 10.0, "increment": 10.0,
                      "interval_ms": 5000, "profile": "linear"},
+        "local_guard": {"consecutive_failures": 3, "max_ms": 1500},
     },
     "updated_at": "2026-11-22T10:00:00Z",
 }  # fmt: skip
@@ -51,12 +56,14 @@ EVENT: dict[str, Any] = {
     "before": CIRCUIT | {"state": "closed", "percentage": 100.0},
     "after": CIRCUIT | {"state": "open", "percentage": 0.0},
 }  # fmt: skip
+LEASE: dict[str, Any] = {"schema": 1, "worker": "host-1a2b3c", "since_ms": 1795363190302}
 MARK: dict[str, Any] = {"schema": 1, "at_ms": 1795363190302, "keys": 12}
 SAMPLES: dict[str, tuple[dict[str, Any], Callable[[bytes], object]]] = {
     "ruleset": (RULESET, decode_ruleset),
     "circuit": (CIRCUIT, decode_circuit),
     "event": (EVENT, decode_event),
     "mark": (MARK, decode_mark),
+    "lease": (LEASE, decode_lease),
 }
 every_contract = pytest.mark.parametrize(("value", "decode"), SAMPLES.values(), ids=SAMPLES)
 Decode = Callable[[bytes], object]
@@ -137,6 +144,12 @@ def test_a_mark_is_read_back_as_it_was_written() -> None:
     assert decode_mark(encode_mark(mark)) == mark
 
 
+def test_a_lease_is_written_as_it_is_read() -> None:
+    lease = Lease("host-1a2b3c", 1_795_363_190_302)
+    assert orjson.loads(encode_lease(lease)) == LEASE
+    assert decode_lease(encode_lease(lease)) == lease
+
+
 def test_the_order_of_a_set_does_not_show_in_the_bytes() -> None:
     ids = [f"u{n}" for n in range(50)]
     one = decode_ruleset(changed(RULESET, ["allow"], ids))
@@ -165,7 +178,9 @@ def test_an_unknown_field_is_ignored(value: dict[str, Any], decode: Decode, name
     assert decode(orjson.dumps({name: content} | value)) == decode(orjson.dumps(value))
 
 
-@pytest.mark.parametrize("path", [["rules", 0], ["rules", 0, "when", 0], ["circuit"], ["circuit", "recovery"]])
+@pytest.mark.parametrize(
+    "path", [["rules", 0], ["rules", 0, "when", 0], ["circuit"], ["circuit", "recovery"], ["circuit", "local_guard"]]
+)
 def test_an_unknown_field_is_ignored_at_any_depth(path: list[str | int]) -> None:
     assert decode_ruleset(changed(RULESET, [*path, "new_field"], {"a": [1]})) == decode_ruleset(orjson.dumps(RULESET))
 
@@ -230,6 +245,9 @@ WRONG_RULESETS: list[tuple[list[str | int], object, str]] = [
     (["circuit", "slow_call_ms"], None, "circuit.slow_call_ms"),
     (["circuit", "slow_threshold"], REMOVED, "circuit.slow_threshold"),
     (["circuit", "slow_threshold"], True, "circuit.slow_threshold"),
+    (["circuit", "local_guard"], True, "circuit.local_guard"),
+    (["circuit", "local_guard", "consecutive_failures"], 0, "circuit.local_guard.consecutive_failures"),
+    (["circuit", "local_guard", "max_ms"], 99, "circuit.local_guard.max_ms"),
     (["circuit", "recovery"], 5, "circuit.recovery"),
     (["circuit", "recovery", "initial"], 0, "circuit.recovery.initial"),
     (["circuit", "recovery", "increment"], "10", "circuit.recovery.increment"),
@@ -282,6 +300,8 @@ WRONG_MARKS: list[tuple[list[str | int], object, str]] = [
         *[("circuit", *wrong) for wrong in WRONG_CIRCUITS],
         *[("event", *wrong) for wrong in WRONG_EVENTS],
         *[("mark", *wrong) for wrong in WRONG_MARKS],
+        ("lease", ["worker"], "a.b", "worker"),
+        ("lease", ["since_ms"], -1, "since_ms"),
     ],
     ids=lambda part: ".".join(map(str, part)) if isinstance(part, list) else None,
 )
@@ -304,6 +324,8 @@ def test_a_wrong_field_is_named_with_its_path(contract: str, path: list[str | in
         (["updated_at"], lambda flag: flag.updated_at, ""),
         (["circuit", "min_calls"], lambda flag: flag.circuit.min_calls, CircuitSettings().min_calls),
         (["circuit", "failure_statuses"], lambda f: f.circuit.failure_statuses, CircuitSettings().failure_statuses),
+        (["circuit", "local_guard"], lambda flag: flag.circuit.local_guard, None),
+        (["circuit", "local_guard", "max_ms"], lambda flag: flag.circuit.local_guard.max_ms, LocalGuard().max_ms),
         (["circuit", "recovery"], lambda flag: flag.circuit.recovery, Recovery()),
         (["circuit", "recovery", "initial"], lambda flag: flag.circuit.recovery.initial, Recovery().initial),
     ],

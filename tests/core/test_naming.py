@@ -5,7 +5,17 @@ from strategies import flag_ids
 
 from tailslide_core import naming
 from tailslide_core.errors import ContractError
-from tailslide_core.naming import FlagId, app_of_mark, check_key, is_key, mark_key
+from tailslide_core.naming import (
+    FlagId,
+    app_of_mark,
+    busy_key,
+    check_key,
+    is_key,
+    late_key,
+    lease_key,
+    mark_key,
+    worker_of_lease,
+)
 
 
 @pytest.mark.parametrize("key", ["a", "7", "new-checkout", "a_b-c", "0" * 63])
@@ -89,3 +99,13 @@ def test_coarser_series_are_kept_longer() -> None:
     assert retentions == sorted(retentions)
     labels = [resolution.label for resolution in naming.RESOLUTIONS]
     assert len(set(labels)) == len(labels)
+
+
+def test_marks_of_what_was_counted_have_keys_of_their_own() -> None:
+    assert busy_key("checkout") == "ts:{checkout}:busy"
+    assert late_key("checkout") == "ts:{checkout}:late"
+
+
+def test_a_lease_names_its_aerobat() -> None:
+    assert worker_of_lease(lease_key("host-1a2b3c")) == "host-1a2b3c"
+    assert [worker_of_lease(key) for key in ("tower.a", "aerobat.", "aerobat.A", "aerobat", "a")] == [None] * 5

@@ -11,7 +11,8 @@ from itertools import pairwise
 import pytest
 from aerobat_bench import FAILING, HEALTHY, QUICK, SETTINGS, SILENT, SLOW, Aerobat, Bench, Calls, running_bench
 
-from tailslide_core.circuit import Circuit, Signal, State, TripRule
+from tailslide_core.breach import TripRule
+from tailslide_core.circuit import Circuit, Signal, State
 from tailslide_core.contracts import CircuitEvent, encode_circuit
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET
 

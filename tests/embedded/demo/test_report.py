@@ -1,6 +1,7 @@
 """What the demo reports is what was measured."""
 
-from tailslide_core.circuit import Circuit, State, TripReason, TripRule
+from tailslide_core.breach import TripReason, TripRule
+from tailslide_core.circuit import Circuit, State
 from tailslide_embedded.circuit_log import Verdict
 from tailslide_embedded.demo.report import Moment, Report, report, timeline
 from tailslide_embedded.demo.services import Service, Services

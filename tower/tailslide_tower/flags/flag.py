@@ -148,10 +148,10 @@ def _with(flag: Flag, given: Json) -> Flag:
 
 def _merged_circuit(current: CircuitSettings, given: Json, reset_generation: int) -> Json:
     wire = circuit_settings_json(current)
-    recovery = given.get("recovery")
-    if isinstance(recovery, dict):
-        before = wire["recovery"]
-        given = given | {"recovery": (before if isinstance(before, dict) else {}) | recovery}
+    for part in ("recovery", "local_guard"):
+        change, before = given.get(part), wire[part]
+        if isinstance(change, dict):
+            given = given | {part: (before if isinstance(before, dict) else {}) | change}
     merged = wire | given | {"reset_generation": reset_generation}
     return circuit_settings_json(Fields.within("circuit", lambda: circuit_settings(Fields(merged))))
 

@@ -8,11 +8,12 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from tailslide_core.ramp import RampProfile
-from tailslide_core.ruleset import CircuitSettings, Recovery
+from tailslide_core.ruleset import CircuitSettings, LocalGuard, Recovery
 from tailslide_tower.requests import STORABLE, RequestBody
 
 _CIRCUIT = CircuitSettings()
 _RECOVERY = Recovery()
+_LOCAL_GUARD = LocalGuard()
 
 
 def _refuse(reason: str) -> BeforeValidator:
@@ -56,6 +57,13 @@ class RecoveryFields(RequestBody):
     profile: str = RampProfile.LINEAR
 
 
+class LocalGuardFields(RequestBody):
+    """When a sidecar stops sending to the feature by itself."""
+
+    consecutive_failures: int = _LOCAL_GUARD.consecutive_failures
+    max_ms: int = _LOCAL_GUARD.max_ms
+
+
 class CircuitFields(RequestBody):
     """When a circuit opens, and how it recovers; `recovery: null` waits for a person."""
 
@@ -69,6 +77,7 @@ class CircuitFields(RequestBody):
     slow_call_ms: int | None = None
     slow_threshold: float | None = None
     recovery: RecoveryFields | None = RecoveryFields()
+    local_guard: LocalGuardFields | None = None
     reset_generation: Annotated[
         None, _refuse("expected to be left out: Tower raises it when the flag is turned on or its circuit reset")
     ] = None

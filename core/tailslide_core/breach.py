@@ -1,0 +1,77 @@
+"""When a feature is too bad: what the calls in a window say against its thresholds, and with how much certainty.
+
+A verdict needs two things at once. The rate is above its threshold: the lower bound of Wilson's interval is, or every
+single call was bad. And that is no accident of a healthy feature: at half the threshold so many bad calls would be next
+to impossible. The first alone is too sure of itself at small rates, where it condemns a healthy feature several times a
+day (`docs/decisions/0010`). What follows from a breach is `circuit`'s.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tailslide_core.binomial import at_least
+from tailslide_core.ruleset import CircuitSettings
+from tailslide_core.wilson import lower_bound
+from tailslide_core.windows import WindowCounts
+
+
+class TripRule(StrEnum):
+    """Which threshold was breached."""
+
+    ERROR_RATE = "error_rate"
+    SLOW_CALL_RATE = "slow_call_rate"
+
+
+@dataclass(frozen=True, slots=True)
+class TripReason:
+    """Why a circuit opened: percentages 0 to 100, over `calls` calls of the last `window_ms` milliseconds.
+
+    `lower_bound` is Wilson's. It is below `threshold` only where all calls were bad, which is enough by itself.
+    """
+
+    rule: TripRule
+    observed: float
+    lower_bound: float
+    threshold: float
+    calls: int
+    window_ms: int
+
+
+def breach(settings: CircuitSettings, counts: Iterable[WindowCounts]) -> TripReason | None:
+    """Return the first breach, shortest window first, of those that have at least `min_calls` calls."""
+    seen = -1
+    for window in counts:
+        if window.calls < settings.min_calls or window.calls == seen:
+            continue
+        seen = window.calls
+        reason = _exceeds(TripRule.ERROR_RATE, window, window.failures, settings.error_threshold, settings)
+        if reason is None and settings.slow_threshold is not None:
+            reason = _exceeds(TripRule.SLOW_CALL_RATE, window, window.slow, settings.slow_threshold, settings)
+        if reason is not None:
+            return reason
+    return None
+
+
+def _exceeds(
+    rule: TripRule, window: WindowCounts, hits: int, threshold: float, settings: CircuitSettings
+) -> TripReason | None:
+    hits = min(hits, window.calls)  # what was counted a moment before its calls is not more than all of them
+    if hits * 100 <= threshold * window.calls:  # the bound is below the rate, so there is no need to compute it
+        return None
+    bound = 100 * lower_bound(hits, window.calls, settings.confidence)
+    if bound <= threshold and hits < window.calls:
+        return None
+    if at_least(hits, window.calls, threshold / 200) >= by_chance(settings.confidence):
+        return None
+    observed = 100 * hits / window.calls
+    return TripReason(rule, round(observed, 3), round(bound, 3), threshold, window.calls, window.window_ms)
+
+
+def by_chance(confidence: float) -> float:
+    """Return how improbable, 0 to 1, so many bad calls have to be at half the threshold: the risk, squared.
+
+    1e-8 for a confidence of 0.9999. With a look every 250 ms over a dozen windows that overlap, that is a false trip or
+    two in a year.
+    """
+    return (1 - confidence) ** 2
