@@ -1,6 +1,7 @@
 """A NATS and a Redis of their own, an Aerobat process on them, and the hands of Tower and of a sidecar for one flag.
 
-The rulesets go straight into the bucket, the outcomes straight into the time series: neither Tower nor a sidecar runs.
+The rulesets go straight into the bucket, the outcomes, as a sidecar writes them, straight into the time series: neither
+Tower nor a sidecar runs.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +20,6 @@ import nats
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.contracts import CircuitEvent, decode_circuit, decode_event, encode_ruleset
@@ -33,8 +33,6 @@ from tailslide_core.naming import (
     bucket_stream,
     bucket_subject,
     event_subject,
-    series_key,
-    series_labels,
 )
 from tailslide_core.ruleset import CircuitSettings, Recovery, Ruleset
 from tailslide_embedded.addresses import any_free_port
@@ -45,6 +43,7 @@ from tailslide_embedded.servers import redis as redis_server
 from tailslide_runtime.bucket_watch import Listing, watch_bucket
 from tailslide_runtime.cancellation import raise_if_cancelled
 from tailslide_runtime.jetstream import Link, ensure_bucket
+from tailslide_sidecar.timeseries import RedisSeries, SeriesUnavailableError
 
 FLAG = FlagId("clinic", "appointments")
 QUICK = Recovery(delay_ms=300, max_delay_ms=60_000, initial=25.0, increment=25.0, interval_ms=200)
@@ -60,6 +59,11 @@ class Calls:
     success: int = 0
     failure: int = 0
     slow: int = 0
+
+    def of(self, flag_id: FlagId) -> dict[tuple[str, str], int]:
+        """Return them as a sidecar hands them to its series."""
+        counts = {Metric.SUCCESS: self.success, Metric.FAILURE: self.failure, Metric.SLOW: self.slow}
+        return {(flag_id.flag, metric): count for metric, count in counts.items() if count}
 
 
 HEALTHY = Calls(success=10)
@@ -80,7 +84,9 @@ class Bench:
     ruleset: Ruleset
     calls: Calls = SILENT
     seen: list[Circuit] = field(default_factory=list)
-    """The circuits that the bucket has had, in order, without repetitions."""
+    """The circuits of `FLAG` that the bucket has had, in order, without repetitions."""
+    circuits: dict[FlagId, Circuit] = field(default_factory=dict)
+    """The latest circuit of each flag."""
     aerobats: list["Aerobat"] = field(default_factory=list)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -103,12 +109,19 @@ class Bench:
                 self.ruleset = ruleset
                 await bucket.put(str(FLAG), encode_ruleset(ruleset))
 
+    async def put_all(self, rulesets: Iterable[Ruleset]) -> None:
+        """Write many."""
+        async with self.client() as client:
+            bucket = await client.jetstream().key_value(RULESETS_BUCKET)
+            for ruleset in rulesets:
+                await bucket.put(str(ruleset.flag_id), encode_ruleset(ruleset))
+
     async def put_settings(self, settings: CircuitSettings) -> None:
         await self.put(replace(self.ruleset, circuit=settings))
 
-    async def put_raw(self, bucket: str, value: bytes) -> None:
+    async def put_raw(self, bucket: str, value: bytes, key: str = str(FLAG)) -> None:
         async with self.client() as client:
-            await (await client.jetstream().key_value(bucket)).put(str(FLAG), value)
+            await (await client.jetstream().key_value(bucket)).put(key, value)
 
     async def circuit(self) -> Circuit | None:
         """Read the circuit from its bucket."""
@@ -120,19 +133,25 @@ class Bench:
                 return None
         return decode_circuit(message.data) if message.data else None
 
-    async def events(self) -> list[CircuitEvent]:
-        """Read all events of the flag, in order."""
+    async def events(self, flag_id: FlagId = FLAG) -> list[CircuitEvent]:
+        """Read all events of a flag, in order."""
         async with self.client() as client:
             js = client.jetstream()
             state = (await js.stream_info(EVENTS_STREAM)).state
             messages = [await js.get_msg(EVENTS_STREAM, seq=seq) for seq in range(1, state.last_seq + 1)]
-        return [decode_event(message.data or b"") for message in messages if message.subject == event_subject(FLAG)]
+        return [decode_event(message.data or b"") for message in messages if message.subject == event_subject(flag_id)]
 
     async def until(self, holds: Callable[[Circuit], bool]) -> Circuit:
         """Wait for the latest circuit to be as asked for."""
         async with asyncio.timeout(WAIT_S), self.changed:
             await self.changed.wait_for(lambda: bool(self.seen) and holds(self.seen[-1]))
             return self.seen[-1]
+
+    async def until_circuit(self, flag_id: FlagId, holds: Callable[[Circuit], bool]) -> Circuit:
+        """Wait for the circuit of any flag to be as asked for."""
+        async with asyncio.timeout(WAIT_S), self.changed:
+            await self.changed.wait_for(lambda: flag_id in self.circuits and holds(self.circuits[flag_id]))
+            return self.circuits[flag_id]
 
     async def until_state(self, state: State) -> Circuit:
         return await self.until(lambda circuit: circuit.state is state)
@@ -142,10 +161,10 @@ class Bench:
             seconds, microseconds = await client.time()
         return int(seconds) * 1000 + int(microseconds) // 1000
 
-    async def count(self, calls: Calls, at: int | str = "*") -> None:
-        """Count calls once."""
-        async with self._redis() as client:
-            await _count(client, calls, at)
+    async def count(self, calls: Calls, at_ms: int | None = None, flag_id: FlagId = FLAG) -> None:
+        """Count calls once, as a sidecar does: now, or at an earlier time as after an outage."""
+        async with closing(RedisSeries(self.redis_url, flag_id.app)) as series:
+            await series.add(calls.of(flag_id), at_ms)
 
     async def add_sample(self, key: str, value: int, labels: dict[str, str]) -> None:
         """Write one sample, now, to any series."""
@@ -175,11 +194,11 @@ class Bench:
 
     async def traffic(self) -> None:
         """Count `calls` for ever, as a sidecar does, also while Redis is away."""
-        async with self._redis() as client:
+        async with closing(RedisSeries(self.redis_url, FLAG.app)) as series:
             while True:
                 raise_if_cancelled()
-                with contextlib.suppress(RedisError, OSError):
-                    await _count(client, self.calls, "*")
+                with contextlib.suppress(SeriesUnavailableError):
+                    await series.add(self.calls.of(FLAG), None)
                 await asyncio.sleep(FLUSH_S)
 
     async def watch(self) -> None:
@@ -190,10 +209,13 @@ class Bench:
                 async for item in items:
                     for entry in item.entries.values() if isinstance(item, Listing) else [item]:
                         circuit = _readable(entry.value)
-                        if circuit is not None and circuit not in self.seen[-1:]:
-                            async with self.changed:
+                        if circuit is None:
+                            continue
+                        async with self.changed:
+                            self.circuits[FlagId.parse(entry.key)] = circuit
+                            if entry.key == str(FLAG) and circuit not in self.seen[-1:]:
                                 self.seen.append(circuit)
-                                self.changed.notify_all()
+                            self.changed.notify_all()
 
         await Link(self.nats_url, "bench").run(serve)
 
@@ -206,18 +228,12 @@ def _readable(value: bytes | None) -> Circuit | None:
         return None
 
 
-async def _count(client: Redis, calls: Calls, at: int | str) -> None:
-    pipeline = client.pipeline(transaction=True)
-    for metric, value in (
-        (Metric.SUCCESS, calls.success),
-        (Metric.FAILURE, calls.failure),
-        (Metric.SLOW, calls.slow),
-    ):
-        if value:
-            labels = [text for pair in series_labels(FLAG, metric).items() for text in pair]
-            key = series_key(FLAG, metric)
-            pipeline.execute_command("TS.ADD", key, at, value, "DUPLICATE_POLICY", "SUM", "LABELS", *labels)
-    await pipeline.execute()
+@asynccontextmanager
+async def closing(series: RedisSeries) -> AsyncIterator[RedisSeries]:
+    try:
+        yield series
+    finally:
+        await series.close()
 
 
 class Aerobat:
@@ -264,11 +280,15 @@ class Aerobat:
         async with self._session() as session, session.get(f"http://aerobat{path}") as answer:
             return answer.status, await answer.json()
 
-    async def metric(self, name: str) -> float:
-        """Return one sample of `/metrics`, by its name with labels."""
+    async def metric(self, name: str, absent: float | None = None) -> float:
+        """Return one sample of `/metrics`, by its name with labels; `absent` where there is none."""
         async with self._session() as session, session.get("http://aerobat/metrics") as answer:
             lines = (await answer.text()).splitlines()
-        return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} "))
+        samples = [float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} ")]
+        if not samples and absent is not None:
+            return absent
+        (sample,) = samples
+        return sample
 
     def _session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(connector=aiohttp.UnixConnector(path=str(self._socket)))

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from tailslide_aerobat.circuit_store import InMemoryCircuitStore
 from tailslide_aerobat.flags import Flags
+from tailslide_aerobat.holders import Holders
 from tailslide_aerobat.judge import Judge
 from tailslide_aerobat.metrics import Metrics
 from tailslide_aerobat.timeseries import InMemoryTimeSeries
@@ -31,13 +32,17 @@ class Court:
         self.store = InMemoryCircuitStore() if store is None else store
         self.metrics = Metrics()
         self.flags = Flags(self.metrics)
-        self.judge = Judge(self.flags, self.series, self.metrics, TICK_MS)
+        self.holders = Holders("alone", lambda: 0.0)
+        self.judge = Judge(self.flags, self.series, self.metrics, TICK_MS, self.holders)
         self.verdicts = Verdicts(self.store, self.flags, self.metrics)
         self._ruleset_revision = 0
         self._delivered = 0
 
     def begin(self, *rulesets: Ruleset) -> "Court":
-        """Deliver both listings: these rulesets, and the circuits that the store holds."""
+        """Deliver the listings: these rulesets, the circuits that the store holds, and nobody's lease but our own."""
+        self.holders.take(Listing({}))
+        self.holders.renewed()
+        self.holders.refresh()
         entries = {}
         for ruleset in rulesets or (RULESET,):
             self._ruleset_revision += 1
@@ -69,8 +74,9 @@ class Court:
 
     async def tick(self, *, success: int = 0, failure: int = 0, slow: int = 0, ms: int = TICK_MS) -> Circuit | None:
         """Let time pass, count these calls just before its end, look once; return the circuit as it is stored."""
-        self.series.now_ms += ms
-        self.series.add(FLAG, at_ms=self.series.now_ms - 1, success=success, failure=failure, slow=slow)
+        self.series.now_ms += ms - 1
+        self.series.add(FLAG, success=success, failure=failure, slow=slow)
+        self.series.now_ms += 1
         await self.judge.tick(self.verdicts)
         self.deliver()
         return self.stored()

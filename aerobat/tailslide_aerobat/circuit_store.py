@@ -3,8 +3,10 @@
 Writes are compare-and-set; what to write is decided in `judge`, in which order in `verdicts`.
 """
 
+from dataclasses import dataclass
 from typing import Protocol
 
+import structlog
 from nats.aio.client import Client
 from nats.js.api import Header
 from nats.js.errors import APIError, KeyWrongLastSequenceError, NotFoundError
@@ -12,6 +14,7 @@ from nats.js.kv import KeyValue
 
 from tailslide_core.circuit import Circuit
 from tailslide_core.contracts import CircuitEvent, decode_event, encode_circuit, encode_event
+from tailslide_core.errors import ContractError
 from tailslide_core.naming import (
     CIRCUITS_BUCKET,
     EVENTS_STREAM,
@@ -24,6 +27,8 @@ from tailslide_core.naming import (
 from tailslide_runtime.bucket_watch import Entry
 from tailslide_runtime.jetstream import API_TIMEOUT_S, ensure_bucket, ensure_stream
 
+log = structlog.get_logger()
+
 EVENTS_MAX_AGE_S = 30 * 86_400
 _WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
 """JetStream's error codes for a value that is no longer the one expected."""
@@ -31,6 +36,18 @@ _WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
 
 class ConflictError(Exception):
     """The value is not the one that the decision was based on; somebody else was first."""
+
+
+NO_EVENT = 0
+"""The sequence of the latest event where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastEvent:
+    """The latest event of a flag, None when it cannot be read, and its sequence in the stream."""
+
+    event: CircuitEvent | None
+    sequence: int
 
 
 class CircuitStore(Protocol):
@@ -42,11 +59,15 @@ class CircuitStore(Protocol):
     async def delete(self, flag_id: FlagId, revision: int) -> int:
         """Delete the value of that revision, and return that of the deletion; raise `ConflictError`."""
 
-    async def publish(self, event: CircuitEvent) -> None:
-        """Publish a transition, unless one to the same generation was published within the last minutes."""
+    async def publish(self, event: CircuitEvent, behind: int) -> int:
+        """Publish a transition right behind that event of the flag, `NO_EVENT` for none, and return its sequence.
 
-    async def last_event(self, flag_id: FlagId) -> CircuitEvent | None:
-        """Return the latest transition that was published; raise `ContractError` when it cannot be read."""
+        One to the same generation that was published within the last minutes is as good. Raises `ConflictError` when
+        another event is the latest.
+        """
+
+    async def last_event(self, flag_id: FlagId) -> LastEvent | None:
+        """Return the latest transition that was published."""
 
 
 class JetStreamCircuitStore:
@@ -84,20 +105,33 @@ class JetStreamCircuitStore:
             raise ConflictError(str(error)) from error
         return answer.seq
 
-    async def publish(self, event: CircuitEvent) -> None:
-        """Publish with the message id by which JetStream drops a repetition."""
+    async def publish(self, event: CircuitEvent, behind: int) -> int:
+        """Publish with the message id by which JetStream drops a repetition, which it looks at first."""
         after = event.transition.after
-        message_id = event_message_id(event.flag_id, after.generation, after.since_ms)
-        headers = {Header.MSG_ID.value: message_id}
-        await self._js.publish(event_subject(event.flag_id), encode_event(event), headers=headers)
+        headers = {
+            Header.MSG_ID.value: event_message_id(event.flag_id, after.generation, after.since_ms),
+            Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(behind),
+        }
+        try:
+            answer = await self._js.publish(event_subject(event.flag_id), encode_event(event), headers=headers)
+        except APIError as error:
+            if error.err_code not in _WRONG_LAST_SEQUENCE:
+                raise
+            raise ConflictError(str(error)) from error
+        return answer.seq
 
-    async def last_event(self, flag_id: FlagId) -> CircuitEvent | None:
+    async def last_event(self, flag_id: FlagId) -> LastEvent | None:
         """Ask for the last message of the flag's subject."""
         try:
             message = await self._js.get_last_msg(EVENTS_STREAM, event_subject(flag_id))
         except NotFoundError:
             return None
-        return decode_event(message.data or b"")
+        sequence = message.seq or NO_EVENT
+        try:
+            return LastEvent(decode_event(message.data or b""), sequence)
+        except ContractError as error:
+            log.warning("last event refused", flag=str(flag_id), error=str(error))
+            return LastEvent(None, sequence)
 
 
 class InMemoryCircuitStore:
@@ -108,6 +142,8 @@ class InMemoryCircuitStore:
         self.events: list[CircuitEvent] = []
         self.lose_events = False
         """Drop events instead of publishing them, as a writer does that dies before it comes to it."""
+        self.knows_repetitions = True
+        """JetStream does so for two minutes."""
 
     def value(self, flag_id: FlagId) -> Entry | None:
         """Return the latest entry of a flag, deletions included."""
@@ -132,12 +168,21 @@ class InMemoryCircuitStore:
         self.entries.append(Entry(str(flag_id), value, len(self.entries) + 1))
         return len(self.entries)
 
-    async def publish(self, event: CircuitEvent) -> None:
-        """Publish, unless that generation was published."""
-        published = {(known.flag_id, known.transition.after.generation) for known in self.events}
-        if not self.lose_events and (event.flag_id, event.transition.after.generation) not in published:
-            self.events.append(event)
+    async def publish(self, event: CircuitEvent, behind: int) -> int:
+        """Publish, unless that generation was published; compare and append."""
+        flag_id, generation = event.flag_id, event.transition.after.generation
+        if self.lose_events:
+            return behind
+        for sequence, known in enumerate(self.events, 1) if self.knows_repetitions else ():
+            if (known.flag_id, known.transition.after.generation) == (flag_id, generation):
+                return sequence
+        last = await self.last_event(flag_id)
+        if behind != (NO_EVENT if last is None else last.sequence):
+            raise ConflictError(str(flag_id))
+        self.events.append(event)
+        return len(self.events)
 
-    async def last_event(self, flag_id: FlagId) -> CircuitEvent | None:
+    async def last_event(self, flag_id: FlagId) -> LastEvent | None:
         """Return the latest event of a flag."""
-        return next((event for event in reversed(self.events) if event.flag_id == flag_id), None)
+        numbered = [LastEvent(event, number) for number, event in enumerate(self.events, 1) if event.flag_id == flag_id]
+        return numbered[-1] if numbered else None

@@ -1,151 +1,170 @@
-"""What was counted lately: samples per flag, kept in memory so that a tick reads only what is new.
+"""What was counted lately, of the flags of some apps: kept in memory, so that a tick reads only what is new.
 
-Pure: readings come from `timeseries`, the time is that of the reading. Recent samples are of 100 ms; older ones are
-merged to one second, where a tenth of a second no longer matters. The sample's time is the start of its bucket, so at
-the edge of a window, and right after `since_ms`, up to one bucket of calls is left out rather than counted wrongly.
+Sidecars mark which flags they count, so only those are read. A flag is read whole, half an hour of it, when nothing is
+known of it yet, and when something was counted at an earlier time after an outage; else from where the last reading
+ended. What is read is decided here, how is `timeseries`'s, how it is kept is `history`'s.
 """
 
-from bisect import bisect_left
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import chain
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeVar
 
-from tailslide_core.naming import FlagId
-from tailslide_core.windows import Sample, WindowCounts, tally
+from tailslide_aerobat.flags import Judged
+from tailslide_aerobat.history import History, Limits, Samples
+from tailslide_aerobat.timeseries import Marks, New, TimeSeries, Wanted
+from tailslide_core.breach import least_bad_calls
+from tailslide_core.naming import RAW_RETENTION_MS, FlagId
+from tailslide_core.ruleset import CircuitSettings
+from tailslide_core.windows import WindowCounts
 
-FINE_MS = 100
-COARSE_MS = 1_000
-FINE_REACH_MS = 15_000
-"""How far back samples stay fine: longer than the default `window_ms`, so that its edges are sharp."""
 OVERLAP_MS = 2_000
-"""How far each reading reaches back into the one before: a flush may be written a little after its time."""
-WHOLE_EVERY_MS = 30_000
-"""How often everything is read again: a sidecar that was cut off from Redis writes minutes late."""
+"""How far back marks are asked for again: a sidecar marks a flag just before it writes the counts."""
+BATCH = 250
+"""Flags that are read at once. Redis does nothing else meanwhile, nor does our event loop while it parses."""
+WHOLE_BATCH = 25
+FORGET_SILENT_EVERY_MS = 60_000
 
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What the time series held at `now_ms`, the clock of their server.
-
-    `fine`: samples of 100 ms from `from_ms` on. `older`: samples of one second before it, or None when only what is
-    new was read. Both ascending by time.
-    """
-
-    now_ms: int
-    from_ms: int
-    fine: Mapping[FlagId, Sequence[Sample]]
-    older: Mapping[FlagId, Sequence[Sample]] | None = None
-
-
-def fine_from(now_ms: int) -> int:
-    """Return where the fine samples begin; on a full second, so that no second is half merged."""
-    return (now_ms - FINE_REACH_MS) // COARSE_MS * COARSE_MS
+_Item = TypeVar("_Item")
+_EMPTY = History()
 
 
 @dataclass(slots=True)
-class _Recent:
-    """The samples of one flag, ascending: `coarse`, then `fine`."""
+class _Known:
+    """A flag of which everything is known; what it was read for, and up to which mark of late counts."""
 
-    coarse: deque[Sample] = field(default_factory=deque)
-    fine: list[Sample] = field(default_factory=list)
+    history: History
+    slow: bool
+    reach_ms: int
+    late_ms: int
 
 
 class Counts:
-    """Samples of all flags that had calls within the reach; wants a whole reading first, and after `forget`."""
+    """The histories of all flags that had calls within their reach."""
 
-    def __init__(self) -> None:
-        self._recent: dict[FlagId, _Recent] = {}
+    def __init__(self, series: TimeSeries) -> None:
+        self._series = series
+        self._known: dict[FlagId, _Known] = {}
+        self._apps: frozenset[str] = frozenset()
         self._now_ms: int | None = None
-        self._whole_at_ms = 0
-        self._reach_ms = 0
+        self._new = New(0, 0)
+        self._silent_forgotten_ms = 0
 
     def forget(self) -> None:
         """Read everything anew next time: something may have been missed."""
+        self._known.clear()
+        self._apps = frozenset()
         self._now_ms = None
 
-    def read_from(self, reach_ms: int) -> int | None:
-        """Return from when on the next reading has to be, in Unix milliseconds; None for a whole one.
+    async def marks(self, apps: Collection[str]) -> Marks:
+        """Begin a look at the flags of `apps`: return the time, and which of them there is something new of.
 
-        `reach_ms` is how far back samples are needed now.
+        Raises `TimeSeriesError`, after which `forget` is due, since what was marked now may not be so the next time.
         """
-        if self._now_ms is None or reach_ms > self._reach_ms or self._now_ms - self._whole_at_ms >= WHOLE_EVERY_MS:
-            return None
-        return (self._now_ms - OVERLAP_MS) // FINE_MS * FINE_MS
+        wanted = frozenset(apps)
+        if self._apps - wanted:
+            self._known = {flag_id: known for flag_id, known in self._known.items() if flag_id.app in wanted}
+        known, unknown = sorted(wanted & self._apps), sorted(wanted - self._apps)
+        marks = await self._series.marks(known, None if self._now_ms is None else self._now_ms - OVERLAP_MS)
+        if self._now_ms is not None and marks.now_ms < self._now_ms:
+            self.forget()  # another server has answered, or its clock was set back
+            return await self.marks(apps)
+        if unknown:
+            more = await self._series.marks(unknown, None)
+            marks = Marks(marks.now_ms, [*marks.busy, *more.busy], {**marks.late, **more.late})
+        self._new = New.since(self._now_ms or 0, marks.now_ms)
+        self._now_ms = marks.now_ms
+        self._apps = wanted
+        if marks.now_ms - self._silent_forgotten_ms >= FORGET_SILENT_EVERY_MS:
+            self._forget_silent(marks.now_ms)
+        return marks
 
-    def continues(self, reading: Reading) -> bool:
-        """Whether a reading follows on the last one; it does not when a server with another clock has answered."""
-        return self._now_ms is not None and reading.now_ms >= self._now_ms
-
-    def take(self, reading: Reading, reach_ms: int) -> None:
-        """Remember a reading, and forget what is older than the `reach_ms` of the last whole one."""
-        if reading.older is not None:
-            self._take_whole(reading, reading.older)
-            self._reach_ms = reach_ms
-        else:
-            self._take_new(reading)
-        self._now_ms = reading.now_ms
-        self._age(fine_from(reading.now_ms), reading.now_ms - self._reach_ms)
-
-    def _take_whole(self, reading: Reading, older: Mapping[FlagId, Sequence[Sample]]) -> None:
-        self._whole_at_ms = reading.now_ms
-        self._recent = {
-            flag_id: _Recent(deque(older.get(flag_id, ())), list(reading.fine.get(flag_id, ())))
-            for flag_id in older.keys() | reading.fine.keys()
+    def _forget_silent(self, now_ms: int) -> None:
+        self._silent_forgotten_ms = now_ms
+        self._known = {
+            flag_id: known for flag_id, known in self._known.items() if known.history.last_ms > now_ms - known.reach_ms
         }
 
-    def _take_new(self, reading: Reading) -> None:
-        for flag_id in self._recent.keys() | reading.fine.keys():
-            fine = self._recent.setdefault(flag_id, _Recent()).fine
-            fine[bisect_left(fine, reading.from_ms, key=_at_ms) :] = reading.fine.get(flag_id, ())
+    async def read(self, flags: Sequence[Judged], marks: Marks) -> AsyncIterator[Sequence[Judged]]:
+        """Bring these flags, which are among the marked ones, up to date; yield them batch by batch, once they are.
 
-    def _age(self, fine_from_ms: int, oldest_ms: int) -> None:
-        silent = []
-        for flag_id, recent in self._recent.items():
-            fine, coarse = recent.fine, recent.coarse
-            if fine and fine[0].at_ms < fine_from_ms:
-                end = bisect_left(fine, fine_from_ms, key=_at_ms)
-                coarse.extend(merge(fine[:end]))
-                del fine[:end]
-            while coarse and coarse[0].at_ms <= oldest_ms:
-                coarse.popleft()
-            if not coarse and not fine:
-                silent.append(flag_id)
-        for flag_id in silent:
-            del self._recent[flag_id]
+        Those are left out of which no bad call, a failure or a slow one, has been counted since the last look: no
+        breach can come of good ones. Raises `TimeSeriesError`, after which `forget` is due.
+        """
+        known: list[Judged] = []
+        unknown: list[Judged] = []
+        for flag in flags:
+            (known if self._is_known(flag, marks) else unknown).append(flag)
+        for batch in _batches(known, BATCH):
+            found = await self._series.read_new([_wanted(flag) for flag in batch], self._new)
+            yield [flag for flag, samples in zip(batch, found, strict=True) if self._goes_on(flag, samples, marks)]
+        for batch in _batches(unknown, WHOLE_BATCH):
+            reach_ms = max(map(_reach_ms, batch))
+            found = await self._series.read_whole([_wanted(flag) for flag in batch], marks.now_ms, reach_ms)
+            yield [flag for flag, samples in zip(batch, found, strict=True) if self._begins(flag, samples, marks)]
 
-    def has(self, flag_id: FlagId) -> bool:
-        """Whether there were calls of this flag within the reach."""
-        return flag_id in self._recent
+    def _goes_on(self, flag: Judged, samples: Samples, marks: Marks) -> bool:
+        """Add what is new to what is known of a flag, and return whether there are bad calls among it."""
+        known = self._known[flag.flag_id]
+        worse = known.history.replace(self._new.from_ms, samples)
+        if known.history.is_full:
+            known.history.thin_out(marks.now_ms, known.reach_ms)
+        return worse
+
+    def _begins(self, flag: Judged, samples: Samples, marks: Marks) -> bool:
+        """Remember all there is of a flag, and return whether there are bad calls among it."""
+        history = History(samples)
+        # What is marked within this very millisecond may come after the reading.
+        late_ms = min(marks.late.get(flag.flag_id, 0), marks.now_ms - 1)
+        self._known[flag.flag_id] = _Known(history, _is_slow(flag), _reach_ms(flag), late_ms)
+        return not history.is_spotless
+
+    def _is_known(self, flag: Judged, marks: Marks) -> bool:
+        entry = self._known.get(flag.flag_id)
+        return (
+            entry is not None
+            and marks.late.get(flag.flag_id, 0) <= entry.late_ms
+            and entry.slow == _is_slow(flag)
+            and entry.reach_ms == _reach_ms(flag)
+        )
+
+    def may_breach(self, flag: Judged, rungs: Sequence[int], now_ms: int) -> bool:
+        """Whether it is worth to count the calls of a flag in each window of `rungs`, as `History.may_exceed` says."""
+        known = self._known.get(flag.flag_id)
+        return known is not None and known.history.may_exceed(
+            _limits(flag.settings), rungs, now_ms, flag.circuit.since_ms
+        )
 
     def over(self, flag_id: FlagId, rungs: Sequence[int], now_ms: int, since_ms: int) -> tuple[WindowCounts, ...]:
-        """Count the calls of a flag since `since_ms` in each window of `rungs`, as `windows.tally` does."""
-        return tally(self._newest_first(flag_id), rungs, now_ms, since_ms)
-
-    def _newest_first(self, flag_id: FlagId) -> Iterator[Sample]:
-        recent = self._recent.get(flag_id)
-        if recent is None:
-            return iter(())
-        return chain(reversed(recent.fine), reversed(recent.coarse))
+        """Count the calls of a flag since `since_ms` in each window of `rungs`, as `History.over` does."""
+        entry = self._known.get(flag_id)
+        return (_EMPTY if entry is None else entry.history).over(rungs, now_ms, since_ms)
 
     def __len__(self) -> int:
-        return len(self._recent)
+        return len(self._known)
 
 
-def merge(samples: Sequence[Sample]) -> list[Sample]:
-    """Add up ascending samples to one a second, at the start of that second."""
-    merged: list[Sample] = []
-    for sample in samples:
-        second = sample.at_ms // COARSE_MS * COARSE_MS
-        if merged and merged[-1].at_ms == second:
-            last = merged[-1]
-            merged[-1] = Sample(
-                second, last.calls + sample.calls, last.failures + sample.failures, last.slow + sample.slow
-            )
-        else:
-            merged.append(Sample(second, sample.calls, sample.failures, sample.slow))
-    return merged
+@lru_cache(maxsize=1024)
+def _limits(settings: CircuitSettings) -> Limits:
+    least_failures = least_bad_calls(settings.error_threshold, settings.confidence)
+    if settings.slow_threshold is None:
+        return Limits(least_failures, settings.error_threshold)
+    least_slow = least_bad_calls(settings.slow_threshold, settings.confidence)
+    return Limits(least_failures, settings.error_threshold, least_slow, settings.slow_threshold)
 
 
-def _at_ms(sample: Sample) -> int:
-    return sample.at_ms
+def _is_slow(flag: Judged) -> bool:
+    return flag.settings.slow_threshold is not None
+
+
+def _reach_ms(flag: Judged) -> int:
+    """Return how far back a flag is judged: its longest window, at most what is kept of the marks."""
+    return min(flag.settings.long_window_ms, RAW_RETENTION_MS)
+
+
+def _wanted(flag: Judged) -> Wanted:
+    return Wanted(flag.flag_id, _is_slow(flag))
+
+
+def _batches(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

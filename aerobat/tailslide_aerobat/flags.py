@@ -3,9 +3,9 @@
 A memory of what the watches deliver and of what Aerobat itself has written. Neither NATS nor a decision is in here.
 """
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Generic, TypeVar
 
 import orjson
@@ -15,7 +15,7 @@ from tailslide_aerobat.metrics import Metrics
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.contracts import SCHEMA, decode_circuit, decode_ruleset
 from tailslide_core.errors import ContractError
-from tailslide_core.naming import CIRCUITS_BUCKET, RAW_RETENTION_MS, RULESETS_BUCKET, FlagId, app_of_mark
+from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, FlagId, app_of_mark
 from tailslide_core.ruleset import CircuitSettings, Ruleset
 from tailslide_runtime.bucket_watch import Entry, Listing
 
@@ -44,10 +44,20 @@ class BucketMemory(Generic[T]):
     """The keys of one bucket. A value that cannot be read is counted, logged once, and leaves the last good one."""
 
     def __init__(
-        self, bucket: str, read: Callable[[FlagId, bytes], T], metrics: Metrics, *, keeps_lost: bool = False
+        self,
+        bucket: str,
+        read: Callable[[FlagId, bytes], T],
+        metrics: Metrics,
+        changed: Callable[[FlagId], None],
+        *,
+        keeps_lost: bool = False,
     ) -> None:
-        """`keeps_lost`: a good value that a listing lacks stays, as one that was never written; see `lost`."""
+        """`changed` is told of each key of which something else is known now.
+
+        `keeps_lost`: a good value that a listing lacks stays, as one that was never written; see `lost`.
+        """
         self._keeps_lost = keeps_lost
+        self._changed = changed
         self.listed = False
         """Whether everything that the bucket holds has been delivered by the present connection."""
         self._bucket = bucket
@@ -59,7 +69,9 @@ class BucketMemory(Generic[T]):
     def take(self, item: Listing | Entry) -> None:
         """Remember what a watch has delivered."""
         if isinstance(item, Entry):
-            self._take_entry(item, self._held)
+            flag_id = self._take_entry(item, self._held)
+            if flag_id is not None:
+                self._changed(flag_id)
             return
         # A listing is the whole truth, also where its revisions are lower than ours: the bucket was made anew then.
         before, self._held = self._held, {}
@@ -70,22 +82,25 @@ class BucketMemory(Generic[T]):
                 if held.value is not None:
                     self._held.setdefault(flag_id, Held(held.value, NEVER_WRITTEN))
         self.listed = True
+        for flag_id in before.keys() | self._held.keys():
+            self._changed(flag_id)
 
-    def _take_entry(self, entry: Entry, before: dict[FlagId, Held[T]]) -> None:
+    def _take_entry(self, entry: Entry, before: dict[FlagId, Held[T]]) -> FlagId | None:
+        """Remember an entry, and return the flag of which something else is known now."""
         # No flag: it tells who keeps rulesets that the bucket has lost when to let go of them. Aerobat keeps none.
         if app_of_mark(entry.key) is not None:
-            return
+            return None
         try:
             flag_id = FlagId.parse(entry.key)
         except ContractError as error:
             self._refuse(entry, error)
-            return
+            return None
         known = self._held.get(flag_id)
         if known is not None and entry.revision <= known.revision:
-            return  # the echo of what we wrote ourselves, maybe overtaken by our next write
+            return None  # the echo of what we wrote ourselves, maybe overtaken by our next write
         if entry.value is None:
             self._held[flag_id] = Held(None, entry.revision, deleted=True)
-            return
+            return flag_id
         try:
             self._held[flag_id] = Held(self._read(flag_id, entry.value), entry.revision)
         except ContractError as error:
@@ -93,6 +108,7 @@ class BucketMemory(Generic[T]):
             last_good = before.get(flag_id)
             value = None if last_good is None else last_good.value
             self._held[flag_id] = Held(value, entry.revision, newer=_is_newer(entry.value))
+        return flag_id
 
     def _refuse(self, entry: Entry, error: ContractError) -> None:
         if self._refused.get(entry.key) == entry.revision:  # seen before, in an earlier listing
@@ -122,6 +138,7 @@ class BucketMemory(Generic[T]):
         known = self._held.get(flag_id)
         if known is None or known.revision < revision:
             self._held[flag_id] = Held(value, revision, deleted=value is None)
+            self._changed(flag_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +151,30 @@ class Judged:
     circuit: Circuit
     revision: int | None
 
+    @property
+    def is_restless(self) -> bool:
+        """Whether something may move it without any calls: that it is not at rest, or that a person has reset it."""
+        circuit = self.circuit
+        return (
+            circuit.state is not State.CLOSED
+            or circuit.trips > 0
+            or circuit.reset_generation < self.settings.reset_generation
+        )
+
 
 class Flags:
-    """All flags, and which of them are to be judged."""
+    """All flags, and which of them are to be judged; kept ready, since a tick looks at few of thousands."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self.rulesets = BucketMemory(RULESETS_BUCKET, _read_ruleset, metrics)
+        self._judged: dict[FlagId, Judged] = {}
+        self._restless: set[FlagId] = set()
+        self._orphans: set[FlagId] = set()
+        self._apps: Counter[str] = Counter()
+        self.rulesets = BucketMemory(RULESETS_BUCKET, _read_ruleset, metrics, self._look_at)
         # Aerobat is their only writer, so what it knows is as good as what the bucket held before it was made anew.
-        self.circuits = BucketMemory(CIRCUITS_BUCKET, lambda _, data: decode_circuit(data), metrics, keeps_lost=True)
-        for state in State:
-            metrics.circuits.labels(state).set_function(partial(self._count, state))
+        self.circuits = BucketMemory(
+            CIRCUITS_BUCKET, lambda _, data: decode_circuit(data), metrics, self._look_at, keeps_lost=True
+        )
 
     @property
     def listed(self) -> bool:
@@ -154,41 +185,65 @@ class Flags:
         """Keep everything, but trust it only after the next listings."""
         self.rulesets.listed = self.circuits.listed = False
 
-    def judged(self) -> Iterator[Judged]:
-        """Return the flags whose circuit is ours to move.
+    def _look_at(self, flag_id: FlagId) -> None:
+        """Work out anew what there is to do for a flag."""
+        ruleset, verdict = self.rulesets.get(flag_id), self.circuits.get(flag_id)
+        flag = _judged(flag_id, None if ruleset is None else ruleset.value, verdict)
+        before = self._judged.pop(flag_id, None)
+        if before is not None:
+            self._apps[flag_id.app] -= 1
+        if flag is not None:
+            self._judged[flag_id] = flag
+            self._apps[flag_id.app] += 1
+        if not self._apps[flag_id.app]:
+            del self._apps[flag_id.app]
+        orphaned = (
+            ruleset is not None
+            and ruleset.deleted
+            and verdict is not None
+            and not verdict.deleted
+            and verdict.revision != NEVER_WRITTEN
+        )
+        for held, members in ((orphaned, self._orphans), (flag is not None and flag.is_restless, self._restless)):
+            (members.add if held else members.discard)(flag_id)
+
+    def get(self, flag_id: FlagId) -> Judged | None:
+        """Return a flag whose circuit is ours to move; None for any other.
 
         A flag whose ruleset is absent without having been deleted is left out as well: the bucket may have been made
         anew, with Tower about to fill it, and there is nothing to judge by until then. A circuit that is absent, and
         was not known before either, starts from the beginning: nobody but Aerobat would fill it again.
         """
-        for flag_id, held in self.rulesets.items():
-            ruleset = held.value
-            if ruleset is None or ruleset.circuit is None:
-                continue
-            verdict = self.circuits.get(flag_id)
-            if verdict is None or verdict.deleted:
-                yield Judged(flag_id, ruleset, ruleset.circuit, _initial(ruleset.circuit), None)
-            elif not verdict.newer:
-                # A value that is broken, not newer, is replaced with the next transition: the bucket is ours to heal.
-                circuit = verdict.value or _initial(ruleset.circuit)
-                yield Judged(flag_id, ruleset, ruleset.circuit, circuit, verdict.revision or None)
+        return self._judged.get(flag_id)
+
+    def judged(self) -> Iterator[Judged]:
+        """Return all flags whose circuit is ours to move."""
+        return iter(self._judged.values())
+
+    def restless(self) -> list[Judged]:
+        """Return those of them that time, or a person, may move without any calls."""
+        return [self._judged[flag_id] for flag_id in self._restless]
+
+    def apps(self) -> Collection[str]:
+        """Return the apps that have such flags."""
+        return self._apps.keys()
 
     def orphans(self) -> list[tuple[FlagId, int]]:
         """Return the circuits whose flag was deleted, with their revisions; absence alone does not count as that."""
-        found = []
-        for flag_id, held in self.rulesets.items():
-            verdict = self.circuits.get(flag_id) if held.deleted else None
-            if verdict is not None and not verdict.deleted and verdict.revision != NEVER_WRITTEN:
-                found.append((flag_id, verdict.revision))
-        return found
+        held = [(flag_id, self.circuits.get(flag_id)) for flag_id in self._orphans]
+        return [(flag_id, verdict.revision) for flag_id, verdict in held if verdict is not None]
 
-    def reach_ms(self) -> int:
-        """Return how far back counts are needed: the longest window of any flag, at most what Redis keeps raw."""
-        longest = max((flag.settings.long_window_ms for flag in self.judged()), default=0)
-        return min(longest, RAW_RETENTION_MS)
 
-    def _count(self, state: State) -> int:
-        return sum(1 for flag in self.judged() if flag.circuit.state is state)
+def _judged(flag_id: FlagId, ruleset: Ruleset | None, verdict: Held[Circuit] | None) -> Judged | None:
+    if ruleset is None or ruleset.circuit is None:
+        return None
+    settings = ruleset.circuit
+    if verdict is None or verdict.deleted:
+        return Judged(flag_id, ruleset, settings, _initial(settings), None)
+    if verdict.newer:
+        return None
+    # A value that is broken, not newer, is replaced with the next transition: the bucket is ours to heal.
+    return Judged(flag_id, ruleset, settings, verdict.value or _initial(settings), verdict.revision or None)
 
 
 def _initial(settings: CircuitSettings) -> Circuit:

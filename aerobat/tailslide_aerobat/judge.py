@@ -6,15 +6,16 @@ What a look comes to is decided by `tailslide_core.circuit.step`; how counts are
 
 import asyncio
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from tailslide_aerobat.counts import Counts
 from tailslide_aerobat.flags import Flags, Judged
+from tailslide_aerobat.holders import Holders
 from tailslide_aerobat.metrics import Metrics
-from tailslide_aerobat.timeseries import TimeSeries, TimeSeriesError
+from tailslide_aerobat.timeseries import Marks, TimeSeries, TimeSeriesError
 from tailslide_aerobat.verdicts import Move, Verdicts
 from tailslide_core.circuit import State, step
 from tailslide_core.windows import ladder
@@ -43,18 +44,24 @@ def next_due(due: float, now: float, interval: float) -> Due:
 class Judge:
     """Judges all circuits, tick by tick; one for the life of the process, at work while there is a connection."""
 
-    def __init__(self, flags: Flags, series: TimeSeries, metrics: Metrics, tick_ms: int) -> None:
-        self.counts = Counts()
+    def __init__(self, flags: Flags, series: TimeSeries, metrics: Metrics, tick_ms: int, holders: Holders) -> None:
+        self.counts = Counts(series)
         self.last_tick_ms: int | None = None
         """The time of the last complete tick by the clock of the time series, in Unix milliseconds."""
         self.readable: bool | None = None
         """Whether the counts could be read the last time; None while there is no connection to NATS to read for."""
         self._flags = flags
-        self._series = series
         self._metrics = metrics
+        self._holders = holders
         self._interval_s = tick_ms / 1000
         self._complained = False
         self._told_at: float | None = None
+        for state in State:
+            metrics.circuits.labels(state).set_function(partial(self._count, state))
+
+    def _count(self, state: State) -> float:
+        flags = (flag for flag in self._flags.judged() if self._holders.owns(flag.flag_id.app))
+        return sum(1 for flag in flags if flag.circuit.state is state)
 
     async def run(self, verdicts: Verdicts) -> None:
         """Tick for ever. Errors of the writer come out; those of the time series are waited out."""
@@ -88,9 +95,13 @@ class Judge:
             await asyncio.sleep(due - clock())
 
     async def tick(self, verdicts: Verdicts) -> None:
-        """Look at every circuit once, if all are known; raise `TimeSeriesError` when there is nothing to judge by."""
+        """Look at every circuit of ours once, if all are known; raise `TimeSeriesError` when they cannot be judged."""
+        self._holders.refresh()
+        owns = self._holders.owns
+        apps = [app for app in self._flags.apps() if owns(app)] if self._flags.listed else []
         try:
-            now_ms = await self._read()
+            marks = await self.counts.marks(apps)
+            moves = await self._moves(marks)
         except TimeSeriesError:
             self.counts.forget()
             raise
@@ -99,40 +110,37 @@ class Judge:
             return
         async with asyncio.TaskGroup() as writing:
             for flag_id, revision in self._flags.orphans():
-                writing.create_task(verdicts.delete(flag_id, revision))
-            for move in list(self._moves(now_ms)):
+                if owns(flag_id.app):
+                    writing.create_task(verdicts.delete(flag_id, revision))
+            for move in moves:
                 writing.create_task(verdicts.write(move))
-        self.last_tick_ms = now_ms
+        self.last_tick_ms = marks.now_ms
 
-    async def _read(self) -> int:
-        reach_ms = self._flags.reach_ms()
-        from_ms = self.counts.read_from(reach_ms)
-        reading = None if from_ms is None else await self._series.read_new(from_ms)
-        if reading is None or not self.counts.continues(reading):
-            reading = await self._series.read_whole(reach_ms)
-        self.counts.take(reading, reach_ms)
-        return reading.now_ms
+    async def _moves(self, marks: Marks) -> list[Move]:
+        """Read what is new, and return what it moves, and what time or a person does.
 
-    def _moves(self, now_ms: int) -> Iterator[Move]:
-        for flag in self._flags.judged():
-            if self._rests(flag):
-                continue
-            settings, circuit = flag.settings, flag.circuit
-            rungs = ladder(settings.window_ms, settings.long_window_ms)
-            counts = self.counts.over(flag.flag_id, rungs, now_ms, circuit.since_ms)
-            transition = step(circuit, flag.ruleset, counts, now_ms).transition
-            if transition is not None:
-                yield Move(flag.flag_id, transition, flag.revision)
+        Most flags, most of the time, are at rest and have no calls, or only good ones: those are not looked at.
+        """
+        marked = {*marks.busy, *marks.late}
+        busy = [flag for flag_id in marked if (flag := self._flags.get(flag_id)) is not None]
+        self._metrics.flags_read.inc(len(busy))
+        moves = []
+        async for batch in self.counts.read(busy, marks):
+            at_rest = (flag for flag in batch if not flag.is_restless)
+            moves += [move for flag in at_rest if (move := self._move(flag, marks.now_ms)) is not None]
+        for flag in self._flags.restless() if self._flags.listed else ():
+            if self._holders.owns(flag.flag_id.app) and (move := self._move(flag, marks.now_ms)) is not None:
+                moves.append(move)
+        return moves
 
-    def _rests(self, flag: Judged) -> bool:
-        """Whether nothing can have happened: most flags, most of the time, so it is worth to know cheaply."""
-        circuit = flag.circuit
-        return (
-            circuit.state is State.CLOSED
-            and circuit.trips == 0
-            and circuit.reset_generation >= flag.settings.reset_generation
-            and not self.counts.has(flag.flag_id)
-        )
+    def _move(self, flag: Judged, now_ms: int) -> Move | None:
+        settings, circuit = flag.settings, flag.circuit
+        rungs = ladder(settings.window_ms, settings.long_window_ms)
+        if not flag.is_restless and not self.counts.may_breach(flag, rungs, now_ms):
+            return None
+        counts = self.counts.over(flag.flag_id, rungs, now_ms, circuit.since_ms)
+        transition = step(circuit, flag.ruleset, counts, now_ms).transition
+        return None if transition is None else Move(flag.flag_id, transition, flag.revision)
 
     def _lost(self, error: TimeSeriesError) -> None:
         self._metrics.redis_errors.inc()

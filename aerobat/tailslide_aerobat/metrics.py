@@ -20,11 +20,29 @@ class Metrics:
         self.skipped_ticks = Counter(
             f"{prefix}_skipped_ticks", "Ticks left out because the one before was not over.", registry=self._registry
         )
+        self.flags_read = Counter(
+            f"{prefix}_flags_read", "Flags whose counts were read, each once a tick.", registry=self._registry
+        )
         self.transitions = Counter(
             f"{prefix}_transitions", "Transitions written, by what moved them.", ["signal"], registry=self._registry
         )
         self.circuits = Gauge(
-            f"{prefix}_circuits", "Circuits of the flags that have one, by state.", ["state"], registry=self._registry
+            f"{prefix}_circuits",
+            "Circuits that are this Aerobat's to judge, by state; those of all Aerobats add up to all circuits.",
+            ["state"],
+            registry=self._registry,
+        )
+        self.flags_owned = Gauge(
+            f"{prefix}_flags_owned", "Flags with a circuit that is this Aerobat's to judge.", registry=self._registry
+        )
+        self.holders = Gauge(
+            f"{prefix}_holders", "Aerobats that live, as this one sees it, itself included.", registry=self._registry
+        )
+        self.divisions = Counter(
+            f"{prefix}_divisions", "Times that apps were divided anew over the Aerobats.", registry=self._registry
+        )
+        self.lease_errors = Counter(
+            f"{prefix}_lease_errors", "Renewals of this Aerobat's lease that failed.", registry=self._registry
         )
         self.refused_values = Counter(
             f"{prefix}_refused_values", "Values that were not understood.", ["bucket"], registry=self._registry

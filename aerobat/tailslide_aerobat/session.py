@@ -1,72 +1,110 @@
-"""One connection to NATS: learn what both buckets hold, then judge until the connection is lost.
+"""One connection to NATS: learn what the buckets hold, take our share of the apps, judge until the connection is lost.
 
-Nothing survives it but what `flags` remembers, and that is trusted again only after the next listings.
+Our lease is written once both facts are known, not before: whoever has our apps until then keeps them until we can take
+them over. Nothing survives a connection but what `flags` remembers, and that is trusted again only after the next
+listings.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
+import structlog
 from nats.aio.client import Client
 
 from tailslide_aerobat.circuit_store import JetStreamCircuitStore
 from tailslide_aerobat.flags import Flags
+from tailslide_aerobat.holders import Holders
 from tailslide_aerobat.judge import Judge
+from tailslide_aerobat.leases import JetStreamLeaseStore, Leaseholder
 from tailslide_aerobat.metrics import Metrics
 from tailslide_aerobat.verdicts import Verdicts
-from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET
-from tailslide_runtime.bucket_watch import watch_bucket
+from tailslide_core.naming import CIRCUITS_BUCKET, LEASES_BUCKET, RULESETS_BUCKET
+from tailslide_runtime.bucket_watch import Listing, watch_bucket
+from tailslide_runtime.cancellation import raise_if_cancelled
+
+log = structlog.get_logger()
 
 ALL_KEYS = ">"
 
 
-def serving(flags: Flags, judge: Judge, metrics: Metrics) -> Callable[[Client], Awaitable[None]]:
-    """Return what `Link.run` calls with each connection."""
+class Session:
+    """What `Link.run` calls with each connection."""
 
-    async def serve(client: Client) -> None:
-        metrics.nats_connects.inc()
-        metrics.connected.labels("nats").set(1)
+    def __init__(
+        self, flags: Flags, judge: Judge, holders: Holders, leaseholder: Leaseholder, metrics: Metrics
+    ) -> None:
+        self._flags = flags
+        self._judge = judge
+        self._holders = holders
+        self._leaseholder = leaseholder
+        self._metrics = metrics
+        self._divisions = 0
+
+    async def serve(self, client: Client) -> None:
+        """Work until the connection is lost; the errors of nats-py come out."""
+        self._metrics.nats_connects.inc()
+        self._metrics.connected.labels("nats").set(1)
         try:
-            await _serve(client, flags, judge, metrics)
+            await self._serve(client)
         finally:
-            metrics.connected.labels("nats").set(0)
-            flags.disconnected()
+            self._metrics.connected.labels("nats").set(0)
+            self._flags.disconnected()
+            self._holders.disconnected()
 
-    return serve
+    async def _serve(self, client: Client) -> None:
+        leases = await JetStreamLeaseStore.open(client)
+        verdicts = Verdicts(await JetStreamCircuitStore.open(client), self._flags, self._metrics)
+        known = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow_leases(client))
+            group.create_task(self._follow_rulesets(client, known))
+            group.create_task(self._follow_circuits(client, verdicts, known))
+            group.create_task(self._hold_lease(leases, known))
+            # Beside the judging, which sees by itself to the events of the circuits that it moves.
+            group.create_task(self._settle(verdicts, known))
+            await self._judge.run(verdicts)
 
+    async def _follow_leases(self, client: Client) -> None:
+        async with aclosing(watch_bucket(client, LEASES_BUCKET, ALL_KEYS)) as items:
+            await self._leaseholder.follow(items)
 
-async def _serve(client: Client, flags: Flags, judge: Judge, metrics: Metrics) -> None:
-    verdicts = Verdicts(await JetStreamCircuitStore.open(client), flags, metrics)
-    known = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(_follow_rulesets(client, flags, known))
-        group.create_task(_follow_circuits(client, flags, verdicts, known))
-        # Beside the judging, which sees by itself to the events of the circuits that it moves.
-        group.create_task(_complete_events(verdicts, known))
-        await judge.run(verdicts)
+    async def _follow_rulesets(self, client: Client, known: asyncio.Event) -> None:
+        async with aclosing(watch_bucket(client, RULESETS_BUCKET, ALL_KEYS)) as items:
+            async for item in items:
+                self._flags.rulesets.take(item)
+                self._tell(known)
 
+    async def _follow_circuits(self, client: Client, verdicts: Verdicts, known: asyncio.Event) -> None:
+        async with aclosing(watch_bucket(client, CIRCUITS_BUCKET, ALL_KEYS)) as items:
+            async for item in items:
+                self._flags.circuits.take(item)
+                self._tell(known)
+                if isinstance(item, Listing):
+                    await verdicts.restore(self._holders.owns)
 
-async def _complete_events(verdicts: Verdicts, known: asyncio.Event) -> None:
-    await known.wait()
-    await verdicts.complete_events(int(time.time() * 1000))
+    def _tell(self, known: asyncio.Event) -> None:
+        if self._flags.listed:
+            known.set()
 
+    async def _hold_lease(self, leases: JetStreamLeaseStore, known: asyncio.Event) -> None:
+        await known.wait()
+        await self._leaseholder.hold(leases, lambda: self._judge.readable is not False)
 
-async def _follow_rulesets(client: Client, flags: Flags, known: asyncio.Event) -> None:
-    async with aclosing(watch_bucket(client, RULESETS_BUCKET, ALL_KEYS)) as items:
-        async for item in items:
-            flags.rulesets.take(item)
-            _tell(flags, known)
+    async def _settle(self, verdicts: Verdicts, known: asyncio.Event) -> None:
+        """See to what the last owner of our apps has left undone, each time that the apps are divided anew."""
+        await known.wait()
+        owns = self._holders.owns
+        while True:
+            raise_if_cancelled()
+            divisions = self._holders.divisions
+            self._tell_division(divisions)
+            await verdicts.restore(owns)
+            await verdicts.complete_events(int(time.time() * 1000), owns)
+            await self._holders.changed_since(divisions)
 
-
-async def _follow_circuits(client: Client, flags: Flags, verdicts: Verdicts, known: asyncio.Event) -> None:
-    async with aclosing(watch_bucket(client, CIRCUITS_BUCKET, ALL_KEYS)) as items:
-        async for item in items:
-            flags.circuits.take(item)
-            _tell(flags, known)
-            await verdicts.restore()
-
-
-def _tell(flags: Flags, known: asyncio.Event) -> None:
-    if flags.listed:
-        known.set()
+    def _tell_division(self, divisions: int) -> None:
+        if divisions != self._divisions:
+            self._metrics.divisions.inc(divisions - self._divisions)
+            self._divisions = divisions
+            log.info("apps are divided", living=list(self._holders.living), ours=self._holders.worker)

@@ -1,40 +1,134 @@
 """Where counts are read from: a port, RedisTimeSeries behind it, and a twin in memory for tests.
 
-Reads only; series are made and written by sidecars. When a flag is judged is not decided here.
+Reads only; series, and the marks that say which of them are busy, are made and written by sidecars. When a flag is
+judged is not decided here. Why series are read by key, and by scripts, is in `docs/decisions/0011`.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Protocol
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
-from tailslide_aerobat.counts import COARSE_MS, FINE_MS, Reading, fine_from
-from tailslide_core.errors import ContractError
-from tailslide_core.naming import JUDGED_METRICS, FlagId, Metric, check_key
-from tailslide_core.windows import Sample
+from tailslide_aerobat.history import FINE_MS, SECONDS, TENS, Samples, edge_ms
+from tailslide_core.naming import RESOLUTIONS, FlagId, Metric, busy_key, is_key, late_key, series_key
 
 CONNECT_TIMEOUT_S = 2.0
 ANSWER_TIMEOUT_S = 5.0
-
-Points = Iterable[tuple[FlagId, str, int, int]]
-"""(flag, metric, start of the bucket in Unix milliseconds, sum)."""
+LONG_TICK_MS = 2_500
+"""Ticks that take long would read more buckets for it, and take longer still."""
 
 
 class TimeSeriesError(Exception):
     """The counts cannot be read; the text says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Which flags were counted lately, as sidecars have marked them.
+
+    `now_ms` is the clock of the server. `late` are those of which something was counted at an earlier time, after an
+    outage, with the time at which that was marked.
+    """
+
+    now_ms: int
+    busy: Collection[FlagId] = ()
+    late: Mapping[FlagId, int] = field(default_factory=dict)
+
+
+class Wanted(NamedTuple):
+    """A flag whose samples are asked for; slow calls cost a third more, so they are read only where they are judged."""
+
+    flag_id: FlagId
+    slow: bool
+
+
+Range = tuple[int, int | str, int]
+"""From, to (the end included, `+` for whatever there is), and the width of its buckets, in milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """What is new since a look: samples from `from_ms` on, of 100 ms from `fine_from_ms` on, of a second before that.
+
+    Both begin a bucket of either width, or are the same.
+    """
+
+    from_ms: int
+    fine_from_ms: int
+
+    @classmethod
+    def since(cls, last_ms: int, now_ms: int) -> "New":
+        """Return what is new since the last look; after a long time not more buckets than are needed."""
+        if now_ms - last_ms <= LONG_TICK_MS:
+            from_ms = last_ms // FINE_MS * FINE_MS
+            return cls(from_ms, from_ms)
+        second = SECONDS.bucket_ms
+        return cls(last_ms // second * second, (now_ms // second - 1) * second)
+
+    def ranges(self) -> list[Range]:
+        """Return what to ask for, ascending."""
+        fine = (self.fine_from_ms, "+", FINE_MS)
+        return [fine] if self.from_ms == self.fine_from_ms else [(self.from_ms, fine[0] - 1, SECONDS.bucket_ms), fine]
+
+
 class TimeSeries(Protocol):
-    """Counts of outcomes, of all flags at once."""
+    """Counts of outcomes. Every method raises `TimeSeriesError`."""
 
-    async def read_new(self, from_ms: int) -> Reading:
-        """Read samples of 100 ms from `from_ms` on; raise `TimeSeriesError`."""
+    async def marks(self, apps: Sequence[str], from_ms: int | None) -> Marks:
+        """Return the time, and which flags of `apps` were marked from `from_ms` on; None for all there are."""
 
-    async def read_whole(self, reach_ms: int) -> Reading:
-        """Read everything of the last `reach_ms`, older samples by the second; raise `TimeSeriesError`."""
+    async def read_new(self, flags: Sequence[Wanted], new: New) -> list[Samples]:
+        """Read what is new; flag by flag, in the order asked."""
+
+    async def read_whole(self, flags: Sequence[Wanted], now_ms: int, reach_ms: int) -> list[Samples]:
+        """Read everything of the last `reach_ms`, coarser with age; flag by flag, in the order asked."""
+
+
+_MARKS_SCRIPT = """
+local time = redis.call('TIME')
+local answer = {time[1] * 1000 + math.floor(time[2] / 1000)}
+for i = 1, #KEYS, 2 do
+  answer[#answer + 1] = redis.call('ZRANGE', KEYS[i], ARGV[1], '+inf', 'BYSCORE')
+  answer[#answer + 1] = redis.call('ZRANGE', KEYS[i + 1], ARGV[1], '+inf', 'BYSCORE', 'WITHSCORES')
+end
+return answer
+"""
+"""KEYS: the sets of busy and of late flags, app by app. Returns the time, then the members of each."""
+
+_RANGES_SCRIPT = """
+local answer = {}
+for _, key in ipairs(KEYS) do
+  local head = #answer + 1
+  local last = head
+  for i = 1, #ARGV, 4 do
+    local points
+    if ARGV[i] == '' then
+      points = redis.pcall('TS.RANGE', key, ARGV[i + 1], ARGV[i + 2], 'AGGREGATION', 'sum', ARGV[i + 3])
+    else
+      points = redis.pcall('TS.RANGE', key .. ARGV[i], ARGV[i + 1], ARGV[i + 2], 'LATEST')
+    end
+    if not points.err then
+      for _, point in ipairs(points) do
+        answer[last + 1] = point[1]
+        answer[last + 2] = tonumber(point[2].ok or point[2])
+        last = last + 2
+      end
+    end
+  end
+  answer[head] = last - head
+end
+return answer
+"""
+"""KEYS: series. ARGV: ranges, each as the suffix of a coarser copy or nothing, from, to, bucket. Returns one flat list:
+for each key how many numbers follow, then the time and the sum of each bucket. A series that does not exist has none.
+"""
 
 
 class RedisTimeSeries:
@@ -51,82 +145,118 @@ class RedisTimeSeries:
             socket_timeout=ANSWER_TIMEOUT_S,
             retry=Retry(NoBackoff(), 0),
         )
+        self._marks = self._redis.register_script(_MARKS_SCRIPT)
+        self._ranges = self._redis.register_script(_RANGES_SCRIPT)
 
-    async def read_new(self, from_ms: int) -> Reading:
-        """Read samples of 100 ms from `from_ms` on, in one round trip."""
-        now, recent = await self._ask(("TIME",), _range(from_ms, "+", FINE_MS))
-        return Reading(_milliseconds(now), from_ms, _samples(_points(recent)))
+    async def marks(self, apps: Sequence[str], from_ms: int | None) -> Marks:
+        """Ask for the time and the marks of all apps in one round trip."""
+        keys = [key for app in apps for key in (busy_key(app), late_key(app))]
+        return _marks_of(apps, await self._ask(self._marks, keys, ["-inf" if from_ms is None else from_ms]))
 
-    async def read_whole(self, reach_ms: int) -> Reading:
-        """Read everything of the last `reach_ms`: the time first, since the ranges follow from it."""
-        (now,) = await self._ask(("TIME",))
-        now_ms = _milliseconds(now)
-        edge_ms = fine_from(now_ms)
-        first_ms = min(max(0, now_ms - reach_ms) // COARSE_MS * COARSE_MS, edge_ms)
-        older, recent = await self._ask(_range(first_ms, edge_ms - 1, COARSE_MS), _range(edge_ms, "+", FINE_MS))
-        return Reading(now_ms, edge_ms, _samples(_points(recent)), _samples(_points(older)))
+    async def read_new(self, flags: Sequence[Wanted], new: New) -> list[Samples]:
+        """Read by key, in one round trip."""
+        return await self._read(flags, *(("", *each) for each in new.ranges()))
 
-    async def _ask(self, *commands: tuple[str | int, ...]) -> list[object]:
+    async def read_whole(self, flags: Sequence[Wanted], now_ms: int, reach_ms: int) -> list[Samples]:
+        """Read by key, in one round trip; what is far back from the series' coarser copies."""
+        return await self._read(
+            flags,
+            *(
+                (f":{_TENS_COPY}" if bucket_ms == TENS.bucket_ms else "", from_ms, to, bucket_ms)
+                for from_ms, to, bucket_ms in _whole(now_ms, reach_ms)
+            ),
+        )
+
+    async def _read(self, flags: Sequence[Wanted], *ranges: tuple[str, int, int | str, int]) -> list[Samples]:
+        keys = [key for flag in flags for key in _keys(flag)]
+        return _samples(flags, await self._ask(self._ranges, keys, [part for each in ranges for part in each]))
+
+    @staticmethod
+    async def _ask(script: AsyncScript, keys: Sequence[str], arguments: Sequence[str | int]) -> list[Any]:
         try:
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for command in commands:
-                    pipeline.execute_command(*command)
-                answers: list[object] = await pipeline.execute()
+            answer: list[Any] = await script(keys, arguments)
         except (RedisError, OSError, TimeoutError) as error:
             raise TimeSeriesError(str(error) or type(error).__name__) from error
-        return answers
+        return answer
 
     async def close(self) -> None:
         """Close all connections."""
         await self._redis.aclose()
 
 
-def _range(from_ms: int, to: int | str, bucket_ms: int) -> tuple[str | int, ...]:
-    """Return the query for the raw series of all flags; `resolution=` leaves out their coarser copies."""
-    metrics = f"metric=({','.join(JUDGED_METRICS)})"
-    labels = ("SELECTED_LABELS", "app", "flag", "metric")
-    return ("TS.MRANGE", from_ms, to, *labels, "AGGREGATION", "sum", bucket_ms, "FILTER", metrics, "resolution=")
+_TENS_COPY = next(copy.label for copy in RESOLUTIONS if copy.bucket_ms == TENS.bucket_ms)
+_METRICS = (Metric.SUCCESS, Metric.FAILURE)
 
 
-def _milliseconds(time: object) -> int:
-    assert isinstance(time, tuple | list)
-    seconds, microseconds = time
-    return int(seconds) * 1000 + int(microseconds) // 1000
+@lru_cache(maxsize=65_536)
+def _keys(flag: Wanted) -> tuple[str, ...]:
+    metrics = (*_METRICS, Metric.SLOW) if flag.slow else _METRICS
+    return tuple(series_key(flag.flag_id, metric) for metric in metrics)
 
 
-def _points(answer: object) -> Points:
-    """Read the answer to TS.MRANGE: a map in RESP3, a list in RESP2, which the URL may ask for."""
-    if isinstance(answer, dict):
-        series = [(dict(row[0]), row[-1]) for row in answer.values()]
-    else:
-        assert isinstance(answer, list)
-        series = [(dict(row[1]), row[-1]) for row in answer]
-    for labels, points in series:
-        try:
-            flag_id = FlagId(check_key("app", _text(labels.get(b"app"))), check_key("flag", _text(labels.get(b"flag"))))
-        except ContractError:
-            continue  # somebody else's series, in a Redis that is shared
-        metric = _text(labels.get(b"metric"))
-        for at_ms, value in points:
-            yield flag_id, metric, int(at_ms), round(float(value))
+def _marks_of(apps: Sequence[str], answer: Sequence[Any]) -> Marks:
+    """Read the answer to the script of the marks; members that can be no flag are somebody else's."""
+    busy: list[FlagId] = []
+    late: dict[FlagId, int] = {}
+    for index, app in enumerate(apps):
+        flags, scored = answer[1 + 2 * index], answer[2 + 2 * index]
+        busy += [flag_id for flag in flags if (flag_id := _flag_id(app, flag)) is not None]
+        for flag, score in zip(scored[::2], scored[1::2], strict=True):
+            flag_id = _flag_id(app, flag)
+            if flag_id is not None:
+                late[flag_id] = int(float(score))
+    return Marks(int(answer[0]), busy, late)
 
 
-def _text(label: object) -> str:
-    return label.decode(errors="replace") if isinstance(label, bytes) else ""
+@lru_cache(maxsize=65_536)
+def _flag_id(app: str, member: bytes) -> FlagId | None:
+    flag = member.decode(errors="replace")
+    return FlagId(app, flag) if is_key(flag) else None
 
 
-def _samples(points: Points) -> dict[FlagId, list[Sample]]:
-    """Put the metrics of a flag together, bucket by bucket."""
-    sums: dict[FlagId, dict[int, dict[str, int]]] = {}
-    for flag_id, metric, at_ms, value in points:
-        bucket = sums.setdefault(flag_id, {}).setdefault(at_ms, {})
-        bucket[metric] = bucket.get(metric, 0) + value
-    return {flag_id: [_sample(at_ms, buckets[at_ms]) for at_ms in sorted(buckets)] for flag_id, buckets in sums.items()}
+def _whole(now_ms: int, reach_ms: int) -> list[Range]:
+    """Return the ranges that a whole reading is made of."""
+    tens_ms, seconds_ms = edge_ms(TENS, now_ms), edge_ms(SECONDS, now_ms)
+    first_ms = max(0, now_ms - reach_ms) // TENS.bucket_ms * TENS.bucket_ms
+    return [
+        (min(first_ms, tens_ms - 1), tens_ms - 1, TENS.bucket_ms),
+        (tens_ms, seconds_ms - 1, SECONDS.bucket_ms),
+        (seconds_ms, "+", FINE_MS),
+    ]
 
 
-def _sample(at_ms: int, sums: Mapping[str, int]) -> Sample:
-    failures = sums.get(Metric.FAILURE, 0)
-    return Sample(at_ms, sums.get(Metric.SUCCESS, 0) + failures, failures, sums.get(Metric.SLOW, 0))
+def _samples(flags: Sequence[Wanted], answer: Sequence[int]) -> list[Samples]:
+    """Put the metrics of each flag together, bucket by bucket."""
+    found = []
+    start = 0
+    for flag in flags:
+        columns: list[tuple[Sequence[int], Sequence[int]]] = []
+        for _ in range(3 if flag.slow else 2):
+            end = start + 1 + answer[start]
+            columns.append((answer[start + 1 : end : 2], answer[start + 2 : end : 2]))
+            start = end
+        found.append(_together(*columns))
+    return found
+
+
+_Column = tuple[Sequence[int], Sequence[int]]
+"""The times of buckets, and the sum of each."""
+
+
+def _together(success: _Column, failure: _Column, slow: _Column = ((), ())) -> Samples:
+    times, calls = success
+    if not failure[0] and not slow[0]:
+        nothing = (0,) * len(times)
+        return Samples(times, calls, nothing, nothing)
+    failures, slows = dict(zip(*failure, strict=True)), dict(zip(*slow, strict=True))
+    successes = dict(zip(times, calls, strict=True))
+    times = sorted({*times, *failure[0], *slow[0]})
+    return Samples(
+        times,
+        [successes.get(at_ms, 0) + failures.get(at_ms, 0) for at_ms in times],
+        [failures.get(at_ms, 0) for at_ms in times],
+        [slows.get(at_ms, 0) for at_ms in times],
+    )
 
 
 class InMemoryTimeSeries:
@@ -135,37 +265,66 @@ class InMemoryTimeSeries:
     def __init__(self, now_ms: int) -> None:
         self.now_ms = now_ms
         self.error: str | None = None
-        self.asked: list[int | None] = []
-        """What each reading was from; None for a whole one."""
-        self._added: list[tuple[FlagId, str, int, int]] = []
+        self.read: list[tuple[int | None, set[FlagId]]] = []
+        """What was read, from when on; None for a whole reading."""
+        self._busy: dict[FlagId, int] = {}
+        self._late: dict[FlagId, int] = {}
+        self._points: list[tuple[FlagId, int, tuple[int, int, int]]] = []
 
-    def add(self, flag_id: FlagId, *, at_ms: int, success: int = 0, failure: int = 0, slow: int = 0) -> None:
-        """Count calls of a flag at a time."""
-        for metric, value in zip(JUDGED_METRICS, (success, failure, slow), strict=True):
-            if value:
-                self._added.append((flag_id, metric, at_ms, value))
+    def add(
+        self, flag_id: FlagId, *, at_ms: int | None = None, success: int = 0, failure: int = 0, slow: int = 0
+    ) -> None:
+        """Count calls of a flag now or, as after an outage, at an earlier time; either way it is marked."""
+        if not (success or failure or slow):
+            return
+        marks = self._busy if at_ms is None else self._late
+        marks[flag_id] = self.now_ms
+        self._points.append((flag_id, self.now_ms if at_ms is None else at_ms, (success, failure, slow)))
 
-    async def read_new(self, from_ms: int) -> Reading:
+    async def marks(self, apps: Sequence[str], from_ms: int | None) -> Marks:
+        """Answer as Redis would."""
+        self._check()
+
+        def marked(marks: Mapping[FlagId, int]) -> dict[FlagId, int]:
+            since_ms = 0 if from_ms is None else from_ms
+            return {flag_id: at_ms for flag_id, at_ms in marks.items() if flag_id.app in apps and at_ms >= since_ms}
+
+        return Marks(self.now_ms, list(marked(self._busy)), marked(self._late))
+
+    async def read_new(self, flags: Sequence[Wanted], new: New) -> list[Samples]:
         """Read as Redis would."""
-        self._ask(from_ms)
-        return Reading(self.now_ms, from_ms, self._between(from_ms, None, FINE_MS))
+        self._check()
+        self.read.append((new.from_ms, {flag.flag_id for flag in flags}))
+        return self._ranges(flags, new.ranges())
 
-    async def read_whole(self, reach_ms: int) -> Reading:
+    async def read_whole(self, flags: Sequence[Wanted], now_ms: int, reach_ms: int) -> list[Samples]:
         """Read as Redis would."""
-        self._ask(None)
-        edge_ms = fine_from(self.now_ms)
-        first_ms = (self.now_ms - reach_ms) // COARSE_MS * COARSE_MS
-        fine = self._between(edge_ms, None, FINE_MS)
-        return Reading(self.now_ms, edge_ms, fine, self._between(first_ms, edge_ms, COARSE_MS))
+        self._check()
+        self.read.append((None, {flag.flag_id for flag in flags}))
+        return self._ranges(flags, _whole(now_ms, reach_ms))
 
-    def _ask(self, from_ms: int | None) -> None:
+    def _check(self) -> None:
         if self.error is not None:
             raise TimeSeriesError(self.error)
-        self.asked.append(from_ms)
 
-    def _between(self, from_ms: int, before_ms: int | None, bucket_ms: int) -> dict[FlagId, list[Sample]]:
-        return _samples(
-            (flag_id, metric, at_ms // bucket_ms * bucket_ms, value)
-            for flag_id, metric, at_ms, value in self._added
-            if from_ms <= at_ms and (before_ms is None or at_ms < before_ms)
-        )
+    def _ranges(self, flags: Sequence[Wanted], ranges: Sequence[Range]) -> list[Samples]:
+        """Answer as the script does."""
+        answer: list[int] = []
+        for flag in flags:
+            for metric in range(3 if flag.slow else 2):
+                points = [
+                    number
+                    for from_ms, to, bucket_ms in ranges
+                    for at_ms, value in sorted(self._sums(flag.flag_id, metric, from_ms, to, bucket_ms).items())
+                    for number in (at_ms, value)
+                ]
+                answer += [len(points), *points]
+        return _samples(flags, answer)
+
+    def _sums(self, flag_id: FlagId, metric: int, from_ms: int, to: int | str, bucket_ms: int) -> dict[int, int]:
+        last_ms = to if isinstance(to, int) else self.now_ms
+        sums: Counter[int] = Counter()
+        for known, at_ms, values in self._points:
+            if known == flag_id and from_ms <= at_ms <= last_ms and values[metric]:
+                sums[at_ms // bucket_ms * bucket_ms] += values[metric]
+        return sums

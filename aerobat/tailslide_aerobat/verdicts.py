@@ -1,21 +1,21 @@
 """How a verdict is written: the circuit first, by compare-and-set, then its event, and no event is ever missing.
 
 A writer that dies between the two leaves a circuit without its event. Whoever comes next publishes it from what is
-known: when it connects, and before it moves a circuit that somebody else has written, so that events stay in order.
+known: when an app becomes its own, and before it moves a circuit that somebody else has written, so that events stay
+in order. A writer that was held up, for however long, publishes nothing behind what others have published since.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from tailslide_aerobat.circuit_store import EVENTS_MAX_AGE_S, CircuitStore, ConflictError
+from tailslide_aerobat.circuit_store import EVENTS_MAX_AGE_S, NO_EVENT, CircuitStore, ConflictError
 from tailslide_aerobat.flags import Flags
 from tailslide_aerobat.metrics import Metrics
 from tailslide_core.circuit import TRANSITIONS, Circuit, Signal, Transition
 from tailslide_core.contracts import CircuitEvent
-from tailslide_core.errors import ContractError
 from tailslide_core.naming import FlagId
 
 log = structlog.get_logger()
@@ -30,6 +30,14 @@ class Move:
     revision: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """The latest event of a flag that is known of, and the generation up to which none is missing."""
+
+    generation: int
+    sequence: int
+
+
 class Verdicts:
     """The writer of one connection. Errors of the store come out; only conflicts are its own business."""
 
@@ -37,8 +45,7 @@ class Verdicts:
         self._store = store
         self._flags = flags
         self._metrics = metrics
-        self._published: dict[FlagId, int] = {}
-        """The generation up to which the events of a flag are known to be published."""
+        self._published: dict[FlagId, _Published] = {}
 
     async def write(self, move: Move) -> None:
         """Write a verdict and publish it; after a conflict do neither: the watch brings what was written instead."""
@@ -51,14 +58,18 @@ class Verdicts:
             log.info("another aerobat was first", flag=str(move.flag_id), signal=transition.signal)
             return
         self._flags.circuits.wrote(move.flag_id, transition.after, revision)
-        await self._store.publish(CircuitEvent(move.flag_id, transition))
-        self._published[move.flag_id] = transition.after.generation
+        await self._publish(CircuitEvent(move.flag_id, transition))
         self._metrics.transitions.labels(transition.signal).inc()
         _tell(move)
 
-    async def restore(self) -> None:
-        """Write verdicts again that a bucket made anew has lost: an open circuit must not let users in for that."""
+    async def restore(self, owns: Callable[[str], bool]) -> None:
+        """Write verdicts again that a bucket made anew has lost: an open circuit must not let users in for that.
+
+        `owns` says of an app whether it is ours to do so; the owner of another will.
+        """
         for flag_id, circuit in self._flags.circuits.lost().items():
+            if not owns(flag_id.app):
+                continue
             try:
                 revision = await self._store.write(flag_id, circuit, None)
             except ConflictError:
@@ -78,29 +89,54 @@ class Verdicts:
         self._published.pop(flag_id, None)
         log.info("circuit deleted with its flag", flag=str(flag_id))
 
-    async def complete_events(self, now_ms: int) -> None:
-        """Publish the events that are missing; `now_ms` need not be exact, it only tells what is too old to tell."""
+    async def complete_events(self, now_ms: int, owns: Callable[[str], bool]) -> None:
+        """Publish the events that are missing in the apps that are ours.
+
+        `now_ms` need not be exact, it only tells what is too old to tell.
+        """
         circuits = [(flag_id, held.value) for flag_id, held in self._flags.circuits.items() if held.value is not None]
         for flag_id, circuit in circuits:
-            await self._complete(flag_id, circuit, now_ms)
+            if owns(flag_id.app):  # asked anew for each: there may be many, and the division may change meanwhile
+                await self._complete(flag_id, circuit, now_ms)
 
     async def _complete(self, flag_id: FlagId, circuit: Circuit, now_ms: int) -> None:
         """Publish the event that led to `circuit`, if the stream does not have it."""
-        if self._published.get(flag_id, 0) >= circuit.generation:
+        known = self._published.get(flag_id)
+        if known is not None and known.generation >= circuit.generation:
             return
-        # An event that the stream has let go of by age is not missing.
-        if now_ms - circuit.since_ms < EVENTS_MAX_AGE_S * 1000:
+        last = await self._store.last_event(flag_id)
+        before = Circuit() if last is None or last.event is None else last.event.transition.after
+        sequence = NO_EVENT if last is None else last.sequence
+        # Neither an event that the stream has let go of by age nor one that cannot be read is missing.
+        readable = last is None or last.event is not None
+        missing = before.generation < circuit.generation and now_ms - circuit.since_ms < EVENTS_MAX_AGE_S * 1000
+        if not (readable and missing):
+            self._published[flag_id] = _Published(circuit.generation, sequence)
+            return
+        self._published[flag_id] = _Published(before.generation, sequence)
+        if await self._publish(CircuitEvent(flag_id, between(before, circuit))):
+            self._metrics.completed_events.inc()
+            log.info("missing event published", flag=str(flag_id), generation=circuit.generation)
+
+    async def _publish(self, event: CircuitEvent) -> bool:
+        """Publish behind the latest event that is known of, and return whether it is in the stream by us.
+
+        It is not when somebody else has published it, or newer ones, meanwhile.
+        """
+        flag_id, generation = event.flag_id, event.transition.after.generation
+        behind = self._published[flag_id].sequence
+        while True:
             try:
+                sequence = await self._store.publish(event, behind)
+            except ConflictError:
                 last = await self._store.last_event(flag_id)
-            except ContractError as error:
-                log.warning("last event refused", flag=str(flag_id), error=str(error))
-            else:
-                before = Circuit() if last is None else last.transition.after
-                if before.generation < circuit.generation:
-                    await self._store.publish(CircuitEvent(flag_id, between(before, circuit)))
-                    self._metrics.completed_events.inc()
-                    log.info("missing event published", flag=str(flag_id), generation=circuit.generation)
-        self._published[flag_id] = circuit.generation
+                behind = NO_EVENT if last is None else last.sequence
+                if last is None or last.event is None or last.event.transition.after.generation < generation:
+                    continue
+                self._published[flag_id] = _Published(last.event.transition.after.generation, behind)
+                return False
+            self._published[flag_id] = _Published(generation, sequence)
+            return True
 
 
 def between(before: Circuit, after: Circuit) -> Transition:

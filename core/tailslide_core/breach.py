@@ -6,11 +6,14 @@ to impossible. The first alone is too sure of itself at small rates, where it co
 day (`docs/decisions/0010`). What follows from a breach is `circuit`'s.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from tailslide_core.binomial import at_least
+from tailslide_core.ramp import FULL
 from tailslide_core.ruleset import CircuitSettings
 from tailslide_core.wilson import lower_bound
 from tailslide_core.windows import WindowCounts
@@ -66,6 +69,20 @@ def _exceeds(
         return None
     observed = 100 * hits / window.calls
     return TripReason(rule, round(observed, 3), round(bound, 3), threshold, window.calls, window.window_ms)
+
+
+@lru_cache(maxsize=1024)
+def least_bad_calls(threshold: float, confidence: float) -> float:
+    """Return the fewest bad calls, there being no others, that are a breach; infinite where no number is.
+
+    Fewer are none among however many calls: each good one makes chance more of an explanation, not less.
+    """
+    if threshold >= FULL:
+        return math.inf
+    calls = 1
+    while at_least(calls, calls, threshold / 200) >= by_chance(confidence):
+        calls += 1
+    return calls
 
 
 def by_chance(confidence: float) -> float:

@@ -3,29 +3,20 @@
 A window that holds ten healthy seconds hides a dead feature for seconds; a short one never gathers enough calls of a
 quiet feature. So the calls are counted over a ladder of windows that end now: `window_ms` and its halves down to
 250 ms, `long_window_ms` and its halves down to `window_ms`. Whatever the traffic, some rung holds enough calls and
-little of the past. `docs/decisions/0003` has the measurements.
+little of the past. `docs/decisions/0003` has the measurements. Counting is Aerobat's.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 SHORTEST_WINDOW_MS = 250
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """Calls that ended at about `at_ms` (Unix time by the clock of the time series server)."""
+class WindowCounts(NamedTuple):
+    """Calls over the last `window_ms` milliseconds; failures and slow calls are among `calls`.
 
-    at_ms: int
-    calls: int
-    failures: int
-    slow: int
-
-
-@dataclass(frozen=True, slots=True)
-class WindowCounts:
-    """Calls over the last `window_ms` milliseconds; failures and slow calls are among `calls`."""
+    A tuple: a dozen are made for each look at a busy flag.
+    """
 
     window_ms: int
     calls: int = 0
@@ -46,26 +37,3 @@ def ladder(window_ms: int, long_window_ms: int) -> tuple[int, ...]:
         rungs.add(half)
         half //= 2
     return tuple(sorted(rungs))
-
-
-def tally(samples: Iterable[Sample], rungs: Sequence[int], now_ms: int, since_ms: int) -> tuple[WindowCounts, ...]:
-    """Count calls in each window of `rungs` (ascending) that ends at `now_ms`; only what came after `since_ms` counts.
-
-    `samples` come newest first. Windows reaching back beyond `since_ms` hold the same calls; the shortest of these is
-    the last one returned.
-    """
-    counts: list[WindowCounts] = []
-    calls = failures = slow = 0
-    remaining = iter(samples)
-    sample = next(remaining, None)
-    for window_ms in rungs:
-        start_ms = max(now_ms - window_ms, since_ms)
-        while sample is not None and sample.at_ms > start_ms:
-            calls += sample.calls
-            failures += sample.failures
-            slow += sample.slow
-            sample = next(remaining, None)
-        counts.append(WindowCounts(window_ms, calls, failures, slow))
-        if now_ms - window_ms <= since_ms:
-            break
-    return tuple(counts)

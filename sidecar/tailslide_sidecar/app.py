@@ -17,6 +17,7 @@ from tailslide_sidecar.calls import Calls
 from tailslide_sidecar.event_stream import EventStream
 from tailslide_sidecar.flag_store import FlagStore, Origin
 from tailslide_sidecar.flusher import Flusher
+from tailslide_sidecar.guarded_flags import GuardedFlags
 from tailslide_sidecar.hot_path import HotListener
 from tailslide_sidecar.metrics import Live, Metrics
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
@@ -61,6 +62,7 @@ class _Sidecar:
         self._file = None if settings.snapshot is None else SnapshotFile(settings.snapshot, settings.app)
         self._restored = self._restore()
         self._buffer = OutcomeBuffer()
+        self._guards = GuardedFlags(self._store)
         self._link = Link(settings.nats_url, f"sidecar {settings.app}", settings.sdk_key)
         self._watcher = Watcher(
             self._link,
@@ -81,6 +83,7 @@ class _Sidecar:
                 lambda: self._events.listeners,
             )
         )
+        self._metrics.registry.register(self._guards)
         self._events = EventStream(lambda: self._store.revision, token=settings.flags_token)
         self._staleness = Staleness(self._readiness, settings.stale_after_ms, self._store.forget_answers)
         self._answers = Answers(
@@ -110,6 +113,7 @@ class _Sidecar:
             settings,
             self._store,
             self._buffer,
+            self._guards,
             self._readiness,
             self._link.status,
             self._watcher.watches,
@@ -128,6 +132,7 @@ class _Sidecar:
         self._watcher.use(changed.routes)
 
     def _changed(self) -> None:
+        self._guards.look()
         self._events.changed()
         if self._snapshots is not None:
             self._snapshots.changed()
@@ -164,7 +169,7 @@ class _Sidecar:
             settings.flags_token,
             self._in_flight,
         )
-        calls = Calls(self._store, self._buffer, metrics.evaluations, metrics.outcomes_stale.inc)
+        calls = Calls(self._store, self._buffer, metrics.evaluations, self._guards, metrics.outcomes_stale.inc)
         idle_s = settings.proxy.limits.idle_timeout_ms / 1000
         flags_runner = web.AppRunner(
             flags_api.build(api), access_log=None, shutdown_timeout=CUT_OFF_S, keepalive_timeout=idle_s
@@ -206,6 +211,7 @@ class _Sidecar:
             group.create_task(self._hot.run()),
             group.create_task(self._proxy.run()),
             group.create_task(self._staleness.run()),
+            group.create_task(self._guards.run()),
             group.create_task(self._reloader.run()),
         ]
         if self._snapshots is not None:

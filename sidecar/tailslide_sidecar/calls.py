@@ -1,6 +1,7 @@
-"""Which side a flagged call goes to, and what its end means for the feature. No I/O, no clock.
+"""Which side a flagged call goes to, and what its end means for the feature. No I/O.
 
-Carrying calls out is `proxy`; adding outcomes up is `outcome_buffer`.
+Carrying calls out is `proxy`; adding outcomes up is `outcome_buffer`; when calls are kept away from a feature that
+cannot be connected to is `local_guard`.
 """
 
 from bisect import bisect_left
@@ -8,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tailslide_core.circuit import State
-from tailslide_core.evaluation import Decision, Reason, decide
+from tailslide_core.evaluation import DECISIONS, Decision, Reason, decide
 from tailslide_core.naming import Metric
 from tailslide_core.outcomes import (
     LATENCY_BOUNDS_MS,
@@ -22,6 +23,8 @@ from tailslide_core.outcomes import (
 from tailslide_core.ruleset import CircuitSettings
 from tailslide_sidecar.evaluation_counts import EvaluationCounts, Tally
 from tailslide_sidecar.flag_store import FlagStore, HeldFlag
+from tailslide_sidecar.guarded_flags import GuardedFlags
+from tailslide_sidecar.local_guard import Guard, has_failed_to_connect
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
 from tailslide_sidecar.proxy.routes import Request, Switch
 from tailslide_sidecar.proxy.sources import context_of
@@ -29,12 +32,15 @@ from tailslide_sidecar.proxy.sources import context_of
 _DEFAULTS = CircuitSettings()
 _ANSWERED = CallEnd.ANSWERED  # a global costs a fifth of a member of an enum
 _CALL = object()
+_KEPT_AWAY = object()
 """What a held flag keeps its verdicts by, together with the decision."""
 
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """Methods that may be carried out twice (RFC 9110 §9.2.2), of those that are proxied."""
 
 OUTCOME_HEADER = "x-tailslide"
+GUARDED = "; guarded=true; answered_by=fallback"
+"""What that header says of a call that was kept away from the feature."""
 
 
 def describe(flag: str, active: bool, reason: Reason, circuit: State | None) -> str:
@@ -52,6 +58,8 @@ class Terms:
     trips: int
     failure_statuses: StatusSet
     slow_call_ms: int | None
+    guard: Guard | None
+    """That of the stretch of time in which the call began, if the flag has one."""
 
     def fails_with(self, status: int) -> bool:
         """Whether an answer with this status is a failure of the feature."""
@@ -76,12 +84,18 @@ class Calls:
     """Decides and counts the calls of flagged routes."""
 
     def __init__(
-        self, store: FlagStore, buffer: OutcomeBuffer, counts: EvaluationCounts, stale: Callable[[], None]
+        self,
+        store: FlagStore,
+        buffer: OutcomeBuffer,
+        counts: EvaluationCounts,
+        guards: GuardedFlags,
+        stale: Callable[[], None],
     ) -> None:
         """`stale` is called for each call that no longer speaks of the feature as it is."""
         self._store = store
         self._counts = counts
         self._buffer = buffer
+        self._guards = guards
         self._stale = stale
 
     def decide(self, switch: Switch, request: Request, anonymous_key: str | None = None) -> Verdict:
@@ -97,29 +111,39 @@ class Calls:
         decision = decide(held.ruleset, held.effective, key or anonymous_key, attributes)
         verdict: Verdict | None = held.answers.get((_CALL, decision))
         if verdict is None:
-            verdict = held.answers[_CALL, decision] = self._verdict(switch.flag, held, decision)
+            verdict = self._verdict(switch.flag, held, decision)
         verdict.tally.count += 1
         return verdict
 
     def _verdict(self, flag: str, held: HeldFlag, decision: Decision) -> Verdict:
-        state = None if held.effective is None else held.effective.state
-        tally = self._counts.tally(flag, decision)
-        marker = describe(flag, decision.active, decision.reason, state)
-        if not decision.active:
-            return _verdict(marker, tally, None)
-        # A flag without a circuit is counted by the usual settings.
-        circuit = held.ruleset.circuit or _DEFAULTS
-        terms = Terms(
-            flag,
-            held,
-            self._store.trips(flag),
-            circuit.failure_statuses,
-            circuit.slow_call_ms,
-        )
-        return _verdict(marker, tally, terms)
+        """Return a verdict that is kept until the flag changes; or, while its guard holds, one for this call."""
+        guard = self._guards.guard(flag, held) if decision.active else None
+        if guard is not None and guard.struck_at_s is not None:
+            self._guards.count_kept_away(flag)
+            kept_away: Verdict | None = held.answers.get((_KEPT_AWAY, decision))
+            if kept_away is None:
+                kept_away = self._made(flag, held, decision, None, GUARDED)
+                held.answers[_KEPT_AWAY, decision] = kept_away
+            return kept_away
+        terms = None
+        if decision.active:
+            # A flag without a circuit is counted by the usual settings.
+            circuit = held.ruleset.circuit or _DEFAULTS
+            trips = self._store.trips(flag)
+            terms = Terms(flag, held, trips, circuit.failure_statuses, circuit.slow_call_ms, guard)
+        verdict = held.answers[_CALL, decision] = self._made(flag, held, decision, terms)
+        return verdict
 
-    def end(self, terms: Terms, end: CallEnd, status: int | None, latency_ms: float) -> None:
-        """Count a call; not when it says nothing of the feature, nor when its circuit has opened since it began."""
+    def _made(self, flag: str, held: HeldFlag, decision: Decision, terms: Terms | None, addition: str = "") -> Verdict:
+        state = None if held.effective is None else held.effective.state
+        marker = describe(flag, decision.active, decision.reason, state) + addition
+        return _verdict(marker, self._counts.tally(flag, decision), terms)
+
+    def end(self, terms: Terms, end: CallEnd, status: int | None, latency_ms: float, connected: bool = True) -> None:
+        """Count a call; not when it says nothing of the feature, nor when its circuit has opened since it began.
+
+        `connected` says whether it had a connection when it ended; only the flag's guard asks for that.
+        """
         if end is _ANSWERED:
             failed = status in terms.failure_statuses.codes
         else:
@@ -127,7 +151,10 @@ class Calls:
             if outcome is None:
                 return
             failed = outcome is Outcome.FAILURE
-        if self._store.held(terms.flag) is not terms.held and not self._still_speaks(terms):
+        if self._store.held(terms.flag) is terms.held:
+            if terms.guard is not None:
+                self._tell_guard(terms.guard, terms, end, connected)
+        elif not self._still_speaks(terms):
             return
         buffer = self._buffer
         buffer.add_both(
@@ -137,6 +164,13 @@ class Calls:
         )
         if is_slow(latency_ms, terms.slow_call_ms):
             buffer.add(terms.flag, Metric.SLOW)
+
+    def _tell_guard(self, guard: Guard, terms: Terms, end: CallEnd, connected: bool) -> None:
+        if end is _ANSWERED or not has_failed_to_connect(end, connected):
+            guard.connected()
+        elif self._guards.failed(terms.flag, guard):
+            for decision in DECISIONS:
+                terms.held.answers.pop((_CALL, decision), None)
 
     def _still_speaks(self, terms: Terms) -> bool:
         """Whether a call says something of the flag's feature although the flag has changed since it began."""

@@ -43,8 +43,9 @@ class Flusher:
         self._away = False
         self._retry_at_s = 0.0
         self._backoff_s = FIRST_BACKOFF_S
+        self._told: set[str] = set()
         self.connected = False
-        """Whether the last try to reach Redis succeeded."""
+        """Whether the last try to write succeeded, so that Aerobat sees what was counted."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Flush every interval until `stop` is set, which cuts no write off: nobody could say whether it was done."""
@@ -76,14 +77,17 @@ class Flusher:
             if now_s >= self._retry_at_s:
                 await self._catch_up()
             return
+        if not counts:
+            return
         try:
-            await self._series.add(counts, None)
+            given_up = await self._series.add(counts, None)
         except SeriesUnavailableError as error:
             self._buffer.keep(error.unwritten, now_s)
             self._lost(error)
             self._written(sum(counts.values()) - sum(error.unwritten.values()))
         else:
-            self._written(sum(counts.values()))
+            self._count(sum(counts.values()), given_up)
+            self.connected = not self._series.unmarked
 
     async def _first_contact(self) -> None:
         try:
@@ -101,21 +105,28 @@ class Flusher:
             while (slot := self._buffer.oldest()) is not None:
                 total = sum(slot.counts.values())
                 try:
-                    await self._series.add(slot.counts, server_ms - round((asked_s - slot.at_s) * 1000))
+                    given_up = await self._series.add(slot.counts, server_ms - round((asked_s - slot.at_s) * 1000))
                 except SeriesUnavailableError as error:
                     self._buffer.written(slot, error.unwritten)
                     self._written(total - sum(error.unwritten.values()))
                     raise
                 self._buffer.written(slot, {})
-                self._written(total)
+                self._count(total, given_up)
         except SeriesUnavailableError as error:
             self._lost(error)
         else:
             self._found()
 
+    def _count(self, total: int, given_up: int) -> None:
+        self._buffer.dropped += given_up
+        self._written(total - given_up)
+
     def _lost(self, error: SeriesUnavailableError) -> None:
         if not self._away:
             log.warning("redis is away; outcomes wait in memory", error=str(error))
+        elif str(error) not in self._told:
+            log.warning("redis is still away, for another reason", error=str(error))
+        self._told.add(str(error))
         self._away, self.connected = True, False
         self._retry_at_s = self._clock() + self._backoff_s * random.uniform(0.5, 1.0)  # noqa: S311 # jitter, no secret
         self._backoff_s = min(MAX_BACKOFF_S, self._backoff_s * 2)
@@ -123,5 +134,6 @@ class Flusher:
     def _found(self) -> None:
         if not self.connected:
             log.info("redis connected")
-        self._away, self.connected = False, True
+        self._away, self.connected = False, not self._series.unmarked
+        self._told.clear()
         self._backoff_s = FIRST_BACKOFF_S

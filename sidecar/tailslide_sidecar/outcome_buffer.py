@@ -29,7 +29,7 @@ class OutcomeBuffer:
         self._current: dict[str, dict[str, int]] = {}
         self._slots: deque[Slot] = deque()
         self.dropped = 0
-        """How many counts grew older than five minutes and were given up, since the start."""
+        """How many counts were given up since the start: they grew older than five minutes, or have no place."""
 
     def add(self, flag: str, metric: str, count: int = 1) -> None:
         """Count something now."""

@@ -7,6 +7,7 @@ from tailslide_runtime.bucket_watch import WatchStatus
 from tailslide_runtime.jetstream import LinkStatus
 from tailslide_runtime.settings import ListenAddress
 from tailslide_sidecar.flag_store import FlagStore
+from tailslide_sidecar.guarded_flags import GuardedFlags
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
 from tailslide_sidecar.proxy.routes import flags_of
 from tailslide_sidecar.readiness import Readiness
@@ -22,6 +23,7 @@ class Status:
         settings: Settings,
         store: FlagStore,
         buffer: OutcomeBuffer,
+        guards: GuardedFlags,
         readiness: Callable[[], Readiness | None],
         link: LinkStatus,
         watches: Mapping[str, WatchStatus],
@@ -31,6 +33,7 @@ class Status:
         self._settings = settings
         self._store = store
         self._buffer = buffer
+        self._guards = guards
         self._readiness = readiness
         self._link = link
         self._watches = watches
@@ -98,6 +101,7 @@ class Status:
             "rollout": ruleset.rollout,
             "circuit": None if effective is None else effective.state,
             "percentage": None if effective is None else effective.percentage,
+            "local_guard": self._guards.report(flag),
         }
 
     def _problem(self, flag: str | None) -> str | None:

@@ -1,32 +1,34 @@
 """Writing outcomes into RedisTimeSeries: the port, the adapter for Redis, and its twin in memory.
 
-When and what to write is `flusher`; reading is Aerobat's and Tower's. The adapter never waits longer than its
-timeouts and turns every failure of Redis into `SeriesUnavailableError`, which says what is still to be written.
+When and what to write is `flusher`; how a series is made `series_making`, what marks are `marks`; reading is Aerobat's
+and Tower's. The adapter never waits longer than its timeouts and turns every failure of Redis into
+`SeriesUnavailableError`, which says what is still to be written.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-import redis.asyncio
 import structlog
+from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from tailslide_core.naming import RAW_RETENTION_MS, RESOLUTIONS, FlagId, series_key, series_labels
+from tailslide_core.naming import FlagId, busy_key, late_key, series_key
+from tailslide_sidecar.marks import NEEDS, Command, mark
 from tailslide_sidecar.outcome_buffer import Counts
+from tailslide_sidecar.series_making import is_behind, is_done, making, taking_away
 
 log = structlog.get_logger()
 
 TIMEOUT_S = 1.0
-# RedisTimeSeries has no error codes, only these texts.
-_CONNECTING = "Timeout connecting"  # of redis-py, which has one error for this and for an answer that is late
-# TS.MADD says the same of a key that is missing and of one that is something else.
-_NO_SERIES = ("the key does not exist", "is not a tsdb key", "wrongtype")
-_ALREADY_THERE = ("key already exists", "already has a src rule", "already exists", "already has a destination rule")
+MADE_AT_ONCE = 50
+"""Series, six commands each: some milliseconds of the event loop and of Redis."""
+Key = tuple[str, str]
+"""A flag and a metric."""
 
 
 class SeriesUnavailableError(Exception):
@@ -40,13 +42,17 @@ class SeriesUnavailableError(Exception):
 class Series(Protocol):
     """The time series of one app."""
 
+    unmarked: set[str]
+    """Flags of which something was counted that Aerobat was not told of, so that it does not see it."""
+
     async def now_ms(self) -> int:
         """Return the server's Unix time in milliseconds; raise `SeriesUnavailableError` when it does not answer."""
 
-    async def add(self, counts: Mapping[tuple[str, str], int], at_ms: int | None) -> None:
+    async def add(self, counts: Mapping[Key, int], at_ms: int | None) -> int:
         """Add counts by (flag, metric) at a time of the server's clock, None being the moment of writing.
 
-        Raises `SeriesUnavailableError`.
+        Returns how many of them were given up, because something that is no time series has the name; raises
+        `SeriesUnavailableError`.
         """
 
     async def close(self) -> None:
@@ -59,12 +65,17 @@ class RedisSeries:
     Fails open: raises `SeriesUnavailableError` and expects the counts again. A command that was sent and not answered
     within the timeout is taken as carried out, since a Redis that hangs reads it once it goes on; one whose
     connection broke is taken as lost. Of the two kinds of error, this gives the smaller.
+
+    A Redis that takes counts and refuses their marks has the counts: they are not written again, but told of and
+    marked as late as soon as it lets us.
     """
 
     def __init__(self, url: str, app: str) -> None:
         self._app = app
+        self._made: set[Key] = set()
         self._taken: set[str] = set()
-        self._redis: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
+        self.unmarked: set[str] = set()
+        self._pool = ConnectionPool.from_url(
             url,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
@@ -75,105 +86,155 @@ class RedisSeries:
 
     async def now_ms(self) -> int:
         """Ask for the server's time."""
-        try:
-            seconds, microseconds = await self._redis.time()
-        except (RedisError, OSError) as error:
-            raise SeriesUnavailableError(_text(error), {}) from error
+        (answer,) = await self._ask([("TIME",)])
+        if isinstance(answer, Exception):
+            raise SeriesUnavailableError(_text(answer), {}) from answer
+        seconds, microseconds = answer
         return int(seconds) * 1000 + int(microseconds) // 1000
 
-    async def add(self, counts: Mapping[tuple[str, str], int], at_ms: int | None) -> None:
-        """Write all in one command; make the series that are missing and write those again."""
+    async def add(self, counts: Mapping[Key, int], at_ms: int | None) -> int:
+        """Write all in one round trip; make the series that are missing, or not as they should be, and write again."""
         if not counts:
-            return
-        missing = await self._add(dict(counts), at_ms)
-        if not missing:
-            return
-        try:
-            await self._create(list(missing))
-        except (RedisError, OSError) as error:
-            raise SeriesUnavailableError(_text(error), missing) from error
-        for flag, metric in await self._add(missing, at_ms):
-            self._complain_of(series_key(FlagId(self._app, flag), metric))
+            return 0
+        refusals = await self._write(counts, at_ms)
+        again = {key: counts[key] for key in refusals}
+        # Those that are there already may have been made by somebody else: looked after once.
+        unsure = again.keys() | (counts.keys() - self._made)
+        if unsure:
+            try:
+                await self._take_away([key for key, refusal in refusals.items() if is_behind(refusal)], at_ms)
+                await self._make(sorted(unsure))
+            except (RedisError, OSError) as error:
+                if again:
+                    raise SeriesUnavailableError(_text(error), again) from error
+                if isinstance(error, ResponseError):  # may write and not make, and that will not change by asking
+                    log.warning("series cannot be looked after", series=len(unsure), error=_text(error))
+                    self._made |= unsure
+        if not again:
+            return 0
+        refusals = await self._write(again, at_ms)
+        for (flag, metric), refusal in refusals.items():
+            self._complain_of(series_key(FlagId(self._app, flag), metric), refusal)
+        return sum(again[key] for key in refusals)
 
     async def close(self) -> None:
         """Let go of the connection."""
-        await self._redis.aclose()
+        await self._pool.aclose()
 
-    async def _add(self, counts: Counts, at_ms: int | None) -> Counts:
-        """Write with one TS.MADD; return the counts whose series does not exist."""
-        stamp = "*" if at_ms is None else at_ms
+    async def _write(self, counts: Mapping[Key, int], at_ms: int | None) -> dict[Key, Exception]:
+        """Write counts with their marks; return why some of them were refused.
+
+        A flag that is counted now is marked as busy before it is, one that is counted late is marked so after it was:
+        so whoever reads the marks, and then the flags, misses nothing.
+        """
+        flags = {flag for flag, _ in counts}
         command: list[str | int] = ["TS.MADD"]
         for (flag, metric), count in counts.items():
-            command += (series_key(FlagId(self._app, flag), metric), stamp, count)
-        try:
-            results = await self._redis.execute_command(*command)  # type: ignore[no-untyped-call] # redis-py has no types here
-        except RedisTimeoutError as error:
-            sent = _CONNECTING not in str(error)
-            raise SeriesUnavailableError(_text(error), {} if sent else counts) from error
-        except (RedisError, OSError) as error:
-            raise SeriesUnavailableError(_text(error), counts) from error
-        missing: Counts = {}
-        refused: Counts = {}
-        why = ""
-        for (key, count), result in zip(counts.items(), results, strict=True):
-            if not isinstance(result, Exception):
-                continue
-            if _says(result, *_NO_SERIES):
-                missing[key] = count
-            else:
-                refused[key], why = count, str(result)
-        if refused:
-            raise SeriesUnavailableError(f"Redis refused to write: {why}", refused | missing)
-        return missing
+            command += (series_key(FlagId(self._app, flag), metric), "*" if at_ms is None else at_ms, count)
+        before = [mark(busy_key(self._app), flags)] if at_ms is None else []
+        late = self.unmarked if at_ms is None else self.unmarked | flags
+        behind = [mark(late_key(self._app), late)] if late else []
+        answers = await self._ask([*before, tuple(command), *behind])
+        results = answers.pop(len(before))
+        if isinstance(results, RedisTimeoutError):
+            raise SeriesUnavailableError(_text(results), {}) from results
+        if isinstance(results, Exception):
+            raise SeriesUnavailableError(_text(results), dict(counts)) from results
+        self._marked(flags, next((answer for answer in answers if isinstance(answer, Exception)), None))
+        return {key: result for key, result in zip(counts, results, strict=True) if isinstance(result, Exception)}
 
-    def _complain_of(self, key: str) -> None:
-        """Say once that a key is in the way: what would be counted there is lost, as waiting would not help."""
+    def _marked(self, flags: Collection[str], refusal: Exception | None) -> None:
+        if refusal is not None:
+            if not self.unmarked:
+                log.warning(
+                    "aerobat does not see what is counted, as its marks cannot be written",
+                    error=_text(refusal),
+                    needs=NEEDS,
+                )
+            self.unmarked.update(flags)
+        elif self.unmarked:
+            self.unmarked.clear()
+            log.info("aerobat sees what is counted again")
+
+    def _complain_of(self, key: str, refusal: Exception) -> None:
+        """Say once that a key is in the way: what would be counted there is given up, as waiting would not help."""
         if key not in self._taken:
             self._taken.add(key)
-            log.warning("a key that is no time series is in the way, so nothing is counted there", key=key)
+            log.warning(
+                "a key that is no time series of ours is in the way, so nothing is counted there",
+                key=key,
+                error=_text(refusal),
+            )
 
-    async def _create(self, keys: Sequence[tuple[str, str]]) -> None:
-        """Make series with their coarser copies, in one transaction, so that none is ever there without them."""
-        pipeline = self._redis.pipeline(transaction=True)
+    async def _take_away(self, keys: Sequence[Key], at_ms: int | None) -> None:
         for flag, metric in keys:
             flag_id = FlagId(self._app, flag)
-            raw = series_key(flag_id, metric)
-            labels = [part for pair in series_labels(flag_id, metric).items() for part in pair]
-            pipeline.execute_command(
-                "TS.CREATE", raw, "RETENTION", RAW_RETENTION_MS, "DUPLICATE_POLICY", "SUM", "LABELS", *labels
-            )
-            for resolution in RESOLUTIONS:
-                coarse = f"{raw}:{resolution.label}"
-                pipeline.execute_command(
-                    "TS.CREATE", coarse, "RETENTION", resolution.retention_ms, "DUPLICATE_POLICY", "SUM",
-                    "LABELS", *labels, "resolution", resolution.label,
-                )  # fmt: skip # one line of a Redis command is easier to read than twelve
-                pipeline.execute_command("TS.CREATERULE", raw, coarse, "AGGREGATION", "sum", resolution.bucket_ms)
-        for result in await pipeline.execute(raise_on_error=False):
-            # Another sidecar may have been quicker with any of these, or something else have the name.
-            if isinstance(result, Exception) and not _says(result, *_ALREADY_THERE, *_NO_SERIES):
-                raise result
+            (answer,) = await self._ask([taking_away(flag_id, metric, at_ms)])
+            if isinstance(answer, Exception):
+                raise answer
+            log.warning("a series was far ahead of the clock of redis, so it is made anew", flag=flag, metric=metric)
 
+    async def _make(self, keys: Sequence[Key]) -> None:
+        """Make series with their coarser copies, in transactions, so that none is ever there without them."""
+        for first in range(0, len(keys), MADE_AT_ONCE):
+            some = keys[first : first + MADE_AT_ONCE]
+            commands = [command for flag, metric in some for command in making(FlagId(self._app, flag), metric)]
+            answers = await self._ask([("MULTI",), *commands, ("EXEC",)])
+            refusal = next((answer for answer in answers if isinstance(answer, Exception)), None)
+            if refusal is not None:
+                raise refusal
+            for command, answer in zip(commands, answers[-1], strict=True):
+                # Another sidecar may have been quicker with any of these, or something else have the name.
+                if isinstance(answer, Exception) and not is_done(answer):
+                    log.warning("a series is not as it should be", key=command[1], error=_text(answer))
+            self._made.update(some)
 
-def _says(error: Exception, *texts: str) -> bool:
-    return any(text in str(error).lower() for text in texts)
+    async def _ask(self, commands: Sequence[Command]) -> list[Any]:
+        """Send commands at once; return an answer for each, which is an exception where it was refused or did not come.
+
+        A `RedisTimeoutError` among them means that the command was sent.
+        """
+        try:
+            connection = await self._pool.get_connection()  # type: ignore[no-untyped-call] # redis-py has no types here
+        except (RedisError, OSError) as error:
+            return [RedisConnectionError(_text(error))] * len(commands)
+        answers: list[Any] = []
+        try:
+            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            while len(answers) < len(commands):
+                try:
+                    answers.append(await connection.read_response())
+                except ResponseError as refusal:
+                    answers.append(refusal)
+        except (RedisError, OSError) as error:
+            answers += [error] * (len(commands) - len(answers))
+        finally:
+            await self._pool.release(connection)
+        return answers
 
 
 def _text(error: Exception) -> str:
     if isinstance(error, RedisTimeoutError):
         return f"no answer within {TIMEOUT_S:g} s"
-    if isinstance(error, ResponseError | RedisConnectionError | OSError):
+    if isinstance(error, ResponseError):
+        return f"Redis refused: {error}"
+    if isinstance(error, RedisConnectionError | OSError):
         return str(error) or type(error).__name__
     return f"{type(error).__name__}: {error}"
 
 
 @dataclass(slots=True)
 class MemorySeries:
-    """The twin in memory: sums by (flag, metric) and time; `available` False makes every call fail."""
+    """The twin in memory: sums by (flag, metric) and time; `available` False makes every call fail.
+
+    What is `taken` is the name of something else.
+    """
 
     clock_ms: int = 0
     available: bool = True
-    samples: dict[tuple[str, str], dict[int, int]] = field(default_factory=dict)
+    samples: dict[Key, dict[int, int]] = field(default_factory=dict)
+    taken: set[Key] = field(default_factory=set)
+    unmarked: set[str] = field(default_factory=set)
     commands: int = 0
 
     async def now_ms(self) -> int:
@@ -182,15 +243,17 @@ class MemorySeries:
             raise SeriesUnavailableError("away", {})
         return self.clock_ms
 
-    async def add(self, counts: Mapping[tuple[str, str], int], at_ms: int | None) -> None:
+    async def add(self, counts: Mapping[Key, int], at_ms: int | None) -> int:
         """Sum up."""
         if not self.available:
             raise SeriesUnavailableError("away", dict(counts))
         self.commands += 1
-        for key, count in counts.items():
+        free = {key: count for key, count in counts.items() if key not in self.taken}
+        for key, count in free.items():
             series = self.samples.setdefault(key, {})
             stamp = self.clock_ms if at_ms is None else at_ms
             series[stamp] = series.get(stamp, 0) + count
+        return sum(counts.values()) - sum(free.values())
 
     async def close(self) -> None:
         """Nothing to let go of."""

@@ -1,124 +1,194 @@
+"""Which flags are read, and from when on; that what is kept comes to the same as reading everything."""
+
+from dataclasses import replace
+
+from aerobat_court import FLAG, NOW_MS, RULESET, SETTINGS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailslide_aerobat.counts import COARSE_MS, FINE_MS, OVERLAP_MS, WHOLE_EVERY_MS, Counts, Reading, fine_from, merge
-from tailslide_aerobat.timeseries import InMemoryTimeSeries
+from tailslide_aerobat.counts import BATCH, OVERLAP_MS, Counts
+from tailslide_aerobat.flags import Judged
+from tailslide_aerobat.timeseries import LONG_TICK_MS, InMemoryTimeSeries
+from tailslide_core.circuit import Circuit
 from tailslide_core.naming import FlagId
-from tailslide_core.windows import Sample, WindowCounts, ladder, tally
+from tailslide_core.ruleset import CircuitSettings
+from tailslide_core.windows import WindowCounts, ladder
 
-FLAG, OTHER = FlagId("clinic", "appointments"), FlagId("clinic", "invoices")
-NOW_MS = 1_795_363_190_300
-REACH_MS = 60_000
-RUNGS = ladder(10_000, REACH_MS)
+OTHER = FlagId("clinic", "invoices")
+FOREIGN = FlagId("shop", "basket")
+SLOW = replace(SETTINGS, slow_call_ms=500, slow_threshold=50.0)
+RUNGS = ladder(SETTINGS.window_ms, SETTINGS.long_window_ms)
+
+
+def judged(flag_id: FlagId = FLAG, settings: CircuitSettings = SETTINGS) -> Judged:
+    ruleset = replace(RULESET, app=flag_id.app, key=flag_id.flag, circuit=settings)
+    return Judged(flag_id, ruleset, settings, Circuit(), None)
+
+
+async def look(counts: Counts, *flags: Judged) -> int:
+    """Look once at these flags, as the judge does; return the time."""
+    return (await look_for_bad_calls(counts, *flags))[0]
+
+
+async def look_for_bad_calls(counts: Counts, *flags: Judged) -> tuple[int, list[FlagId]]:
+    marks = await counts.marks({flag.flag_id.app for flag in flags})
+    marked = {*marks.busy, *marks.late}
+    batches = counts.read([flag for flag in flags if flag.flag_id in marked], marks)
+    return marks.now_ms, [flag.flag_id async for batch in batches for flag in batch]
+
+
+def over(counts: Counts, now_ms: int, flag_id: FlagId = FLAG) -> tuple[WindowCounts, ...]:
+    return counts.over(flag_id, RUNGS, now_ms, 0)
+
 
 calls = st.tuples(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50))
-
-
-def sample(at_ms: int, success: int, failures: int, slow: int) -> Sample:
-    return Sample(at_ms, success + failures, failures, slow)
-
-
-@st.composite
-def histories(draw: st.DrawFn) -> list[Sample]:
-    """Samples of 100 ms over about two minutes, ascending."""
-    tenths = sorted(draw(st.sets(st.integers(0, 1_200), max_size=60)))
-    return [sample(tenth * FINE_MS, *draw(calls)) for tenth in tenths]
-
-
-@given(histories(), st.lists(st.integers(1, 130), min_size=1, max_size=6, unique=True), st.integers(0, 125))
-def test_merged_samples_count_the_same_in_windows_of_whole_seconds(
-    history: list[Sample], seconds: list[int], since_s: int
-) -> None:
-    now_ms = 125 * COARSE_MS - 1  # so that each window begins with a second
-    rungs = sorted(second * COARSE_MS for second in seconds)
-    since_ms = since_s * COARSE_MS - 1
-    raw = tally(reversed(history), rungs, now_ms, since_ms)
-    assert tally(reversed(merge(history)), rungs, now_ms, since_ms) == raw
-
-
-@given(histories(), st.integers(0, 130_000), st.integers(1, 130_000), st.integers(0, 130_000))
-def test_merged_samples_never_count_more(history: list[Sample], now_ms: int, window_ms: int, since_ms: int) -> None:
-    (raw,) = tally(reversed(history), (window_ms,), now_ms, since_ms)
-    (merged,) = tally(reversed(merge(history)), (window_ms,), now_ms, since_ms)
-    assert merged.calls <= raw.calls
-    assert merged.failures <= raw.failures
-    assert merged.slow <= raw.slow
-
-
-ticks = st.tuples(st.integers(50, 9_000), st.lists(st.tuples(st.integers(0, OVERLAP_MS - 1), calls), max_size=3))
+late = st.none() | st.integers(0, 300_000)
+ticks = st.tuples(
+    st.integers(0, 2_500) | st.integers(0, 20_000),
+    st.lists(st.tuples(st.sampled_from([FLAG, OTHER]), late, calls), max_size=3),
+)
 
 
 @given(st.lists(ticks, max_size=25))
 async def test_reading_what_is_new_comes_to_the_same_as_reading_everything(
-    story: list[tuple[int, list[tuple[int, tuple[int, int, int]]]]],
+    story: list[tuple[int, list[tuple[FlagId, int | None, tuple[int, int, int]]]]],
 ) -> None:
-    """Each tick lets time pass and adds calls, some of them late but within the overlap."""
-    series, counts = InMemoryTimeSeries(NOW_MS), Counts()
+    """Each tick lets time pass and adds calls, some of them late after an outage."""
+    series = InMemoryTimeSeries(NOW_MS)
+    counts = Counts(series)
+    flags = judged(settings=SLOW), judged(OTHER, settings=SLOW)
+    long = any(passed_ms > LONG_TICK_MS for passed_ms, _ in story)
     for passed_ms, added in story:
         series.now_ms += passed_ms
-        for late_ms, (success, failure, slow) in added:
-            # What is late was on its way when the reading before this one was made, not longer.
-            at_ms = series.now_ms - min(late_ms, passed_ms + OVERLAP_MS - 1)
-            series.add(FLAG, at_ms=at_ms, success=success, failure=failure, slow=slow)
-        from_ms = counts.read_from(REACH_MS)
-        reading = await (series.read_whole(REACH_MS) if from_ms is None else series.read_new(from_ms))
-        counts.take(reading, REACH_MS)
-        anew = Counts()
-        anew.take(await series.read_whole(REACH_MS), REACH_MS)
-        assert list(counts._newest_first(FLAG)) == list(anew._newest_first(FLAG))
+        for flag_id, late_ms, (success, failure, slow) in added:
+            at_ms = None if late_ms is None else series.now_ms - late_ms
+            series.add(flag_id, at_ms=at_ms, success=success, failure=failure, slow=slow)
+        now_ms = await look(counts, *flags)
+        anew = Counts(series)
+        await look(anew, *flags)
+        for flag in flags:
+            mine, other = (list(over(each, now_ms, flag.flag_id)) for each in (counts, anew))
+            # After a long tick, and with age, samples are of a second or more: what is at an edge may be left out.
+            exact = [window for window in mine if window.window_ms <= (1_000 if long else 10_000)]
+            assert exact == other[: len(exact)]
+            assert counts.over(flag.flag_id, (600_000,), now_ms, 0) == anew.over(flag.flag_id, (600_000,), now_ms, 0)
 
 
-def whole(now_ms: int, *samples: Sample) -> Reading:
-    edge_ms = fine_from(now_ms)
-    older = [sample for sample in samples if sample.at_ms < edge_ms]
-    return Reading(now_ms, edge_ms, {FLAG: [s for s in samples if s.at_ms >= edge_ms]}, {FLAG: merge(older)})
+async def test_a_flag_that_is_not_busy_is_not_read() -> None:
+    series = InMemoryTimeSeries(NOW_MS)
+    counts = Counts(series)
+    series.add(FLAG, success=1)
+    await look(counts, judged(), judged(OTHER))
+    assert series.read == [(None, {FLAG})]
+    assert len(counts) == 1
 
 
-def test_without_samples_there_are_no_calls() -> None:
-    counts = Counts()
-    assert not counts.has(FLAG)
-    assert counts.over(FLAG, (250, 500), NOW_MS, 0) == (WindowCounts(250), WindowCounts(500))
+async def test_a_known_flag_is_read_from_the_last_look_on_until_its_mark_is_old() -> None:
+    series = InMemoryTimeSeries(NOW_MS)
+    counts = Counts(series)
+    series.add(FLAG, success=1)
+    await look(counts, judged())
+    for passed_ms in (250, OVERLAP_MS - 250, 1, 250, 250):
+        series.now_ms += passed_ms
+        await look(counts, judged())
+    assert [from_ms for from_ms, _ in series.read] == [None, NOW_MS, NOW_MS + 200, NOW_MS + OVERLAP_MS]
 
 
-def test_a_reading_replaces_what_it_covers_and_leaves_the_rest() -> None:
-    counts = Counts()
-    counts.take(whole(NOW_MS, Sample(NOW_MS - 5_000, 1, 0, 0), Sample(NOW_MS - 300, 2, 0, 0)), REACH_MS)
-    from_ms = counts.read_from(REACH_MS)
-    assert from_ms == NOW_MS - OVERLAP_MS
-    counts.take(Reading(NOW_MS + 200, from_ms, {FLAG: [Sample(NOW_MS - 300, 3, 1, 0)]}), REACH_MS)
-    assert counts.over(FLAG, (10_000,), NOW_MS + 200, 0) == (WindowCounts(10_000, 4, 1, 0),)
+async def test_a_mark_of_long_ago_is_enough_for_what_was_never_read() -> None:
+    series = InMemoryTimeSeries(NOW_MS)
+    series.add(FLAG, failure=3)
+    series.now_ms += 1_000_000
+    counts = Counts(series)
+    assert over(counts, await look(counts, judged()))[-1].failures == 3
 
 
-def test_calls_before_since_are_left_out() -> None:
-    counts = Counts()
-    counts.take(whole(NOW_MS, Sample(NOW_MS - 1_000, 5, 5, 0), Sample(NOW_MS - 500, 2, 0, 0)), REACH_MS)
-    assert counts.over(FLAG, RUNGS, NOW_MS, NOW_MS - 900)[-1].calls == 2
+async def test_what_is_judged_by_anew_is_read_anew() -> None:
+    series = InMemoryTimeSeries(NOW_MS)
+    counts = Counts(series)
+    series.add(FLAG, success=4, slow=4)
+    now_ms = await look(counts, judged())
+    assert over(counts, now_ms)[-1].slow == 0
+    for settings in (SLOW, replace(SLOW, long_window_ms=60_000), SETTINGS):
+        now_ms = await look(counts, judged(settings=settings))
+        assert series.read[-1] == (None, {FLAG})
+        assert over(counts, now_ms)[-1].slow == (0 if settings.slow_threshold is None else 4)
 
 
-def test_a_flag_without_calls_is_forgotten() -> None:
-    counts = Counts()
-    counts.take(whole(NOW_MS, Sample(NOW_MS - 300, 2, 0, 0)), REACH_MS)
-    assert counts.has(FLAG)
-    counts.take(Reading(NOW_MS + REACH_MS, NOW_MS + REACH_MS - OVERLAP_MS, {OTHER: []}), REACH_MS)
-    assert not counts.has(FLAG)
+async def test_an_app_that_was_given_away_is_read_whole_when_it_comes_back() -> None:
+    series = InMemoryTimeSeries(NOW_MS)
+    counts = Counts(series)
+    series.add(FOREIGN, failure=5)
+    series.add(FLAG, success=1)
+    await look(counts, judged(), judged(FOREIGN))
+    await look(counts, judged())
+    assert over(counts, NOW_MS, FOREIGN)[-1].calls == 0
+    series.now_ms += 60_000
+    now_ms = await look(counts, judged(), judged(FOREIGN))
+    assert series.read[-1] == (None, {FOREIGN})
+    assert over(counts, now_ms, FOREIGN)[-1].failures == 5
+
+
+async def test_a_clock_that_goes_back_has_everything_read_anew() -> None:
+    series = InMemoryTimeSeries(NOW_MS)
+    counts = Counts(series)
+    series.add(FLAG, success=1)
+    await look(counts, judged())
+    series.now_ms -= 5_000
+    series.add(FLAG, success=1)
+    await look(counts, judged())
+    assert series.read == [(None, {FLAG})] * 2
+
+
+async def test_a_flag_that_falls_silent_is_forgotten_in_the_end() -> None:
+    series = InMemoryTimeSeries(NOW_MS)
+    counts = Counts(series)
+    series.add(FLAG, failure=1)
+    await look(counts, judged())
+    assert len(counts) == 1
+    for _ in range(2):
+        series.now_ms += SETTINGS.long_window_ms
+        await look(counts, judged())
     assert len(counts) == 0
 
 
-def test_everything_is_read_at_first_after_forgetting_now_and_then_and_when_a_longer_reach_is_needed() -> None:
-    counts = Counts()
-    assert counts.read_from(REACH_MS) is None
-    counts.take(whole(NOW_MS), REACH_MS)
-    assert counts.read_from(REACH_MS) == NOW_MS - OVERLAP_MS
-    assert counts.read_from(REACH_MS + 1) is None
-    counts.forget()
-    assert counts.read_from(REACH_MS) is None
-    counts.take(whole(NOW_MS), REACH_MS)
-    counts.take(Reading(NOW_MS + WHOLE_EVERY_MS, NOW_MS, {}), REACH_MS)
-    assert counts.read_from(REACH_MS) is None
+async def test_only_flags_with_new_bad_calls_are_to_be_looked_at() -> None:
+    series = InMemoryTimeSeries(NOW_MS)
+    counts = Counts(series)
+    flags = judged(settings=SLOW), judged(OTHER)
+    added = [
+        ({"success": 5}, {"failure": 1}, [OTHER]),
+        ({"success": 5, "slow": 1}, {"success": 2}, [FLAG]),
+        ({"success": 5}, {"success": 2}, []),
+        ({"failure": 1}, {"failure": 3}, [FLAG, OTHER]),
+        ({}, {}, []),
+    ]
+    for of_flag, of_other, expected in added:
+        series.now_ms += 250
+        series.add(FLAG, **of_flag)
+        series.add(OTHER, **of_other)
+        assert (await look_for_bad_calls(counts, *flags))[1] == expected
 
 
-def test_a_clock_that_goes_back_does_not_continue() -> None:
-    counts = Counts()
-    counts.take(whole(NOW_MS), REACH_MS)
-    assert counts.continues(Reading(NOW_MS, NOW_MS - OVERLAP_MS, {}))
-    assert not counts.continues(Reading(NOW_MS - 1, NOW_MS - OVERLAP_MS, {}))
+async def test_after_a_long_tick_fewer_buckets_are_read_and_nothing_is_lost() -> None:
+    series = InMemoryTimeSeries(NOW_MS)
+    counts = Counts(series)
+    series.add(FLAG, failure=1)
+    await look(counts, judged())
+    for _ in range(10):
+        series.now_ms += 400
+        series.add(FLAG, failure=1)
+    now_ms = await look(counts, judged())
+    assert series.read[-1] == (NOW_MS // 1000 * 1000, {FLAG})
+    assert over(counts, now_ms)[-1].failures == 11
+
+
+async def test_many_flags_are_read_in_batches() -> None:
+    series = InMemoryTimeSeries(NOW_MS)
+    counts = Counts(series)
+    flags = [judged(FlagId("clinic", f"flag-{number}")) for number in range(BATCH + 1)]
+    for _ in range(2):
+        for flag in flags:
+            series.add(flag.flag_id, success=1)
+        await look(counts, *flags)
+    assert [len(read) for from_ms, read in series.read if from_ms is not None] == [BATCH, 1]
+    assert len(counts) == BATCH + 1

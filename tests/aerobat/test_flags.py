@@ -7,7 +7,7 @@ from tailslide_aerobat.flags import BucketMemory, Flags
 from tailslide_aerobat.metrics import Metrics
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.contracts import Mark, encode_circuit, encode_mark, encode_ruleset
-from tailslide_core.naming import RAW_RETENTION_MS, mark_key
+from tailslide_core.naming import FlagId, mark_key
 from tailslide_runtime.bucket_watch import Entry, Listing
 
 KEY = str(FLAG)
@@ -173,25 +173,39 @@ def test_a_ruleset_under_the_key_of_another_is_refused() -> None:
     assert refused(metrics, "rulesets") == 2
 
 
-def test_the_reach_is_the_longest_window_at_most_what_is_kept() -> None:
-    flags = Flags(Metrics())
-    assert flags.reach_ms() == 0
-    flags.rulesets.take(listing(ruleset()))
-    assert flags.reach_ms() == SETTINGS.long_window_ms
-    flags.rulesets.take(ruleset(2, circuit=replace(SETTINGS, long_window_ms=86_400_000)))
-    assert flags.reach_ms() == RAW_RETENTION_MS
+def test_the_apps_are_those_that_have_flags_to_judge() -> None:
+    flags, _ = begun()
+    assert list(flags.apps()) == ["clinic"]
+    flags.rulesets.take(ruleset(2, circuit=None))
+    assert list(flags.apps()) == []
+    flags.rulesets.take(ruleset(3))
+    flags.rulesets.take(NOTHING)
+    assert list(flags.apps()) == []
 
 
-def test_circuits_are_counted_by_state() -> None:
-    flags, metrics = begun()
-    flags.circuits.take(circuit(3))
-    text = metrics.text().decode()
-    assert 'tailslide_aerobat_circuits{state="open"} 1.0' in text
-    assert 'tailslide_aerobat_circuits{state="closed"} 0.0' in text
+def test_a_flag_is_restless_until_it_is_closed_and_calm_and_no_reset_is_pending() -> None:
+    flags, _ = begun()
+    for revision, (value, restless) in enumerate(
+        [
+            (OPEN, True),
+            (replace(OPEN, state=State.RECOVERING), True),
+            (Circuit(trips=1), True),
+            (Circuit(), False),
+        ],
+        start=3,
+    ):
+        flags.circuits.take(circuit(revision, value))
+        assert ([flag.circuit for flag in flags.restless()] == [value]) == restless
+    flags.rulesets.take(ruleset(2, circuit=replace(SETTINGS, reset_generation=1)))
+    assert [flag.flag_id for flag in flags.restless()] == [FLAG]
+    flags.rulesets.take(Entry(KEY, None, 3))
+    assert flags.restless() == []
 
 
 def test_a_memory_lists_deleted_keys_too() -> None:
-    memory = BucketMemory("circuits", lambda _, data: data, Metrics())
+    changed: list[FlagId] = []
+    memory = BucketMemory("circuits", lambda _, data: data, Metrics(), changed.append)
     memory.take(listing(Entry(KEY, None, 3)))
+    assert changed == [FLAG]
     ((flag_id, held),) = memory.items()
     assert (flag_id, held.value, held.revision, held.deleted) == (FLAG, None, 3, True)

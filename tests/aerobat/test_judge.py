@@ -1,14 +1,18 @@
 from dataclasses import replace
 
 import pytest
-from aerobat_court import FLAG, NOW_MS, RULESET, SETTINGS, TICK_MS, Court
+from aerobat_court import FLAG, RULESET, SETTINGS, TICK_MS, Court
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tailslide_aerobat.judge import next_due
 from tailslide_aerobat.timeseries import TimeSeriesError
 from tailslide_core.circuit import Circuit, Signal, State
+from tailslide_core.contracts import Lease, encode_lease
+from tailslide_core.naming import lease_key
+from tailslide_core.rendezvous import owner_of
 from tailslide_core.ruleset import Ruleset
+from tailslide_runtime.bucket_watch import Entry
 
 
 @pytest.fixture
@@ -95,20 +99,56 @@ async def test_without_counts_nothing_moves_and_everything_is_read_anew(court: C
     assert court.stored() == frozen
     court.series.error = None
     await court.tick()
-    assert court.series.asked[-1] is None
+    assert court.series.read[-1] == (None, {FLAG})
     assert court.signals() == [Signal.BREACH, Signal.DELAY_OVER]
 
 
-async def test_a_tick_reads_only_what_is_new(court: Court) -> None:
+async def test_a_tick_reads_only_what_is_new_and_only_of_busy_flags(court: Court) -> None:
+    for _ in range(3):
+        await court.tick()
+    assert court.series.read == []
+    await court.tick(success=5)
     await court.tick()
-    await court.tick()
-    assert court.series.asked == [None, (NOW_MS + TICK_MS - 2_000) // 100 * 100]
+    begun_ms = (court.series.now_ms - TICK_MS) // 100 * 100
+    assert court.series.read == [(None, {FLAG}), (begun_ms, {FLAG})]
 
 
 async def test_a_clock_that_goes_back_is_read_anew_at_once(court: Court) -> None:
     await court.tick(success=5)
     await court.tick(ms=-60_000)
-    assert court.series.asked[-2:] == [NOW_MS + TICK_MS - 2_000 - 50, None]
+    assert court.series.read[-1] == (None, {FLAG})
+
+
+async def test_calls_that_are_counted_late_are_judged_with_the_others(court: Court) -> None:
+    """A sidecar that was cut off writes what it saw three minutes ago: 13 failures then and one now make 14."""
+    await court.tick(failure=1)
+    court.series.add(FLAG, at_ms=court.series.now_ms - 180_000, failure=13)
+    circuit = await court.tick()
+    assert circuit is not None
+    assert circuit.reason is not None
+    assert (circuit.state, circuit.reason.calls) == (State.OPEN, 14)
+    assert court.series.read[-1] == (None, {FLAG})
+
+
+async def test_late_calls_are_read_once(court: Court) -> None:
+    await court.tick(success=1)
+    court.series.add(FLAG, at_ms=court.series.now_ms - 180_000, failure=3)
+    for _ in range(4):
+        await court.tick()
+    assert [from_ms for from_ms, _ in court.series.read].count(None) == 2
+
+
+async def test_an_app_that_is_not_ours_is_left_alone_and_judged_whole_once_it_is(court: Court) -> None:
+    workers = (f"worker-{number}" for number in range(100))
+    stronger = next(worker for worker in workers if owner_of(FLAG.app, ["alone", worker]) == worker)
+    other = Entry(lease_key(stronger), encode_lease(Lease(stronger, 1)), 1)
+    court.holders.take(other)
+    assert await court.tick(failure=50) is None
+    assert court.series.read == []
+    court.holders.take(Entry(other.key, None, 2))
+    circuit = await court.tick()
+    assert circuit is not None
+    assert circuit.state is State.OPEN
 
 
 async def test_before_both_listings_the_counts_are_read_and_nothing_is_judged() -> None:
@@ -144,9 +184,9 @@ async def test_a_reset_of_a_silent_closed_circuit_is_noted() -> None:
     await opened(court)
     for _ in range(20):
         await court.tick(success=10)
-    await court.tick(ms=700_000)
-    await court.tick()
-    assert not court.judge.counts.has(FLAG)
+    for _ in range(2):
+        await court.tick(ms=1_900_000)
+    assert len(court.judge.counts) == 0
     court.put_settings(replace(SETTINGS, reset_generation=1))
     await court.tick()
     assert court.signals()[-1] is Signal.RESET
@@ -174,6 +214,14 @@ async def test_the_next_aerobat_carries_on_where_the_last_one_died(court: Court)
         Signal.RAMP_FINISHED,
         Signal.CALM,
     ]
+
+
+async def test_our_circuits_are_counted_by_state(court: Court) -> None:
+    await opened(court)
+    assert court.metric('circuits{state="open"}') == 1
+    assert court.metric('circuits{state="closed"}') == 0
+    court.holders.released()
+    assert court.metric('circuits{state="open"}') == 0
 
 
 @given(st.integers(0, 10_000), st.integers(-300, 100_000), st.integers(50, 10_000))

@@ -1,58 +1,79 @@
 import pytest
+from aerobat_court import FLAG
 
-from tailslide_aerobat.timeseries import InMemoryTimeSeries, TimeSeriesError, _points, _range, _samples
+from tailslide_aerobat.timeseries import (
+    LONG_TICK_MS,
+    InMemoryTimeSeries,
+    Marks,
+    New,
+    TimeSeriesError,
+    Wanted,
+    _marks_of,
+    _samples,
+)
 from tailslide_core.naming import FlagId
-from tailslide_core.windows import Sample
 
-FLAG = FlagId("clinic", "appointments")
-
-SERIES: list[tuple[dict[bytes, bytes | None], list[tuple[int, int]]]] = [
-    ({b"app": b"clinic", b"flag": b"appointments", b"metric": b"success"}, [(1000, 3), (1100, 4)]),
-    ({b"app": b"clinic", b"flag": b"appointments", b"metric": b"failure"}, [(1100, 2)]),
-    ({b"app": b"clinic", b"flag": b"appointments", b"metric": b"slow"}, [(1000, 1)]),
-    ({b"app": None, b"flag": None, b"metric": b"success"}, [(1000, 9)]),  # somebody else's
-]
-RESP3 = {
-    b"key %d" % number: [labels, {b"aggregators": [b"sum"]}, [[at_ms, float(value)] for at_ms, value in points]]
-    for number, (labels, points) in enumerate(SERIES)
-}
-RESP2 = [
-    [b"key", [[name, label] for name, label in labels.items()], [[at_ms, b"%d" % value] for at_ms, value in points]]
-    for labels, points in SERIES
-]
+OTHER = FlagId("clinic", "invoices")
+NOW_MS = 1_000_100_000
 
 
-@pytest.mark.parametrize("answer", [RESP3, RESP2])
-def test_the_series_of_a_flag_are_put_together(answer: object) -> None:
-    assert _samples(_points(answer)) == {FLAG: [Sample(1000, 3, 0, 1), Sample(1100, 6, 2, 0)]}
+def test_the_metrics_of_each_flag_are_put_together() -> None:
+    flags = [Wanted(FLAG, slow=True), Wanted(OTHER, slow=False), Wanted(FLAG, slow=False)]
+    answer = [4, 1000, 3, 1100, 4]  # success of the first
+    answer += [2, 1100, 2]  # its failures
+    answer += [2, 900, 1]  # its slow calls
+    answer += [0, 2, 900, 7]  # of the second
+    answer += [4, 800, 1, 900, 2, 0]  # of the third
+    assert _samples(flags, answer) == [
+        ([900, 1000, 1100], [0, 3, 6], [0, 0, 2], [1, 0, 0]),
+        ([900], [7], [7], [0]),
+        ([800, 900], [1, 2], (0, 0), (0, 0)),
+    ]
 
 
-@pytest.mark.parametrize("answer", [{}, []])
-def test_no_series_are_no_samples(answer: object) -> None:
-    assert _samples(_points(answer)) == {}
+def test_no_points_are_no_samples() -> None:
+    assert _samples([Wanted(FLAG, slow=True)], [0, 0, 0]) == [([], [], (), ())]
 
 
-def test_the_query_asks_for_raw_series_only() -> None:
-    assert " ".join(map(str, _range(1000, "+", 100))) == (
-        "TS.MRANGE 1000 + SELECTED_LABELS app flag metric AGGREGATION sum 100"
-        " FILTER metric=(success,failure,slow) resolution="
-    )
+def test_the_marks_of_each_app_are_read_and_what_can_be_no_flag_is_left_out() -> None:
+    answer = [NOW_MS, [b"appointments", b"No Flag"], [], [b"basket"], [b"basket", b"1000099000", b"\xff", b"1"]]
+    basket = FlagId("shop", "basket")
+    assert _marks_of(["clinic", "shop"], answer) == Marks(NOW_MS, [FLAG, basket], {basket: 1_000_099_000})
+
+
+def test_what_is_new_begins_with_the_bucket_of_the_last_look() -> None:
+    assert New.since(NOW_MS + 250, NOW_MS + 500).ranges() == [(NOW_MS + 200, "+", 100)]
+    assert New.since(NOW_MS + 250, NOW_MS + 250 + LONG_TICK_MS).ranges() == [(NOW_MS + 200, "+", 100)]
+    assert New.since(NOW_MS + 250, NOW_MS + 4_100).ranges() == [
+        (NOW_MS, NOW_MS + 2_999, 1_000),
+        (NOW_MS + 3_000, "+", 100),
+    ]
 
 
 async def test_the_twin_sums_by_the_bucket() -> None:
-    series = InMemoryTimeSeries(100_000)
-    series.add(FLAG, at_ms=99_910, success=1)
-    series.add(FLAG, at_ms=99_990, failure=2)
-    series.add(FLAG, at_ms=50_300, success=4)
-    series.add(FLAG, at_ms=50_900, slow=1)
-    assert (await series.read_new(99_900)).fine == {FLAG: [Sample(99_900, 3, 2, 0)]}
-    whole = await series.read_whole(60_000)
-    assert (whole.now_ms, whole.from_ms) == (100_000, 85_000)
-    assert whole.older == {FLAG: [Sample(50_000, 4, 0, 1)]}
+    series = InMemoryTimeSeries(NOW_MS)
+    for age_ms, success, failure in ((90, 1, 0), (10, 0, 2), (49_700, 4, 0), (49_100, 0, 1), (99_000, 1, 0)):
+        series.add(FLAG, at_ms=NOW_MS - age_ms, success=success, failure=failure)
+    flags = [Wanted(FLAG, slow=False)]
+    (new,) = await series.read_new(flags, New(NOW_MS - 100, NOW_MS - 100))
+    assert new == ([NOW_MS - 100], [3], [2], [0])
+    (whole,) = await series.read_whole(flags, NOW_MS, 100_000)
+    assert whole == ([NOW_MS - 100_000, NOW_MS - 50_000, NOW_MS - 100], [1, 5, 3], [0, 1, 2], [0, 0, 0])
+
+
+async def test_the_twin_knows_what_was_counted_when() -> None:
+    series = InMemoryTimeSeries(NOW_MS)
+    series.add(FLAG, success=1)
+    series.now_ms += 100
+    series.add(OTHER, at_ms=NOW_MS - 60_000, success=1)
+    assert await series.marks(["clinic"], None) == Marks(NOW_MS + 100, [FLAG], {OTHER: NOW_MS + 100})
+    assert await series.marks(["clinic"], NOW_MS + 1) == Marks(NOW_MS + 100, [], {OTHER: NOW_MS + 100})
+    assert await series.marks(["shop"], None) == Marks(NOW_MS + 100, [])
 
 
 async def test_the_twin_fails_when_told() -> None:
-    series = InMemoryTimeSeries(100_000)
+    series = InMemoryTimeSeries(NOW_MS)
     series.error = "gone"
-    with pytest.raises(TimeSeriesError, match="gone"):
-        await series.read_new(0)
+    for asked in (series.marks([], None), series.read_new([], New(0, 0)), series.read_whole([], 0, 0)):
+        with pytest.raises(TimeSeriesError, match="gone"):
+            await asked

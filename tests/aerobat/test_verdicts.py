@@ -1,12 +1,15 @@
+import asyncio
 from dataclasses import replace
 
 import pytest
 from aerobat_court import FLAG, NOW_MS, SETTINGS, Court
 
-from tailslide_aerobat.circuit_store import EVENTS_MAX_AGE_S
+from tailslide_aerobat.circuit_store import EVENTS_MAX_AGE_S, InMemoryCircuitStore
 from tailslide_aerobat.verdicts import Move, between
 from tailslide_core.circuit import TRANSITIONS, Circuit, Signal, State, Transition
+from tailslide_core.contracts import CircuitEvent
 from tailslide_core.naming import FlagId
+from tailslide_runtime.bucket_watch import Listing
 
 CLOSED = Circuit()
 OPEN = Circuit(State.OPEN, 0.0, 1, 1, 0, NOW_MS, NOW_MS + 1_000)
@@ -51,6 +54,75 @@ async def test_two_judges_in_step_do_nothing_twice() -> None:
     assert second.metric("conflicts_total") > 0
 
 
+class HeldUp(InMemoryCircuitStore):
+    """The store of an Aerobat that stands still before its next event, for longer than repetitions are known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.knows_repetitions = False
+        self.reached, self.released = asyncio.Event(), asyncio.Event()
+        self.waits = True
+
+    async def publish(self, event: CircuitEvent, behind: int) -> int:
+        if self.waits:
+            self.waits = False
+            self.reached.set()
+            await self.released.wait()
+        return await super().publish(event, behind)
+
+
+@pytest.mark.parametrize("more_ticks", [0, 1, 6])
+async def test_a_writer_that_was_held_up_publishes_nothing_twice(more_ticks: int) -> None:
+    store = HeldUp()
+    slow = Court(store=store).begin()
+    writing = asyncio.ensure_future(slow.tick(failure=50))
+    await store.reached.wait()
+    other = Court(slow.series, store).begin()
+    await other.verdicts.complete_events(other.series.now_ms, other.holders.owns)
+    for _ in range(more_ticks):
+        await other.tick(ms=1_000)
+    told = list(store.events)
+    store.released.set()
+    await writing
+    assert store.events == told
+    generations = [event.transition.after.generation for event in told]
+    assert generations == list(range(1, len(generations) + 1))
+    # Whoever of the two moves it next, the chain goes on.
+    other.deliver()
+    slow.deliver()
+    slow.put_settings(replace(SETTINGS, reset_generation=1))
+    await slow.tick(ms=1_000)
+    assert [event.transition.after.generation for event in store.events] == [*generations, len(generations) + 1]
+
+
+async def test_events_that_were_lost_meanwhile_hold_nothing_up() -> None:
+    court = Court().begin()
+    await court.tick(failure=50)
+    court.store.events.clear()
+    await court.tick(ms=1_000)
+    assert court.signals() == [Signal.DELAY_OVER]
+
+
+async def test_an_app_that_is_not_ours_is_left_to_its_owner() -> None:
+    dead = Court().begin()
+    dead.store.lose_events = True
+    opened = await dead.tick(failure=50)
+    dead.store.lose_events = False
+    court = Court(dead.series, dead.store).begin()
+    court.holders.released()
+    court.store.entries.clear()
+    court.flags.circuits.take(Listing({}))
+    await court.verdicts.complete_events(court.series.now_ms, court.holders.owns)
+    await court.verdicts.restore(court.holders.owns)
+    assert (court.store.entries, court.store.events) == ([], [])
+    court.holders.renewed()
+    court.holders.refresh()
+    await court.verdicts.restore(court.holders.owns)
+    await court.verdicts.complete_events(court.series.now_ms, court.holders.owns)
+    assert court.stored() == opened
+    assert court.signals() == [Signal.BREACH]
+
+
 async def test_who_connects_publishes_the_event_that_a_dead_writer_owed() -> None:
     dead = Court().begin()
     dead.store.lose_events = True
@@ -58,8 +130,8 @@ async def test_who_connects_publishes_the_event_that_a_dead_writer_owed() -> Non
     assert dead.store.events == []
     dead.store.lose_events = False
     court = Court(dead.series, dead.store).begin()
-    await court.verdicts.complete_events(court.series.now_ms)
-    await court.verdicts.complete_events(court.series.now_ms)
+    await court.verdicts.complete_events(court.series.now_ms, court.holders.owns)
+    await court.verdicts.complete_events(court.series.now_ms, court.holders.owns)
     (event,) = court.store.events
     assert event.transition.signal is Signal.BREACH
     assert (event.transition.before, event.transition.after) == (CLOSED, dead.stored())
@@ -73,7 +145,7 @@ async def test_a_bucket_made_anew_gets_its_verdicts_back() -> None:
     court.store.entries.clear()
     court.begin()
 
-    await court.verdicts.restore()
+    await court.verdicts.restore(court.holders.owns)
 
     assert court.stored() == opened
     assert court.signals() == [Signal.BREACH]
@@ -97,7 +169,7 @@ async def test_an_event_that_the_stream_has_outlived_is_not_missing() -> None:
     await dead.tick(failure=50)
     dead.store.events.clear()
     court = Court(dead.series, dead.store).begin()
-    await court.verdicts.complete_events(court.series.now_ms + EVENTS_MAX_AGE_S * 1000)
+    await court.verdicts.complete_events(court.series.now_ms + EVENTS_MAX_AGE_S * 1000, court.holders.owns)
     assert court.store.events == []
 
 
@@ -111,7 +183,7 @@ async def test_deleting_what_another_has_moved_is_a_conflict() -> None:
 
 async def test_a_circuit_that_nobody_wrote_owes_no_event() -> None:
     court = Court().begin()
-    await court.verdicts.complete_events(NOW_MS)
+    await court.verdicts.complete_events(NOW_MS, court.holders.owns)
     assert court.store.events == []
     assert await court.store.last_event(FlagId("clinic", "invoices")) is None
 

@@ -1,12 +1,13 @@
 """When calls are a breach, example by example; the rule for all settings and counts is in `test_circuit_rules.py`."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from scipy.stats import binom
 
-from tailslide_core.breach import TripRule, breach, by_chance
+from tailslide_core.breach import TripRule, breach, by_chance, least_bad_calls
 from tailslide_core.ruleset import CircuitSettings
 from tailslide_core.wilson import lower_bound
 from tailslide_core.windows import WindowCounts
@@ -100,6 +101,20 @@ def test_a_dead_feature_trips_after_a_few_calls_whatever_the_threshold(threshold
     found = breach(settings, [window(calls, calls)])
     assert found is not None
     assert (found.observed, found.calls) == (100.0, calls)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.5, 5.0, 50.0, 80.0, 99.9])
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.9999])
+def test_fewer_bad_calls_than_the_least_are_no_breach_among_however_many(threshold: float, confidence: float) -> None:
+    settings = replace(DEFAULTS, error_threshold=threshold, confidence=confidence, min_calls=1)
+    least = int(least_bad_calls(threshold, confidence))
+    assert breach(settings, [window(least, least)]) is not None
+    for calls in (least - 1, least, least + 1, 2 * least, 1_000):
+        assert breach(settings, [window(calls, least - 1)]) is None
+
+
+def test_no_number_of_bad_calls_is_a_breach_of_a_hundred_percent() -> None:
+    assert least_bad_calls(100.0, 0.9999) == math.inf
 
 
 def test_half_the_threshold_is_next_to_never_a_breach() -> None:

@@ -1,13 +1,17 @@
 """The loop on real parts: a failing feature loses its users within moments and gets them back step by step."""
 
+import asyncio
+
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 from scene import APP, FLAG, Scene
 
-from tailslide_core.circuit import Signal, State
+from tailslide_core.circuit import Circuit, Signal, State
 from tailslide_core.contracts import CircuitEvent, decode_event
 from tailslide_core.naming import EVENTS_STREAM, FlagId, event_subject
 from tailslide_runtime.jetstream import Link
+
+EVENT_TIMEOUT_S = 20.0
 
 
 async def test_a_failing_feature_is_taken_out_and_comes_back(scene: Scene) -> None:
@@ -29,7 +33,7 @@ async def test_a_failing_feature_is_taken_out_and_comes_back(scene: Scene) -> No
     assert closed.trips == 1
     assert old.arrivals, "while the circuit was open, the fallback served"
 
-    events = await _events(scene)
+    events = await _events_up_to(scene, closed)
     assert [event.transition.signal for event in events] == [
         Signal.BREACH,
         Signal.DELAY_OVER,
@@ -59,6 +63,15 @@ async def test_a_flag_turned_off_during_recovery_stays_off(scene: Scene) -> None
 
     assert closed.generation == generation + 1, "nothing moved the circuit while a person held the flag off"
     assert len(scene.services.new.arrivals) >= arrived
+
+
+async def _events_up_to(scene: Scene, circuit: Circuit) -> list[CircuitEvent]:
+    """Return all events once the one that led to `circuit` has come: it is published after the circuit is written."""
+    async with asyncio.timeout(EVENT_TIMEOUT_S):
+        while True:
+            events = await _events(scene)
+            if events and events[-1].transition.after.generation >= circuit.generation:
+                return events
 
 
 async def _events(scene: Scene) -> list[CircuitEvent]:

@@ -9,12 +9,13 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from aerobat_bench import FAILING, HEALTHY, QUICK, SETTINGS, SILENT, SLOW, Aerobat, Bench, Calls, running_bench
+from aerobat_bench import FAILING, FLAG, HEALTHY, QUICK, SETTINGS, SILENT, SLOW, Aerobat, Bench, Calls, running_bench
 
+from tailslide_aerobat.circuit_store import NO_EVENT, ConflictError, JetStreamCircuitStore, LastEvent
 from tailslide_core.breach import TripRule
-from tailslide_core.circuit import Circuit, Signal, State
+from tailslide_core.circuit import Circuit, Signal, State, Transition
 from tailslide_core.contracts import CircuitEvent, encode_circuit
-from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET
+from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, event_subject
 
 CLOSED, OPEN, RECOVERING = State.CLOSED, State.OPEN, State.RECOVERING
 STAY_OPEN = replace(SETTINGS, recovery=None)
@@ -98,11 +99,11 @@ async def test_stays_closed_under_the_threshold(bench: Bench) -> None:
 
 async def test_reads_calls_from_before_its_start(bench: Bench) -> None:
     now_ms = await bench.now_ms()
-    await bench.count(Calls(failure=100), at=now_ms - 400_000)
+    await bench.count(Calls(failure=100), at_ms=now_ms - 400_000)
     await bench.start_aerobat()
     circuit = await bench.until_state(OPEN)
     assert circuit.reason is not None
-    assert (circuit.reason.calls, circuit.reason.window_ms) == (100, 600_000)
+    assert (circuit.reason.calls, circuit.reason.window_ms) == (100, 450_000)
 
 
 async def test_the_coarser_copies_of_a_series_are_not_counted(bench: Bench) -> None:
@@ -322,6 +323,29 @@ async def test_two_aerobats_at_once_do_nothing_twice(bench: Bench) -> None:
     generations = [event.transition.after.generation for event in events]
     assert generations == list(range(1, len(generations) + 1))
     assert [circuit.generation for circuit in bench.seen] == generations[: len(bench.seen)]
+
+
+async def test_events_are_published_behind_the_one_that_is_known(bench: Bench) -> None:
+    """What JetStream makes of it: a repetition is as good as the first, anything else behind an older one is refused."""
+
+    def event(generation: int) -> CircuitEvent:
+        before, after = (Circuit(generation=number, since_ms=number) for number in (generation - 1, generation))
+        return CircuitEvent(FLAG, Transition(Signal.RESET, generation, before, after))
+
+    async with bench.client() as client:
+        store = await JetStreamCircuitStore.open(client)
+        assert await store.last_event(FLAG) is None
+        first = await store.publish(event(1), NO_EVENT)
+        second = await store.publish(event(2), first)
+        assert await store.publish(event(1), NO_EVENT) == first
+        with pytest.raises(ConflictError):
+            await store.publish(event(3), first)
+        assert await store.last_event(FLAG) == LastEvent(event(2), second)
+        await client.jetstream().publish(event_subject(FLAG), b"{")
+        last = await store.last_event(FLAG)
+        assert last is not None
+        assert last.event is None
+        await store.publish(event(3), last.sequence)
 
 
 async def test_what_is_wrong_with_the_settings_is_one_sentence(bench: Bench) -> None:

@@ -1,6 +1,7 @@
 """Which side a call goes to, what its caller is told of that, and what its end counts as."""
 
 from dataclasses import replace
+from unittest.mock import ANY
 
 import pytest
 from proxy_requests import PlainRequest
@@ -9,11 +10,12 @@ from tailslide_core.circuit import Circuit, State
 from tailslide_core.evaluation import Reason
 from tailslide_core.naming import RULESETS_BUCKET
 from tailslide_core.outcomes import CallEnd, StatusSet
-from tailslide_core.ruleset import CircuitSettings, Ruleset
+from tailslide_core.ruleset import CircuitSettings, LocalGuard, Ruleset
 from tailslide_runtime.bucket_watch import Entry
-from tailslide_sidecar.calls import Calls, Terms, describe
+from tailslide_sidecar.calls import Calls, Terms, Verdict, describe
 from tailslide_sidecar.evaluation_counts import UNKNOWN_FLAG, EvaluationCounts
 from tailslide_sidecar.flag_store import Content, FlagStore
+from tailslide_sidecar.guarded_flags import GuardedFlags
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
 from tailslide_sidecar.proxy.routes import FixedAnswer, Switch
 from tailslide_sidecar.proxy.sources import Source, SourceKind
@@ -39,7 +41,9 @@ class Desk:
         self.buffer = OutcomeBuffer()
         self.stale = 0
         self.counts = EvaluationCounts()
-        self.calls = Calls(self.store, self.buffer, self.counts, self.count_stale)
+        self.now_s = 0.0
+        self.guards = GuardedFlags(self.store, clock=lambda: self.now_s)
+        self.calls = Calls(self.store, self.buffer, self.counts, self.guards, self.count_stale)
 
     def put(self, circuit: Circuit | None) -> None:
         self.circuit = circuit
@@ -162,3 +166,179 @@ def test_a_route_to_an_unknown_flag_is_decided_and_counted() -> None:
 def test_the_header_says_how_it_was_decided() -> None:
     assert describe("f", True, Reason.SPLIT, State.CLOSED) == "flag=f; active=true; reason=SPLIT; circuit=closed"
     assert describe("f", False, Reason.FLAG_NOT_FOUND, None) == "flag=f; active=false; reason=FLAG_NOT_FOUND"
+
+
+GUARDED = replace(SETTINGS, local_guard=LocalGuard(consecutive_failures=2, max_ms=1_000))
+KEPT_AWAY = "; guarded=true; answered_by=fallback"
+
+
+class GuardDesk(Desk):
+    """A desk whose flag has a guard, which strikes at the second failure in a row."""
+
+    def __init__(self, settings: CircuitSettings = GUARDED) -> None:
+        super().__init__(settings)
+
+    def decides(self, user: str = "u") -> Verdict:
+        return self.calls.decide(SWITCH, PlainRequest(fields=[("x-user-id", user)]))
+
+    def ends(self, end: CallEnd, status: int | None = None, *, terms: Terms | None = None, connected: bool) -> None:
+        terms = terms or self.decides().terms
+        assert terms is not None
+        self.calls.end(terms, end, status, 1.0, connected)
+
+    def refused(self, times: int) -> None:
+        for _ in range(times):
+            self.ends(CallEnd.REFUSED, connected=False)
+
+
+def test_after_so_many_failures_to_connect_the_fallback_gets_the_calls() -> None:
+    desk = GuardDesk()
+    desk.refused(1)
+    assert desk.decides().active
+    desk.refused(1)
+    for _ in range(3):
+        verdict = desk.decides()
+        assert (verdict.active, verdict.terms) == (False, None)
+        assert verdict.marker == "flag=f; active=true; reason=SPLIT; circuit=closed" + KEPT_AWAY
+        assert verdict.block == b"\r\nx-tailslide: " + verdict.marker.encode()
+    assert desk.guards.report("f") == {
+        "active": True,
+        "since_ms": ANY,
+        "remaining_ms": 1_000,
+        "strikes": 1,
+        "kept_away": 3,
+    }
+    # The two that were tried, and no outcome of those that were not.
+    assert desk.buffer.take() == {("f", "failure"): 2, ("f", "latency_le_1"): 2}
+    assert samples_of(desk.counts) == {("f", "true", "split"): 6}
+
+
+def test_users_of_the_allow_list_are_kept_away_as_well() -> None:
+    desk = GuardDesk()
+    desk.ruleset = replace(desk.ruleset, allow=frozenset({"u"}), rollout=50.0)
+    desk.put(None)
+    desk.refused(2)
+    assert desk.decides().marker == "flag=f; active=true; reason=TARGETING_MATCH; circuit=closed" + KEPT_AWAY
+
+
+def test_who_is_not_let_in_is_not_kept_away() -> None:
+    desk = GuardDesk()
+    desk.ruleset = replace(desk.ruleset, allow=frozenset({"u"}), rollout=0.0)
+    desk.put(None)
+    desk.refused(2)
+    assert desk.decides("v").marker == "flag=f; active=false; reason=SPLIT; circuit=closed"
+    report = desk.guards.report("f")
+    assert report is not None
+    assert report["kept_away"] == 0
+
+
+def test_once_it_is_over_the_feature_is_called_again() -> None:
+    desk = GuardDesk()
+    desk.refused(2)
+    desk.now_s = 0.999
+    assert not desk.decides().active
+    desk.now_s = 1.0
+    for _ in range(2):
+        verdict = desk.decides()
+        assert (verdict.active, KEPT_AWAY in verdict.marker) == (True, False)
+    desk.refused(1)
+    assert desk.decides().active
+    desk.refused(1)
+    assert not desk.decides().active
+
+
+def test_a_circuit_that_arrives_has_the_last_word() -> None:
+    desk = GuardDesk()
+    desk.refused(2)
+    desk.put(Circuit(State.OPEN, 0.0, trips=1))
+    assert desk.decides().marker == "flag=f; active=false; reason=CIRCUIT_OPEN; circuit=open"
+    desk.put(Circuit(trips=1))
+    assert desk.decides().active
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "connected", "strikes"),
+    [
+        (CallEnd.REFUSED, None, False, True),
+        (CallEnd.BROKEN, None, True, True),
+        (CallEnd.TIMED_OUT, None, False, True),
+        (CallEnd.TIMED_OUT, None, True, False),
+        (CallEnd.TIMED_OUT, 200, True, False),
+        (CallEnd.CUT_OFF, 200, True, False),
+        (CallEnd.ANSWERED, 500, True, False),
+        (CallEnd.ANSWERED, 200, True, False),
+        (CallEnd.UPGRADED, 101, True, False),
+        (CallEnd.NO_CAPACITY, None, False, False),
+        (CallEnd.CLIENT_GONE, None, False, False),
+    ],
+)
+def test_only_connections_that_fail_make_it_strike(
+    end: CallEnd, status: int | None, connected: bool, strikes: bool
+) -> None:
+    desk = GuardDesk()
+    for _ in range(2):
+        desk.ends(end, status, connected=connected)
+    assert desk.decides().active != strikes
+
+
+@pytest.mark.parametrize(
+    ("between", "status", "breaks_the_row"),
+    [
+        (CallEnd.ANSWERED, 200, True),
+        (CallEnd.ANSWERED, 500, True),
+        (CallEnd.UPGRADED, 101, True),
+        (CallEnd.TIMED_OUT, None, True),
+        (CallEnd.CUT_OFF, 200, True),
+        (CallEnd.NO_CAPACITY, None, False),
+        (CallEnd.CLIENT_GONE, None, False),
+    ],
+)
+def test_what_breaks_a_row_and_what_says_nothing(between: CallEnd, status: int | None, breaks_the_row: bool) -> None:
+    desk = GuardDesk()
+    desk.refused(1)
+    desk.ends(between, status, connected=True)
+    desk.refused(1)
+    assert desk.decides().active == breaks_the_row
+
+
+def test_calls_of_before_say_nothing_to_the_guard_of_now() -> None:
+    desk = GuardDesk()
+    under_way = desk.decides().terms
+    desk.refused(2)
+    desk.now_s = 1.0
+    assert desk.decides().active
+    for _ in range(3):
+        desk.ends(CallEnd.REFUSED, terms=under_way, connected=False)
+    assert desk.decides().active
+    desk.refused(1)
+    desk.ends(CallEnd.ANSWERED, 200, terms=under_way, connected=True)
+    desk.refused(1)
+    assert not desk.decides().active
+
+
+def test_calls_that_outlive_their_ruleset_say_nothing_to_the_guard() -> None:
+    desk = GuardDesk()
+    under_way = desk.decides().terms
+    desk.ruleset = replace(desk.ruleset, version=2)
+    desk.put(None)
+    for _ in range(3):
+        desk.ends(CallEnd.REFUSED, terms=under_way, connected=False)
+    assert desk.decides().active
+    assert desk.buffer.take() == {("f", "failure"): 3, ("f", "latency_le_1"): 3}
+
+
+def test_answers_that_are_worked_out_anew_change_nothing_of_a_guard() -> None:
+    desk = GuardDesk()
+    desk.refused(1)
+    desk.store.forget_answers()
+    desk.refused(1)
+    assert not desk.decides().active
+    desk.store.forget_answers()
+    assert not desk.decides().active
+
+
+def test_without_a_guard_nothing_is_kept_away() -> None:
+    desk = GuardDesk(SETTINGS)
+    desk.refused(50)
+    assert desk.decides().active
+    assert desk.guards.report("f") is None

@@ -19,6 +19,8 @@ class Bench:
         self.buffer = OutcomeBuffer()
         self.series = MemorySeries()
         self.written = 0
+        self.ahead_ms = 7_777
+        """The server has a clock of its own."""
         self.flusher = Flusher(self.buffer, self.series, 0.1, written=self.count, clock=lambda: self.now_s)
 
     def count(self, number: int) -> None:
@@ -26,11 +28,11 @@ class Bench:
 
     async def pass_time(self, seconds: float) -> None:
         self.now_s += seconds
-        self.series.clock_ms = round(self.now_s * 1000) + 7_777  # the server has a clock of its own
+        self.series.clock_ms = round(self.now_s * 1000) + self.ahead_ms
         await self.flusher.flush()
 
     def arrived(self) -> dict[int, int]:
-        return {at - 7_777: count for at, count in self.series.samples.get(KEY, {}).items()}
+        return {at - self.ahead_ms: count for at, count in self.series.samples.get(KEY, {}).items()}
 
 
 async def test_nothing_is_written_when_nothing_happened() -> None:
@@ -57,6 +59,43 @@ async def test_an_outage_is_caught_up_with_at_its_time() -> None:
     assert sum(arrived.values()) == bench.written == 30
     assert sorted(arrived) == pytest.approx([1_000_100, 1_001_100, 1_002_100], abs=100)
     assert (bench.buffer.waiting, bench.flusher.connected) == (0, True)
+
+
+async def test_slots_are_dated_by_the_clock_that_redis_has_when_it_is_back() -> None:
+    bench = Bench()
+    bench.series.available = False
+    for _ in range(3):
+        bench.buffer.add(*KEY)
+        await bench.pass_time(1.5)
+    bench.series.available, bench.ahead_ms = True, -3_600_000
+    await bench.pass_time(MAX_BACKOFF_S)
+    assert bench.arrived() == {1_001_500: 1, 1_003_000: 1, 1_004_500: 1}
+
+
+async def test_what_has_no_place_is_given_up_and_holds_up_nothing() -> None:
+    bench = Bench()
+    bench.series.taken.add(KEY)
+    bench.buffer.add(*KEY, 3)
+    bench.buffer.add("f", "failure")
+    await bench.pass_time(0.1)
+    assert (bench.written, bench.buffer.dropped, bench.buffer.waiting) == (1, 3, 0)
+    bench.series.available = False
+    bench.buffer.add(*KEY, 2)
+    await bench.pass_time(0.1)
+    assert (bench.buffer.dropped, bench.buffer.waiting) == (3, 2)
+    bench.series.available = True
+    await bench.pass_time(MAX_BACKOFF_S)
+    assert (bench.written, bench.buffer.dropped, bench.buffer.waiting) == (1, 5, 0)
+
+
+async def test_counts_without_their_marks_are_no_good_connection() -> None:
+    bench = Bench()
+    for unmarked in ("f", ""):
+        bench.series.unmarked = set(unmarked)
+        bench.buffer.add(*KEY)
+        await bench.pass_time(0.1)
+        assert bench.flusher.connected is not bool(unmarked)
+    assert bench.written == 2
 
 
 async def test_what_is_older_than_five_minutes_is_given_up() -> None:

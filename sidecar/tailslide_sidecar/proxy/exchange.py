@@ -609,7 +609,8 @@ class Exchange:
         self.took_ms = took_ms = (now_s - self._began_s - self._waited_s) * 1000
         route.account.count(self.side, end, took_ms)
         if self._terms is not None:
-            self.client.listener.calls.end(self._terms, end, self.status or None, took_ms)
+            connected = self._connection is not None
+            self.client.listener.calls.end(self._terms, end, self.status or None, took_ms, connected)
 
     def _settle(self, end: CallEnd) -> None:
         """Be done with an upstream that has not answered in whole: its connection is of no more use."""

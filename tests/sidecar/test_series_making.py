@@ -1,0 +1,50 @@
+"""The commands that make a series, and which of their answers mean that there is nothing left to do."""
+
+import pytest
+
+from tailslide_core.naming import RAW_RETENTION_MS, RESOLUTIONS, FlagId
+from tailslide_sidecar.series_making import is_behind, is_done, making, taking_away
+
+FLAG = FlagId("shop", "search")
+RAW = "ts:{shop:search}:failure"
+
+
+def test_a_series_comes_with_its_copies_and_their_rules() -> None:
+    commands = list(making(FLAG, "failure"))
+    assert [command[:2] for command in commands[:2]] == [("TS.CREATE", RAW), ("TS.ALTER", RAW)]
+    assert {command[2:] for command in commands[:2]} == {
+        (
+            *("RETENTION", RAW_RETENTION_MS, "DUPLICATE_POLICY", "SUM"),
+            *("LABELS", "app", "shop", "flag", "search", "metric", "failure"),
+        )
+    }
+    copies = [command[1] for command in commands[2:] if command[0] == "TS.CREATE"]
+    rules = [command[1:] for command in commands if command[0] == "TS.CREATERULE"]
+    assert copies == [f"{RAW}:{each.label}" for each in RESOLUTIONS]
+    assert rules == [(RAW, f"{RAW}:{each.label}", "AGGREGATION", "sum", each.bucket_ms) for each in RESOLUTIONS]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "TSDB: key already exists",
+        "TSDB: the destination key already has a src rule",
+        "TSDB: the key does not exist",
+        "TSDB: the key is not a TSDB key",
+        "WRONGTYPE Operation against a key holding the wrong kind of value",
+    ],
+)
+def test_somebody_was_quicker_or_has_the_name(text: str) -> None:
+    assert is_done(Exception(text))
+
+
+@pytest.mark.parametrize("text", ["OOM command not allowed", "TSDB: Couldn't parse LABELS", "no answer within 1 s"])
+def test_everything_else_is_a_failure(text: str) -> None:
+    assert not is_done(Exception(text))
+
+
+def test_a_series_that_is_ahead_goes_with_its_copies() -> None:
+    assert is_behind(Exception("TSDB: Timestamp is older than retention"))
+    assert not is_behind(Exception("TSDB: the key does not exist"))
+    assert taking_away(FLAG, "failure", None)[2:] == (3, RAW, f"{RAW}:10s", f"{RAW}:1m", RAW_RETENTION_MS, "*")
+    assert taking_away(FLAG, "failure", 17)[-1] == 17
