@@ -62,8 +62,7 @@ class CircuitStore(Protocol):
     async def publish(self, event: CircuitEvent, behind: int) -> int:
         """Publish a transition right behind that event of the flag, `NO_EVENT` for none, and return its sequence.
 
-        One to the same generation that was published within the last minutes is as good. Raises `ConflictError` when
-        another event is the latest.
+        Raises `ConflictError` when that is not the latest event any more.
         """
 
     async def last_event(self, flag_id: FlagId) -> LastEvent | None:
@@ -106,7 +105,7 @@ class JetStreamCircuitStore:
         return answer.seq
 
     async def publish(self, event: CircuitEvent, behind: int) -> int:
-        """Publish with the message id by which JetStream drops a repetition, which it looks at first."""
+        """Compare and append; the message id tells those who read the stream, too, what is the same transition."""
         after = event.transition.after
         headers = {
             Header.MSG_ID.value: event_message_id(event.flag_id, after.generation, after.since_ms),
@@ -142,8 +141,6 @@ class InMemoryCircuitStore:
         self.events: list[CircuitEvent] = []
         self.lose_events = False
         """Drop events instead of publishing them, as a writer does that dies before it comes to it."""
-        self.knows_repetitions = True
-        """JetStream does so for two minutes."""
 
     def value(self, flag_id: FlagId) -> Entry | None:
         """Return the latest entry of a flag, deletions included."""
@@ -169,16 +166,12 @@ class InMemoryCircuitStore:
         return len(self.entries)
 
     async def publish(self, event: CircuitEvent, behind: int) -> int:
-        """Publish, unless that generation was published; compare and append."""
-        flag_id, generation = event.flag_id, event.transition.after.generation
+        """Compare and append."""
         if self.lose_events:
             return behind
-        for sequence, known in enumerate(self.events, 1) if self.knows_repetitions else ():
-            if (known.flag_id, known.transition.after.generation) == (flag_id, generation):
-                return sequence
-        last = await self.last_event(flag_id)
+        last = await self.last_event(event.flag_id)
         if behind != (NO_EVENT if last is None else last.sequence):
-            raise ConflictError(str(flag_id))
+            raise ConflictError(str(event.flag_id))
         self.events.append(event)
         return len(self.events)
 

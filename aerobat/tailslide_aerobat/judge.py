@@ -7,7 +7,6 @@ What a look comes to is decided by `tailslide_core.circuit.step`; how counts are
 import asyncio
 import random
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
 
@@ -17,7 +16,7 @@ from tailslide_aerobat.holders import Holders
 from tailslide_aerobat.metrics import Metrics
 from tailslide_aerobat.timeseries import Marks, TimeSeries, TimeSeriesError
 from tailslide_aerobat.verdicts import Move, Verdicts
-from tailslide_core.circuit import State, step
+from tailslide_core.circuit import step
 from tailslide_core.windows import ladder
 from tailslide_runtime.cancellation import raise_if_cancelled
 
@@ -56,12 +55,6 @@ class Judge:
         self._interval_s = tick_ms / 1000
         self._complained = False
         self._told_at: float | None = None
-        for state in State:
-            metrics.circuits.labels(state).set_function(partial(self._count, state))
-
-    def _count(self, state: State) -> float:
-        flags = (flag for flag in self._flags.judged() if self._holders.owns(flag.flag_id.app))
-        return sum(1 for flag in flags if flag.circuit.state is state)
 
     async def run(self, verdicts: Verdicts) -> None:
         """Tick for ever. Errors of the writer come out; those of the time series are waited out."""

@@ -5,6 +5,7 @@ twin in memory for tests.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
@@ -29,7 +30,9 @@ RENEW_EVERY_S = 0.5
 ANSWER_TIMEOUT_S = 1.0
 """Half of what a lease lasts: one renewal without an answer leaves time for the next."""
 PATIENCE_S = LIFETIME_S
-"""An Aerobat that cannot judge for so long leaves its apps to those that can."""
+"""An Aerobat that could judge, and cannot for so long, leaves its apps to those that can."""
+LOOK_EVERY_S = 0.05
+"""How often one that cannot judge looks whether it can."""
 MAX_AGE_S = 60.0
 """For how long the bucket has the lease of an Aerobat that died."""
 
@@ -108,13 +111,13 @@ class Leaseholder:
         self._refused: set[str] = set()
 
     async def hold(self, store: LeaseStore, able: Callable[[], bool]) -> None:
-        """Renew for ever, as long as we are `able` to judge; delete the lease at the end.
+        """Write the lease once we are `able` to judge, and renew it for as long; delete it at the end.
 
         A renewal that fails is tried again. Meanwhile our own clock runs, and `holders` lets go of everything no later
         than the others take it.
         """
         now = self._holders.now
-        able_at = now()
+        able_at = -math.inf
         try:
             while True:
                 raise_if_cancelled()
@@ -127,7 +130,8 @@ class Leaseholder:
                     log.warning("apps are left to other aerobats, since we cannot judge them")
                     await self._release(store)
                 self._holders.refresh()
-                await asyncio.sleep(max(0.0, began + RENEW_EVERY_S - now()))
+                pause_s = RENEW_EVERY_S if self._written else LOOK_EVERY_S
+                await asyncio.sleep(max(0.0, began + pause_s - now()))
         finally:
             await self._release(store)
 

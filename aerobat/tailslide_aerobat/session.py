@@ -1,7 +1,7 @@
 """One connection to NATS: learn what the buckets hold, take our share of the apps, judge until the connection is lost.
 
-Our lease is written once both facts are known, not before: whoever has our apps until then keeps them until we can take
-them over. Nothing survives a connection but what `flags` remembers, and that is trusted again only after the next
+Our lease is written once both facts are known and counts can be read, not before: whoever has our apps until then keeps
+them until we can take them over. Nothing survives a connection but what `flags` remembers, and that is trusted again only after the next
 listings.
 """
 
@@ -89,7 +89,7 @@ class Session:
 
     async def _hold_lease(self, leases: JetStreamLeaseStore, known: asyncio.Event) -> None:
         await known.wait()
-        await self._leaseholder.hold(leases, lambda: self._judge.readable is not False)
+        await self._leaseholder.hold(leases, lambda: self._judge.readable is True)
 
     async def _settle(self, verdicts: Verdicts, known: asyncio.Event) -> None:
         """See to what the last owner of our apps has left undone, each time that the apps are divided anew."""

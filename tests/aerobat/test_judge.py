@@ -216,14 +216,6 @@ async def test_the_next_aerobat_carries_on_where_the_last_one_died(court: Court)
     ]
 
 
-async def test_our_circuits_are_counted_by_state(court: Court) -> None:
-    await opened(court)
-    assert court.metric('circuits{state="open"}') == 1
-    assert court.metric('circuits{state="closed"}') == 0
-    court.holders.released()
-    assert court.metric('circuits{state="open"}') == 0
-
-
 @given(st.integers(0, 10_000), st.integers(-300, 100_000), st.integers(50, 10_000))
 def test_ticks_keep_their_rhythm_and_those_missed_are_left_out(due: int, passed: int, interval: int) -> None:
     following = next_due(due, due + passed, interval)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from tailslide_aerobat.holders import LIFETIME_S, Holders
-from tailslide_aerobat.leases import RENEW_EVERY_S, InMemoryLeaseStore, LeaseError, Leaseholder
+from tailslide_aerobat.leases import LOOK_EVERY_S, RENEW_EVERY_S, InMemoryLeaseStore, LeaseError, Leaseholder
 from tailslide_aerobat.metrics import Metrics
 from tailslide_core.contracts import Lease, decode_lease, encode_lease
 from tailslide_core.naming import lease_key
@@ -126,12 +126,20 @@ async def test_a_slow_answer_shortens_the_pause_and_the_lease(world: World) -> N
     assert world.pauses == [0.0, 0.0]
 
 
+async def test_who_cannot_judge_yet_takes_nothing_and_is_quick_once_it_can(world: World) -> None:
+    def well() -> None:
+        world.able = True
+
+    world.able = False
+    await world.hold(*[nothing] * 9, well)
+    assert world.pauses == [LOOK_EVERY_S] * 10 + [RENEW_EVERY_S]
+    assert [entry.value is None for entry in world.store.entries] == [False, True]
+
+
 async def test_without_a_lease_nothing_is_deleted(world: World) -> None:
     world.able = False
-    world.now = 0.0
     await world.hold(*[nothing] * 10)
-    written = [entry for entry in world.store.entries if entry.value is not None]
-    assert len(world.store.entries) == len(written) + 1
+    assert world.store.entries == []
 
 
 async def test_the_others_are_followed_and_values_that_cannot_be_read_counted_once(world: World) -> None:

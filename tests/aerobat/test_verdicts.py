@@ -55,11 +55,10 @@ async def test_two_judges_in_step_do_nothing_twice() -> None:
 
 
 class HeldUp(InMemoryCircuitStore):
-    """The store of an Aerobat that stands still before its next event, for longer than repetitions are known."""
+    """The store of an Aerobat that stands still before its next event."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.knows_repetitions = False
         self.reached, self.released = asyncio.Event(), asyncio.Event()
         self.waits = True
 
