@@ -296,6 +296,11 @@ class Aerobat:
     def log(self) -> str:
         return self._log.read_text()
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal that does not end it."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     async def end(self, number: signal.Signals) -> int:
         """Send a signal, wait for the end, and return the exit status."""
         assert self._process is not None

@@ -68,7 +68,7 @@ def parts(app: str, content: Content, token: str | None = None) -> Parts:
     in_flight = InFlight()
     api = flags_api.FlagsApi(
         answers,
-        Reports(store, buffer, lambda: None),
+        Reports(store, buffer, lambda _: None),
         events,
         Metrics(live),
         lambda: ready,

@@ -47,7 +47,7 @@ class Counts:
         self._known: dict[FlagId, _Known] = {}
         self._apps: frozenset[str] = frozenset()
         self._now_ms: int | None = None
-        self._new = New(0, 0)
+        self._new = New(0, 0, 0)
         self._silent_forgotten_ms = 0
 
     def forget(self) -> None:

@@ -31,7 +31,7 @@ ANSWER_TIMEOUT_S = 1.0
 """Half of what a lease lasts: one renewal without an answer leaves time for the next."""
 PATIENCE_S = LIFETIME_S
 """An Aerobat that could judge, and cannot for so long, leaves its apps to those that can."""
-LOOK_EVERY_S = 0.05
+LOOK_EVERY_S = 0.02
 """How often one that cannot judge looks whether it can."""
 MAX_AGE_S = 60.0
 """For how long the bucket has the lease of an Aerobat that died."""

@@ -1,8 +1,8 @@
 """One connection to NATS: learn what the buckets hold, take our share of the apps, judge until the connection is lost.
 
 Our lease is written once both facts are known and counts can be read, not before: whoever has our apps until then keeps
-them until we can take them over. Nothing survives a connection but what `flags` remembers, and that is trusted again only after the next
-listings.
+them until we can take them over. Nothing survives a connection but what `flags` remembers, and that is trusted again
+only after the next listings.
 """
 
 import asyncio

@@ -49,32 +49,36 @@ class Wanted(NamedTuple):
     slow: bool
 
 
-Range = tuple[int, int | str, int]
-"""From, to (the end included, `+` for whatever there is), and the width of its buckets, in milliseconds."""
+Range = tuple[int, int, int]
+"""From, to (the end included), and the width of its buckets, in milliseconds.
+
+None goes beyond now: what a server has stamped before its clock was set back counts when its time comes.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class New:
-    """What is new since a look: samples from `from_ms` on, of 100 ms from `fine_from_ms` on, of a second before that.
+    """What is new since a look: samples from `from_ms` to now, of 100 ms from `fine_from_ms` on, of a second before.
 
     Both begin a bucket of either width, or are the same.
     """
 
     from_ms: int
     fine_from_ms: int
+    now_ms: int
 
     @classmethod
     def since(cls, last_ms: int, now_ms: int) -> "New":
         """Return what is new since the last look; after a long time not more buckets than are needed."""
         if now_ms - last_ms <= LONG_TICK_MS:
             from_ms = last_ms // FINE_MS * FINE_MS
-            return cls(from_ms, from_ms)
+            return cls(from_ms, from_ms, now_ms)
         second = SECONDS.bucket_ms
-        return cls(last_ms // second * second, (now_ms // second - 1) * second)
+        return cls(last_ms // second * second, (now_ms // second - 1) * second, now_ms)
 
     def ranges(self) -> list[Range]:
         """Return what to ask for, ascending."""
-        fine = (self.fine_from_ms, "+", FINE_MS)
+        fine = (self.fine_from_ms, self.now_ms, FINE_MS)
         return [fine] if self.from_ms == self.fine_from_ms else [(self.from_ms, fine[0] - 1, SECONDS.bucket_ms), fine]
 
 
@@ -167,7 +171,7 @@ class RedisTimeSeries:
             ),
         )
 
-    async def _read(self, flags: Sequence[Wanted], *ranges: tuple[str, int, int | str, int]) -> list[Samples]:
+    async def _read(self, flags: Sequence[Wanted], *ranges: tuple[str, int, int, int]) -> list[Samples]:
         keys = [key for flag in flags for key in _keys(flag)]
         return _samples(flags, await self._ask(self._ranges, keys, [part for each in ranges for part in each]))
 
@@ -221,7 +225,7 @@ def _whole(now_ms: int, reach_ms: int) -> list[Range]:
     return [
         (min(first_ms, tens_ms - 1), tens_ms - 1, TENS.bucket_ms),
         (tens_ms, seconds_ms - 1, SECONDS.bucket_ms),
-        (seconds_ms, "+", FINE_MS),
+        (seconds_ms, now_ms, FINE_MS),
     ]
 
 
@@ -314,15 +318,14 @@ class InMemoryTimeSeries:
             for metric in range(3 if flag.slow else 2):
                 points = [
                     number
-                    for from_ms, to, bucket_ms in ranges
-                    for at_ms, value in sorted(self._sums(flag.flag_id, metric, from_ms, to, bucket_ms).items())
+                    for from_ms, last_ms, bucket_ms in ranges
+                    for at_ms, value in sorted(self._sums(flag.flag_id, metric, from_ms, last_ms, bucket_ms).items())
                     for number in (at_ms, value)
                 ]
                 answer += [len(points), *points]
         return _samples(flags, answer)
 
-    def _sums(self, flag_id: FlagId, metric: int, from_ms: int, to: int | str, bucket_ms: int) -> dict[int, int]:
-        last_ms = to if isinstance(to, int) else self.now_ms
+    def _sums(self, flag_id: FlagId, metric: int, from_ms: int, last_ms: int, bucket_ms: int) -> dict[int, int]:
         sums: Counter[int] = Counter()
         for known, at_ms, values in self._points:
             if known == flag_id and from_ms <= at_ms <= last_ms and values[metric]:

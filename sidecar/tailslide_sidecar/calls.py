@@ -55,7 +55,6 @@ class Terms:
 
     flag: str
     held: HeldFlag
-    trips: int
     failure_statuses: StatusSet
     slow_call_ms: int | None
     guard: Guard | None
@@ -129,8 +128,7 @@ class Calls:
         if decision.active:
             # A flag without a circuit is counted by the usual settings.
             circuit = held.ruleset.circuit or _DEFAULTS
-            trips = self._store.trips(flag)
-            terms = Terms(flag, held, trips, circuit.failure_statuses, circuit.slow_call_ms, guard)
+            terms = Terms(flag, held, circuit.failure_statuses, circuit.slow_call_ms, guard)
         verdict = held.answers[_CALL, decision] = self._made(flag, held, decision, terms)
         return verdict
 
@@ -177,9 +175,7 @@ class Calls:
         held = self._store.held(terms.flag)
         if held is None:
             return False
-        if self._store.trips(terms.flag) != terms.trips or (
-            held.effective is not None and held.effective.state is State.OPEN
-        ):
+        if held.openings != terms.held.openings or (held.effective is not None and held.effective.state is State.OPEN):
             self._stale()
             return False
         return True

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from tailslide_core.circuit import Circuit
+from tailslide_core.circuit import Circuit, State
 from tailslide_core.contracts import Mark, decode_circuit, decode_mark, decode_ruleset
 from tailslide_core.errors import ContractError
 from tailslide_core.evaluation import EffectiveCircuit, effective_circuit
@@ -59,6 +59,13 @@ class HeldFlag:
 
     ruleset: Ruleset
     effective: EffectiveCircuit | None
+    trips: int = 0
+    """How often in a row its circuit has tripped."""
+    openings: int = 0
+    """How often its circuit has been seen to open, or must have in between, for Aerobat's or for a person's reasons.
+
+    Unlike `trips` it never goes back: what began at a lower number says nothing of the feature as it is now.
+    """
     answers: dict[object, Any] = field(default_factory=dict)
     """Whatever an asker has worked out for this state of the flag, under a key of its own; gone with the next state."""
 
@@ -113,11 +120,6 @@ class FlagStore:
         """Return what the circuit of a flag counts as now; None for an unknown flag and one without a circuit."""
         held = self._held.get(flag)
         return None if held is None else held.effective
-
-    def trips(self, flag: str) -> int:
-        """Return how often in a row the circuit of a flag has tripped."""
-        circuit = self._circuits.get(flag)
-        return 0 if circuit is None else circuit.trips
 
     def flags(self) -> list[str]:
         """Return the keys of all known flags, sorted."""
@@ -203,7 +205,9 @@ class FlagStore:
             if ruleset is None:
                 self._held.pop(flag, None)
             else:
-                self._held[flag] = HeldFlag(ruleset, effective_circuit(ruleset, self._circuits.get(flag)))
+                circuit = self._circuits.get(flag)
+                trips = 0 if circuit is None else circuit.trips
+                self._held[flag] = _next(self._held.get(flag), ruleset, effective_circuit(ruleset, circuit), trips)
         if len(self._held) > known:
             self._held = dict(sorted(self._held.items()))
 
@@ -226,6 +230,22 @@ class FlagStore:
         # An earlier one comes out of a backup, and speaks of what was in there.
         if mark is not None and (self._mark is None or mark.at_ms > self._mark.at_ms):
             self._mark = mark
+
+
+def _next(before: HeldFlag | None, ruleset: Ruleset, effective: EffectiveCircuit | None, trips: int) -> HeldFlag:
+    if before is None:
+        return HeldFlag(ruleset, effective, trips)
+    was, now = _state(before.effective), _state(effective)
+    opened = (
+        (now is State.OPEN and was is not State.OPEN)
+        or (now is State.RECOVERING and was is State.CLOSED)
+        or trips > before.trips
+    )
+    return HeldFlag(ruleset, effective, trips, before.openings + opened)
+
+
+def _state(effective: EffectiveCircuit | None) -> State:
+    return State.CLOSED if effective is None else effective.state
 
 
 _NEVER = -1

@@ -86,7 +86,8 @@ class _LiveStates(Collector):
         )
         yield _counter("tailslide_sidecar_nats_connects", "Connections made to NATS", live.link.connects)
         yield from _watches(live.watches)
-        yield _gauge("tailslide_sidecar_redis_connected", "Whether Redis answered last", live.redis_connected())
+        redis_help = "Whether Redis took the last counts, and the marks by which Aerobat finds them"
+        yield _gauge("tailslide_sidecar_redis_connected", redis_help, live.redis_connected())
         yield _gauge("tailslide_sidecar_flags", "Flags known", len(live.store.flags()))
         readiness = live.readiness()
         yield _gauge("tailslide_sidecar_ready", "Whether rulesets are loaded", readiness is not None)

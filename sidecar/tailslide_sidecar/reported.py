@@ -31,8 +31,8 @@ class Report:
 class Reports:
     """Takes reports and adds them up with the proxy's own counts."""
 
-    def __init__(self, store: FlagStore, buffer: OutcomeBuffer, stale: Callable[[], None]) -> None:
-        """`stale` is called for each report that comes while the circuit is open, and counts for nothing."""
+    def __init__(self, store: FlagStore, buffer: OutcomeBuffer, stale: Callable[[int], None]) -> None:
+        """`stale` is told of how many calls reports came while the circuit was open; they count for nothing."""
         self._store = store
         self._buffer = buffer
         self._stale = stale
@@ -43,10 +43,11 @@ class Reports:
         if held is None:
             raise ApiError(404, "FLAG_NOT_FOUND", f"the app {self._store.app} has no flag {flag}", "key")
         reports = read_reports(body)
+        calls = sum(report.count for report in reports)
         if held.effective is not None and held.effective.state is State.OPEN:
             # As for the proxy's calls: what began before the circuit opened says nothing of what comes after.
-            self._stale()
-            return sum(report.count for report in reports)
+            self._stale(calls)
+            return calls
         slow_call_ms = None if held.ruleset.circuit is None else held.ruleset.circuit.slow_call_ms
         for report in reports:
             self._buffer.add(flag, report.outcome.value, report.count)
@@ -54,7 +55,7 @@ class Reports:
                 self._buffer.add(flag, latency_metric(report.latency_ms), report.count)
                 if is_slow(report.latency_ms, slow_call_ms):
                     self._buffer.add(flag, Metric.SLOW, report.count)
-        return sum(report.count for report in reports)
+        return calls
 
 
 def read_reports(body: object) -> list[Report]:

@@ -107,6 +107,7 @@ class RedisSeries:
             except (RedisError, OSError) as error:
                 if again:
                     raise SeriesUnavailableError(_text(error), again) from error
+                # All is written, so a Redis that has gone since is the business of the next flush.
                 if isinstance(error, ResponseError):  # may write and not make, and that will not change by asking
                     log.warning("series cannot be looked after", series=len(unsure), error=_text(error))
                     self._made |= unsure

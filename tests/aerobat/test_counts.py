@@ -139,6 +139,16 @@ async def test_a_clock_that_goes_back_has_everything_read_anew() -> None:
     assert series.read == [(None, {FLAG})] * 2
 
 
+async def test_what_is_stamped_ahead_of_the_clock_counts_when_its_time_comes() -> None:
+    series = InMemoryTimeSeries(NOW_MS)
+    counts = Counts(series)
+    series.add(FLAG, success=1)
+    series.add(FLAG, at_ms=NOW_MS + 300, failure=1)
+    assert over(counts, await look(counts, judged()))[-1].failures == 0
+    series.now_ms += 400
+    assert over(counts, await look(counts, judged()))[-1].failures == 1
+
+
 async def test_a_flag_that_falls_silent_is_forgotten_in_the_end() -> None:
     series = InMemoryTimeSeries(NOW_MS)
     counts = Counts(series)

@@ -132,7 +132,7 @@ async def test_who_cannot_judge_yet_takes_nothing_and_is_quick_once_it_can(world
 
     world.able = False
     await world.hold(*[nothing] * 9, well)
-    assert world.pauses == [LOOK_EVERY_S] * 10 + [RENEW_EVERY_S]
+    assert world.pauses == pytest.approx([LOOK_EVERY_S] * 10 + [RENEW_EVERY_S])
     assert [entry.value is None for entry in world.store.entries] == [False, True]
 
 

@@ -42,11 +42,12 @@ def test_the_marks_of_each_app_are_read_and_what_can_be_no_flag_is_left_out() ->
 
 
 def test_what_is_new_begins_with_the_bucket_of_the_last_look() -> None:
-    assert New.since(NOW_MS + 250, NOW_MS + 500).ranges() == [(NOW_MS + 200, "+", 100)]
-    assert New.since(NOW_MS + 250, NOW_MS + 250 + LONG_TICK_MS).ranges() == [(NOW_MS + 200, "+", 100)]
+    assert New.since(NOW_MS + 250, NOW_MS + 500).ranges() == [(NOW_MS + 200, NOW_MS + 500, 100)]
+    late_ms = NOW_MS + 250 + LONG_TICK_MS
+    assert New.since(NOW_MS + 250, late_ms).ranges() == [(NOW_MS + 200, late_ms, 100)]
     assert New.since(NOW_MS + 250, NOW_MS + 4_100).ranges() == [
         (NOW_MS, NOW_MS + 2_999, 1_000),
-        (NOW_MS + 3_000, "+", 100),
+        (NOW_MS + 3_000, NOW_MS + 4_100, 100),
     ]
 
 
@@ -55,7 +56,7 @@ async def test_the_twin_sums_by_the_bucket() -> None:
     for age_ms, success, failure in ((90, 1, 0), (10, 0, 2), (49_700, 4, 0), (49_100, 0, 1), (99_000, 1, 0)):
         series.add(FLAG, at_ms=NOW_MS - age_ms, success=success, failure=failure)
     flags = [Wanted(FLAG, slow=False)]
-    (new,) = await series.read_new(flags, New(NOW_MS - 100, NOW_MS - 100))
+    (new,) = await series.read_new(flags, New(NOW_MS - 100, NOW_MS - 100, NOW_MS))
     assert new == ([NOW_MS - 100], [3], [2], [0])
     (whole,) = await series.read_whole(flags, NOW_MS, 100_000)
     assert whole == ([NOW_MS - 100_000, NOW_MS - 50_000, NOW_MS - 100], [1, 5, 3], [0, 1, 2], [0, 0, 0])
@@ -74,6 +75,6 @@ async def test_the_twin_knows_what_was_counted_when() -> None:
 async def test_the_twin_fails_when_told() -> None:
     series = InMemoryTimeSeries(NOW_MS)
     series.error = "gone"
-    for asked in (series.marks([], None), series.read_new([], New(0, 0)), series.read_whole([], 0, 0)):
+    for asked in (series.marks([], None), series.read_new([], New(0, 0, 0)), series.read_whole([], 0, 0)):
         with pytest.raises(TimeSeriesError, match="gone"):
             await asked

@@ -1,9 +1,11 @@
 """Two Aerobats share the work: each app has exactly one owner, who dies is replaced, and nothing happens twice."""
 
 import asyncio
+import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -100,6 +102,17 @@ async def failing(bench: Bench, flag_id: FlagId) -> Circuit:
     return await opening
 
 
+@contextmanager
+def hanging(bench: Bench) -> Iterator[None]:
+    """Let NATS stand still: connections stay, and nothing is answered."""
+    assert bench.nats.pid is not None
+    os.kill(bench.nats.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(bench.nats.pid, signal.SIGCONT)
+
+
 def a_flag_of(apps: set[str]) -> FlagId:
     return next(flag_id for flag_id in FLAGS if flag_id.app in apps)
 
@@ -107,7 +120,7 @@ def a_flag_of(apps: set[str]) -> FlagId:
 async def test_the_work_is_divided_and_each_trips_its_own(bench: Bench) -> None:
     first, second = await two(bench)
     shares = await divided(bench, first, second)
-    assert all(10 <= len(share) <= 30 for share in shares)
+    assert all(5 <= len(share) <= 35 for share in shares)
     for aerobat, share in zip((first, second), shares, strict=True):
         body = await aerobat.until_ready()
         assert (body["apps"], body["apps_owned"]) == (40, len(share))
@@ -150,15 +163,20 @@ async def test_what_a_killed_one_had_is_taken_over(bench: Bench, capsys: pytest.
     assert event.transition.after == owed
 
 
-async def test_what_a_stopped_one_had_is_taken_over_at_once(bench: Bench) -> None:
+async def test_what_a_stopped_one_had_is_taken_over_at_once(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = await two(bench)
     await divided(bench, first, second)
     ticks = await second.metric("tailslide_aerobat_ticks_total")
-    assert await first.end(signal.SIGTERM) == 0
-    # The lease was deleted before the process ended, not left to lapse: it holds for eight ticks after a renewal.
+    began = time.monotonic()
+    ending = asyncio.ensure_future(first.end(signal.SIGTERM))
     await until(second, "/readyz", sees(1))
+    taken_s = time.monotonic() - began
+    # The lease was deleted and not left to lapse, which takes six ticks at the least.
     assert await second.metric("tailslide_aerobat_ticks_total") - ticks < 6
     assert await owned_by(second) == set(APPS)
+    assert await ending == 0
+    with capsys.disabled():
+        print(f" taken over after {taken_s:.2f} s")
     async with bench.client() as client:
         state = (await client.jetstream().stream_info(bucket_stream(LEASES_BUCKET))).state
     assert state.messages == 2  # one renewed, one deleted
@@ -170,7 +188,7 @@ async def test_a_third_takes_only_its_share(bench: Bench) -> None:
     third = await bench.start_aerobat()
     after = await divided(bench, first, second, third)
     for was, now in zip(before, after, strict=False):
-        assert now < was
+        assert now <= was
     assert after[2] == set(APPS) - after[0] - after[1]
 
 
@@ -184,6 +202,42 @@ async def test_both_come_back_after_nats_was_away(bench: Bench) -> None:
     await bench.nats.start()
     assert await divided(bench, first, second) == before
     await asyncio.gather(*(failing(bench, a_flag_of(share)) for share in before))
+
+
+async def test_both_step_down_while_nats_hangs(bench: Bench) -> None:
+    first, second = await two(bench)
+    before = await divided(bench, first, second)
+    with hanging(bench):
+        for aerobat in (first, second):
+            body = await until(aerobat, "/readyz", lambda body: not body["lease"])
+            assert body["apps_owned"] == 0
+    assert await divided(bench, first, second) == before
+    for share in before:
+        await failing(bench, a_flag_of(share))
+        await events_of(bench, a_flag_of(share), 1)
+
+
+async def test_one_can_be_stopped_while_nats_hangs(bench: Bench) -> None:
+    aerobat = await bench.start_aerobat()
+    await aerobat.until_ready()
+    with hanging(bench):
+        assert await aerobat.end(signal.SIGTERM) == 0
+    assert "lease is left to lapse" in aerobat.log()
+
+
+async def test_one_that_stands_still_is_replaced_and_does_no_harm_when_it_goes_on(bench: Bench) -> None:
+    first, second = await two(bench)
+    before = await divided(bench, first, second)
+    flag_id = a_flag_of(before[0])
+    first.send(signal.SIGSTOP)
+    try:
+        await until(second, "/readyz", sees(1))
+        await failing(bench, flag_id)
+    finally:
+        first.send(signal.SIGCONT)
+    assert await divided(bench, first, second) == before
+    await failing(bench, a_flag_of(before[0] - {flag_id.app}))
+    await events_of(bench, flag_id, 1)
 
 
 async def test_who_cannot_read_counts_leaves_its_apps_to_the_others(bench: Bench) -> None:

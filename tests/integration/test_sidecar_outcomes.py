@@ -12,7 +12,7 @@ import redis.asyncio
 from aiohttp import web
 from sidecar_bench import FLAG, Bench, OwnServers, Sidecar, answer, bench_with_servers, upstream
 
-from tailslide_core.naming import RAW_RETENTION_MS, RESOLUTIONS, series_key, series_labels
+from tailslide_core.naming import RAW_RETENTION_MS, RESOLUTIONS, busy_key, late_key, series_key, series_labels
 from tailslide_sidecar.outcome_buffer import SLOT_S
 
 SLOT_MS = round(SLOT_S * 1000)
@@ -58,6 +58,11 @@ async def test_counts_outlive_redis_and_arrive_at_their_time(own: tuple[Bench, O
     assert first >= 7
     assert sum(late.values()) - first <= 6
     assert await sidecar.metric("tailslide_sidecar_outcomes_dropped_total") == 0
+    async with redis.asyncio.Redis.from_url(bench.redis_url, decode_responses=True) as client:
+        for key in (busy_key(bench.app), late_key(bench.app)):
+            marked_ms = await client.zscore(key, FLAG)
+            assert marked_ms is not None
+            assert marked_ms > before_ms
     assert sidecar.log().count("redis is away") == 1
     assert sidecar.log().count("redis connected") == 2
 
@@ -154,5 +159,6 @@ async def test_a_key_in_the_way_is_said_once_and_stops_nothing_else(own: tuple[B
                     assert got.status == status
                 await sidecar.until_metric("tailslide_sidecar_outcomes_waiting", 0)
         await bench.until_counted(failure=2)
+        assert await sidecar.metric("tailslide_sidecar_outcomes_dropped_total") == 2
     assert sidecar.log().count("is in the way") == 1
     assert FLAG in sidecar.log()

@@ -107,6 +107,16 @@ def test_a_call_that_outlives_its_circuit_is_not_counted(before: Circuit | None,
     assert (desk.stale, bool(desk.buffer.take())) == (stale, not stale)
 
 
+def test_a_call_from_before_a_trip_is_not_counted_after_a_reset_either() -> None:
+    """A reset takes `trips` back to what it was when the call began."""
+    desk = Desk()
+    call = desk.begin()
+    desk.put(Circuit(State.OPEN, 0.0, trips=1))
+    desk.put(Circuit(reset_generation=1))
+    desk.calls.end(call, CallEnd.TIMED_OUT, None, 30_000.0)
+    assert (desk.stale, desk.buffer.take()) == (1, {})
+
+
 def test_a_call_of_a_flag_that_is_gone_is_not_counted() -> None:
     desk = Desk()
     call = desk.begin()

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from tailslide_sidecar.flag_store import FlagStore, Origin
 
 APP = "clinic"
 OPEN = Circuit(State.OPEN, 0.0, trips=1)
+RECOVERING = Circuit(State.RECOVERING, 10.0, trips=1)
 bad_values = st.one_of(
     st.binary(max_size=30).filter(lambda data: not data.startswith(b"{")), st.sampled_from([b"{}", b'{"schema": 2}'])
 )
@@ -71,9 +73,55 @@ def test_a_flag_is_held_from_both_buckets() -> None:
     assert state_of(store, "f") is State.CLOSED
     assert store.apply(CIRCUITS_BUCKET, entry("f", encode_circuit(OPEN))).changed
     assert state_of(store, "f") is State.OPEN
-    assert (store.trips("f"), store.trips("g")) == (1, 0)
     assert store.held("g") is None
     assert store.effective("g") is None
+
+
+@pytest.mark.parametrize(
+    ("circuits", "openings"),
+    [
+        ([], 0),
+        ([Circuit(generation=5)], 0),
+        ([OPEN], 1),
+        ([OPEN, OPEN], 1),
+        ([OPEN, None], 1),
+        # Back to what it was, by a person's reset: it has opened all the same.
+        ([OPEN, Circuit(generation=2, reset_generation=1)], 1),
+        (
+            [
+                OPEN,
+                Circuit(State.RECOVERING, 10.0, trips=1),
+                Circuit(State.RECOVERING, 20.0, trips=1),
+                Circuit(trips=1),
+            ],
+            1,
+        ),
+        ([OPEN, Circuit(State.RECOVERING, 10.0, trips=1), Circuit(State.OPEN, 0.0, trips=2)], 2),
+        ([OPEN, Circuit(trips=1), Circuit(), OPEN], 2),
+        # What was not seen, as during an outage of NATS.
+        ([RECOVERING], 1),
+        ([Circuit(trips=1)], 1),
+        ([OPEN, Circuit(State.OPEN, 0.0, trips=2)], 2),
+        ([OPEN, Circuit(State.RECOVERING, 10.0, trips=2)], 2),
+    ],
+)
+def test_openings_are_counted_and_never_taken_back(circuits: list[Circuit | None], openings: int) -> None:
+    store = filled()
+    for revision, circuit in enumerate(circuits, start=2):
+        store.apply(CIRCUITS_BUCKET, entry("f", None if circuit is None else encode_circuit(circuit), revision))
+    held = store.held("f")
+    assert held is not None
+    assert held.openings == openings
+
+
+def test_forced_open_is_an_opening_and_other_changes_are_none() -> None:
+    store = filled()
+    for revision, forced_open in enumerate([True, True, False, True], start=2):
+        circuit = CircuitSettings(forced_open=forced_open)
+        store.apply(RULESETS_BUCKET, entry("f", encode_ruleset(replace(ruleset(), circuit=circuit)), revision))
+    held = store.held("f")
+    assert held is not None
+    assert held.openings == 2
 
 
 def test_the_same_value_again_changes_nothing() -> None:
