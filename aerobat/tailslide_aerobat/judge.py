@@ -6,6 +6,7 @@ What a look comes to is decided by `tailslide_core.circuit.step`; how counts are
 
 import asyncio
 import random
+import time
 from dataclasses import dataclass
 
 import structlog
@@ -65,7 +66,7 @@ class Judge:
             self.readable = None
 
     async def _run(self, verdicts: Verdicts) -> None:
-        clock = asyncio.get_running_loop().time
+        clock = time.perf_counter  # an event loop's own clock may be of whole milliseconds
         due = clock()
         backoff_s = self._interval_s
         while True:
@@ -80,10 +81,11 @@ class Judge:
                 due = clock()
                 continue
             backoff_s = self._interval_s
+            took_s = clock() - started
             self._metrics.ticks.inc()
-            self._metrics.tick_seconds.observe(clock() - started)
+            self._metrics.tick_seconds.observe(took_s)
             following = next_due(due, clock(), self._interval_s)
-            self._skipped(following.skipped, clock() - started, clock())
+            self._skipped(following.skipped, took_s, clock())
             due = following.at
             await asyncio.sleep(due - clock())
 
@@ -154,6 +156,7 @@ class Judge:
         if not skipped:
             return
         self._metrics.skipped_ticks.inc(skipped)
-        if self._told_at is None or now - self._told_at >= TELL_EVERY_S:
+        # Where the tick was short, this process was held up between two, as it is while it learns of many flags.
+        if took_s >= self._interval_s and (self._told_at is None or now - self._told_at >= TELL_EVERY_S):
             self._told_at = now
             log.warning("a tick took longer than its interval", took_s=round(took_s, 3), interval_s=self._interval_s)
