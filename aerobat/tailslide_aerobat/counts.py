@@ -5,9 +5,11 @@ known of it yet, and when something was counted at an earlier time after an outa
 ended. What is read is decided here, how is `timeseries`'s, how it is kept is `history`'s.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 from typing import TypeVar
 
 from tailslide_aerobat.flags import Judged
@@ -37,6 +39,15 @@ class _Known:
     slow: bool
     reach_ms: int
     late_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A batch of flags: how their samples are asked for, and what takes those of each."""
+
+    flags: Sequence[Judged]
+    read: Callable[[Sequence[Judged], Marks], Coroutine[None, None, list[Samples]]]
+    take: Callable[[Judged, Samples, Marks], bool]
 
 
 class Counts:
@@ -85,23 +96,41 @@ class Counts:
             flag_id: known for flag_id, known in self._known.items() if known.history.last_ms > now_ms - known.reach_ms
         }
 
-    async def read(self, flags: Sequence[Judged], marks: Marks) -> AsyncIterator[Sequence[Judged]]:
+    async def read(self, flags: Sequence[Judged], marks: Marks) -> AsyncGenerator[Sequence[Judged], None]:
         """Bring these flags, which are among the marked ones, up to date; yield them batch by batch, once they are.
 
         Those are left out of which no bad call, a failure or a slow one, has been counted since the last look: no
-        breach can come of good ones. Raises `TimeSeriesError`, after which `forget` is due.
+        breach can come of good ones. To be closed in the end. Raises `TimeSeriesError`, after which `forget` is due.
         """
         known: list[Judged] = []
         unknown: list[Judged] = []
         for flag in flags:
             (known if self._is_known(flag, marks) else unknown).append(flag)
-        for batch in _batches(known, BATCH):
-            found = await self._series.read_new([_wanted(flag) for flag in batch], self._new)
-            yield [flag for flag, samples in zip(batch, found, strict=True) if self._goes_on(flag, samples, marks)]
-        for batch in _batches(unknown, WHOLE_BATCH):
-            reach_ms = max(map(_reach_ms, batch))
-            found = await self._series.read_whole([_wanted(flag) for flag in batch], marks.now_ms, reach_ms)
-            yield [flag for flag, samples in zip(batch, found, strict=True) if self._begins(flag, samples, marks)]
+        readings = [
+            *(_Reading(batch, self._read_new, self._goes_on) for batch in _batches(known, BATCH)),
+            *(_Reading(batch, self._read_whole, self._begins) for batch in _batches(unknown, WHOLE_BATCH)),
+        ]
+        ahead: asyncio.Task[list[Samples]] | None = None
+        try:
+            for reading, following in zip_longest(readings, readings[1:]):
+                found = await (reading.read(reading.flags, marks) if ahead is None else ahead)
+                if following is not None:
+                    # Redis works on the next batch while we work on this one.
+                    ahead = asyncio.create_task(following.read(following.flags, marks))
+                    await asyncio.sleep(0)
+                pairs = zip(reading.flags, found, strict=True)
+                yield [flag for flag, samples in pairs if reading.take(flag, samples, marks)]
+        finally:
+            if ahead is not None:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _read_new(self, flags: Sequence[Judged], _: Marks) -> list[Samples]:
+        return await self._series.read_new([_wanted(flag) for flag in flags], self._new)
+
+    async def _read_whole(self, flags: Sequence[Judged], marks: Marks) -> list[Samples]:
+        reach_ms = max(map(_reach_ms, flags))
+        return await self._series.read_whole([_wanted(flag) for flag in flags], marks.now_ms, reach_ms)
 
     def _goes_on(self, flag: Judged, samples: Samples, marks: Marks) -> bool:
         """Add what is new to what is known of a flag, and return whether there are bad calls among it."""

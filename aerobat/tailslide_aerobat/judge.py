@@ -7,6 +7,7 @@ What a look comes to is decided by `tailslide_core.circuit.step`; how counts are
 import asyncio
 import random
 import time
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import structlog
@@ -120,9 +121,10 @@ class Judge:
         busy = [flag for flag_id in marked if (flag := self._flags.get(flag_id)) is not None]
         self._metrics.flags_read.inc(len(busy))
         moves = []
-        async for batch in self.counts.read(busy, marks):
-            at_rest = (flag for flag in batch if not flag.is_restless)
-            moves += [move for flag in at_rest if (move := self._move(flag, marks.now_ms)) is not None]
+        async with aclosing(self.counts.read(busy, marks)) as batches:
+            async for batch in batches:
+                at_rest = (flag for flag in batch if not flag.is_restless)
+                moves += [move for flag in at_rest if (move := self._move(flag, marks.now_ms)) is not None]
         for flag in self._flags.restless() if self._flags.listed else ():
             if self._holders.owns(flag.flag_id.app) and (move := self._move(flag, marks.now_ms)) is not None:
                 moves.append(move)

@@ -176,7 +176,9 @@ class RedisTimeSeries:
         return _samples(flags, await self._ask(self._ranges, keys, [part for each in ranges for part in each]))
 
     @staticmethod
-    async def _ask(script: AsyncScript, keys: Sequence[str], arguments: Sequence[str | int]) -> list[Any]:
+    async def _ask(
+        script: AsyncScript, keys: Sequence[str] | Sequence[bytes], arguments: Sequence[str | int]
+    ) -> list[Any]:
         try:
             answer: list[Any] = await script(keys, arguments)
         except (RedisError, OSError, TimeoutError) as error:
@@ -193,9 +195,10 @@ _METRICS = (Metric.SUCCESS, Metric.FAILURE)
 
 
 @lru_cache(maxsize=65_536)
-def _keys(flag: Wanted) -> tuple[str, ...]:
+def _keys(flag: Wanted) -> tuple[bytes, ...]:
+    """Return the series of a flag; as bytes, since making these of texts is much of what a query costs."""
     metrics = (*_METRICS, Metric.SLOW) if flag.slow else _METRICS
-    return tuple(series_key(flag.flag_id, metric) for metric in metrics)
+    return tuple(series_key(flag.flag_id, metric).encode() for metric in metrics)
 
 
 def _marks_of(apps: Sequence[str], answer: Sequence[Any]) -> Marks:
