@@ -1,7 +1,8 @@
 """How fast a circuit trips and how often wrongly, by the core's own judgement on simulated traffic; no servers.
 
-Beside it the classic rules on the same traffic, and other settings on the same aims. A full run also writes
-`docs/circuit/simulation.md` and `docs/circuit/simulation.svg`. Seeded: the same code gives the same figures.
+Beside it Wilson's bound alone and the classic rules on the same traffic, and other settings on the same aims. A full
+run also writes `simulation.md` and `simulation.svg` in `docs/circuit`, and the measured tables of `settings.md` there.
+Seeded: the same code gives the same figures.
 
     python benchmarks/circuit_sim.py [--quick] [--json]
 """
@@ -13,75 +14,113 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from sim_bench import detection, false_trips, plot, report
+from sim_bench import detection, false_trips, plot, report, settings_page
 from sim_bench.detection import FIVE_IN_A_ROW, LAST_100, Case
 from sim_bench.false_trips import FalseTrips
-from sim_bench.report import Result
+from sim_bench.result import Check, Result, per_s
 from sim_bench.rules import WindowRule, fixed_ratio
-from sim_bench.settings import DEFAULT, FULL_GRID, QUICK_GRID, Chosen, judge
+from sim_bench.settings import DEFAULT, FULL_GRID, QUICK_GRID, WILSON_ALONE, Bound, Chosen, judge
+from sim_bench.summary import summary
 
 DOCS = Path(__file__).parent.parent / "docs/circuit"
 DAY_S = 86_400
-VOLUMES = (1 / 60, 1.0, 10.0, 100.0, 1_000.0, 10_000.0)
+BUSIEST = 10_000.0
 BELOW = (0.5, 0.8)
-ABOVE = (1.0, 1.2, 2.0)
-"""Times the threshold; and all calls failing. Below it trips are false, and without failures there are none."""
+"""Times the threshold, where each trip is a false one."""
 
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is simulated; `days` are of plain traffic, to check the estimates."""
+    """How much is simulated; `days` are of plain traffic, to check the estimates, `busy_days` at the busiest."""
 
     thresholds: tuple[float, ...]
+    volumes: tuple[float, ...]
+    above: tuple[float, ...]
+    """Times the threshold; a feature of which all calls fail is looked at besides."""
     runs: int
     samples: int
     grid: tuple[Chosen, ...]
     judged_runs: int
     judged_samples: int
     days: float
+    busy_days: float
 
 
-FULL = Extent((50.0, 10.0, 5.0), 200, 400, FULL_GRID, 100, 80, 20)
-QUICK = Extent((50.0, 10.0), 20, 60, QUICK_GRID, 30, 30, 2)
+FULL = Extent(
+    thresholds=(80.0, 50.0, 10.0, 5.0),
+    volumes=(1 / 60, 1 / 6, 1.0, 10.0, 100.0, 1_000.0, BUSIEST),
+    above=(1.0, 1.2, 1.5, 2.0),
+    runs=200,
+    samples=400,
+    grid=FULL_GRID,
+    judged_runs=100,
+    judged_samples=80,
+    days=5,
+    busy_days=1,
+)
+QUICK = Extent(
+    thresholds=(80.0, 50.0, 5.0),
+    volumes=(1 / 60, 1.0, 100.0, BUSIEST),
+    above=(1.2, 2.0),
+    runs=16,
+    samples=50,
+    grid=QUICK_GRID,
+    judged_runs=30,
+    judged_samples=20,
+    days=0.5,
+    busy_days=1 / 48,
+)
 
 
 def simulate(extent: Extent) -> Result:
     result = Result(runs=extent.runs)
     for threshold in extent.thresholds:
-        ours = DEFAULT.rule(threshold)
-        for case in (Case(volume, threshold, threshold * times / 100) for times in BELOW for volume in VOLUMES):
+        rules = rules_at(threshold)
+        for case in (at_times(times, threshold, volume) for times in BELOW for volume in extent.volumes):
             say(f"false trips, {_name(case)}")
-            result.false_trips[case] = of_all_rules(case, ours, extent)
-        for rate in sorted({min(1.0, threshold * times / 100) for times in ABOVE} | {1.0}):
-            for case in (Case(volume, threshold, rate) for volume in VOLUMES):
+            result.false_trips[case] = of_all_rules(case, rules, extent)
+        for rate in sorted({min(1.0, at_times(times, threshold, 1).error_rate) for times in extent.above} | {1.0}):
+            for case in (Case(volume, threshold, rate) for volume in extent.volumes):
                 say(f"time to trip, {_name(case)}")
-                found = detection.of_all(case, ours, extent.runs)
-                result.found[case] = {name.replace(ours.name, "ours"): each for name, each in found.items()}
+                result.found[case] = detection.of_all(case, rules, extent.runs)
     for threshold in extent.thresholds:
         say(f"settings, threshold {threshold:g} %")
         result.verdicts += judge(extent.grid, threshold, extent.judged_runs, extent.judged_samples)
-    for case in (Case(10, 10.0, 0.05), Case(100, 10.0, 0.05)):
-        say(f"check, {_name(case)}")
-        counted = false_trips.direct(
-            DEFAULT.rule(case.threshold), case.calls_per_s, case.error_rate, Random(f"check {case.seed}"), extent.days
-        )
-        result.checks.append((case, result.false_trips[case]["ours"], counted))
+        result.busy.append(check(Bound.OURS, at_times(0.5, threshold, BUSIEST), result, extent.busy_days))
+    for threshold in (threshold for threshold in extent.thresholds if threshold <= 10):
+        result.checks += [
+            check(Bound.OURS, at_times(0.8, threshold, 1), result, extent.days),
+            check(Bound.OURS, at_times(0.8, threshold, 100), result, extent.days),
+            check(Bound.WILSON, at_times(0.5, threshold, 1), result, extent.days),
+            check(Bound.WILSON, at_times(0.5, threshold, 100), result, extent.days),
+        ]
     return result
 
 
-def of_all_rules(case: Case, ours: WindowRule, extent: Extent) -> dict[str, FalseTrips]:
-    """Return the false trips a day of our rule and of the classic ones."""
+def at_times(times: float, threshold: float, volume: float) -> Case:
+    """Return the case of a true error rate of so many times the threshold."""
+    return Case(volume, threshold, threshold * times / 100)
+
+
+def rules_at(threshold: float) -> list[WindowRule]:
+    """Return the rules that look at windows, ours the first."""
+    return [
+        DEFAULT.rule(threshold, Bound.OURS),
+        WILSON_ALONE.rule(threshold, Bound.WILSON),
+        fixed_ratio(threshold),
+    ]
+
+
+def of_all_rules(case: Case, rules: list[WindowRule], extent: Extent) -> dict[str, FalseTrips]:
+    """Return the false trips a day of each rule, those that count calls among them."""
     random = Random(f"false {case.seed}")
-    per_call = false_trips.of_count_window(case.threshold, case.error_rate, random, extent.samples)
-    in_a_row = false_trips.in_a_row(case.error_rate)
     calls = case.calls_per_s * DAY_S
+    in_a_row = false_trips.in_a_row(case.error_rate) * calls
+    of_last = false_trips.of_count_window(case.threshold, case.error_rate, random, extent.samples)
     return {
-        "ours": of_windows(ours, case, random, extent),
-        "fixed ratio": of_windows(fixed_ratio(case.threshold), case, random, extent),
-        FIVE_IN_A_ROW: FalseTrips(in_a_row * calls, in_a_row * calls, in_a_row * calls, in_a_row * calls),
-        LAST_100: FalseTrips(
-            per_call.per_day * calls, per_call.low * calls, per_call.high * calls, per_call.bound * calls
-        ),
+        **{rule.name: of_windows(rule, case, random, extent) for rule in rules},
+        FIVE_IN_A_ROW: FalseTrips(in_a_row, in_a_row, in_a_row, in_a_row),
+        LAST_100: FalseTrips(of_last.per_day * calls, of_last.low * calls, of_last.high * calls, of_last.bound * calls),
     }
 
 
@@ -93,8 +132,17 @@ def of_windows(rule: WindowRule, case: Case, random: Random, extent: Extent) -> 
     return false_trips.direct(rule, case.calls_per_s, case.error_rate, random, extent.days)
 
 
+def check(bound: Bound, case: Case, result: Result, days: float) -> Check:
+    """Count on plain traffic what was estimated."""
+    say(f"check, {bound}, {_name(case)}")
+    [rule] = (rule for rule in rules_at(case.threshold) if rule.name == bound)
+    random = Random(f"check {case.seed}")
+    counted = false_trips.direct(rule, case.calls_per_s, case.error_rate, random, days)
+    return Check(bound, case, result.false_trips[case][bound], counted, days)
+
+
 def _name(case: Case) -> str:
-    return f"threshold {case.threshold:g} %, true rate {100 * case.error_rate:g} %, {report.per_s(case.calls_per_s)}"
+    return f"threshold {case.threshold:g} %, true rate {100 * case.error_rate:g} %, {per_s(case.calls_per_s)}"
 
 
 def say(text: str) -> None:
@@ -103,7 +151,7 @@ def say(text: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="fewer runs, thresholds and settings; writes no page")
+    parser.add_argument("--quick", action="store_true", help="fewer runs, volumes and settings; writes no page")
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
     options = parser.parse_args()
     try:
@@ -115,8 +163,10 @@ def main() -> None:
     if not options.quick:
         (DOCS / "simulation.md").write_text(text, encoding="utf-8")
         (DOCS / "simulation.svg").write_text(plot.svg(result), encoding="utf-8")
+        page = DOCS / "settings.md"
+        page.write_text(settings_page.with_tables(page.read_text(encoding="utf-8"), result), encoding="utf-8")
     if options.json:
-        print(json.dumps({"benchmark": "circuit_sim", "rows": result.rows(), "ratios": result.ratios()}))
+        print(json.dumps(summary(result), allow_nan=False))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import pytest
 from hypothesis import HealthCheck, settings
 
-UNIT_AREAS = {"core", "runtime", "sidecar", "tower", "aerobat", "embedded"}
+UNIT_AREAS = {"core", "runtime", "sidecar", "tower", "aerobat", "embedded", "benchmarks"}
 """Folders of tests that run without the world around them."""
 
 LONGEST_PAUSE_S = 0.01

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from random import Random
 
 from sim_bench import false_trips
-from sim_bench.rules import LAST_CALLS, CallRule, CountWindow, InARow, WindowRule, fixed_ratio
+from sim_bench.rules import LAST_CALLS, CallRule, CountWindow, InARow, WindowRule
 from sim_bench.traffic import TICK_MS, Traffic
 
 HORIZON_S = 3_600
@@ -75,12 +75,12 @@ def of_windows(case: Case, rules: Sequence[WindowRule], runs: int, horizon_s: in
     return _measure(case, rules, runs, horizon_s, by_call=None)
 
 
-def of_all(case: Case, ours: WindowRule, runs: int, horizon_s: int = HORIZON_S) -> dict[str, Found]:
-    """Measure our rule and the classic ones, the ratios among them set to the same threshold."""
+def of_all(case: Case, rules: Sequence[WindowRule], runs: int, horizon_s: int = HORIZON_S) -> dict[str, Found]:
+    """Measure rules that look at windows, and beside them those that count calls."""
     random = Random(f"tails {case.seed}")
     count_window = false_trips.of_count_window(case.threshold, case.error_rate, random, 300)
     per_call = {FIVE_IN_A_ROW: false_trips.in_a_row(case.error_rate), LAST_100: count_window.per_day}
-    return _measure(case, (ours, fixed_ratio(case.threshold)), runs, horizon_s, per_call)
+    return _measure(case, rules, runs, horizon_s, per_call)
 
 
 def _measure(
@@ -136,6 +136,8 @@ def _call_by_call(
     waiting: dict[str, CallRule] = {FIVE_IN_A_ROW: InARow(), LAST_100: CountWindow(case.threshold)}
     calls = 0
     for tick, (succeeded, failed) in enumerate(by_ticks):
+        if not succeeded + failed:
+            continue
         order = [False] * succeeded + [True] * failed
         random.shuffle(order)
         for number, failure in enumerate(order, 1):

@@ -23,7 +23,7 @@ from random import Random
 from statistics import fmean, stdev
 
 from sim_bench.rules import IN_A_ROW, LAST_CALLS, CountWindow, WindowRule
-from sim_bench.traffic import TICK_MS, TICKS_A_DAY, Traffic, poisson
+from sim_bench.traffic import TICK_MS, TICKS_A_DAY, Traffic, poisson, spread
 
 OF_NO_ACCOUNT = 1e-17
 """A window is left out when one look at it breaches less often than this: once in a million years."""
@@ -127,7 +127,7 @@ def of_windows(
         traffic = Traffic(random)
         traffic.run(2 * reach - breach.window, calls_per_s, error_rate)
         succeeded, failed = breach.draw(random)
-        traffic.add(_spread(random, succeeded, breach.window), _spread(random, failed, breach.window))
+        traffic.add(spread(random, succeeded, breach.window), spread(random, failed, breach.window))
         traffic.run(reach, calls_per_s, error_rate)
         last = len(traffic) + 1
         seen = sum(sum(rule.flags(traffic, one.window, reach, last)) for one in found)
@@ -137,14 +137,6 @@ def of_windows(
         return None
     margin = 1.96 * stdev(shares) / math.sqrt(samples)
     return FalseTrips(bound * mean, bound * max(0.0, mean - margin), bound * (mean + margin), bound)
-
-
-def _spread(random: Random, number: int, ticks: int) -> list[int]:
-    """Scatter events over ticks, each equally likely: how a Poisson process looks when its sum is known."""
-    spread = [0] * ticks
-    for tick in random.choices(range(ticks), k=number):
-        spread[tick] += 1
-    return spread
 
 
 def direct(rule: WindowRule, calls_per_s: float, error_rate: float, random: Random, days: float) -> FalseTrips:

@@ -1,6 +1,6 @@
 """The plot `docs/circuit/simulation.svg`: time to trip and false trips over the volume, for each threshold.
 
-Plain SVG, written by hand: six small panels need no plotting library. Colours follow the reader's scheme.
+Plain SVG, written by hand: a few small panels need no plotting library. Colours follow the reader's scheme.
 """
 
 import math
@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sim_bench.report import RULES, Result, per_s
+from sim_bench.report import RULES
+from sim_bench.result import Result, per_s
 
 PANEL_WIDTH, PANEL_HEIGHT = 250, 190
 LEFT, TOP, GAP_X, GAP_Y = 70, 70, 75, 70
+MARKED = (1 / 60, 1.0, 10.0, 100.0, 1_000.0, 10_000.0)
 NO_ROOM = 1_000.0
 """The volume whose label would run into the next."""
 STYLE = """
@@ -19,15 +21,16 @@ STYLE = """
   .title { font-weight: 600 } .small { font-size: 10px }
   .back { fill: #ffffff } .frame { fill: none; stroke: #8c959f } .grid { stroke: #d8dee4 }
   .aim { stroke: #57606a; stroke-dasharray: 4 3 }
-  .line { fill: none; stroke-width: 2 }
+  .line { stroke-width: 2 }
   .rule0 { stroke: #0969da; fill: #0969da } .rule1 { stroke: #bc4c00; fill: #bc4c00 }
   .rule2 { stroke: #1a7f37; fill: #1a7f37 } .rule3 { stroke: #8250df; fill: #8250df }
-  .line.rule0, .line.rule1, .line.rule2, .line.rule3 { fill: none }
+  .rule4 { stroke: #cf222e; fill: #cf222e } .line { fill: none !important }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3 } .back { fill: #0d1117 } .frame { stroke: #6e7681 } .grid { stroke: #21262d }
     .aim { stroke: #9198a1 }
     .rule0 { stroke: #58a6ff; fill: #58a6ff } .rule1 { stroke: #f0883e; fill: #f0883e }
     .rule2 { stroke: #3fb950; fill: #3fb950 } .rule3 { stroke: #bc8cff; fill: #bc8cff }
+    .rule4 { stroke: #f85149; fill: #f85149 }
   }
 """
 
@@ -50,7 +53,7 @@ Point = tuple[float, float]
 
 def svg(result: Result) -> str:
     """Draw the result."""
-    thresholds = sorted({case.threshold for case in result.found}, reverse=True)
+    thresholds = result.thresholds
     width = LEFT + len(thresholds) * (PANEL_WIDTH + GAP_X) - 30
     height = TOP + 2 * PANEL_HEIGHT + GAP_Y + 35
     parts = [
@@ -116,7 +119,7 @@ def _panel(
         yield f'<line class="grid" x1="{left}" y1="{y:.1f}" x2="{left + PANEL_WIDTH}" y2="{y:.1f}"/>'
         if label(power):
             yield f'<text class="small" x="{left - 5}" y="{y + 3:.1f}" text-anchor="end">{label(power)}</text>'
-    for volume in (1 / 60, 1.0, 10.0, 100.0, 1_000.0, 10_000.0):
+    for volume in MARKED:
         x = place((volume, 1))[0]
         yield f'<line class="grid" x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="{bottom}"/>'
         if volume != NO_ROOM:
@@ -124,7 +127,7 @@ def _panel(
     y = place((1, aim))[1]
     yield f'<line class="aim" x1="{left}" y1="{y:.1f}" x2="{left + PANEL_WIDTH}" y2="{y:.1f}"/>'
     yield f'<rect class="frame" x="{left}" y="{top}" width="{PANEL_WIDTH}" height="{PANEL_HEIGHT}"/>'
-    for number, points in enumerate(lines):
+    for number, points in reversed(list(enumerate(lines))):  # ours comes last, on top of those it coincides with
         placed = [place(point) for point in points]
         for (x1, y1), (x2, y2) in pairwise(placed):
             yield f'<line class="line rule{number}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'

@@ -1,39 +1,37 @@
-"""What the simulation found, as the page `docs/circuit/simulation.md` and as lines to read at once."""
+"""What the simulation found, as the page `docs/circuit/simulation.md`."""
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import re
+from dataclasses import asdict
 
-from sim_bench.detection import FIVE_IN_A_ROW, LAST_100, Case, Found
+from sim_bench.detection import FIVE_IN_A_ROW, LAST_100, Found
 from sim_bench.false_trips import FalseTrips
-from sim_bench.settings import (
-    DATA_WAY_S,
-    DEAD_AT_1_AIM_CALLS,
-    DEAD_AT_100_AIM_S,
-    DEFAULT,
-    FALSE_TRIPS_AIM,
-    Bound,
-    Verdict,
-    best,
-)
+from sim_bench.result import Result, aims, number, per_s, told
+from sim_bench.settings import DEFAULT, Bound, best
 
 _HEAD = """# How fast a circuit trips, and how often wrongly
 
 Written by `benchmarks/circuit_sim.py`; do not edit. The core's own judgement on simulated traffic: calls that arrive by
 chance (a Poisson process) and fail independently of each other, a look every 250 ms. Real failures come in bursts, so
-real false trips are more than these. Seeded; {runs} runs for each distribution of times.
+real false trips are more than these. Seeded; {runs} runs for each distribution of times. What follows from this for the
+choice of settings is in [settings.md](settings.md).
+
+**ours** is what the core decides with its defaults: `confidence` {confidence:.9g}, `min_calls` {min_calls},
+`window_ms` {window_ms:,}, `long_window_ms` {long_window_ms:,}.
 
 ![Time to trip and false trips, by volume](simulation.svg)
 
-The classic rules, on the same traffic:
+On the same traffic, for comparison:
 
+- **Wilson alone**: Wilson's lower bound of the error rate is over the threshold, over the same windows. That is half of
+  our rule; the other is that so many failures would be next to impossible at half the threshold, and where all calls
+  failed that is enough (`docs/decisions/0010`).
 - **fixed ratio**: the failures of the last 10 s are at least the threshold, of at least 20 calls.
 - **5 in a row**: five consecutive failures. Envoy's `consecutive_5xx` of one host counts just so, and to five as well.
 - **100 calls**: resilience4j's count window, the threshold or more of the last 100 calls, judged from the 100th on.
 
-The ratios among them are set to the threshold of the row (at 50 % these are their makers' defaults): at 50 % they would
-find nothing where the threshold is 5 %. Rules that count calls do so in one process that sees all of them; spread over
-ten sidecars each sees a tenth.
+The ratios are set to the threshold of the row (at 50 % these are their makers' defaults): at 50 % they would find
+nothing where the threshold is 5 %. Rules that count calls do so in one process that sees all of them; spread over ten
+sidecars each sees a tenth.
 """
 
 _FALSE = """## False trips a day
@@ -46,7 +44,7 @@ These are not counted by waiting but weighed by their probability: `sim_bench/fa
 
 _CHECK = """### Checked against counting
 
-The same, counted on plain traffic where that takes no years.
+The same, counted on plain traffic where that takes no years; and what the aims ask for, at the highest volume.
 """
 
 _TIME = """## Time to trip
@@ -61,89 +59,38 @@ _SETTINGS = """## Which settings meet the aims
 
 False trips at half the threshold and at the worst volume, searched from one call a minute to 9,400 a second. Dead: all
 calls fail. At one a minute the calls come exactly a minute apart, which is harder than by chance: a window never holds
-more than its length. "All aims" takes the median at one call a second. Two bounds are none of the core's, and show what
-it could do: "exact" is the exact binomial bound (Clopper-Pearson) in place of Wilson's; "guarded" is Wilson's, and that
-so many failures have a chance of less than 1e-8 at half the threshold.
+more than its length. "All aims" takes the median where calls come by chance. Two bounds are none of the core's:
+"Wilson alone", and "exact alone", the exact binomial bound (Clopper-Pearson) in its place.
 """
 
-RULES = ("ours", "fixed ratio", FIVE_IN_A_ROW, LAST_100)
+_AT_80 = """
+Far above 50 % calm and quick exclude each other. Of a feature that fails 40 % of the time, half of a threshold of 80 %,
+15 calls in a row fail about once in a million calls, so one cannot be sure by then; 21 in a row are asked for.
+"""
 
-
-@dataclass
-class Result:
-    """Everything that was measured; `checks` are (threshold, calls a second, estimated, counted) false trips."""
-
-    false_trips: dict[Case, dict[str, FalseTrips]] = field(default_factory=dict)
-    found: dict[Case, dict[str, Found]] = field(default_factory=dict)
-    verdicts: list[Verdict] = field(default_factory=list)
-    checks: list[tuple[Case, FalseTrips, FalseTrips]] = field(default_factory=list)
-    runs: int = 0
-
-    def rows(self) -> list[dict[str, object]]:
-        return [
-            *(_false_row(case, name, value) for case, each in self.false_trips.items() for name, value in each.items()),
-            *(_found_row(case, name, value) for case, each in self.found.items() for name, value in each.items()),
-            *(_verdict_row(verdict) for verdict in self.verdicts),
-        ]
-
-    def ratios(self) -> dict[str, float]:
-        """Return the figures of the defaults that the aims are about."""
-        figures: dict[str, float] = {}
-        for verdict in self.of_defaults():
-            at = f"{verdict.threshold:g}pct"
-            if math.isfinite(verdict.false_trips):
-                figures[f"false_trips_30d_{at}"] = round(verdict.false_trips, 3)
-            figures[f"dead_100rps_p99_s_{at}"] = verdict.seconds_at_100[1]
-            figures[f"dead_1rps_median_calls_{at}"] = verdict.calls_at_1[0]
-            if verdict.minutes_at_1_a_minute is not None:
-                figures[f"dead_1_a_minute_calls_{at}"] = verdict.minutes_at_1_a_minute
-        return figures
-
-    def of_defaults(self) -> list[Verdict]:
-        return [verdict for verdict in self.verdicts if verdict.chosen == DEFAULT]
-
-
-def aims(verdicts: Iterable[Verdict]) -> list[str]:
-    """Say of each aim whether it is met."""
-    lines = []
-    for verdict in verdicts:
-        at = f"threshold {verdict.threshold:g} %: "
-        worst = (
-            f"{number(verdict.false_trips)} false trips in 30 days at half of it, worst at {per_s(verdict.worst_per_s)}"
-        )
-        lines.append(f"{at}{worst} (under {FALSE_TRIPS_AIM:g}: {_met(verdict.calm)})")
-        half, most = verdict.seconds_at_100
-        lines.append(
-            f"{at}dead at 100/s: {half:g} s, 99 % within {most:g} s, and {DATA_WAY_S:g} s for the data's way"
-            f" (within {DEAD_AT_100_AIM_S:g} s: {_met(verdict.quick_at_100)})"
-        )
-        few, many = verdict.calls_at_1
-        lines.append(
-            f"{at}dead at 1/s: half of the runs within {few:g} calls, 99 % within {many:g}"
-            f" (within {DEAD_AT_1_AIM_CALLS}: half {_met(few <= DEAD_AT_1_AIM_CALLS)},"
-            f" 99 % {_met(many <= DEAD_AT_1_AIM_CALLS)})"
-        )
-        minutes = verdict.minutes_at_1_a_minute
-        when = "never trips" if minutes is None else f"trips at call {minutes}"
-        lines.append(f"{at}dead at one call a minute to the second: {when} (trips: {_met(minutes is not None)})")
-    return lines
-
-
-def _met(met: bool) -> str:
-    return "met" if met else "MISSED"
+RULES = (Bound.OURS, Bound.WILSON, "fixed ratio", FIVE_IN_A_ROW, LAST_100)
 
 
 def page(result: Result) -> str:
     """Return the page of the documentation."""
-    parts = [_HEAD.format(runs=result.runs), "## The aims, with the defaults\n"]
-    parts += [f"- {line}" for line in aims(result.of_defaults())]
+    defaults = asdict(DEFAULT)
+    parts = [_HEAD.format(runs=result.runs, **defaults), "## The aims, with the defaults\n", *_aims_table(result)]
+    if max(result.thresholds) > 50:
+        parts.append(_AT_80)
     parts += ["", _FALSE, *_false_table(result), "", _CHECK, *_check_table(result), "", _TIME]
-    for threshold in sorted({case.threshold for case in result.found}, reverse=True):
+    for threshold in result.thresholds:
         parts += [f"### Threshold {threshold:g} %\n", *_time_table(result, threshold), ""]
     parts += [_SETTINGS, *_settings_table(result), ""]
-    for threshold in sorted({verdict.threshold for verdict in result.verdicts}, reverse=True):
-        parts.append(_best_line(result, threshold))
-    return "\n".join(parts).rstrip() + "\n"
+    parts += [_best_line(result, threshold) for threshold in result.thresholds]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).rstrip() + "\n"
+
+
+def _aims_table(result: Result) -> list[str]:
+    lines = ["| threshold | aim | seen | |", "|---|---|---|---|"]
+    lines += [
+        f"| {aim.threshold:g} % | {aim.asked} | {aim.seen} | {'met' if aim.met else 'MISSED'} |" for aim in aims(result)
+    ]
+    return lines
 
 
 def _false_table(result: Result) -> list[str]:
@@ -155,10 +102,14 @@ def _false_table(result: Result) -> list[str]:
 
 
 def _check_table(result: Result) -> list[str]:
-    lines = ["| threshold | true rate | calls | estimated | counted |", "|---|---|---|---|---|"]
-    for case, estimate, counted in result.checks:
-        where = f"| {case.threshold:g} % | {100 * case.error_rate:g} % | {per_s(case.calls_per_s)} |"
-        lines.append(f"{where} {_interval(estimate)} | {_interval(counted)} |")
+    lines = [
+        "| rule | threshold | true rate | calls | estimated | counted | in calls |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for check in (*result.checks, *result.busy):
+        case = check.case
+        where = f"| {check.bound} | {case.threshold:g} % | {100 * case.error_rate:g} % | {per_s(case.calls_per_s)} |"
+        lines.append(f"{where} {_interval(check.estimated)} | {_interval(check.counted)} | {check.calls:,.0f} |")
     return lines
 
 
@@ -173,17 +124,22 @@ def _time_table(result: Result, threshold: float) -> list[str]:
 
 def _settings_table(result: Result) -> list[str]:
     lines = [
-        "| threshold | bound | confidence | `min_calls` | `window_ms` s | `long_window_ms` s | false trips in 30 days"
-        " | worst at | dead at 100/s: half, 99 % | dead at 1/s: half, 99 % | dead at 1/min | all aims |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| threshold | rule | confidence | `min_calls` | `window_ms` s | `long_window_ms` s"
+        " | false trips in 30 days | worst at | dead at 100/s: half, 99 % | dead at 1/s: half, 99 %"
+        " | a second apart | dead at 1/min | all aims |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for verdict in result.verdicts:
-        minutes = verdict.minutes_at_1_a_minute
+        steady, minutely = (
+            "never" if calls is None else f"{calls} calls"
+            for calls in (verdict.steady_calls_at_1, verdict.steady_calls_at_1_a_minute)
+        )
+        worst = per_s(verdict.worst_per_s) if verdict.false_trips else "-"
         lines.append(
-            f"| {verdict.threshold:g} % | {verdict.chosen} | {number(verdict.false_trips)}"
-            f" | {per_s(verdict.worst_per_s)} | {verdict.seconds_at_100[0]:g}, {verdict.seconds_at_100[1]:g} s"
-            f" | {verdict.calls_at_1[0]:g}, {verdict.calls_at_1[1]:g} calls"
-            f" | {'never' if minutes is None else f'{minutes} calls'} | {'met' if verdict.meets else ''} |"
+            f"| {verdict.threshold:g} % | {verdict.chosen} | {number(verdict.false_trips)} | {worst}"
+            f" | {', '.join(told(value, 's') for value in verdict.seconds_at_100)}"
+            f" | {', '.join(told(value, 'calls') for value in verdict.calls_at_1)}"
+            f" | {steady} | {minutely} | {'met' if verdict.meets else ''} |"
         )
     return lines
 
@@ -197,22 +153,6 @@ def _best_line(result: Result, threshold: float) -> str:
         for bound, verdict in zip(bounds, found, strict=True)
     )
     return f"- Threshold {threshold:g} %, quickest that meets all aims: {'; '.join(named)}."
-
-
-def number(value: float) -> str:
-    if math.isinf(value):
-        return "too many"
-    if value == 0:
-        return "0"
-    if value < 1e-4:
-        return "< 0.0001"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def per_s(calls_per_s: float) -> str:
-    if calls_per_s < 0.1:
-        return f"{calls_per_s * 60:.3g}/min"
-    return f"{calls_per_s:.3g}/s" if calls_per_s < 100 else f"{calls_per_s:,.0f}/s"
 
 
 def _interval(value: FalseTrips) -> str:
@@ -237,51 +177,3 @@ def seconds(value: float) -> str:
     if value < 1:
         return f"{value * 1000:.0f} ms" if value >= 0.001 else "< 1 ms"
     return f"{value:.3g} s" if value < 100 else f"{value:.0f} s"
-
-
-def _false_row(case: Case, name: str, value: FalseTrips) -> dict[str, object]:
-    return {
-        "table": "false_trips",
-        "rule": name,
-        **_case(case),
-        "per_day": value.per_day,
-        "low": value.low,
-        "high": value.high,
-    }
-
-
-def _found_row(case: Case, name: str, value: Found) -> dict[str, object]:
-    return {
-        "table": "time_to_trip",
-        "rule": name,
-        **_case(case),
-        "share": value.share,
-        **{f"p{percent}_s": value.after_s(percent) for percent in (50, 90, 99)},
-        **{f"p{percent}_calls": value.after_calls(percent) for percent in (50, 90, 99)},
-    }
-
-
-def _verdict_row(verdict: Verdict) -> dict[str, object]:
-    return {
-        "table": "settings",
-        "bound": verdict.chosen.bound,
-        "confidence": verdict.chosen.confidence,
-        "min_calls": verdict.chosen.min_calls,
-        "window_ms": verdict.chosen.window_ms,
-        "long_window_ms": verdict.chosen.long_window_ms,
-        "threshold": verdict.threshold,
-        "false_trips_30d": verdict.false_trips if math.isfinite(verdict.false_trips) else None,
-        "worst_calls_per_s": round(verdict.worst_per_s, 4),
-        "dead_100rps_s": verdict.seconds_at_100,
-        "dead_1rps_calls": verdict.calls_at_1,
-        "dead_1_a_minute_calls": verdict.minutes_at_1_a_minute,
-        "meets": verdict.meets,
-    }
-
-
-def _case(case: Case) -> dict[str, object]:
-    return {
-        "calls_per_s": round(case.calls_per_s, 6),
-        "threshold": case.threshold,
-        "error_percent": round(100 * case.error_rate, 6),
-    }

@@ -1,20 +1,24 @@
 """The rules that are compared, each as "this many failures among so many calls is too much".
 
-Ours is asked of the core: `circuit.breach`, over `windows.ladder`. What the core decides for a number of calls is
-looked up once and remembered, which is what makes days of ticks affordable.
+Ours is asked of the core: `breach.breach`, over `windows.ladder`. What it decides for a number of calls is looked up
+once and remembered, which is what makes days of ticks affordable. The two bounds that the core does not go by alone are
+computed here.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from itertools import compress, count
-from math import ceil, exp, lgamma, log, log1p, sqrt
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import compress, count, repeat
+from math import ceil, sqrt
 from operator import ge, sub
 from typing import Protocol
 
 from sim_bench.traffic import TICK_MS, Traffic
+from tailslide_core.binomial import at_least
 from tailslide_core.breach import breach
 from tailslide_core.ruleset import CircuitSettings
-from tailslide_core.wilson import z_score
+from tailslide_core.wilson import lower_bound, z_score
 from tailslide_core.windows import WindowCounts, ladder
 
 
@@ -42,109 +46,84 @@ class WindowRule:
     """Percent: the rate of failures that a window has to reach at the least."""
     min_calls: int
 
+    @cached_property
+    def fewest_failures(self) -> int:
+        """Failures below which no window trips, whatever its calls: each call that succeeds speaks against a trip."""
+        return next(number for number in count(1) if self.least[max(number, self.min_calls)] <= number)
+
     def flags(self, traffic: Traffic, window: int, first: int, last: int) -> Iterator[bool]:
         """Say for each of the ticks `first` up to `last`, which is left out, whether this window trips."""
         calls, failures = traffic.calls, traffic.failures
-        bad = map(sub, failures[first:last], failures[first - window : last - window])
+        bad = list(map(sub, failures[first:last], failures[first - window : last - window]))
+        if max(bad, default=0) < self.fewest_failures:
+            return repeat(False, len(bad))
         among = map(sub, calls[first:last], calls[first - window : last - window])
         return map(ge, bad, map(self.least.__getitem__, among))
 
     def first_trip(self, traffic: Traffic, first: int, last: int) -> int | None:
-        """Return the first tick from `first` up to `last` at which a window trips."""
+        """Return the first tick from `first` up to `last`, which is left out, at which a window trips."""
+        found = None
         for window in self.windows:
-            found = next(compress(count(first), self.flags(traffic, window, first, last)), None)
-            last = last if found is None else found
+            at = next(compress(count(first), self.flags(traffic, window, first, last)), None)
+            if at is not None:
+                found = last = at
             if first >= last:
-                return first
-        return self._at(traffic, last)
-
-    def _at(self, traffic: Traffic, tick: int) -> int | None:
-        if tick >= len(traffic.calls):
-            return None
-        return tick if any(any(self.flags(traffic, window, tick, tick + 1)) for window in self.windows) else None
+                break
+        return found
 
 
-def wilson_ladder(settings: CircuitSettings, name: str = "ours") -> WindowRule:
+def core_ladder(settings: CircuitSettings, name: str) -> WindowRule:
     """Return the core's own judgement."""
-    deviation = z_score(settings.confidence)
-    threshold = settings.error_threshold / 100
 
     def trips(calls: int, failures: int) -> bool:
         return breach(settings, (WindowCounts(settings.window_ms, calls, failures),)) is not None
 
-    def find(calls: int) -> int:
-        if not trips(calls, calls):
-            return calls + 1
-        # The Wilson bound passes the threshold where the score test does; the core has the last word.
-        guess = calls * threshold + deviation * sqrt(calls * threshold * (1 - threshold))
-        failures = min(calls, int(guess) + 1)
-        while trips(calls, failures - 1):
-            failures -= 1
-        while not trips(calls, failures):
-            failures += 1
-        return failures
+    return _ladder(settings, name, trips)
 
-    return WindowRule(name, _rungs(settings), Least(find), settings.error_threshold, settings.min_calls)
+
+def wilson_ladder(settings: CircuitSettings, name: str) -> WindowRule:
+    """Return the judgement by Wilson's bound alone: that it is over the threshold."""
+    threshold = settings.error_threshold / 100
+
+    def trips(calls: int, failures: int) -> bool:
+        return failures > threshold * calls and lower_bound(failures, calls, settings.confidence) > threshold
+
+    return _ladder(settings, name, trips)
 
 
 def exact_ladder(settings: CircuitSettings, name: str) -> WindowRule:
-    """Return the same judgement by the exact bound (Clopper & Pearson 1934), which the core does not know.
+    """Return the judgement by the exact bound alone (Clopper & Pearson 1934).
 
     It is over the threshold when so many failures or more are less probable than 1 - confidence at the threshold.
     """
     risk = 1 - settings.confidence
     threshold = settings.error_threshold / 100
-    deviation = z_score(settings.confidence)
+
+    def trips(calls: int, failures: int) -> bool:
+        return failures > threshold * calls and at_least(failures, calls, threshold) < risk
+
+    return _ladder(settings, name, trips)
+
+
+def _ladder(settings: CircuitSettings, name: str, trips: Callable[[int, int], bool]) -> WindowRule:
+    """Return a rule over the core's windows; where `trips` of calls and failures is true, more failures trip too."""
+    threshold = settings.error_threshold / 100
+    deviation = z_score(settings.confidence) * sqrt(threshold * (1 - threshold))
 
     def find(calls: int) -> int:
-        if calls < settings.min_calls or threshold**calls >= risk:
+        if calls < settings.min_calls:
             return calls + 1
-        guess = calls * threshold + deviation * sqrt(calls * threshold * (1 - threshold))
-        failures = min(calls, int(guess) + 1)
-        while at_least(failures - 1, calls, threshold) < risk:
-            failures -= 1
-        while at_least(failures, calls, threshold) >= risk:
-            failures += 1
-        return failures
+        # Wilson's bound passes the threshold about here; widened until it begins to trip in between.
+        low = min(calls, int(calls * threshold + deviation * sqrt(calls)))
+        high, reach = low + 1, 1
+        while low >= 0 and trips(calls, low):
+            low, high, reach = low - reach, low, 2 * reach
+        while high <= calls and not trips(calls, high):
+            low, high, reach = high, high + reach, 2 * reach
+        between = range(max(low, -1) + 1, min(high, calls + 1))
+        return between.start + bisect_left(between, True, key=lambda failures: trips(calls, failures))
 
     return WindowRule(name, _rungs(settings), Least(find), settings.error_threshold, settings.min_calls)
-
-
-GUARD = 1e-8
-"""With a look every 250 ms over a dozen windows that overlap, one or two false trips in a year."""
-
-
-def guarded_ladder(settings: CircuitSettings, name: str) -> WindowRule:
-    """Return the core's judgement, and that so many failures are next to impossible at half the threshold."""
-    wilson = wilson_ladder(settings, name)
-    half = settings.error_threshold / 200
-
-    def find(calls: int) -> int:
-        failures = wilson.least[calls]
-        while failures <= calls and at_least(failures, calls, half) >= GUARD:
-            failures += 1
-        return failures
-
-    return replace(wilson, least=Least(find))
-
-
-def at_least(hits: int, calls: int, rate: float) -> float:
-    """Return the probability of at least `hits` out of `calls` at a rate (between 0 and 1, both left out)."""
-    if hits <= 0:
-        return 1.0
-    mass = exp(
-        lgamma(calls + 1)
-        - lgamma(hits + 1)
-        - lgamma(calls - hits + 1)
-        + hits * log(rate)
-        + (calls - hits) * log1p(-rate)
-    )
-    total = mass
-    while hits < calls and mass > total * 1e-12:
-        mass *= (calls - hits) / (hits + 1) * rate / (1 - rate)
-        hits += 1
-        total += mass
-    return total
 
 
 def _rungs(settings: CircuitSettings) -> tuple[int, ...]:

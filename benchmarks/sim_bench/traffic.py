@@ -16,6 +16,8 @@ TICK_MS = 250
 """Aerobat's default interval. Counts are drawn per tick; in service they are of 100 ms."""
 TICKS_A_DAY = 86_400_000 // TICK_MS
 NEGLIGIBLE = 1e-25
+SPARSE = 0.5
+"""Events a tick below which it is cheaper to scatter their sum than to draw each tick."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Counts:
     cumulative: tuple[float, ...]
 
     def draw(self, random: Random, size: int) -> list[int]:
+        if len(self.mass) == 1:
+            return [self.first] * size
         values = range(self.first, self.first + len(self.mass))
         return random.choices(values, cum_weights=self.cumulative, k=size)
 
@@ -57,6 +61,22 @@ def poisson(mean: float) -> Counts:
     return Counts(value, whole, tuple(accumulate(whole)))
 
 
+def per_tick(mean: float, random: Random, ticks: int) -> list[int]:
+    """Draw the events of each of so many ticks, `mean` in each on average."""
+    if mean < SPARSE:
+        [number] = poisson(mean * ticks).draw(random, 1)
+        return spread(random, number, ticks)
+    return poisson(mean).draw(random, ticks)
+
+
+def spread(random: Random, number: int, ticks: int) -> list[int]:
+    """Scatter events over ticks, each equally likely: how a Poisson process looks when its sum is known."""
+    counts = [0] * ticks
+    for tick in random.choices(range(ticks), k=number):
+        counts[tick] += 1
+    return counts
+
+
 @dataclass
 class Traffic:
     """Calls and failures up to each tick, as running totals, so that any window is one subtraction."""
@@ -68,8 +88,8 @@ class Traffic:
     def run(self, ticks: int, calls_per_s: float, error_rate: float) -> tuple[list[int], list[int]]:
         """Let `ticks` ticks pass; return the successes and the failures of each."""
         mean = calls_per_s * TICK_MS / 1000
-        failed = poisson(mean * error_rate).draw(self.random, ticks)
-        succeeded = poisson(mean * (1 - error_rate)).draw(self.random, ticks)
+        failed = per_tick(mean * error_rate, self.random, ticks)
+        succeeded = per_tick(mean * (1 - error_rate), self.random, ticks)
         self.add(succeeded, failed)
         return succeeded, failed
 
