@@ -33,12 +33,22 @@ _EMPTY = History()
 
 @dataclass(slots=True)
 class _Known:
-    """A flag of which everything is known; what it was read for, and up to which mark of late counts."""
+    """A flag of which everything is known; what it was read for.
+
+    `whole_ms`: when it was read whole, and `late_ms`: when late counts had been marked last, by the server's clock.
+    """
 
     history: History
     slow: bool
     reach_ms: int
+    whole_ms: int
     late_ms: int
+
+    def is_late(self, marked_ms: int) -> bool:
+        """Whether something may have been counted late since the reading."""
+        if marked_ms > self.whole_ms:  # with a clock that was set back since, it may be what was read
+            return marked_ms != self.late_ms
+        return marked_ms == self.whole_ms  # within this very millisecond it may be either
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,10 @@ class Counts:
         self._known.clear()
         self._apps = frozenset()
         self._now_ms = None
+
+    def forget_flag(self, flag_id: FlagId) -> None:
+        """Read a flag whole next time, since what is new of it is not read now."""
+        self._known.pop(flag_id, None)
 
     async def marks(self, apps: Collection[str]) -> Marks:
         """Begin a look at the flags of `apps`: return the time, and which of them there is something new of.
@@ -100,7 +114,8 @@ class Counts:
         """Bring these flags, which are among the marked ones, up to date; yield them batch by batch, once they are.
 
         Those are left out of which no bad call, a failure or a slow one, has been counted since the last look: no
-        breach can come of good ones. To be closed in the end. Raises `TimeSeriesError`, after which `forget` is due.
+        breach comes of good ones. What might come of good ones growing old waits for the next bad one. To be closed in
+        the end. Raises `TimeSeriesError`, after which `forget` is due.
         """
         known: list[Judged] = []
         unknown: list[Judged] = []
@@ -143,16 +158,15 @@ class Counts:
     def _begins(self, flag: Judged, samples: Samples, marks: Marks) -> bool:
         """Remember all there is of a flag, and return whether there are bad calls among it."""
         history = History(samples)
-        # What is marked within this very millisecond may come after the reading.
-        late_ms = min(marks.late.get(flag.flag_id, 0), marks.now_ms - 1)
-        self._known[flag.flag_id] = _Known(history, _is_slow(flag), _reach_ms(flag), late_ms)
+        late_ms = marks.late.get(flag.flag_id, 0)
+        self._known[flag.flag_id] = _Known(history, _is_slow(flag), _reach_ms(flag), marks.now_ms, late_ms)
         return not history.is_spotless
 
     def _is_known(self, flag: Judged, marks: Marks) -> bool:
         entry = self._known.get(flag.flag_id)
         return (
             entry is not None
-            and marks.late.get(flag.flag_id, 0) <= entry.late_ms
+            and not entry.is_late(marks.late.get(flag.flag_id, 0))
             and entry.slow == _is_slow(flag)
             and entry.reach_ms == _reach_ms(flag)
         )
@@ -168,6 +182,9 @@ class Counts:
         """Count the calls of a flag since `since_ms` in each window of `rungs`, as `History.over` does."""
         entry = self._known.get(flag_id)
         return (_EMPTY if entry is None else entry.history).over(rungs, now_ms, since_ms)
+
+    def __contains__(self, flag_id: FlagId) -> bool:
+        return flag_id in self._known
 
     def __len__(self) -> int:
         return len(self._known)

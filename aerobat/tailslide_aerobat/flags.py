@@ -238,7 +238,11 @@ def _judged(flag_id: FlagId, ruleset: Ruleset | None, verdict: Held[Circuit] | N
     if ruleset is None or ruleset.circuit is None:
         return None
     settings = ruleset.circuit
-    if verdict is None or verdict.deleted:
+    if verdict is not None and verdict.deleted:
+        # Made again, for which Tower raises the number: as after a reset, nothing counts of what was before.
+        before = Circuit(reset_generation=max(0, settings.reset_generation - 1))
+        return Judged(flag_id, ruleset, settings, before, None)
+    if verdict is None:
         return Judged(flag_id, ruleset, settings, _initial(settings), None)
     if verdict.newer:
         return None

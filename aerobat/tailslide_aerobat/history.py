@@ -47,6 +47,8 @@ TENS = Grain(70_000, 10_000)
 """The width of the series' own coarser copies, which hold what is far back."""
 THIN_OUT_ABOVE = 512
 """A busy flag has 150 fine samples, 55 seconds and 174 tens in half an hour; some more may gather in between."""
+GATHER_AT_LEAST = 128
+"""Those of an hour are more than that by themselves; they are not gone through with each look either."""
 
 _BEGINNING = -(2**62)
 
@@ -69,13 +71,14 @@ def edge_ms(grain: Grain, now_ms: int) -> int:
 class History:
     """Samples ascending by time, each as the totals up to its end; the first stands for all that is forgotten."""
 
-    __slots__ = ("_at_ms", "_calls", "_failures", "_slow")
+    __slots__ = ("_at_ms", "_calls", "_failures", "_full_above", "_slow")
 
     def __init__(self, samples: Samples = NO_SAMPLES) -> None:
         self._at_ms = array("q", (_BEGINNING,))
         self._calls = array("q", (0,))
         self._failures = array("q", (0,))
         self._slow = array("q", (0,))
+        self._full_above = THIN_OUT_ABOVE
         self.replace(_BEGINNING + 1, samples)
 
     def replace(self, from_ms: int, samples: Samples) -> bool:
@@ -97,7 +100,7 @@ class History:
     @property
     def is_full(self) -> bool:
         """Whether it is time to `thin_out`."""
-        return len(self._at_ms) > THIN_OUT_ABOVE
+        return len(self._at_ms) > self._full_above
 
     def thin_out(self, now_ms: int, reach_ms: int) -> None:
         """Make samples coarser as their age has them, and forget those that are older than `reach_ms`."""
@@ -119,6 +122,7 @@ class History:
         self._calls = array("q", [self._calls[index] for index in kept])
         self._failures = array("q", [self._failures[index] for index in kept])
         self._slow = array("q", [self._slow[index] for index in kept])
+        self._full_above = max(THIN_OUT_ABOVE, len(kept) + GATHER_AT_LEAST)
 
     @property
     def last_ms(self) -> int:

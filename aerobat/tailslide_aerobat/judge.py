@@ -7,6 +7,7 @@ What a look comes to is decided by `tailslide_core.circuit.step`; how counts are
 import asyncio
 import random
 import time
+from collections.abc import Collection
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -18,7 +19,8 @@ from tailslide_aerobat.holders import Holders
 from tailslide_aerobat.metrics import Metrics
 from tailslide_aerobat.timeseries import Marks, TimeSeries, TimeSeriesError
 from tailslide_aerobat.verdicts import Move, Verdicts
-from tailslide_core.circuit import step
+from tailslide_core.circuit import State, step
+from tailslide_core.naming import FlagId
 from tailslide_core.windows import ladder
 from tailslide_runtime.cancellation import raise_if_cancelled
 
@@ -26,6 +28,11 @@ log = structlog.get_logger()
 
 MAX_BACKOFF_S = 2.0
 TELL_EVERY_S = 60.0
+CATCH_UP_MS = 3_000
+"""How long after an outage of Redis sidecars may take to write what they have kept: they try it at least every two
+seconds, and give each try one."""
+AHEAD_MS = 1_000
+"""By less than this a circuit may be ahead of a tick that another Aerobat was quicker than."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,10 @@ class Judge:
         self._holders = holders
         self._interval_s = tick_ms / 1000
         self._complained = False
+        self._was_away = False
+        self._complete_from_ms = 0
         self._told_at: float | None = None
+        self._looked_at: float | None = None
 
     async def run(self, verdicts: Verdicts) -> None:
         """Tick for ever. Errors of the writer come out; those of the time series are waited out."""
@@ -97,13 +107,18 @@ class Judge:
         apps = [app for app in self._flags.apps() if owns(app)] if self._flags.listed else []
         try:
             marks = await self.counts.marks(apps)
-            moves = await self._moves(marks)
+            if self._was_away:
+                self._complete_from_ms = marks.now_ms + CATCH_UP_MS
+            moves = await self._moves(marks, frozenset(apps))
         except TimeSeriesError:
+            self._was_away = True
             self.counts.forget()
             raise
+        self._was_away = False
         self._back()
         if not self._flags.listed:
             return
+        self._look_for_waiting(marks.now_ms)
         async with asyncio.TaskGroup() as writing:
             for flag_id, revision in self._flags.orphans():
                 if owns(flag_id.app):
@@ -112,23 +127,43 @@ class Judge:
                 writing.create_task(verdicts.write(move))
         self.last_tick_ms = marks.now_ms
 
-    async def _moves(self, marks: Marks) -> list[Move]:
+    async def _moves(self, marks: Marks, apps: Collection[str]) -> list[Move]:
         """Read what is new, and return what it moves, and what time or a person does.
 
         Most flags, most of the time, are at rest and have no calls, or only good ones: those are not looked at.
         """
-        marked = {*marks.busy, *marks.late}
-        busy = [flag for flag_id in marked if (flag := self._flags.get(flag_id)) is not None]
-        self._metrics.flags_read.inc(len(busy))
+        marked = {*marks.busy, *marks.late, *self._unread(apps)}
+        wanted = []
+        for flag_id in marked:
+            flag = self._flags.get(flag_id)
+            if flag is None:
+                self.counts.forget_flag(flag_id)
+            else:
+                wanted.append(flag)
+        self._metrics.flags_read.inc(len(wanted))
         moves = []
-        async with aclosing(self.counts.read(busy, marks)) as batches:
+        async with aclosing(self.counts.read(wanted, marks)) as batches:
             async for batch in batches:
                 at_rest = (flag for flag in batch if not flag.is_restless)
                 moves += [move for flag in at_rest if (move := self._move(flag, marks.now_ms)) is not None]
+        unread = set(self._unread(apps))  # those that have come meanwhile
         for flag in self._flags.restless() if self._flags.listed else ():
-            if self._holders.owns(flag.flag_id.app) and (move := self._move(flag, marks.now_ms)) is not None:
+            if flag.flag_id.app not in apps or flag.flag_id in unread:
+                continue
+            if (move := self._move(flag, marks.now_ms)) is not None:
                 moves.append(move)
         return moves
+
+    def _unread(self, apps: Collection[str]) -> list[FlagId]:
+        """Return the flags of which a step of the recovery is not to be judged before they were read.
+
+        They may have become known after their calls were marked. That a step has had none has to be seen.
+        """
+        return [
+            flag.flag_id
+            for flag in self._flags.restless()
+            if flag.circuit.state is State.RECOVERING and flag.flag_id.app in apps and flag.flag_id not in self.counts
+        ]
 
     def _move(self, flag: Judged, now_ms: int) -> Move | None:
         settings, circuit = flag.settings, flag.circuit
@@ -136,8 +171,26 @@ class Judge:
         if not flag.is_restless and not self.counts.may_breach(flag, rungs, now_ms):
             return None
         counts = self.counts.over(flag.flag_id, rungs, now_ms, circuit.since_ms)
-        transition = step(circuit, flag.ruleset, counts, now_ms).transition
+        transition = step(circuit, flag.ruleset, counts, now_ms, self._complete_from_ms).transition
         return None if transition is None else Move(flag.flag_id, transition, flag.revision)
+
+    def _look_for_waiting(self, now_ms: int) -> None:
+        """Tell of circuits that moved when the clock was ahead of now: no call counts for them until it is there."""
+        now = time.monotonic()
+        if self._looked_at is not None and now - self._looked_at < TELL_EVERY_S and now_ms >= (self.last_tick_ms or 0):
+            return
+        self._looked_at = now
+        ahead_ms = [
+            flag.circuit.since_ms - now_ms
+            for flag in self._flags.judged()
+            if flag.circuit.since_ms > now_ms + AHEAD_MS and self._holders.owns(flag.flag_id.app)
+        ]
+        if ahead_ms:
+            log.warning(
+                "circuits wait for the clock of redis, which was ahead when they moved; reset them, or set the clock",
+                circuits=len(ahead_ms),
+                wait_s=round(max(ahead_ms) / 1000),
+            )
 
     def _lost(self, error: TimeSeriesError) -> None:
         self._metrics.redis_errors.inc()

@@ -20,12 +20,14 @@ from tailslide_aerobat.leases import JetStreamLeaseStore, Leaseholder
 from tailslide_aerobat.metrics import Metrics
 from tailslide_aerobat.verdicts import Verdicts
 from tailslide_core.naming import CIRCUITS_BUCKET, LEASES_BUCKET, RULESETS_BUCKET
-from tailslide_runtime.bucket_watch import Listing, watch_bucket
+from tailslide_runtime.bucket_watch import Listing, WatchStatus, watch_bucket
 from tailslide_runtime.cancellation import raise_if_cancelled
+from tailslide_runtime.jetstream import ensure_bucket
 
 log = structlog.get_logger()
 
 ALL_KEYS = ">"
+LOOK_EVERY_S = 1.0
 
 
 class Session:
@@ -59,7 +61,9 @@ class Session:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow_leases(client))
             group.create_task(self._follow_rulesets(client, known))
-            group.create_task(self._follow_circuits(client, verdicts, known))
+            watch = WatchStatus()
+            group.create_task(self._follow_circuits(client, verdicts, known, watch))
+            group.create_task(self._keep_bucket(client, watch))
             group.create_task(self._hold_lease(leases, known))
             # Beside the judging, which sees by itself to the events of the circuits that it moves.
             group.create_task(self._settle(verdicts, known))
@@ -75,13 +79,28 @@ class Session:
                 self._flags.rulesets.take(item)
                 self._tell(known)
 
-    async def _follow_circuits(self, client: Client, verdicts: Verdicts, known: asyncio.Event) -> None:
-        async with aclosing(watch_bucket(client, CIRCUITS_BUCKET, ALL_KEYS)) as items:
+    async def _follow_circuits(
+        self, client: Client, verdicts: Verdicts, known: asyncio.Event, watch: WatchStatus
+    ) -> None:
+        async with aclosing(watch_bucket(client, CIRCUITS_BUCKET, ALL_KEYS, watch)) as items:
             async for item in items:
                 self._flags.circuits.take(item)
                 self._tell(known)
                 if isinstance(item, Listing):
                     await verdicts.restore(self._holders.owns)
+
+    async def _keep_bucket(self, client: Client, watch: WatchStatus) -> None:
+        """Make the bucket of circuits anew where it has gone and the connection has not, so that it can be restored.
+
+        Nobody else would, and while no circuit moves, none of our own writes tells us.
+        """
+        restarts = watch.restarts
+        while True:
+            raise_if_cancelled()
+            await asyncio.sleep(LOOK_EVERY_S)
+            if watch.restarts != restarts:
+                restarts = watch.restarts
+                await ensure_bucket(client, CIRCUITS_BUCKET)
 
     def _tell(self, known: asyncio.Event) -> None:
         if self._flags.listed:

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
-from redis.exceptions import RedisError
+from redis.exceptions import ReadOnlyError, RedisError
 
 from tailslide_aerobat.history import FINE_MS, SECONDS, TENS, Samples, edge_ms
 from tailslide_core.naming import RESOLUTIONS, FlagId, Metric, busy_key, is_key, late_key, series_key
@@ -95,7 +95,7 @@ class TimeSeries(Protocol):
         """Read everything of the last `reach_ms`, coarser with age; flag by flag, in the order asked."""
 
 
-_MARKS_SCRIPT = """
+_MARKS_SCRIPT = """#!lua
 local time = redis.call('TIME')
 local answer = {time[1] * 1000 + math.floor(time[2] / 1000)}
 for i = 1, #KEYS, 2 do
@@ -104,7 +104,11 @@ for i = 1, #KEYS, 2 do
 end
 return answer
 """
-"""KEYS: the sets of busy and of late flags, app by app. Returns the time, then the members of each."""
+"""KEYS: the sets of busy and of late flags, app by app. Returns the time, then the members of each.
+
+It writes nothing, and does not say so: thus it is refused wherever sidecars cannot write, by a replica, or by a Redis
+that is full. Else their silence would be taken for that of their callers.
+"""
 
 _RANGES_SCRIPT = """
 local answer = {}
@@ -118,7 +122,11 @@ for _, key in ipairs(KEYS) do
     else
       points = redis.pcall('TS.RANGE', key .. ARGV[i], ARGV[i + 1], ARGV[i + 2], 'LATEST')
     end
-    if not points.err then
+    if points.err then
+      if not (string.find(points.err, 'does not exist') or string.find(points.err, 'WRONGTYPE')) then
+        return points
+      end
+    else
       for _, point in ipairs(points) do
         answer[last + 1] = point[1]
         answer[last + 2] = tonumber(point[2].ok or point[2])
@@ -131,7 +139,8 @@ end
 return answer
 """
 """KEYS: series. ARGV: ranges, each as the suffix of a coarser copy or nothing, from, to, bucket. Returns one flat list:
-for each key how many numbers follow, then the time and the sum of each bucket. A series that does not exist has none.
+for each key how many numbers follow, then the time and the sum of each bucket. A series that does not exist has none,
+nor has what is no series. Whatever else is wrong with one, a user that may not read it say, is the answer for all.
 """
 
 
@@ -175,12 +184,15 @@ class RedisTimeSeries:
         keys = [key for flag in flags for key in _keys(flag)]
         return _samples(flags, await self._ask(self._ranges, keys, [part for each in ranges for part in each]))
 
-    @staticmethod
     async def _ask(
-        script: AsyncScript, keys: Sequence[str] | Sequence[bytes], arguments: Sequence[str | int]
+        self, script: AsyncScript, keys: Sequence[str] | Sequence[bytes], arguments: Sequence[str | int]
     ) -> list[Any]:
         try:
             answer: list[Any] = await script(keys, arguments)
+        except ReadOnlyError as error:
+            # What was the master is a replica now. The address may lead to the new one, on a connection of its own.
+            await self._redis.connection_pool.disconnect()
+            raise TimeSeriesError("expected a Redis that takes writes, got a replica") from error
         except (RedisError, OSError, TimeoutError) as error:
             raise TimeSeriesError(str(error) or type(error).__name__) from error
         return answer

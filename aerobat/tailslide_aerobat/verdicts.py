@@ -58,9 +58,10 @@ class Verdicts:
             log.info("another aerobat was first", flag=str(move.flag_id), signal=transition.signal)
             return
         self._flags.circuits.wrote(move.flag_id, transition.after, revision)
-        await self._publish(CircuitEvent(move.flag_id, transition))
+        # It holds from now on, whether or not there is still a connection to publish it on.
         self._metrics.transitions.labels(transition.signal).inc()
         _tell(move)
+        await self._publish(CircuitEvent(move.flag_id, transition))
 
     async def restore(self, owns: Callable[[str], bool]) -> None:
         """Write verdicts again that a bucket made anew has lost: an open circuit must not let users in for that.
@@ -102,10 +103,12 @@ class Verdicts:
     async def _complete(self, flag_id: FlagId, circuit: Circuit, now_ms: int) -> None:
         """Publish the event that led to `circuit`, if the stream does not have it."""
         known = self._published.get(flag_id)
-        if known is not None and known.generation >= circuit.generation:
+        if known is not None and known.generation == circuit.generation:
             return
         last = await self._store.last_event(flag_id)
-        before = Circuit() if last is None or last.event is None else last.event.transition.after
+        before = Circuit()
+        if last is not None and last.event is not None and not _is_of_an_earlier_life(last.event, circuit):
+            before = last.event.transition.after
         sequence = NO_EVENT if last is None else last.sequence
         # Neither an event that the stream has let go of by age nor one that cannot be read is missing.
         readable = last is None or last.event is not None
@@ -131,12 +134,23 @@ class Verdicts:
             except ConflictError:
                 last = await self._store.last_event(flag_id)
                 behind = NO_EVENT if last is None else last.sequence
-                if last is None or last.event is None or last.event.transition.after.generation < generation:
+                if (
+                    last is None
+                    or last.event is None
+                    or last.event.transition.after.generation < generation
+                    or _is_of_an_earlier_life(last.event, event.transition.after)
+                ):
                     continue
                 self._published[flag_id] = _Published(last.event.transition.after.generation, behind)
                 return False
             self._published[flag_id] = _Published(generation, sequence)
             return True
+
+
+def _is_of_an_earlier_life(event: CircuitEvent, circuit: Circuit) -> bool:
+    """Whether an event is of a flag that was deleted, and made again with generations that begin anew."""
+    last = event.transition
+    return last.after.generation >= circuit.generation and last.at_ms < circuit.since_ms
 
 
 def between(before: Circuit, after: Circuit) -> Transition:

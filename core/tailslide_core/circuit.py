@@ -4,6 +4,7 @@ Pure: `step` is handed the time and the counts. When counts are a breach is `bre
 verdicts is Aerobat's.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -14,7 +15,7 @@ from tailslide_core.ruleset import CircuitSettings, Recovery, Ruleset
 from tailslide_core.windows import WindowCounts
 
 QUIET_PATIENCE = 3
-"""A recovery step that has nothing to show for itself lasts this many times its interval."""
+"""A recovery step without any calls lasts this many times its interval."""
 
 
 class State(StrEnum):
@@ -98,12 +99,16 @@ class Step:
     transition: Transition | None = None
 
 
-def step(circuit: Circuit, flag: Ruleset, counts: Sequence[WindowCounts], now_ms: int) -> Step:
+def step(
+    circuit: Circuit, flag: Ruleset, counts: Sequence[WindowCounts], now_ms: int, complete_from_ms: int = 0
+) -> Step:
     """Look at a circuit once and move it by at most one transition.
 
-    `counts` are the calls since `circuit.since_ms` over the ladder of windows, as `windows.tally` gives them. While a
-    person holds the flag off, by turning it off or forcing the circuit open, nothing but a reset moves it: no calls
-    come in that could speak for the feature.
+    `counts` are the calls since `circuit.since_ms` over the ladder of windows, ascending. They are known to be complete
+    since `complete_from_ms`, which may lie ahead: after an outage of the time series some are still on their way.
+
+    While a person holds the flag off, by turning it off or forcing the circuit open, nothing but a reset moves it: no
+    calls come in that could speak for the feature.
     """
     settings = flag.circuit
     if settings is None:
@@ -114,12 +119,12 @@ def step(circuit: Circuit, flag: Ruleset, counts: Sequence[WindowCounts], now_ms
         return Step(circuit)
     if circuit.state is not State.OPEN and (reason := breach(settings, counts)) is not None:
         return _move(circuit, Signal.BREACH, settings, now_ms, reason)
-    signal = _signal_of_time(circuit, settings, counts, now_ms)
+    signal = _signal_of_time(circuit, settings, counts, now_ms, complete_from_ms)
     return Step(circuit) if signal is None else _move(circuit, signal, settings, now_ms, circuit.reason)
 
 
 def _signal_of_time(
-    circuit: Circuit, settings: CircuitSettings, counts: Sequence[WindowCounts], now_ms: int
+    circuit: Circuit, settings: CircuitSettings, counts: Sequence[WindowCounts], now_ms: int, complete_from_ms: int
 ) -> Signal | None:
     if circuit.state is State.CLOSED:
         calm = circuit.trips > 0 and now_ms - circuit.since_ms >= delay_ms(settings.recovery, circuit.trips)
@@ -127,25 +132,29 @@ def _signal_of_time(
     recovery = settings.recovery
     if recovery is None:
         return None
-    elapsed_ms = now_ms - circuit.since_ms
     if circuit.state is State.OPEN:
-        return Signal.DELAY_OVER if elapsed_ms >= delay_ms(recovery, circuit.trips) else None
-    patience = 1 if _speaks_for_itself(settings, counts) else QUIET_PATIENCE
-    if elapsed_ms < recovery.interval_ms * patience:
+        over = now_ms - circuit.since_ms >= delay_ms(recovery, circuit.trips)
+        return Signal.DELAY_OVER if over else None
+    elapsed_ms = now_ms - max(circuit.since_ms, complete_from_ms)
+    if elapsed_ms < recovery.interval_ms * _patience(settings, counts):
         return None
     following = next_percentage(circuit.percentage, recovery.increment, recovery.profile)
     return Signal.RAMP_FINISHED if following >= FULL else Signal.STEP_PASSED
 
 
-def _speaks_for_itself(settings: CircuitSettings, counts: Sequence[WindowCounts]) -> bool:
-    """Whether a recovery step has seen calls, and no more bad ones than the thresholds allow.
+def _patience(settings: CircuitSettings, counts: Sequence[WindowCounts]) -> float:
+    """Return how many intervals a recovery step lasts, by what its calls say.
 
-    The Wilson bound needs some calls before it condemns; a step whose few calls went badly must not pass as healthy.
+    The bounds need some calls before they condemn. A step of which more calls went badly than the thresholds allow
+    waits for more of them, for better or worse: until they are a breach, or no longer too many.
     """
     whole = counts[-1] if counts else WindowCounts(0)
-    if whole.calls == 0 or whole.failures * 100 > settings.error_threshold * whole.calls:
-        return False
-    return settings.slow_threshold is None or whole.slow * 100 <= settings.slow_threshold * whole.calls
+    if whole.calls == 0:
+        return QUIET_PATIENCE
+    slow_threshold = FULL if settings.slow_threshold is None else settings.slow_threshold
+    failing = whole.failures * 100 > settings.error_threshold * whole.calls
+    slow = whole.slow * 100 > slow_threshold * whole.calls
+    return math.inf if failing or slow else 1
 
 
 def delay_ms(recovery: Recovery | None, trips: int) -> int:

@@ -97,6 +97,7 @@ class _Sidecar:
             RedisSeries(settings.redis_url, settings.app),
             settings.flush_interval_ms / 1000,
             written=self._metrics.outcomes_written.inc,
+            unconfirmed=self._metrics.outcomes_unconfirmed.inc,
         )
         self._snapshots = (
             None

@@ -32,13 +32,18 @@ class Flusher:
         interval_s: float,
         *,
         written: Callable[[int], None],
+        unconfirmed: Callable[[int], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`written` is told how many counts each flush has brought to Redis; `clock` gives seconds."""
+        """`written` is told how many counts each flush has brought to Redis, `unconfirmed` how many it may have.
+
+        `clock` gives seconds.
+        """
         self._buffer = buffer
         self._series = series
         self._interval_s = interval_s
         self._written = written
+        self._unconfirmed = unconfirmed
         self._clock = clock
         self._away = False
         self._retry_at_s = 0.0
@@ -84,7 +89,7 @@ class Flusher:
         except SeriesUnavailableError as error:
             self._buffer.keep(error.unwritten, now_s)
             self._lost(error)
-            self._written(sum(counts.values()) - sum(error.unwritten.values()))
+            self._count_all_but(error, sum(counts.values()))
         else:
             self._count(sum(counts.values()), given_up)
             self.connected = not self._series.unmarked
@@ -108,7 +113,7 @@ class Flusher:
                     given_up = await self._series.add(slot.counts, server_ms - round((asked_s - slot.at_s) * 1000))
                 except SeriesUnavailableError as error:
                     self._buffer.written(slot, error.unwritten)
-                    self._written(total - sum(error.unwritten.values()))
+                    self._count_all_but(error, total)
                     raise
                 self._buffer.written(slot, {})
                 self._count(total, given_up)
@@ -116,6 +121,10 @@ class Flusher:
             self._lost(error)
         else:
             self._found()
+
+    def _count_all_but(self, error: SeriesUnavailableError, total: int) -> None:
+        self._unconfirmed(error.unconfirmed)
+        self._written(total - error.unconfirmed - sum(error.unwritten.values()))
 
     def _count(self, total: int, given_up: int) -> None:
         self._buffer.dropped += given_up

@@ -61,6 +61,11 @@ class Metrics:
         self.outcomes_written = Counter(
             "tailslide_sidecar_outcomes_written", "Counts that reached the time series", registry=self.registry
         )
+        self.outcomes_unconfirmed = Counter(
+            "tailslide_sidecar_outcomes_unconfirmed",
+            "Counts that were sent to a Redis that did not answer in time; lost only if it died then",
+            registry=self.registry,
+        )
         self.outcomes_stale = Counter(
             "tailslide_sidecar_outcomes_stale",
             "Calls not counted, since their circuit opened while they ran",

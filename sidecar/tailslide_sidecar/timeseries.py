@@ -14,7 +14,7 @@ from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from tailslide_core.naming import FlagId, busy_key, late_key, series_key
@@ -32,11 +32,15 @@ Key = tuple[str, str]
 
 
 class SeriesUnavailableError(Exception):
-    """Redis could not be reached or would not write; `unwritten` are the counts to write later."""
+    """Redis could not be reached or would not write; `unwritten` are the counts to write later.
 
-    def __init__(self, problem: str, unwritten: Counts) -> None:
+    `unconfirmed` is how many were sent and not answered in time; they are taken for written.
+    """
+
+    def __init__(self, problem: str, unwritten: Counts, unconfirmed: int = 0) -> None:
         super().__init__(problem)
         self.unwritten = unwritten
+        self.unconfirmed = unconfirmed
 
 
 class Series(Protocol):
@@ -63,8 +67,8 @@ class RedisSeries:
     """The series in a Redis with RedisTimeSeries.
 
     Fails open: raises `SeriesUnavailableError` and expects the counts again. A command that was sent and not answered
-    within the timeout is taken as carried out, since a Redis that hangs reads it once it goes on; one whose
-    connection broke is taken as lost. Of the two kinds of error, this gives the smaller.
+    within the timeout is taken as carried out, since a Redis that hangs reads it once it goes on, and told of as
+    unconfirmed; one whose connection broke is taken as lost. Of the two kinds of error, this gives the smaller.
 
     A Redis that takes counts and refuses their marks has the counts: they are not written again, but told of and
     marked as late as soon as it lets us.
@@ -138,7 +142,7 @@ class RedisSeries:
         answers = await self._ask([*before, tuple(command), *behind])
         results = answers.pop(len(before))
         if isinstance(results, RedisTimeoutError):
-            raise SeriesUnavailableError(_text(results), {}) from results
+            raise SeriesUnavailableError(_text(results), {}, sum(counts.values())) from results
         if isinstance(results, Exception):
             raise SeriesUnavailableError(_text(results), dict(counts)) from results
         self._marked(flags, next((answer for answer in answers if isinstance(answer, Exception)), None))
@@ -209,6 +213,10 @@ class RedisSeries:
                     answers.append(refusal)
         except (RedisError, OSError) as error:
             answers += [error] * (len(commands) - len(answers))
+        else:
+            if any(isinstance(answer, ReadOnlyError) for answer in answers):
+                # What was the master is a replica now. The address may lead to the new one, on another connection.
+                await connection.disconnect(nowait=True)
         finally:
             await self._pool.release(connection)
         return answers
@@ -228,11 +236,12 @@ def _text(error: Exception) -> str:
 class MemorySeries:
     """The twin in memory: sums by (flag, metric) and time; `available` False makes every call fail.
 
-    What is `taken` is the name of something else.
+    While it `hangs` it takes what is sent, and does not answer. What is `taken` is the name of something else.
     """
 
     clock_ms: int = 0
     available: bool = True
+    hangs: bool = False
     samples: dict[Key, dict[int, int]] = field(default_factory=dict)
     taken: set[Key] = field(default_factory=set)
     unmarked: set[str] = field(default_factory=set)
@@ -240,7 +249,7 @@ class MemorySeries:
 
     async def now_ms(self) -> int:
         """Return `clock_ms`."""
-        if not self.available:
+        if not self.available or self.hangs:
             raise SeriesUnavailableError("away", {})
         return self.clock_ms
 
@@ -248,6 +257,8 @@ class MemorySeries:
         """Sum up."""
         if not self.available:
             raise SeriesUnavailableError("away", dict(counts))
+        if self.hangs:
+            raise SeriesUnavailableError("no answer", {}, sum(counts.values()))
         self.commands += 1
         free = {key: count for key, count in counts.items() if key not in self.taken}
         for key, count in free.items():

@@ -139,6 +139,22 @@ async def test_a_clock_that_goes_back_has_everything_read_anew() -> None:
     assert series.read == [(None, {FLAG})] * 2
 
 
+async def test_what_was_late_before_the_clock_was_set_back_is_read_once() -> None:
+    series = InMemoryTimeSeries(NOW_MS)
+    counts = Counts(series)
+    series.add(FLAG, at_ms=NOW_MS - 5_000, success=1)
+    await look(counts, judged())
+    series.now_ms -= 3_600_000
+    for _ in range(3):
+        series.now_ms += 250
+        await look(counts, judged())
+    assert series.read.count((None, {FLAG})) == 2
+    series.add(FLAG, at_ms=series.now_ms - 5_000, success=1)
+    series.now_ms += 250
+    now_ms = await look(counts, judged())
+    assert over(counts, now_ms)[-1].calls == 1
+
+
 async def test_what_is_stamped_ahead_of_the_clock_counts_when_its_time_comes() -> None:
     series = InMemoryTimeSeries(NOW_MS)
     counts = Counts(series)

@@ -117,6 +117,15 @@ def test_a_deleted_circuit_is_made_again_without_a_revision() -> None:
     assert known(flags) == [(State.CLOSED, None)]
 
 
+def test_a_flag_that_was_made_again_has_a_reset_before_it() -> None:
+    flags, _ = begun()
+    flags.circuits.take(circuit(9))
+    flags.circuits.take(Entry(KEY, None, 10))
+    flags.rulesets.take(ruleset(2, circuit=replace(SETTINGS, reset_generation=3)))
+    (flag,) = flags.restless()
+    assert (flag.circuit, flag.revision) == (Circuit(reset_generation=2), None)
+
+
 def test_only_a_deleted_ruleset_makes_an_orphan() -> None:
     flags, _ = begun()
     flags.circuits.take(circuit(9))

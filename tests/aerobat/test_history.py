@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tailslide_aerobat.history import (
     FINE_MS,
+    GATHER_AT_LEAST,
     SECONDS,
     TENS,
     THIN_OUT_ABOVE,
@@ -176,6 +178,21 @@ def test_half_an_hour_of_a_busy_flag_stays_small_and_right() -> None:
     for counted, plainly in zip(history.over(RUNGS, NOW_MS, 0), plain(samples, RUNGS, NOW_MS, 0), strict=True):
         assert 0.9 * plainly.calls <= counted.calls <= plainly.calls
     assert not history.is_spotless
+
+
+@pytest.mark.parametrize("reach_ms", [1_800_000, 3_600_000])
+def test_a_busy_flag_is_thinned_out_now_and_then(reach_ms: int) -> None:
+    history = History()
+    thinned_out = 0
+    for now_ms in range(NOW_MS, NOW_MS + reach_ms + 60_000, 250):
+        from_ms = (now_ms - 250) // FINE_MS * FINE_MS
+        times = range(from_ms, now_ms + 1, FINE_MS)
+        history.replace(from_ms, Samples(times, *((1,) * len(times),) * 3))
+        if history.is_full:
+            history.thin_out(now_ms, reach_ms)
+            thinned_out += now_ms >= NOW_MS + reach_ms
+    assert thinned_out <= 60_000 / FINE_MS / GATHER_AT_LEAST + 2
+    assert len(history) < 1_000
 
 
 def test_what_is_older_than_the_reach_is_forgotten_and_stains_nothing() -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -6,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tailslide_aerobat.judge import next_due
-from tailslide_aerobat.timeseries import TimeSeriesError
+from tailslide_aerobat.timeseries import Marks, TimeSeriesError
 from tailslide_core.circuit import Circuit, Signal, State
 from tailslide_core.contracts import Lease, encode_lease
 from tailslide_core.naming import lease_key
 from tailslide_core.rendezvous import owner_of
 from tailslide_core.ruleset import Ruleset
-from tailslide_runtime.bucket_watch import Entry
+from tailslide_runtime.bucket_watch import Entry, Listing
 
 
 @pytest.fixture
@@ -103,6 +104,40 @@ async def test_without_counts_nothing_moves_and_everything_is_read_anew(court: C
     assert court.signals() == [Signal.BREACH, Signal.DELAY_OVER]
 
 
+async def test_after_an_outage_a_recovery_step_waits_for_what_sidecars_have_kept(court: Court) -> None:
+    await opened(court)
+    for _ in range(4):
+        recovering = await court.tick()
+    assert recovering is not None
+    assert recovering.state is State.RECOVERING
+    court.series.error = "connection refused"
+    with pytest.raises(TimeSeriesError):
+        await court.tick()
+    court.series.error = None
+    for _ in range((3_000 + 500) // TICK_MS):
+        assert await court.tick(success=1, ms=TICK_MS) == recovering
+    stepped = await court.tick(success=1)
+    assert stepped is not None
+    assert stepped.percentage > recovering.percentage
+
+
+async def test_what_sidecars_have_kept_during_an_outage_is_judged_before_the_step_ends(court: Court) -> None:
+    await opened(court)
+    for _ in range(4):
+        recovering = await court.tick()
+    assert recovering is not None
+    court.series.error = "connection refused"
+    court.series.now_ms += 10_000
+    with pytest.raises(TimeSeriesError):
+        await court.tick()
+    court.series.error = None
+    assert await court.tick(ms=2_000) == recovering
+    court.series.add(FLAG, at_ms=recovering.since_ms + 5_000, failure=30)
+    again = await court.tick()
+    assert again is not None
+    assert again.state is State.OPEN
+
+
 async def test_a_tick_reads_only_what_is_new_and_only_of_busy_flags(court: Court) -> None:
     for _ in range(3):
         await court.tick()
@@ -149,6 +184,84 @@ async def test_an_app_that_is_not_ours_is_left_alone_and_judged_whole_once_it_is
     circuit = await court.tick()
     assert circuit is not None
     assert circuit.state is State.OPEN
+
+
+async def recovering(court: Court) -> None:
+    await opened(court)
+    circuit = await court.tick(ms=1_000)
+    assert circuit is not None
+    assert circuit.state is State.RECOVERING
+
+
+async def test_an_app_that_becomes_ours_while_we_look_waits_until_its_calls_are_read(court: Court) -> None:
+    """No step of a recovery has passed for our not having read what spoke against it."""
+    await recovering(court)
+    foreign = Court(court.series, court.store).begin()
+    foreign.holders.disconnected()
+    court.series.now_ms += 1_000
+    court.series.add(FLAG, failure=20)
+    court.series.now_ms += 600
+    marks = court.series.marks
+
+    async def marks_while_the_last_owner_dies(apps: Sequence[str], from_ms: int | None) -> Marks:
+        answer = await marks(apps, from_ms)
+        foreign.begin()
+        return answer
+
+    court.series.marks = marks_while_the_last_owner_dies  # type: ignore[method-assign] # a twin with a story of its own
+    await foreign.tick()
+    await foreign.tick()
+    assert court.signals()[-1] is Signal.BREACH
+
+
+async def test_a_step_of_a_flag_that_comes_back_is_judged_by_its_calls(court: Court) -> None:
+    """The bucket of rulesets was made anew, and Tower fills it flag by flag, longer than marks are looked for."""
+    await recovering(court)
+    court.series.now_ms += 200
+    court.series.add(FLAG, failure=20)
+    court.flags.rulesets.take(Listing({}))
+    court.put(replace(RULESET, key="other"))
+    await court.tick(ms=2_500)
+    await court.tick()
+    court.put(RULESET)
+    await court.tick()
+    assert court.signals()[-1] is Signal.BREACH
+
+
+async def test_what_was_counted_while_a_flag_had_no_circuit_is_known_of_it_afterwards(court: Court) -> None:
+    await court.tick(failure=13)
+    court.put(replace(RULESET, key="other"))
+    court.put_settings(None)
+    await court.tick(success=500)
+    await court.tick()
+    court.put_settings(SETTINGS)
+    assert await court.tick(failure=1) is None
+    assert court.series.read[-1] == (None, {FLAG})
+
+
+async def test_a_flag_that_was_deleted_and_made_again_is_not_judged_by_what_was_before(court: Court) -> None:
+    await opened(court)
+    court.delete()
+    await court.tick()
+    # As Tower makes it: the number of its resets goes on.
+    court.put_settings(replace(SETTINGS, reset_generation=1))
+    for _ in range(3):
+        circuit = await court.tick(success=2)
+        assert circuit is not None
+        assert circuit.state is State.CLOSED
+    assert court.signals() == [Signal.BREACH, Signal.RESET]
+
+
+async def test_circuits_that_wait_for_the_clock_are_told_of(court: Court, capsys: pytest.CaptureFixture[str]) -> None:
+    await opened(court)
+    for _ in range(3):
+        circuit = await court.tick(ms=-60_000)
+        assert circuit is not None
+        assert circuit.state is State.OPEN
+    await court.tick()
+    told = [line for line in capsys.readouterr().out.splitlines() if "circuits wait for the clock" in line]
+    assert len(told) == 3
+    assert "wait_s=180" in told[-1]
 
 
 async def test_before_both_listings_the_counts_are_read_and_nothing_is_judged() -> None:

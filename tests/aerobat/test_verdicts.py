@@ -102,6 +102,49 @@ async def test_events_that_were_lost_meanwhile_hold_nothing_up() -> None:
     assert court.signals() == [Signal.DELAY_OVER]
 
 
+async def made_again(*courts: Court) -> None:
+    """Delete the flag and make it again, as Tower does: the number of its resets goes on."""
+    for court in courts:
+        court.deliver()
+        court.delete()
+    await courts[-1].tick()
+    for court in courts:
+        court.deliver()
+        court.put_settings(replace(SETTINGS, reset_generation=1))
+
+
+async def test_the_events_of_a_flag_that_was_made_again_begin_anew() -> None:
+    """One Aerobat has published its first events, another the next and its end; then it is the first's again."""
+    first = Court().begin()
+    other = Court(first.series, first.store).begin()
+    await first.tick(failure=50)
+    other.deliver()
+    for _ in range(3):
+        await other.tick(ms=1_000)
+    assert [event.transition.after.generation for event in first.store.events] == [1, 2, 3]
+    await made_again(first, other)
+    await first.tick()
+    await first.tick(failure=50)
+    assert [event.transition.after.generation for event in first.store.events] == [1, 2, 3, 1, 2]
+    assert first.signals()[-2:] == [Signal.RESET, Signal.BREACH]
+
+
+async def test_the_event_that_a_dead_writer_owed_of_a_flag_that_was_made_again_is_published() -> None:
+    dead = Court().begin()
+    await dead.tick(failure=50)
+    await dead.tick(ms=1_000)
+    await made_again(dead)
+    dead.store.lose_events = True
+    circuit = await dead.tick()
+    dead.store.lose_events = False
+    court = Court(dead.series, dead.store).begin()
+    await court.verdicts.complete_events(court.series.now_ms, court.holders.owns)
+    await court.verdicts.complete_events(court.series.now_ms, court.holders.owns)
+    assert [event.transition.after.generation for event in court.store.events] == [1, 2, 1]
+    (transition,) = (event.transition for event in court.store.events[2:])
+    assert (transition.before, transition.after) == (Circuit(), circuit)
+
+
 async def test_an_app_that_is_not_ours_is_left_to_its_owner() -> None:
     dead = Court().begin()
     dead.store.lose_events = True

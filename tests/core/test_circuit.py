@@ -133,18 +133,51 @@ def test_no_delay_stays_no_delay_and_without_recovery_there_is_none() -> None:
     [
         (QUIET, 15_000),
         ((), 15_000),
-        ((WindowCounts(250), WindowCounts(5_000, calls=3, failures=2)), 15_000),
-        ((WindowCounts(5_000, calls=1, failures=1),), 15_000),
         ((WindowCounts(5_000, calls=2, failures=1),), 5_000),
         ((WindowCounts(250), WindowCounts(5_000, calls=1)), 5_000),
         (HEALTHY, 5_000),
     ],
 )
-def test_a_step_without_good_calls_lasts_three_times_as_long(
-    counts: tuple[WindowCounts, ...], patience_ms: int
-) -> None:
+def test_a_step_without_calls_lasts_three_times_as_long(counts: tuple[WindowCounts, ...], patience_ms: int) -> None:
     assert step(RECOVERING, flag(), counts, START + patience_ms - 1).transition is None
     assert step(RECOVERING, flag(), counts, START + patience_ms).circuit.percentage == 55
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        (WindowCounts(250), WindowCounts(5_000, calls=3, failures=2)),
+        (WindowCounts(5_000, calls=1, failures=1),),
+        (WindowCounts(250, calls=0), WindowCounts(1_800_000, calls=13, failures=13)),
+    ],
+)
+def test_a_step_that_goes_badly_waits_for_more_calls(counts: tuple[WindowCounts, ...]) -> None:
+    settings = replace(SETTINGS, confidence=0.9999)
+    assert step(RECOVERING, flag(settings), counts, START + 10**9).transition is None
+    whole = counts[-1]
+    better = (whole._replace(calls=2 * whole.failures),)
+    assert step(RECOVERING, flag(settings), better, START + 10**9).circuit.percentage == 55
+    worse = (whole._replace(calls=whole.failures + 13, failures=whole.failures + 13),)
+    assert step(RECOVERING, flag(settings), worse, START + 10**9).circuit.state is State.OPEN
+
+
+@pytest.mark.parametrize(("counts", "interval_ms"), [(HEALTHY, 5_000), (QUIET, 15_000)])
+def test_a_step_is_timed_from_when_its_counts_are_complete(counts: tuple[WindowCounts, ...], interval_ms: int) -> None:
+    """What is not written yet, after an outage of the time series, must not be taken for health."""
+    complete_ms = START + 60_000
+    for look_ms, percentage in [
+        (START + 59_000, 10),
+        (complete_ms, 10),
+        (complete_ms + interval_ms - 1, 10),
+        (complete_ms + interval_ms, 55),
+    ]:
+        assert step(RECOVERING, flag(), counts, look_ms, complete_ms).circuit.percentage == percentage
+
+
+def test_a_breach_and_the_end_of_the_delay_wait_for_no_counts() -> None:
+    ahead_ms = START + 10**9
+    assert step(RECOVERING, flag(), FAILING, START + 1, ahead_ms).circuit.state is State.OPEN
+    assert step(OPEN, flag(), QUIET, START + 30_000, ahead_ms).circuit.state is State.RECOVERING
 
 
 def test_a_step_with_too_many_slow_calls_does_not_speak_for_itself() -> None:

@@ -89,20 +89,23 @@ def test_a_look_is_a_pure_function(circuit: Circuit, look: Look) -> None:
 
 
 @given(recoveries(longest_ms=60_000, least_increment=1.0), st.lists(window_counts(), min_size=1, max_size=5))
-def test_a_recovering_circuit_either_closes_or_opens(
+def test_a_recovering_circuit_closes_or_opens_unless_each_look_shows_too_few_bad_calls_to_tell(
     recovery: Recovery, counts: list[tuple[WindowCounts, ...]]
 ) -> None:
     ruleset = flag(CircuitSettings(recovery=recovery))
     circuit = Circuit(State.RECOVERING, recovery.initial, trips=1, since_ms=START)
     now_ms = START
-    # Of all ramps with steps of at least 1, an exponential one from 1 % by 1 % takes longest: 464 steps.
-    for look in range(470):
+    if all(windows and windows[-1].failures * 2 > windows[-1].calls for windows in counts):
+        counts = [*counts, (WindowCounts(10_000),)]
+    # Of all ramps with steps of at least 1, an exponential one from 1 % by 1 % takes longest: 464 steps. Each of them
+    # may have to wait for as many looks as there are.
+    for look in range(470 * len(counts)):
         now_ms += recovery.interval_ms * QUIET_PATIENCE
         before = circuit
         circuit = step(circuit, ruleset, counts[look % len(counts)], now_ms).circuit
         if circuit.state is not State.RECOVERING:
             break
-        assert circuit.percentage > before.percentage or circuit.percentage == 100
+        assert circuit.percentage >= before.percentage
     assert circuit.state in (State.CLOSED, State.OPEN)
 
 

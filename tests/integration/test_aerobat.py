@@ -10,12 +10,13 @@ from itertools import pairwise
 
 import pytest
 from aerobat_bench import FAILING, FLAG, HEALTHY, QUICK, SETTINGS, SILENT, SLOW, Aerobat, Bench, Calls, running_bench
+from redis.asyncio import Redis
 
 from tailslide_aerobat.circuit_store import NO_EVENT, ConflictError, JetStreamCircuitStore, LastEvent
 from tailslide_core.breach import TripRule
 from tailslide_core.circuit import Circuit, Signal, State, Transition
 from tailslide_core.contracts import CircuitEvent, encode_circuit
-from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, event_subject
+from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, bucket_stream, event_subject
 
 CLOSED, OPEN, RECOVERING = State.CLOSED, State.OPEN, State.RECOVERING
 STAY_OPEN = replace(SETTINGS, recovery=None)
@@ -251,6 +252,37 @@ async def test_without_redis_nothing_moves(bench: Bench) -> None:
     assert aerobat.log().count("counts can be read again") == 1
 
 
+@pytest.mark.parametrize(
+    ("begin", "end", "why"),
+    [
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "expected a Redis that takes writes, got a replica"),
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "command not allowed when used memory > 'maxmemory'"),
+        ("ACL SETUSER default -ts.range", "ACL SETUSER default +@all", "no permissions to run the 'ts.range' command"),
+    ],
+    ids=["replica", "full", "locked"],
+)
+async def test_a_redis_that_cannot_tell_everything_is_not_taken_for_silence(
+    bench: Bench, begin: str, end: str, why: str
+) -> None:
+    await bench.put_settings(replace(SETTINGS, recovery=replace(QUICK, delay_ms=60_000)))
+    aerobat = await ready(bench)
+    bench.calls = FAILING
+    await bench.until_state(OPEN)
+    async with Redis.from_url(bench.redis_url) as client:
+        await client.execute_command(begin)  # type: ignore[no-untyped-call] # redis-py has no types here
+        body = await aerobat.until_ready(False)
+        assert body["redis"] is False
+        await bench.put_settings(replace(SETTINGS, recovery=replace(QUICK, delay_ms=0)))
+        before = await aerobat.metric("tailslide_aerobat_redis_errors_total")
+        async with asyncio.timeout(20):
+            while await aerobat.metric("tailslide_aerobat_redis_errors_total") < before + 2:
+                await asyncio.sleep(0.05)
+        assert [circuit.state for circuit in bench.seen] == [OPEN]
+        await client.execute_command(end)  # type: ignore[no-untyped-call]
+    assert why in aerobat.log()
+    await bench.until_state(RECOVERING)
+
+
 async def test_carries_on_after_nats_was_killed(bench: Bench) -> None:
     aerobat = await ready(bench)
     bench.calls = FAILING
@@ -265,6 +297,20 @@ async def test_carries_on_after_nats_was_killed(bench: Bench) -> None:
     closed = await bench.until_state(CLOSED)
     await events_up_to(bench, closed.generation)
     assert await aerobat.metric("tailslide_aerobat_nats_connects_total") >= 2
+
+
+async def test_a_bucket_that_is_deleted_under_the_connection_is_restored(bench: Bench) -> None:
+    await bench.put_settings(STAY_OPEN)
+    aerobat = await ready(bench)
+    bench.calls = FAILING
+    opened = await bench.until_state(OPEN)
+    async with bench.client() as client:
+        assert await client.jetstream().delete_stream(bucket_stream(CIRCUITS_BUCKET))
+    async with asyncio.timeout(20):
+        while await bench.circuit() != opened:
+            await asyncio.sleep(0.1)
+    assert aerobat.log().count("verdict restored in a bucket that had lost it") == 1
+    assert await aerobat.metric("tailslide_aerobat_nats_connects_total") == 1
 
 
 async def test_starts_without_any_server(bench: Bench) -> None:

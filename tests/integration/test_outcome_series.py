@@ -44,9 +44,13 @@ class Writer:
     flusher: Flusher
     log: list[EventDict]
     written: int = 0
+    unconfirmed: int = 0
 
     def count(self, number: int) -> None:
         self.written += number
+
+    def count_unconfirmed(self, number: int) -> None:
+        self.unconfirmed += number
 
     async def add(self, count: int = 1, metric: str = "success", flag: str = FLAG.flag) -> None:
         """Count something and flush."""
@@ -76,7 +80,13 @@ class Stage:
 
     def writer(self) -> Writer:
         buffer, series = OutcomeBuffer(), RedisSeries(self.url, APP)
-        flusher = Flusher(buffer, series, 0.1, written=lambda number: writer.count(number))
+        flusher = Flusher(
+            buffer,
+            series,
+            0.1,
+            written=lambda number: writer.count(number),
+            unconfirmed=lambda number: writer.count_unconfirmed(number),
+        )
         writer = Writer(buffer, series, flusher, self.log)
         self.writers.append(writer)
         return writer
@@ -294,6 +304,19 @@ async def test_a_replica_is_waited_for(stage: Stage) -> None:
     await wrote_all(stage, writer)
 
 
+async def test_a_replica_is_left_for_whoever_the_address_leads_to_now(stage: Stage) -> None:
+    """What was the master goes on answering. Only a new connection finds the one that took its place."""
+    writer = stage.writer()
+    await writer.add()
+    await stage.ask("REPLICAOF", "127.0.0.1", any_free_port())
+    received = (await stage.ask("INFO", "stats"))["total_connections_received"]
+    await writer.add()
+    await stage.ask("REPLICAOF", "NO", "ONE")
+    await writer.until_written()
+    # Our own two beside it.
+    assert (await stage.ask("INFO", "stats"))["total_connections_received"] == received + 3
+
+
 async def test_another_reason_for_the_same_outage_is_told_as_well(stage: Stage) -> None:
     writer = stage.writer()
     await writer.add()
@@ -468,7 +491,8 @@ async def test_a_redis_that_hangs_for_three_seconds_has_everything_once(stage: S
             await asyncio.sleep(0.05)
     stop.set()
     await running
-    assert await stage.total() == counted == writer.written
+    assert await stage.total() == counted == writer.written + writer.unconfirmed
+    assert 0 < writer.unconfirmed < counted
     assert writer.buffer.dropped == 0
 
 

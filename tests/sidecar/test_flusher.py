@@ -19,12 +19,23 @@ class Bench:
         self.buffer = OutcomeBuffer()
         self.series = MemorySeries()
         self.written = 0
+        self.unconfirmed = 0
         self.ahead_ms = 7_777
         """The server has a clock of its own."""
-        self.flusher = Flusher(self.buffer, self.series, 0.1, written=self.count, clock=lambda: self.now_s)
+        self.flusher = Flusher(
+            self.buffer,
+            self.series,
+            0.1,
+            written=self.count,
+            unconfirmed=self.count_unconfirmed,
+            clock=lambda: self.now_s,
+        )
 
     def count(self, number: int) -> None:
         self.written += number
+
+    def count_unconfirmed(self, number: int) -> None:
+        self.unconfirmed += number
 
     async def pass_time(self, seconds: float) -> None:
         self.now_s += seconds
@@ -42,6 +53,20 @@ async def test_nothing_is_written_when_nothing_happened() -> None:
     await bench.pass_time(0.1)
     assert bench.arrived() == {1_000_200: 1}
     assert (bench.written, bench.buffer.waiting) == (1, 0)
+
+
+async def test_what_was_sent_and_not_answered_is_not_said_to_be_written() -> None:
+    bench = Bench()
+    bench.series.hangs = True
+    bench.buffer.add(*KEY, 3)
+    await bench.pass_time(0.1)
+    assert (bench.unconfirmed, bench.written, bench.buffer.waiting) == (3, 0, 0)
+    bench.buffer.add(*KEY, 4)
+    await bench.pass_time(2.0)  # while it hangs it is asked for the time first, and nothing is sent
+    assert (bench.unconfirmed, bench.written, bench.buffer.waiting) == (3, 0, 4)
+    bench.series.hangs = False
+    await bench.pass_time(3.0)
+    assert (bench.unconfirmed, bench.written, bench.buffer.waiting) == (3, 4, 0)
 
 
 async def test_an_outage_is_caught_up_with_at_its_time() -> None:
