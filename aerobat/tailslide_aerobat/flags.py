@@ -188,8 +188,8 @@ class Flags:
     def _look_at(self, flag_id: FlagId) -> None:
         """Work out anew what there is to do for a flag."""
         ruleset, verdict = self.rulesets.get(flag_id), self.circuits.get(flag_id)
-        flag = _judged(flag_id, None if ruleset is None else ruleset.value, verdict)
         before = self._judged.pop(flag_id, None)
+        flag = _judged(flag_id, None if ruleset is None else ruleset.value, verdict, before)
         if before is not None:
             self._apps[flag_id.app] -= 1
         if flag is not None:
@@ -234,7 +234,9 @@ class Flags:
         return [(flag_id, verdict.revision) for flag_id, verdict in held if verdict is not None]
 
 
-def _judged(flag_id: FlagId, ruleset: Ruleset | None, verdict: Held[Circuit] | None) -> Judged | None:
+def _judged(
+    flag_id: FlagId, ruleset: Ruleset | None, verdict: Held[Circuit] | None, known: Judged | None
+) -> Judged | None:
     if ruleset is None or ruleset.circuit is None:
         return None
     settings = ruleset.circuit
@@ -243,7 +245,9 @@ def _judged(flag_id: FlagId, ruleset: Ruleset | None, verdict: Held[Circuit] | N
         before = Circuit(reset_generation=max(0, settings.reset_generation - 1))
         return Judged(flag_id, ruleset, settings, before, None)
     if verdict is None:
-        return Judged(flag_id, ruleset, settings, _initial(settings), None)
+        # As it began when it became known: a person's reset since then is to be carried out, though it never tripped.
+        circuit = known.circuit if known is not None and known.revision is None else _initial(settings)
+        return Judged(flag_id, ruleset, settings, circuit, None)
     if verdict.newer:
         return None
     # A value that is broken, not newer, is replaced with the next transition: the bucket is ours to heal.

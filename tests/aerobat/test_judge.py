@@ -292,6 +292,16 @@ async def test_a_reset_closes_without_any_calls(court: Court) -> None:
     assert (circuit.state, circuit.trips, circuit.reset_generation) == (State.CLOSED, 0, 1)
 
 
+async def test_a_reset_of_a_circuit_that_never_tripped_forgets_its_calls(court: Court) -> None:
+    await court.tick(failure=13)
+    court.put_settings(replace(SETTINGS, reset_generation=1))
+    circuit = await court.tick()
+    assert circuit is not None
+    assert (circuit.state, circuit.reset_generation) == (State.CLOSED, 1)
+    await court.tick(failure=13)
+    assert court.signals() == [Signal.RESET]
+
+
 async def test_a_reset_of_a_silent_closed_circuit_is_noted() -> None:
     court = Court().begin()
     await opened(court)
