@@ -28,7 +28,7 @@ demo: $(READY) ## watch a circuit open and recover on real servers
 	@$(BIN)/tailslide demo $(DEMO)
 
 test: $(READY) ## run all tests, on real servers
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: $(READY) ## lint, types, import directions
 	@$(BIN)/ruff check .
