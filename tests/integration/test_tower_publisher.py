@@ -109,6 +109,8 @@ async def test_an_app_is_marked_once_all_of_it_is_published(bench: TowerBench, t
     async def marked() -> bool:
         return await bench.mark("shop") is not None
 
+    # What is deleted before it was published leaves no deletion.
+    await bench.until_rulesets(lambda rulesets: rulesets.keys() == {"shop.one", "shop.two"})
     # The app is younger than the connection, so the next comparison is the first to know of it.
     await tower.ok("DELETE", f"{FLAGS}/two")
     async with bench.tower():
