@@ -17,7 +17,7 @@ from redis.commands.core import AsyncScript
 from redis.exceptions import ReadOnlyError, RedisError
 
 from tailslide_aerobat.history import FINE_MS, SECONDS, TENS, Samples, edge_ms
-from tailslide_core.naming import RESOLUTIONS, FlagId, Metric, busy_key, is_key, late_key, series_key
+from tailslide_core.naming import JUDGED_METRICS, RESOLUTIONS, FlagId, Metric, busy_key, is_key, late_key, series_key
 
 CONNECT_TIMEOUT_S = 2.0
 ANSWER_TIMEOUT_S = 5.0
@@ -203,13 +203,13 @@ class RedisTimeSeries:
 
 
 _TENS_COPY = next(copy.label for copy in RESOLUTIONS if copy.bucket_ms == TENS.bucket_ms)
-_METRICS = (Metric.SUCCESS, Metric.FAILURE)
+_WITHOUT_SLOW = tuple(metric for metric in JUDGED_METRICS if metric != Metric.SLOW)
 
 
 @lru_cache(maxsize=65_536)
 def _keys(flag: Wanted) -> tuple[bytes, ...]:
     """Return the series of a flag; as bytes, since making these of texts is much of what a query costs."""
-    metrics = (*_METRICS, Metric.SLOW) if flag.slow else _METRICS
+    metrics = JUDGED_METRICS if flag.slow else _WITHOUT_SLOW
     return tuple(series_key(flag.flag_id, metric).encode() for metric in metrics)
 
 
@@ -250,7 +250,7 @@ def _samples(flags: Sequence[Wanted], answer: Sequence[int]) -> list[Samples]:
     start = 0
     for flag in flags:
         columns: list[tuple[Sequence[int], Sequence[int]]] = []
-        for _ in range(3 if flag.slow else 2):
+        for _ in _keys(flag):
             end = start + 1 + answer[start]
             columns.append((answer[start + 1 : end : 2], answer[start + 2 : end : 2]))
             start = end
@@ -330,7 +330,7 @@ class InMemoryTimeSeries:
         """Answer as the script does."""
         answer: list[int] = []
         for flag in flags:
-            for metric in range(3 if flag.slow else 2):
+            for metric in range(len(_keys(flag))):
                 points = [
                     number
                     for from_ms, last_ms, bucket_ms in ranges

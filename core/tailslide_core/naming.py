@@ -120,7 +120,7 @@ class Metric:
 
 
 JUDGED_METRICS = (Metric.SUCCESS, Metric.FAILURE, Metric.SLOW)
-"""What Aerobat reads; the latency buckets are for graphs."""
+"""What Aerobat reads, in the order in which it does; the latency buckets are for graphs."""
 
 
 def series_key(flag_id: FlagId, metric: str) -> str:
