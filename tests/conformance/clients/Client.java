@@ -1,4 +1,4 @@
-// Java's own HTTP client, told to go through the scenarios of tests/proxy_origin.py and to print what it was answered.
+// Java's own HTTP client, told to go through the scenarios of tests/support/proxy_origin.py and to print what it was answered.
 //
 //   java Client.java scenarios URL       every scenario once, over connections that are kept
 //   java Client.java bodies URL SIZE     a large body down, and up in both framings

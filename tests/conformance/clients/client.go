@@ -1,4 +1,4 @@
-// Go's own HTTP client, told to go through the scenarios of tests/proxy_origin.py and to print what it was answered.
+// Go's own HTTP client, told to go through the scenarios of tests/support/proxy_origin.py and to print what it was answered.
 //
 //	client scenarios URL       every scenario once, over connections that are kept
 //	client bodies URL SIZE     a large body down, and up in both framings

@@ -1,4 +1,4 @@
-// Node's own HTTP client with a keep-alive agent, told to go through the scenarios of tests/proxy_origin.py and to print
+// Node's own HTTP client with a keep-alive agent, told to go through the scenarios of tests/support/proxy_origin.py and to print
 // what it was answered.
 //
 //   node client.mjs scenarios URL       every scenario once, over connections that are kept

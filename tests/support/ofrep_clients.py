@@ -18,7 +18,7 @@ from openfeature.contrib.provider.ofrep import OFREPProvider
 from openfeature.evaluation_context import EvaluationContext
 from suite_install import node_app
 
-APP = Path(__file__).parent / "conformance" / "ofrep"
+APP = Path(__file__).parents[1] / "conformance" / "ofrep"
 WAIT_S = 20.0
 
 

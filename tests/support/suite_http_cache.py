@@ -14,7 +14,7 @@ from pathlib import Path
 
 from suite_install import node_app
 
-APP = Path(__file__).parent / "conformance" / "http_cache"
+APP = Path(__file__).parents[1] / "conformance" / "http_cache"
 CASES = 350
 """How many there are for a client that is no browser."""
 

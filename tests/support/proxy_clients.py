@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 from proxy_origin import Headers, Seen
 
-SOURCES = Path(__file__).parent / "conformance" / "clients"
+SOURCES = Path(__file__).parents[1] / "conformance" / "clients"
 TOOLS = {"curl": ("curl",), "go": ("go",), "java": ("java", "javac"), "node": ("node",)}
 KINDS = tuple(TOOLS)
 NEEDED_IN_CI = {"curl"}

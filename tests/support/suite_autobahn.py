@@ -13,7 +13,7 @@ from pathlib import Path
 from aiohttp import WSMsgType, web
 from suite_install import Python2, python2_with
 
-REQUIREMENTS = Path(__file__).parent / "conformance" / "websocket" / "requirements.txt"
+REQUIREMENTS = Path(__file__).parents[1] / "conformance" / "websocket" / "requirements.txt"
 GROUPS = range(1, 8)
 CASES = 246
 """How many there are in these groups."""
