@@ -10,11 +10,11 @@ import struct
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
+from tailslide_runtime.http1.messages import END, End
+from tailslide_runtime.http1.refusals import SLOW_BODY, SLOW_HEAD, TOO_MANY_CONNECTIONS, Refusal, own_answer
+from tailslide_runtime.http1.requests import Event, Leftover, RequestHead, RequestReader
 from tailslide_sidecar.proxy.exchange import Exchange, Phase
-from tailslide_sidecar.proxy.forwarding import Origin, own_answer
-from tailslide_sidecar.proxy.messages import END, End
-from tailslide_sidecar.proxy.refusals import SLOW_BODY, SLOW_HEAD, TOO_MANY_CONNECTIONS, Refusal
-from tailslide_sidecar.proxy.requests import Event, Leftover, RequestHead, RequestReader
+from tailslide_sidecar.proxy.forwarding import Origin
 
 if TYPE_CHECKING:  # each knows the other
     from tailslide_sidecar.proxy.listener import ProxyListener
