@@ -18,6 +18,7 @@ from aiohttp import web
 
 from tailslide_runtime.connections import Connections
 from tailslide_runtime.http1.fields import values
+from tailslide_runtime.http1.lingering import LINGER_BYTES, LINGER_S
 from tailslide_runtime.http1.messages import End, Framing
 from tailslide_runtime.http1.refusals import (
     SLOW_BODY,
@@ -32,9 +33,6 @@ from tailslide_runtime.http1.requests import Event, Leftover, RequestHead, Reque
 from tailslide_runtime.own_names import SAFE_METHODS, OwnNames
 
 SERVER = "tailslide"
-LINGER_S = 5.0
-LINGER_BYTES = 8 << 20
-"""After a refusal so much is discarded, or for so long, before the connection is closed."""
 EARLY_BYTES = 65_536
 """How much of requests that come before their turn is kept, unread, before the client is held back."""
 SMALL_BODY_BYTES = 65_536

@@ -37,9 +37,6 @@ from tailslide_sidecar.watcher import Watcher
 
 log = structlog.get_logger()
 
-FLAGS_SHARE = 4
-"""One of so many file descriptors, at most, is for clients of the flags listener; the proxy takes two for each call."""
-
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Run a sidecar until `stop` is set; raise `StartError` when it cannot start."""
@@ -170,10 +167,8 @@ class _Sidecar:
         )
         calls = Calls(self._store, self._buffer, metrics.evaluations, self._guards, metrics.outcomes_stale.inc)
         descriptors_in_all = descriptors.raise_limit()
-        limits = replace(
-            settings.flags_limits,
-            max_connections=min(settings.flags_limits.max_connections, max(descriptors_in_all // FLAGS_SHARE, 1)),
-        )
+        wanted = settings.flags_limits.max_connections
+        limits = replace(settings.flags_limits, max_connections=descriptors.beside_others(descriptors_in_all, wanted))
         self._flags = listener = HttpListener(
             flags_api.build(api),
             settings.flags_listen,
