@@ -25,13 +25,11 @@ from tailslide_core.naming import (
     event_subject,
 )
 from tailslide_runtime.bucket_watch import Entry
-from tailslide_runtime.jetstream import API_TIMEOUT_S, ensure_bucket, ensure_stream
+from tailslide_runtime.jetstream import API_TIMEOUT_S, WRONG_LAST_SEQUENCE, ensure_bucket, ensure_stream
 
 log = structlog.get_logger()
 
 EVENTS_MAX_AGE_S = 30 * 86_400
-_WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
-"""JetStream's error codes for a value that is no longer the one expected."""
 
 
 class ConflictError(Exception):
@@ -99,7 +97,7 @@ class JetStreamCircuitStore:
         try:
             answer = await self._js.publish(bucket_subject(CIRCUITS_BUCKET, str(flag_id)), headers=headers)
         except APIError as error:
-            if error.err_code not in _WRONG_LAST_SEQUENCE:
+            if error.err_code not in WRONG_LAST_SEQUENCE:
                 raise
             raise ConflictError(str(error)) from error
         return answer.seq
@@ -114,7 +112,7 @@ class JetStreamCircuitStore:
         try:
             answer = await self._js.publish(event_subject(event.flag_id), encode_event(event), headers=headers)
         except APIError as error:
-            if error.err_code not in _WRONG_LAST_SEQUENCE:
+            if error.err_code not in WRONG_LAST_SEQUENCE:
                 raise
             raise ConflictError(str(error)) from error
         return answer.seq

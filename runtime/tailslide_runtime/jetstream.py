@@ -194,3 +194,10 @@ async def ensure_stream(client: Client, stream: str, subjects: list[str], *, max
 
 STREAM_NAME_IN_USE = 10058
 """JetStream's error code for a stream that is there with other settings, which a person may have chosen."""
+
+WRONG_LAST_SEQUENCE: frozenset[int] = frozenset({10071, 10164})
+"""JetStream's error codes for a write that expected another last message: somebody else has written meanwhile.
+
+10071 (JSStreamWrongLastSequenceErrF) names the sequence; 10164 (JSStreamWrongLastSequenceConstantErr) comes from a
+replicated stream that has another write of the subject in flight. Source: `errors.json` of the NATS server.
+"""
