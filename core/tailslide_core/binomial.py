@@ -25,13 +25,14 @@ def at_least(hits: int, calls: int, rate: float) -> float:
 
 def _upper_tail(hits: int, calls: int, rate: float) -> float:
     """Add up the terms from `hits` on, which is at or above the mean: each is smaller than the one before."""
-    term = math.exp(
+    exponent = (
         math.lgamma(calls + 1)
         - math.lgamma(hits + 1)
         - math.lgamma(calls - hits + 1)
         + hits * math.log(rate)
         + (calls - hits) * math.log1p(-rate)
     )
+    term = math.exp(min(0.0, exponent))  # of numbers beyond all sense it may be above 0, by thousands
     odds = rate / (1 - rate)
     total = term
     while hits < calls and term > total * _NEGLIGIBLE:

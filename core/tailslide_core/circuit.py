@@ -179,10 +179,15 @@ def _move(circuit: Circuit, signal: Signal, settings: CircuitSettings, now_ms: i
         reason=reason if signal is not Signal.CALM else None,
         generation=circuit.generation % MAX_INTEGER + 1,
         reset_generation=settings.reset_generation,
-        since_ms=circuit.since_ms if signal is Signal.CALM else now_ms,
     )
-    after = replace(after, next_ms=_next_ms(after, settings))
+    after = dated(after, settings, circuit.since_ms if signal is Signal.CALM else now_ms)
     return Step(after, Transition(signal, now_ms, circuit, after))
+
+
+def dated(circuit: Circuit, settings: CircuitSettings, since_ms: int) -> Circuit:
+    """Return the same circuit as one whose state, or recovery step, began at that time. Nothing else about it moves."""
+    began = replace(circuit, since_ms=since_ms)
+    return replace(began, next_ms=_next_ms(began, settings))
 
 
 def _next_percentage(circuit: Circuit, settings: CircuitSettings) -> Circuit:

@@ -35,7 +35,7 @@ class Sample(NamedTuple):
 
 
 def columns(samples: Sequence[Sample]) -> Samples:
-    return Samples(*zip(*samples, strict=True)) if samples else Samples()
+    return Samples._make([*zip(*samples, strict=True), 0]) if samples else Samples()
 
 
 def history_of(*samples: Sample) -> History:

@@ -1,6 +1,7 @@
 import pytest
 from aerobat_court import FLAG
 
+from tailslide_aerobat.history import Samples
 from tailslide_aerobat.timeseries import (
     LONG_TICK_MS,
     InMemoryTimeSeries,
@@ -25,14 +26,14 @@ def test_the_metrics_of_each_flag_are_put_together() -> None:
     answer += [0, 2, 900, 7]  # of the second
     answer += [4, 800, 1, 900, 2, 0]  # of the third
     assert _samples(flags, answer) == [
-        ([900, 1000, 1100], [0, 3, 6], [0, 0, 2], [1, 0, 0]),
-        ([900], [7], [7], [0]),
-        ([800, 900], [1, 2], (0, 0), (0, 0)),
+        Samples([900, 1000, 1100], [0, 3, 6], [0, 0, 2], [1, 0, 0]),
+        Samples([900], [7], [7], [0]),
+        Samples([800, 900], [1, 2], (0, 0), (0, 0)),
     ]
 
 
 def test_no_points_are_no_samples() -> None:
-    assert _samples([Wanted(FLAG, slow=True)], [0, 0, 0]) == [([], [], (), ())]
+    assert _samples([Wanted(FLAG, slow=True)], [0, 0, 0]) == [Samples([], [], (), ())]
 
 
 def test_the_marks_of_each_app_are_read_and_what_can_be_no_flag_is_left_out() -> None:
@@ -57,9 +58,9 @@ async def test_the_twin_sums_by_the_bucket() -> None:
         series.add(FLAG, at_ms=NOW_MS - age_ms, success=success, failure=failure)
     flags = [Wanted(FLAG, slow=False)]
     (new,) = await series.read_new(flags, New(NOW_MS - 100, NOW_MS - 100, NOW_MS))
-    assert new == ([NOW_MS - 100], [3], [2], [0])
+    assert new == Samples([NOW_MS - 100], [3], [2], [0])
     (whole,) = await series.read_whole(flags, NOW_MS, 100_000)
-    assert whole == ([NOW_MS - 100_000, NOW_MS - 50_000, NOW_MS - 100], [1, 5, 3], [0, 1, 2], [0, 0, 0])
+    assert whole == Samples([NOW_MS - 100_000, NOW_MS - 50_000, NOW_MS - 100], [1, 5, 3], [0, 1, 2], [0, 0, 0])
 
 
 async def test_the_twin_knows_what_was_counted_when() -> None:
