@@ -68,7 +68,9 @@ def demands_of(ruleset: Ruleset) -> Demands:
     demands: dict[str, Demand] = {}
     for rule in ruleset.rules:
         for condition in rule.when:
-            demands[condition.attribute] = demands.get(condition.attribute, _NOTHING) + demand_of(condition)
+            demand = demand_of(condition)
+            if demand != _NOTHING:
+                demands[condition.attribute] = demands.get(condition.attribute, _NOTHING) + demand
     return demands
 
 

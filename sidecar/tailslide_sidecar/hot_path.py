@@ -19,6 +19,8 @@ BODY_TIMEOUT_S = 30.0
 SWEEP_S = 1.0
 OUT_BYTES = 131_072
 """Answers to pipelined requests are handed to the transport in portions of about so much."""
+TURN_S = 0.02
+"""How long one connection may be answered questions about all flags before all others have their turn."""
 
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -34,6 +36,7 @@ class HotListener:
         idle_timeout_s: float,
         head_timeout_s: float = HEAD_TIMEOUT_S,
         body_timeout_s: float = BODY_TIMEOUT_S,
+        turn_s: float = TURN_S,
         token: str | None = None,
         observe: Callable[[float], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
@@ -41,7 +44,8 @@ class HotListener:
         """`handler` makes aiohttp's protocol; `token`, if there is one, has to be in Authorization or X-API-Key.
 
         A connection may be silent for `idle_timeout_s` between requests, and leave its answers lying for as long; a
-        request has to be there in whole `head_timeout_s` or `body_timeout_s` after its first byte.
+        request has to be there in whole `head_timeout_s` or `body_timeout_s` after its first byte. Questions about all
+        flags are answered for `turn_s`, then others have their turn.
 
         `observe` is told the seconds that each batch of answers took; `clock` gives Unix time for the Date header.
         """
@@ -57,6 +61,7 @@ class HotListener:
         self.idle_timeout_s = idle_timeout_s
         self.head_timeout_s = head_timeout_s
         self.body_timeout_s = body_timeout_s
+        self.turn_s = turn_s
         self._clock = clock
         self._connections: set[HotProtocol] = set()
         self._closing = False
@@ -129,7 +134,18 @@ class HotListener:
 class HotProtocol(asyncio.Protocol):
     """One connection, until it is closed or handed over."""
 
-    __slots__ = ("_buffer", "_listener", "_needed", "_paused", "_reader", "_since", "_transport", "_unsent")
+    __slots__ = (
+        "_buffer",
+        "_full",
+        "_listener",
+        "_needed",
+        "_paused",
+        "_reader",
+        "_since",
+        "_spent_s",
+        "_transport",
+        "_unsent",
+    )
 
     def __init__(self, listener: HotListener) -> None:
         self._listener = listener
@@ -139,6 +155,10 @@ class HotProtocol(asyncio.Protocol):
         self._needed = 0
         self._since = self._listener.now
         self._paused = False
+        """Whether no more is answered for now."""
+        self._full = False
+        """Whether that is because the client takes nothing."""
+        self._spent_s = 0.0
         self._unsent = 0
 
     # The transport
@@ -169,12 +189,24 @@ class HotProtocol(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Stop reading: whoever does not take the answers gets no more of them."""
+        self._full = True
+        self._pause()
+
+    def resume_writing(self) -> None:
+        """Go on with what has come meanwhile."""
+        self._full = False
+        self._go_on()
+
+    def _pause(self) -> None:
         self._paused = True
         if self._transport is not None:
             self._transport.pause_reading()
 
-    def resume_writing(self) -> None:
-        """Go on with what has come meanwhile."""
+    def _next_turn(self) -> None:
+        if self._paused and not self._full:
+            self._go_on()
+
+    def _go_on(self) -> None:
         self._paused = False
         if self._transport is not None:
             self._transport.resume_reading()
@@ -268,7 +300,15 @@ class HotProtocol(asyncio.Protocol):
         if head.route is Route.OFREP_ONE:
             return answers.ofrep_one(head.flag, body)
         if head.route is Route.OFREP_ALL:
-            return answers.ofrep_all(body, head.if_none_match)
+            began_s = time.perf_counter()
+            reply = answers.ofrep_all(body, head.if_none_match)
+            self._spent_s += time.perf_counter() - began_s
+            if self._spent_s > self._listener.turn_s:
+                # Thousands of pipelined questions fit in what comes at once, and each may take as long as a call.
+                self._spent_s = 0.0
+                self._pause()
+                asyncio.get_running_loop().call_soon(self._next_turn)
+            return reply
         return answers.native_one(head.flag, head.query)
 
     def _hand_over(self, data: bytes, out: list[bytes]) -> None:
@@ -282,7 +322,7 @@ class HotProtocol(asyncio.Protocol):
         protocol = self._listener.handler()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
-        if self._paused:
+        if self._full:
             # aiohttp is to wait with its answers too, but it takes a new connection for one that is being read.
             protocol.pause_writing()
             transport.resume_reading()

@@ -4,6 +4,7 @@ That it says the same as aiohttp is shown in `tests/integration/test_hot_path.py
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ from flag_listeners import parts
 from flag_requests import ALL, APP, NATIVE, ONE, TOKEN, USER, broken_cases, cold_cases, content, get, hot_cases, post
 
 from tailslide_sidecar.hot_path import OUT_BYTES, HotListener, HotProtocol
+from tailslide_sidecar.hot_requests import MAX_KNOWN_BYTES
 
 DATE = b"Thu, 01 Jan 1970 00:00:00 GMT"
 TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -118,7 +120,7 @@ class Other(asyncio.Protocol):
 class Desk:
     """A listener, and the connections to it."""
 
-    def __init__(self, token: str | None = None) -> None:
+    def __init__(self, token: str | None = None, turn_s: float = math.inf) -> None:
         self.parts = parts(APP, content(), token)
         self.observed: list[float] = []
         self.listener = HotListener(
@@ -127,6 +129,7 @@ class Desk:
             idle_timeout_s=75.0,
             head_timeout_s=10.0,
             body_timeout_s=30.0,
+            turn_s=turn_s,
             token=token,
             observe=self.observed.append,
             clock=lambda: 0.0,
@@ -248,6 +251,42 @@ async def test_who_does_not_take_the_answers_gets_no_more_of_them(desk: Desk) ->
     taken = wire.take_all()
     assert taken.count(b"HTTP/1.1 200 OK\r\n") == total + 1
     assert wire.reading
+
+
+async def test_after_its_turn_a_connection_waits_for_the_others() -> None:
+    desk = Desk(turn_s=0.0)
+    wire, total = desk.wire(), 5
+    wire.protocol.data_received(post(ALL) * total + REQUEST)
+    for answered in range(1, total + 1):
+        assert wire.take().count(b"HTTP/1.1 200 OK\r\n") == 1, answered
+        assert not wire.reading
+        await asyncio.sleep(0)
+    assert wire.take().count(b'"key":"half"') == 1
+    assert wire.reading
+
+
+async def test_who_takes_nothing_gets_no_turn() -> None:
+    desk = Desk(turn_s=0.0)
+    wire = desk.wire(high_water=100)
+    wire.protocol.data_received(post(ALL) * 3)
+    await asyncio.sleep(0)
+    assert wire.unsent.count(b"HTTP/1.1 200 OK\r\n") == 1
+    assert not wire.reading
+    for _ in range(3):
+        wire.take()
+        await asyncio.sleep(0)
+    assert not wire.unsent
+    assert wire.reading
+
+
+async def test_long_heads_are_not_kept(desk: Desk) -> None:
+    wire = desk.wire()
+    for length in (100, 4_000):
+        wire.protocol.data_received(post(f"{ONE}/half", USER, f"X-Trace: {'x' * length}"))
+    assert wire.take().count(b"HTTP/1.1 200 OK\r\n") == 2
+    kept = [*desk.listener.known_heads, *(fields for _, fields in desk.listener.known_fields)]
+    assert len(kept) == 2
+    assert max(map(len, kept)) <= MAX_KNOWN_BYTES
 
 
 async def test_who_gets_a_full_connection_waits_too_and_it_is_read_again(desk: Desk) -> None:
