@@ -97,7 +97,7 @@ def read_bounded_context(body: bytes, demands: Demands) -> Context:
     """Read a context that may be evaluated for flags with these demands; raise `OfrepError`."""
     if len(body) > MAX_CONTEXT_BYTES:
         problem = f"body: expected a context of at most {MAX_CONTEXT_BYTES} bytes, got {len(body)}"
-        raise OfrepError(ErrorCode.INVALID_CONTEXT, problem, 413)
+        raise OfrepError(ErrorCode.GENERAL, problem, 413)
     try:
         return bounded(read_context(body), demands, TARGETING_KEY)
     except TooMuchError as error:

@@ -110,7 +110,7 @@ def test_a_body_that_is_too_large_is_not_even_parsed() -> None:
     ):
         assert reply.status == 413
         said = orjson.loads(reply.body)
-        assert said["errorCode"] == "INVALID_CONTEXT"
+        assert said["errorCode"] == "GENERAL"
         assert said["errorDetails"] == (
             f"body: expected a context of at most {MAX_CONTEXT_BYTES} bytes, got {MAX_CONTEXT_BYTES + 1}"
         )
