@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tailslide_core.conditions import Condition
 from tailslide_core.errors import ContractError
+from tailslide_core.fields import shown
 from tailslide_core.naming import FlagId, check_key
 from tailslide_core.outcomes import StatusSet
 from tailslide_core.ramp import RampProfile
@@ -18,13 +19,13 @@ DAY_MS = 86_400_000
 def check_number(name: str, value: float, low: float, high: float) -> None:
     """Raise `ContractError` on `name` unless `low` ≤ value ≤ `high`."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise ContractError(name, f"expected a number from {low:.9g} to {high:.9g}, got {value!r:.40}")
+        raise ContractError(name, f"expected a number from {low:.9g} to {high:.9g}, got {shown(value, 40)}")
 
 
 def check_integer(name: str, value: int, low: int, high: int) -> None:
     """Raise `ContractError` on `name` unless `value` is an integer and `low` ≤ value ≤ `high`."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ContractError(name, f"expected an integer from {low} to {high}, got {value!r:.40}")
+        raise ContractError(name, f"expected an integer from {low} to {high}, got {shown(value, 40)}")
 
 
 @dataclass(frozen=True, slots=True)

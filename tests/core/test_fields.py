@@ -1,10 +1,15 @@
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from datetime import date
 from enum import StrEnum
+from itertools import repeat
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tailslide_core.errors import ContractError
-from tailslide_core.fields import Fields, read_object
+from tailslide_core.fields import Fields, read_object, shown
 
 
 class Colour(StrEnum):
@@ -23,10 +28,10 @@ class Colour(StrEnum):
         (b'{"a": "\xff"}', "does not parse"),
         (b'{"a": 1}{', "does not parse"),
         (b"[" * 5000 + b"]" * 5000, "does not parse"),
-        (b"[]", "got a list"),
+        (b"[]", "got []"),
         (b"null", "got null"),
         (b"true", "got true"),
-        (b'"text"', "got 'text'"),
+        (b'"text"', 'got "text"'),
         (b"7", "got 7"),
     ],
 )
@@ -83,11 +88,59 @@ def test_a_field_of_another_kind_is_named_with_what_came(expected: str, good: li
 
 @pytest.mark.parametrize(
     ("value", "got"),
-    [(None, "null"), (True, "true"), (False, "false"), ([1], "a list"), ({"a": 1}, "an object"), (1.5, "1.5")],
+    [(None, "null"), (True, "true"), (False, "false"), ([1], "[1]"), ({"a": None}, '{"a": null}'), (1.5, "1.5")],
 )
 def test_an_error_says_in_json_what_came(value: object, got: str) -> None:
-    with pytest.raises(ContractError, match=rf"^x: expected a string, got {got}$"):
+    with pytest.raises(ContractError) as caught:
         Fields({"x": value}).string("x")
+    assert caught.value.problem == f"expected a string, got {got}"
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+@given(json_values)
+def test_shown_is_json_that_can_be_printed(value: object) -> None:
+    text = shown(value, 1_000_000)
+    assert text.isprintable()
+    assert json.loads(text) == value
+
+
+@given(json_values, st.integers(2, 80))
+def test_shown_is_bounded_and_says_where_it_was_cut(value: object, limit: int) -> None:
+    whole, text = shown(value, 1_000_000), shown(value, limit)
+    assert len(text) <= limit
+    assert text == whole or (text.endswith("…") and whole.startswith(text[:-1]))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("\ud800\n\x9b\u202e", r'"\ud800\n\u009b\u202e"'),
+        ((1, None), "[1, null]"),
+        (Colour.RED, '"red"'),
+        (date(2026, 11, 28), '"2026-11-28"'),
+        (2**600, "an integer of 601 bits"),
+        ({1: True}, '{"1": true}'),
+    ],
+)
+def test_shown_says_what_is_no_json_too(value: object, text: str) -> None:
+    assert shown(value) == text
+
+
+def test_shown_does_not_work_through_what_it_cuts_off() -> None:
+    class Endless(list[object]):
+        def __iter__(self) -> Iterator[object]:
+            return repeat("x")
+
+    nested: object = Endless()
+    for _ in range(5_000):
+        nested = [nested]
+    assert shown(Endless(), 12) == '["x", "x", …'
+    assert shown(nested, 5) == "[[[[…"
 
 
 def test_what_came_is_quoted_shortened() -> None:
@@ -115,7 +168,7 @@ def test_optional_fields_may_be_null_or_missing() -> None:
         assert fields.object("x", lambda inner: inner) is None
     assert Fields({"x": 5}).optional_integer("x") == 5
     assert Fields({"x": 5.5}).optional_number("x") == 5.5
-    with pytest.raises(ContractError, match=r"^x: expected an integer, got '5'$"):
+    with pytest.raises(ContractError, match=r'^x: expected an integer, got "5"$'):
         Fields({"x": "5"}).optional_integer("x")
 
 
@@ -126,7 +179,7 @@ def test_has_tells_null_from_missing() -> None:
 
 def test_a_choice_lists_the_choices() -> None:
     assert Fields({"x": "blue"}).choice("x", Colour) is Colour.BLUE
-    with pytest.raises(ContractError, match=r"^x: expected one of red, blue, got 'RED'$"):
+    with pytest.raises(ContractError, match=r'^x: expected one of red, blue, got "RED"$'):
         Fields({"x": "RED"}).choice("x", Colour)
 
 
