@@ -18,6 +18,8 @@ from tailslide_runtime.errors import StartError
 
 Settings = TypeVar("Settings", bound=BaseSettings)
 
+_OBJECT_EXPECTED = ("model_type", "model_attributes_type", "dict_type")
+"""Kinds of pydantic's errors whose texts speak of dictionaries and of classes of ours."""
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]*):(?P<port>[0-9]{1,5})")
 
 
@@ -94,6 +96,8 @@ def problems(error: ValidationError) -> list[tuple[str, str]]:
             message = "unknown field"
         elif item["type"] == "missing":
             message = "a value is required"
+        elif item["type"] in _OBJECT_EXPECTED:
+            message = f"input should be an object, got {shown(item['input'])}"
         elif item["type"] != "value_error":
             message = f"{message[:1].lower()}{message[1:]}, got {shown(item['input'])}"
         found.append((path or "body", message))
