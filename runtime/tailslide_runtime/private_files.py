@@ -45,16 +45,8 @@ class PrivateFolder:
         return f"PrivateFolder({str(self._path)!r})"
 
     def exposure(self) -> str | None:
-        """Return why others can remove or exchange what is in the folder, None when they cannot.
-
-        Whoever may write to it for being of its group was given that right by its owner.
-        """
-        status = os.fstat(self._descriptor)
-        if not _is_trusted(status.st_uid):
-            return f"it belongs to another user (uid {status.st_uid})"
-        if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
-            return f"everybody may write to it (mode {stat.S_IMODE(status.st_mode):04o})"
-        return None
+        """Return why others can remove or exchange what is in the folder, None when they cannot."""
+        return exposure_of(os.fstat(self._descriptor))
 
     def read(self, name: str, limit: int) -> bytes:
         """Return what is in a file of at most `limit` bytes.
@@ -109,7 +101,7 @@ class PrivateFolder:
             status = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
         except FileNotFoundError:
             return False
-        return stat.S_ISDIR(status.st_mode) and _is_trusted(status.st_uid)
+        return stat.S_ISDIR(status.st_mode) and is_trusted(status.st_uid)
 
     def probe(self, name: str) -> None:
         """Raise `OSError` unless files can be made in here; leaves none."""
@@ -145,6 +137,18 @@ class PrivateFolder:
                         os.unlink(found, dir_fd=self._descriptor)
 
 
+def exposure_of(folder: os.stat_result) -> str | None:
+    """Return why others can remove or exchange what is in a folder, None when they cannot.
+
+    Whoever may write to it for being of its group was given that right by its owner.
+    """
+    if not is_trusted(folder.st_uid):
+        return f"it belongs to another user (uid {folder.st_uid})"
+    if folder.st_mode & stat.S_IWOTH and not folder.st_mode & stat.S_ISVTX:
+        return f"everybody may write to it (mode {stat.S_IMODE(folder.st_mode):04o})"
+    return None
+
+
 @contextmanager
 def open_folder(path: Path) -> Iterator[PrivateFolder]:
     """Hold a folder open until the end of the block. Links on the way to it are followed."""
@@ -162,7 +166,8 @@ def make_folder(path: Path) -> None:
             folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
 
 
-def _is_trusted(uid: int) -> bool:
+def is_trusted(uid: int) -> bool:
+    """Whether what belongs to this user is as good as ours: it is ours, or root's, who may do everything anyhow."""
     return uid in (0, os.geteuid())
 
 
@@ -171,7 +176,7 @@ def _check_kind(status: os.stat_result) -> None:
         raise UntrustedFileError("it is a symbolic link", is_ours=False)
     if not stat.S_ISREG(status.st_mode):
         raise UntrustedFileError("it is not a plain file", is_ours=False)
-    if not _is_trusted(status.st_uid):
+    if not is_trusted(status.st_uid):
         raise UntrustedFileError(f"it belongs to another user (uid {status.st_uid})", is_ours=False)
 
 
