@@ -51,8 +51,8 @@ class PrivateFolder:
     def read(self, name: str, limit: int) -> bytes:
         """Return what is in a file of at most `limit` bytes.
 
-        Raises `UntrustedFileError` unless it is a plain file that belongs to us or to root, that nobody else may write
-        to, and that is no larger.
+        Raises `UntrustedFileError` unless it is a plain file that belongs to us or to root, that not everybody may
+        write to, and that is no larger. Its group was given the right to write by its owner, if it has it.
         """
         # Before it is opened, too: opening a device does something, and the reason for a refusal would be missing.
         _check(os.stat(name, dir_fd=self._descriptor, follow_symlinks=False), limit)
@@ -182,8 +182,8 @@ def _check_kind(status: os.stat_result) -> None:
 
 def _check(status: os.stat_result, limit: int) -> None:
     _check_kind(status)
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise UntrustedFileError(f"others may write to it (mode {stat.S_IMODE(status.st_mode):04o})", is_ours=True)
+    if status.st_mode & stat.S_IWOTH:
+        raise UntrustedFileError(f"everybody may write to it (mode {stat.S_IMODE(status.st_mode):04o})", is_ours=True)
     if status.st_size > limit:
         raise _too_large(limit)
 

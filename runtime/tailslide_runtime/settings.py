@@ -36,7 +36,7 @@ class ListenAddress:
         """Read an address; raise `ValueError` that says what was expected."""
         if text.startswith("unix:"):
             path = Path(text.removeprefix("unix:"))
-            if not path.is_absolute():
+            if not path.is_absolute() or "\0" in text:
                 raise ValueError(f"expected unix:/absolute/path, got {shown(text)}")
             return cls(path=path)
         match = _HOST_PORT.fullmatch(text)

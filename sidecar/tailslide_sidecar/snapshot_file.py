@@ -1,9 +1,9 @@
 """The snapshot's file: read once at the start, then written soon after each change. What is in it is `snapshot`'s.
 
-It is believed only when it is ours or root's and nobody else may write to it. Whatever else is there is left as it is,
-and the sidecar starts without, loudly: nobody who can make a file may keep a sidecar from starting, or tell it what
-flags there are. A file of ours that is damaged, too large, another app's, or writable by others is put aside. When the
-disk fails while running, the sidecar goes on without: fails open, logged and counted.
+It is believed only when it is ours or root's and not everybody may write to it. Whatever else is there is left as it
+is, and the sidecar starts without, loudly: nobody who can make a file may keep a sidecar from starting, or tell it what
+flags there are. A file of ours that is damaged, too large, another app's, or writable by everybody is put aside. When
+the disk fails while running, the sidecar goes on without: fails open, logged and counted.
 """
 
 import asyncio
@@ -77,7 +77,9 @@ class SnapshotFile:
                 is_folder = folder.has_folder(name)
         except OSError as error:
             raise self._unusable(error.strerror or str(error)) from error
-        if is_folder:
+        except ValueError as error:  # a name that no file can have
+            raise self._unusable(str(error)) from error
+        if is_folder or not name:
             raise self._unusable("it is a folder")
         if exposure is not None:
             log.warning(

@@ -42,7 +42,7 @@ def test_an_address_is_read_and_written(text: str, address: ListenAddress) -> No
             "[]:80",
             "http://a:80",
         ],
-        *["", "a b:80", "a:80 ", "a:\u0668\u0660", "unix:", "unix:relative/path", "unix"],
+        *["", "a b:80", "a:80 ", "a:\u0668\u0660", "unix:", "unix:relative/path", "unix:/a\0b", "unix"],
     ],
 )
 def test_any_other_text_is_refused_with_what_was_expected(text: str) -> None:
