@@ -28,6 +28,7 @@ from tailslide_core.contracts import Mark, decode_mark, decode_ruleset
 from tailslide_core.naming import RULESETS_BUCKET, app_of_mark, bucket_stream, bucket_subject, mark_key
 from tailslide_core.ruleset import Ruleset
 from tailslide_runtime.bucket_watch import Entry, Listing, watch_bucket
+from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl
 from tailslide_runtime.settings import ListenAddress
 from tailslide_tower.app import serve
 from tailslide_tower.settings import TowerSettings
@@ -102,8 +103,8 @@ class TowerBench:
     def settings(self, token: str | None = TOKEN) -> TowerSettings:
         """Return the settings of one more Tower."""
         return TowerSettings(
-            database_url=SecretStr(self.database_url),
-            nats_url=SecretStr(self.nats_url),
+            database_url=DatabaseUrl.parse(self.database_url),
+            nats_url=NatsUrl.parse(self.nats_url),
             tower_listen=ListenAddress(path=self._folder / f"{uuid4().hex[:8]}.sock"),
             api_token=None if token is None else SecretStr(token),
         )
