@@ -40,9 +40,9 @@ class HotListener:
     ) -> None:
         """`guard` takes over what is not for here; its limits and names hold here too, and its connections are ours.
 
-        `token`, if there is one, has to be in Authorization or X-API-Key. A connection is answered for
-        `turn_s`, then all others have their turn. `observe` is told the seconds that each batch of answers took; `clock`
-        gives Unix time for the Date header.
+        `token`, if there is one, has to be in Authorization or X-API-Key. A connection is answered for `turn_s`, then
+        all others have their turn. `observe` is told the seconds that each batch of answers took; `clock` gives Unix
+        time for the Date header.
         """
         self.answers = answers
         self.guard = guard
