@@ -194,3 +194,7 @@ async def ensure_stream(client: Client, stream: str, subjects: list[str], *, max
 
 STREAM_NAME_IN_USE = 10058
 """JetStream's error code for a stream that is there with other settings, which a person may have chosen."""
+
+WRONG_LAST_SEQUENCE: frozenset[int] = frozenset({10071, 10164})
+"""JetStream's error codes for a write over a value that is no longer the last: the usual one, and that of replicated
+streams for one that another write on its way comes before."""

@@ -65,7 +65,6 @@ class TowerSettings(BaseSettings):
     tower_listen: Annotated[ListenAddress, NoDecode] = ListenAddress("127.0.0.1", 4142)
     """Where the API listens."""
     api_token: Annotated[SecretStr | None, AfterValidator(_api_token)] = None
-    """A token that may use the API. Needed until the database has one; when set, it replaces the one that was set
-    before, and tokens of other names stay."""
+    """A token that may use the API of this Tower for as long as it runs. Needed unless the database has one."""
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
