@@ -216,8 +216,8 @@ class FlagStore:
         if bucket == RULESETS_BUCKET and app_of_mark(entry.key) == self.app:
             self._take_mark(entry.value)
             return False
-        if is_reserved(entry.key):
-            return False
+        if is_reserved(entry.key) and entry.key.startswith(f"{self.app}."):
+            return False  # what only another version of Tailslide knows
         flag_id = FlagId.parse(entry.key)
         if flag_id.app != self.app:
             raise ContractError("app", f"expected {self.app}, got {flag_id.app}")

@@ -29,8 +29,9 @@ from tailslide_tower.times import timestamp
 MAX_RULESET_BYTES = 512 * 1024
 """Half of what a NATS server takes as one message by default."""
 
-MAX_GENERATION = 2**53
-"""The largest that a ruleset may have."""
+SANE_NUMBER = 2**52
+"""No number of changes leads here. A version or a generation that is larger is broken, and is not gone on from: a
+ruleset may not have more than twice as much, and the flag could be changed no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +126,9 @@ def circuit_reset(flag: Flag, now: datetime) -> Flag:
 
 def reset_above(flag: Flag, reset_generation: int) -> Flag:
     """Return the flag with its circuit reset after a verdict with this number, the same object where it is already."""
-    if flag.reset_generation > reset_generation:
+    if flag.reset_generation > reset_generation or reset_generation >= SANE_NUMBER:
         return flag
-    return _reset(flag, min(reset_generation + 1, MAX_GENERATION))
+    return _reset(flag, reset_generation + 1)
 
 
 def _after(flag: Flag, given: Json, now: datetime) -> Flag:

@@ -10,11 +10,8 @@ from dataclasses import dataclass, field
 import orjson
 
 from tailslide_runtime.bucket_watch import Entry
+from tailslide_tower.flags.flag import SANE_NUMBER
 from tailslide_tower.publisher.wanted import Wanted
-
-SANE_VERSION = 2**52
-"""No number of changes leads here; a value that claims more is broken, whoever wrote it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
@@ -44,7 +41,7 @@ def stamp_of(value: bytes | None) -> Stamp | None:
 
 
 def _number(value: object) -> int | None:
-    is_number = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < SANE_VERSION
+    is_number = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < SANE_NUMBER
     return value if is_number and isinstance(value, int) else None
 
 

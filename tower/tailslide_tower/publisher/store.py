@@ -26,7 +26,7 @@ PAGE_ROWS = 100
 identity = sa.Table(
     "identity",
     metadata,
-    sa.Column("only", sa.Boolean, sa.CheckConstraint("only", name="only"), primary_key=True),
+    sa.Column("singleton", sa.Boolean, sa.CheckConstraint("singleton", name="singleton"), primary_key=True),
     sa.Column("database", sa.Text, nullable=False),
     sa.Column("comparisons", sa.BigInteger, nullable=False),
 )
@@ -108,5 +108,5 @@ class DatabaseRulesets:
 async def renew_identity(connection: AsyncConnection) -> None:
     """Make the database another one than all of its copies, for all Towers on it."""
     values = {"database": uuid4().hex, "comparisons": 0}
-    statement = insert(identity).values(only=True, **values)
+    statement = insert(identity).values(singleton=True, **values)
     await connection.execute(statement.on_conflict_do_update(constraint=identity.primary_key, set_=values))

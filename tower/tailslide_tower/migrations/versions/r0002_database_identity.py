@@ -15,13 +15,13 @@ def upgrade() -> None:
     """Make the table, and its one row."""
     table = op.create_table(
         "identity",
-        sa.Column("only", sa.Boolean, nullable=False),
+        sa.Column("singleton", sa.Boolean, nullable=False),
         sa.Column("database", sa.Text, nullable=False),
         sa.Column("comparisons", sa.BigInteger, nullable=False),
-        sa.PrimaryKeyConstraint("only", name="identity_pkey"),
-        sa.CheckConstraint("only", name="identity_only_check"),
+        sa.PrimaryKeyConstraint("singleton", name="identity_pkey"),
+        sa.CheckConstraint("singleton", name="identity_singleton_check"),
     )
-    op.bulk_insert(table, [{"only": True, "database": uuid4().hex, "comparisons": 0}])
+    op.bulk_insert(table, [{"singleton": True, "database": uuid4().hex, "comparisons": 0}])
 
 
 def downgrade() -> None:
