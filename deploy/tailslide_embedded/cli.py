@@ -160,6 +160,11 @@ def tower(context: click.Context) -> None:
         raise SystemExit(run())
 
 
+def stands_at_a_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty()
+
+
 @tower.command()
 @click.option("--yes", is_flag=True, help="Do it without asking; needed where there is no terminal to ask at.")
 def adopt(yes: bool) -> None:
@@ -177,7 +182,7 @@ def adopt(yes: bool) -> None:
     def confirmed() -> bool:
         if yes:
             return True
-        if not sys.stdin.isatty():
+        if not stands_at_a_terminal():
             raise StartError("there is no terminal to ask at, so nothing was changed; confirm with --yes")
         return click.confirm("Take the bucket over?")
 

@@ -30,7 +30,7 @@ def run(tell: Callable[[str], None], confirmed: Callable[[], bool]) -> int:
     `tell` is handed what would change, and later what was done, a line at a time. Raises `StartError`.
     """
     settings = load(TowerSettings)
-    configure("tower-adopt", LogLevel.ERROR, settings.log_format)
+    configure("tower-adopt", LogLevel.WARNING, settings.log_format)
     # In two runs, since a connection would not outlast the time that a person takes to decide.
     plan = asyncio.run(_planned(settings))
     _say(plan.describe(), tell)

@@ -13,6 +13,7 @@ from tailslide_runtime.bucket_watch import Entry
 from tailslide_tower.flags.flag import SANE_NUMBER
 from tailslide_tower.publisher.wanted import Wanted
 
+
 @dataclass(frozen=True, slots=True)
 class Stamp:
     """Which version of a flag a value is. Two databases may both have a version 3, but not of the same moment."""

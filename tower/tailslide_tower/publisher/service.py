@@ -89,7 +89,7 @@ class Publisher:
         self.refusal: Refusal | None = None
         """Why nothing may be published, as of the last comparison; None where nothing speaks against it."""
         self.judged = asyncio.Event()
-        """Set while there is a connection and it is known whether anything may be published over it."""
+        """Set while there is a connection over which the bucket was compared, or was found not to answer."""
         self._in_charge = False
         self._claimed_by: str | None = None
         self._newer: dict[str, Stamp] = {}
@@ -150,6 +150,7 @@ class Publisher:
                 await bucket.ensure()
                 await self.compare(bucket)
             except (BucketError, DatabaseUnavailableError) as error:
+                self.judged.set()  # it cannot be known now; people's changes must not wait for it
                 await asyncio.sleep(trouble.failed(error))
                 continue
             except NotOursError:
