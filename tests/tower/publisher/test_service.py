@@ -446,6 +446,23 @@ async def test_a_bucket_that_is_adopted_in_the_middle_of_a_change_is_not_written
         await scene.settled()
 
 
+async def test_a_comparison_stops_where_the_bucket_is_adopted_on_the_way() -> None:
+    scene = Scene(one=b"1", two=b"2")
+    read = scene.rulesets.all
+
+    async def all_with_an_adoption() -> AsyncIterator[Wanted]:
+        async for wanted in read():
+            yield wanted
+            if scene.publisher._in_charge:
+                await write_claim(scene, Claim("theirs", 0))
+                await until(lambda: not scene.publisher._in_charge)  # it looks every second
+
+    scene.rulesets.all = all_with_an_adoption  # type: ignore[method-assign] # between two pages of flags
+    async with scene.serving():
+        await until(lambda: scene.publisher.refusal is not None)
+    assert scene.values() == {"shop.one": b"1"}
+
+
 async def test_a_flag_that_is_newer_in_the_bucket_is_left_alone_and_the_others_are_published() -> None:
     scene = Scene(one=ruleset(3, "ours"), two=ruleset(1))
     await scene.bucket.ensure()

@@ -39,7 +39,7 @@ async def refuse_unpublishable(request: web.Request, handler: Handler) -> web.St
         return await handler(request)
     publication = request.app[PUBLICATION]
     publisher = publication.publisher
-    if publisher.refusal is None and publication.nats.connected:
+    if publication.nats.connected:
         with suppress(TimeoutError):
             async with asyncio.timeout(JUDGED_WITHIN_S):
                 await publisher.judged.wait()

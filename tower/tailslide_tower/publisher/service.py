@@ -193,6 +193,8 @@ class Publisher:
             # A row that is not valid is a flag all the same, and where the bucket lacks it, it is not whole.
             unsettled |= {key for key in wanted.invalid if _value(entries.get(key)) is None}
             found.take(keys, wanted, entries)
+            if not self._in_charge:  # many flags take a while, in which somebody may have adopted the bucket
+                raise BucketError("the bucket has another claim than when it was listed")
             written += await self._settle_compared(bucket, found.writes, entries, unsettled)
             found.writes = {}
         self._newer, self._unknown = found.newer, found.unknown
