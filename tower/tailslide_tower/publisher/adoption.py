@@ -83,7 +83,9 @@ class Plan:
         lines = [self._whose()]
         lines += _sentence("added", self.added)
         lines += _sentence("overwritten", self.overwritten)
-        lines += _sentence("overwritten though newer", tuple(key for key in self.overwritten if key in self.newer))
+        if newer := [key for key in self.overwritten if key in self.newer]:
+            are = "is" if len(newer) == 1 else "are"
+            lines.append(f"Of these, {len(newer)} {are} not older in the bucket: {some(newer, NAMED)}.")
         lines += _sentence("deleted", self.deleted)
         if self.emptied:
             lines.append(f"{counted(len(self.emptied), 'app')} would have no flags: {some(self.emptied, NAMED)}.")
