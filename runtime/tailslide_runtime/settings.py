@@ -6,11 +6,11 @@ Each process has a `settings.py` of its own, which alone reads the environment; 
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError
+from pydantic import BaseModel, GetCoreSchemaHandler, PlainValidator, ValidationError
 from pydantic_core import core_schema
-from pydantic_settings import BaseSettings, SettingsError
+from pydantic_settings import BaseSettings, NoDecode, SettingsError
 
 from tailslide_runtime.errors import StartError
 
@@ -58,6 +58,25 @@ class ListenAddress:
             return cls.parse(value)
 
         return core_schema.no_info_plain_validator_function(read)
+
+
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?\.?|\[?[0-9A-Fa-f:.]+\]?")
+
+
+def read_hosts(value: object) -> tuple[str, ...]:
+    """Read names of hosts, without ports: a list of them, or one text with commas; raise `ValueError`."""
+    names = [name for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple):
+        raise ValueError(f"expected names of hosts, got {value!r:.60}")  # noqa: TRY004 # pydantic collects ValueError
+    hosts = tuple(name.strip() if isinstance(name, str) else name for name in names)
+    for host in hosts:
+        if not isinstance(host, str) or _HOST.fullmatch(host) is None:
+            raise ValueError(f"expected names of hosts without ports, like tower.example.org, got {host!r:.60}")
+    return hosts
+
+
+AllowedHosts = Annotated[tuple[str, ...], NoDecode, PlainValidator(read_hosts)]
+"""Names that a listener answers to besides those of loopback."""
 
 
 def load(settings: type[Settings], prefix: str = "TAILSLIDE_") -> Settings:

@@ -15,7 +15,8 @@ import yaml
 from pydantic import AfterValidator, Field, PlainValidator, ValidationError, model_validator
 
 from tailslide_runtime.errors import StartError
-from tailslide_runtime.settings import ListenAddress, problems
+from tailslide_runtime.guard import ListenerLimits
+from tailslide_runtime.settings import AllowedHosts, ListenAddress, problems
 from tailslide_sidecar.proxy.limits import Network, ProxyLimits, ProxyOptions
 from tailslide_sidecar.proxy.routes import ForwardHost
 from tailslide_sidecar.route_file import HOST_NAME, MAX_IDLE_MS, MAX_TIMEOUT_MS, Key, RoutePart, Strict, is_ipv6
@@ -26,6 +27,7 @@ Stamp = tuple[int, int, int]
 
 _LIMITS = ProxyLimits()
 _OPTIONS = ProxyOptions()
+_FLAGS_LIMITS = ListenerLimits()
 
 
 def _nats_url(value: str) -> str:
@@ -134,6 +136,26 @@ class LimitsPart(Strict):
         return ProxyLimits(**self.model_dump())
 
 
+class FlagsLimitsPart(Strict):
+    """What clients may take of the flags listener."""
+
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = _FLAGS_LIMITS.max_connections
+    max_body_bytes: Annotated[int, Field(ge=1_024, le=67_108_864)] = _FLAGS_LIMITS.max_body_bytes
+    head_timeout_ms: Annotated[int, Field(ge=1_000, le=MAX_TIMEOUT_MS)] = int(_FLAGS_LIMITS.head_timeout_s * 1000)
+    body_timeout_ms: Annotated[int, Field(ge=1_000, le=MAX_TIMEOUT_MS)] = int(_FLAGS_LIMITS.body_timeout_s * 1000)
+    idle_timeout_ms: Annotated[int, Field(ge=1_000, le=MAX_IDLE_MS)] = int(_FLAGS_LIMITS.idle_timeout_s * 1000)
+
+    def read(self) -> ListenerLimits:
+        """Return what the listener works with."""
+        return ListenerLimits(
+            max_connections=self.max_connections,
+            max_body_bytes=self.max_body_bytes,
+            head_timeout_s=self.head_timeout_ms / 1000,
+            body_timeout_s=self.body_timeout_ms / 1000,
+            idle_timeout_s=self.idle_timeout_ms / 1000,
+        )
+
+
 class ConfigFile(Strict):
     """The whole file; every field may be left out."""
 
@@ -155,6 +177,8 @@ class ConfigFile(Strict):
     answer_header: bool = _OPTIONS.answer_header
     access_log: AccessLogPart = AccessLogPart()
     limits: LimitsPart = LimitsPart()
+    flags_limits: FlagsLimitsPart = FlagsLimitsPart()
+    allowed_hosts: AllowedHosts | None = None
 
     def proxy_options(self) -> ProxyOptions:
         """Return what the proxy works with."""
