@@ -507,12 +507,25 @@ def test_what_only_a_person_can_mend_is_told_at_once_and_again(monkeypatch: pyte
     with structlog.testing.capture_logs() as logs:
         for at, what in ((0, "a"), (1, "a"), (30, "b"), (89, "b"), (90, "b"), (91, "b")):
             now = float(at)
-            reminder.tell(what=what)
+            reminder.tell(what, named=what, at=at)
         reminder.over()
         reminder.over()
-    assert [(entry["event"], entry.get("what")) for entry in logs] == [
+    assert [(entry["event"], entry.get("named")) for entry in logs] == [
         ("wrong", "a"),
         ("wrong", "b"),
         ("wrong", "b"),
         ("right", None),
     ]
+
+
+async def test_changes_do_not_wait_for_a_bucket_that_does_not_answer() -> None:
+    scene = Scene(one=b"1")
+
+    async def silent() -> None:
+        raise BucketError("no answer in time")
+
+    scene.bucket.ensure = silent  # type: ignore[method-assign] # a server without JetStream
+    async with scene.serving():
+        await until(scene.publisher.judged.is_set)
+        assert scene.publisher.refusal is None
+    assert not scene.publisher.judged.is_set()

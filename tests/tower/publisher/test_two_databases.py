@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from memory_rulesets import MemoryRulesets
 
 from tailslide_core.contracts import Claim, encode_claim
-from tailslide_core.naming import CLAIM_KEY
+from tailslide_core.naming import CLAIM_KEY, FlagId
 from tailslide_tower.metrics import TowerMetrics
 from tailslide_tower.publisher.bucket import MemoryBucket, RevisionConflictError
 from tailslide_tower.publisher.claims import Cause, claim_in
@@ -23,6 +23,7 @@ keys = st.sampled_from(["shop.a", "shop.b", "desk.a"])
 actions = st.one_of(
     st.tuples(st.just("set"), names, keys),
     st.tuples(st.just("delete"), names, keys),
+    st.tuples(st.just("publish"), names, keys),
     st.tuples(st.just("compare"), names, st.just("")),
     st.tuples(st.just("restart"), names, st.just("")),
     st.tuples(st.just("lose"), st.just(""), st.just("")),
@@ -63,6 +64,14 @@ class Town:
             return error.refusal.cause
         return None
 
+    async def publish(self, name: str, key: str) -> None:
+        """Let a Tower that takes itself for the one in charge publish a change of a flag, without a comparison."""
+        tower = self.towers[name]
+        tower.changed(FlagId.parse(key))
+        if tower._in_charge:
+            await self.bucket.ensure()
+            await tower._publish_batch(self.bucket)
+
     def flags(self) -> dict[str, bytes]:
         entries = self.bucket.entries or {}
         return {key: entry.value for key, entry in entries.items() if is_flag_key(key) and entry.value is not None}
@@ -91,12 +100,27 @@ def test_only_the_database_of_the_claim_changes_flags_and_no_deletion_is_made_up
             elif what == "restart":
                 scene.restart(name)
                 refused.discard(name)
-            elif what != "compare":
-                scene.change(what, name, key)
-            else:
+            elif what == "compare":
                 await one_comparison(scene, name, refused)
+            elif what == "publish":
+                await one_change(scene, name, key)
+            else:
+                scene.change(what, name, key)
 
     asyncio.run(play())
+
+
+async def one_change(scene: Town, name: str, key: str) -> None:
+    before, claim = scene.flags(), scene.claim()
+    await scene.publish(name, key)
+    after, database = scene.flags(), scene.databases[name]
+    assert {other: value for other, value in after.items() if other != key} == {
+        other: value for other, value in before.items() if other != key
+    }
+    if claim is None or claim.database != name:
+        assert after == before
+    elif after != before:
+        assert after.get(key) == database.values.get(key)
 
 
 async def one_comparison(scene: Town, name: str, refused: set[str]) -> None:

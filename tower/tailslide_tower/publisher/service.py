@@ -256,11 +256,14 @@ class Publisher:
         self._equal = self._in_charge = False
         self._newer, self._unknown = {}, {}
         self.judged.set()
-        self._not_ours.tell(cause=refusal.cause, problem=refusal.problem, remedy=REMEDY)
+        self._not_ours.tell(
+            (refusal.cause, self._claimed_by), cause=refusal.cause, problem=refusal.problem, remedy=REMEDY
+        )
 
     def _tell_left_alone(self) -> None:
         if self._newer or self._unknown:
             self._left_alone.tell(
+                (self.newer, self.unknown),
                 newer_in_bucket=len(self._newer),
                 unknown_to_database=len(self._unknown),
                 flags=some({*self._newer, *self._unknown}),

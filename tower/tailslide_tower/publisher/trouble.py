@@ -46,15 +46,15 @@ class Reminder:
     def __init__(self, event: str, over: str) -> None:
         self._event = event
         self._over = over
-        self._said: dict[str, object] | None = None
+        self._said: object = None
         self._said_at = 0.0
 
-    def tell(self, **fields: object) -> None:
-        """Log an error, unless the same was logged less than a minute ago."""
+    def tell(self, what: object, **fields: object) -> None:
+        """Log an error with these fields, unless one of the same `what` was logged less than a minute ago."""
         now = time.monotonic()
-        if fields != self._said or now - self._said_at >= REMIND_EVERY_S:
+        if what != self._said or now - self._said_at >= REMIND_EVERY_S:
             log.error(self._event, **fields)
-            self._said, self._said_at = fields, now
+            self._said, self._said_at = what, now
 
     def over(self) -> None:
         """Log that it is over, if it was."""
