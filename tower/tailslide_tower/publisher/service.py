@@ -78,7 +78,7 @@ class Publisher:
         self._look_every_s = look_every_s
         self._dirty: set[str] = set()
         self._in_flight: set[str] = set()
-        self._comparing = 0
+        self._comparing: frozenset[str] = frozenset()
         self._known: set[str] = set()
         self._marked: set[str] = set()
         """Apps whose mark says of the bucket as it is now that it is whole."""
@@ -100,7 +100,7 @@ class Publisher:
     @property
     def pending(self) -> int:
         """Return how many flags are known to differ from the bucket."""
-        return len(self._dirty | self._in_flight) + self._comparing
+        return len(self._dirty | self._in_flight | self._comparing)
 
     @property
     def published(self) -> bool:
@@ -292,11 +292,11 @@ class Publisher:
 
         Return how many were written; add the keys of those that could not be to `unsettled`.
         """
-        self._comparing = len(writes)
+        self._comparing = frozenset(writes)
         try:
             unwritten = await self._write(bucket, writes, entries)
         finally:
-            self._comparing = 0
+            self._comparing = frozenset()
         if unwritten:
             unsettled.update(unwritten)
             self._dirty |= unwritten.keys()
