@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tailslide_embedded import server_urls
 from tailslide_embedded.addresses import PortChooser
 from tailslide_embedded.data_dir import DataDir, open_data_dir
 from tailslide_embedded.processes import Child, Exit, NotReadyError, ProcessSpec
+from tailslide_embedded.restarts import MOST_RESTARTS, WITHIN_S, Restarts
 from tailslide_embedded.server_urls import UrlSetting
 from tailslide_embedded.servers import EmbeddedServer, nats, postgres, redis
 from tailslide_runtime.errors import StartError
@@ -85,6 +86,16 @@ class Stack:
         async with AsyncExitStack() as stopping:  # goes on with the others when one stop is cancelled
             for child in self.children.values():
                 stopping.push_async_callback(child.stop)
+
+    async def keep_running(self, tell: Callable[[str], None]) -> NoReturn:
+        """Start each child again that ends by itself, after a growing pause; the others go on meanwhile.
+
+        `tell` gets a sentence, with the end of the log, for each end, and one for each restart. Raises StartError for a
+        child that ends too often (see `restarts`).
+        """
+        await _together(*(_keep_running(child, tell) for child in self.children.values()))
+        await asyncio.Event().wait()  # without children there is nothing to watch
+        raise AssertionError("unreachable")
 
     async def first_exit(self) -> Exit:
         """Return the end of the first child that ends; never, when there is no child."""
@@ -178,6 +189,28 @@ async def _first_exit(children: Sequence[Child]) -> Exit:
         return next(task.result() for task in waiting if task in done)
     finally:
         await _cancel(*waiting)
+
+
+async def _keep_running(child: Child, tell: Callable[[str], None]) -> None:
+    clock = asyncio.get_running_loop().time
+    restarts = Restarts()
+    while True:
+        what = str(await child.wait())
+        while child.pid is None:
+            pause = restarts.next_pause(clock())
+            if pause is None:
+                raise StartError(
+                    f"{what}\n{child.spec.name} was started again {MOST_RESTARTS} times within "
+                    f"{WITHIN_S / 60:g} minutes: everything is stopped"
+                )
+            tell(f"{what}\n{child.spec.name} is started again in {pause:g} s")
+            await asyncio.sleep(pause)
+            try:
+                await child.start()
+            except StartError as error:
+                what = str(error)
+            else:
+                tell(f"{child.spec.name} runs again")
 
 
 async def _cancel(*tasks: asyncio.Task[Any]) -> None:
