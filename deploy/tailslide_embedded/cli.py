@@ -55,13 +55,14 @@ class TailslideGroup(click.Group):
 
 def _named_folder(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Path | None:
     # click takes an empty variable for none; who set it meant some folder, and the empty path is the working directory.
-    source = "--data-dir"
-    if value is None and _DATA_DIR in os.environ:
-        value, source = os.environ[_DATA_DIR], _DATA_DIR
+    if value is None:
+        value = os.environ.get(_DATA_DIR)
     if value is None:
         return None
     if not value.strip():
-        raise click.UsageError(f"{source} is empty: give it the path of a folder, or leave it out for the default")
+        raise click.UsageError(
+            f"--data-dir (or {_DATA_DIR}) is empty: give it the path of a folder, or leave it out for the default"
+        )
     return Path(value)
 
 

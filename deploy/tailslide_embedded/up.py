@@ -66,8 +66,8 @@ async def _until_signal(options: UpOptions, environ: Mapping[str, str], console:
 
 async def _run(options: UpOptions, environ: Mapping[str, str], console: Console) -> None:
     given = {"nats": options.nats_port, "redis": options.redis_port, "postgres": options.postgres_port}
+    await _refuse_to_join(environ)
     async with open_data_dir(options.data_dir) as data:
-        await _refuse_to_join(environ)
         ports = PortChooser()
         tower = ports.listen(parse_listen(options.tower_listen, "--tower-listen"), "--tower-listen")
         aerobat = ports.listen(parse_listen(options.aerobat_listen, "--aerobat-listen"), "--aerobat-listen")

@@ -7,10 +7,11 @@ No migrations here: the schema is Tower's.
 
 import contextlib
 import os
+import pwd
 import shutil
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -23,7 +24,7 @@ from tailslide_embedded.data_dir import DataDir
 from tailslide_embedded.processes import Command, NotReadyError, ProcessSpec, run
 from tailslide_embedded.servers import EmbeddedServer, reason
 from tailslide_embedded.servers.tower_role import DATABASE, ROLE, ensure_role, hand_over_tables
-from tailslide_embedded.users import RunAs
+from tailslide_embedded.users import RunAs, hand_over
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.settings import ListenAddress
 
@@ -145,35 +146,52 @@ class _Superuser:
 
 
 async def _make_cluster(data: DataDir, install: Path, folder: Path, password: str, run_as: RunAs | None) -> None:
-    """Make the cluster beside its place and move it there when it is whole: a start may be killed at any time."""
+    """Make the cluster beside its place and move it there when it is whole: a start may be killed at any time.
+
+    initdb asks for the name of its user, which ours has not. It is run as `nobody`, but in the group of our user, and
+    its files are handed over: other processes of `nobody` are not in that group, so that they can neither pass through
+    the folder nor look into the process.
+    """
     unfinished, password_file = folder / "cluster.unfinished", folder / "password"
     if unfinished.exists():
         shutil.rmtree(unfinished)
     data.write_private(password_file, password, run_as)
     try:
-        await run(
-            Command(
-                name="initdb",
-                argv=(
-                    str(install / "bin" / "initdb"),
-                    f"--pgdata={unfinished}",
-                    f"--username={_SUPERUSER}",
-                    f"--pwfile={password_file}",
-                    "--auth=scram-sha-256",
-                    "--encoding=UTF8",
-                    "--locale=C",
+        with _passable_for_group(folder) if run_as is not None else contextlib.nullcontext():
+            await run(
+                Command(
+                    name="initdb",
+                    argv=(
+                        str(install / "bin" / "initdb"),
+                        f"--pgdata={unfinished}",
+                        f"--username={_SUPERUSER}",
+                        f"--pwfile={password_file}",
+                        "--auth=scram-sha-256",
+                        "--encoding=UTF8",
+                        "--locale=C",
+                    ),
+                    env=_ENV,
+                    cwd=folder,
+                    log=data.log("initdb"),
+                    run_as=None if run_as is None else RunAs(pwd.getpwnam("nobody").pw_uid, run_as.gid),
+                    keep_open=data.keep_open,
                 ),
-                env=_ENV,
-                cwd=folder,
-                log=data.log("initdb"),
-                run_as=run_as,
-                keep_open=data.keep_open,
-            ),
-            timeout_s=_INITDB_TIMEOUT_S,
-        )
+                timeout_s=_INITDB_TIMEOUT_S,
+            )
+            if run_as is not None:
+                hand_over(unfinished, run_as)
     finally:
         password_file.unlink(missing_ok=True)
     unfinished.rename(folder / "cluster")
+
+
+@contextmanager
+def _passable_for_group(folder: Path) -> Iterator[None]:
+    folder.chmod(0o770)
+    try:
+        yield
+    finally:
+        folder.chmod(0o700)
 
 
 def _remove_from(folder: Path, name: str) -> None:
