@@ -46,18 +46,21 @@ def unused_id(taken: Collection[int]) -> int:
     return secrets.choice(free)
 
 
+def has_account(uid: int) -> bool:
+    """Tell whether a user id is an account's."""
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
+
+
 def has_name(number: int) -> bool:
     """Tell whether an id is an account's or a group's."""
     try:
-        pwd.getpwuid(number)
-    except KeyError:
-        pass
-    else:
-        return True
-    try:
         grp.getgrgid(number)
     except KeyError:
-        return False
+        return has_account(number)
     return True
 
 

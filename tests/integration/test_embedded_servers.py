@@ -1,6 +1,7 @@
 """The embedded servers as real processes: they keep their data, are watched, and are never left behind."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ import asyncpg
 import nats
 import pytest
 import redis.asyncio
+import redis.exceptions
 from real_servers import processes_on, temporary_folder
 
 from tailslide_embedded import wheels
@@ -149,6 +151,50 @@ async def test_urls_of_ones_own_replace_the_embedded_servers(folder: Path, serve
     async with embedded_servers(folder, environ=environ) as stack:
         assert stack.endpoints == replace(servers, embedded=frozenset())
         assert stack.children == {}
+
+
+async def test_the_pages_name_the_programs_that_run(servers: Endpoints) -> None:
+    client = await nats.connect(servers.nats_url)
+    nats_version = client.connected_server_version
+    await client.close()
+    async with redis.asyncio.Redis.from_url(servers.redis_url) as store:
+        valkey = (await store.info("server"))["valkey_version"].rpartition(".")[0]
+        modules = await store.module_list()
+        (number,) = [module[b"ver"] for module in modules if module[b"name"] == b"timeseries"]
+    async with database(servers) as connection:
+        postgres = await connection.fetchval("SHOW server_version")
+    timeseries = f"{number // 10000}.{number // 100 % 100}"
+    for page in ("embedded.md", "licences.md"):
+        text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+        for program in (f"{nats_version.major}.{nats_version.minor}", f"Valkey {valkey}", f"PostgreSQL {postgres}"):
+            assert program in text, page
+        assert timeseries in text, page
+
+
+async def test_a_client_that_never_reads_does_not_make_redis_grow(servers: Endpoints) -> None:
+    """Twenty of them, without the password, as long as the server takes what they send, at most 20 MB each."""
+    async with redis.asyncio.Redis.from_url(servers.redis_url) as store:
+        before = (await store.info("memory"))["used_memory"]
+        port = store.connection_pool.connection_kwargs["port"]
+        sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+        try:
+            for one in sockets:
+                one.setblocking(False)
+            for _ in range(100):
+                for one in sockets:
+                    with contextlib.suppress(OSError):  # full, or closed by the server
+                        one.send(b"*1\r\n$4\r\nPING\r\n" * 15_000)
+                assert (await store.info("memory"))["used_memory"] < before + 16_000_000
+        finally:
+            for one in sockets:
+                one.close()
+
+
+@pytest.mark.parametrize("words", [("REPLICAOF", "127.0.0.1", "1"), ("CONFIG", "SET", "dir", "/"), ("SHUTDOWN",)])
+async def test_redis_refuses_what_would_replace_or_move_its_data(words: tuple[str, ...], servers: Endpoints) -> None:
+    async with redis.asyncio.Redis.from_url(servers.redis_url) as store:
+        with pytest.raises(redis.exceptions.ResponseError):
+            await ts(store, *words)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from tailslide_embedded.data_dir import DataDir
 from tailslide_embedded.processes import Command, NotReadyError, ProcessSpec, run
 from tailslide_embedded.servers import EmbeddedServer, reason
 from tailslide_embedded.servers.tower_role import DATABASE, ROLE, ensure_role, hand_over_tables
-from tailslide_embedded.users import RunAs, hand_over
+from tailslide_embedded.users import RunAs, hand_over, has_account
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.settings import ListenAddress
 
@@ -152,6 +152,11 @@ async def _make_cluster(data: DataDir, install: Path, folder: Path, password: st
     its files are handed over: other processes of `nobody` are not in that group, so that they can neither pass through
     the folder nor look into the process.
     """
+    if run_as is None and not has_account(os.geteuid()):
+        raise StartError(
+            f"PostgreSQL's initdb asks for the name of its user, and user id {os.geteuid()} has no account here: "
+            f"add one to /etc/passwd, or set TAILSLIDE_DATABASE_URL"
+        )
     unfinished, password_file = folder / "cluster.unfinished", folder / "password"
     if unfinished.exists():
         shutil.rmtree(unfinished)
