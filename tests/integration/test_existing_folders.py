@@ -73,6 +73,7 @@ TABLES = """
 CREATE SCHEMA extra;
 CREATE TYPE colour AS ENUM ('blue', 'green');
 CREATE DOMAIN extra.share AS real CHECK (VALUE BETWEEN 0 AND 100);
+CREATE TYPE pair AS (one int, other text);
 CREATE TABLE flags (id serial PRIMARY KEY, number int GENERATED ALWAYS AS IDENTITY, colour colour, share extra.share);
 CREATE INDEX by_colour ON flags (colour);
 CREATE SEQUENCE alone;

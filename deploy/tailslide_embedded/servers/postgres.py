@@ -12,7 +12,7 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -110,7 +110,7 @@ async def check(url: str) -> None:
 @dataclass(frozen=True)
 class _Superuser:
     port: int
-    password: str
+    password: str = field(repr=False)
     cluster: Path
 
     async def set_up(self, password: str) -> None:

@@ -32,7 +32,8 @@ SELECT format('ALTER %s %I.%I OWNER TO',
 UNION ALL
 SELECT format('ALTER TYPE %I.%I OWNER TO', nspname, typname)
   FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace
- WHERE typowner <> $1::regrole AND typtype IN ('e', 'd', 'r') AND nspname !~ '^(pg_|information_schema$)'
+ WHERE typowner <> $1::regrole AND nspname !~ '^(pg_|information_schema$)'
+   AND (typtype IN ('e', 'd', 'r') OR EXISTS (SELECT FROM pg_class c WHERE c.oid = typrelid AND relkind = 'c'))
    AND NOT EXISTS (SELECT FROM pg_depend d
                     WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e')
 UNION ALL
