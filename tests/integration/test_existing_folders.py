@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 import redis.asyncio
-from real_servers import temporary_folder
+from real_servers import superuser_url, temporary_folder
 
 from tailslide_embedded.stack import Stack, embedded_servers
 
@@ -26,13 +26,7 @@ def folder() -> Iterator[Path]:
 
 @asynccontextmanager
 async def superuser(stack: Stack) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(
-        host="127.0.0.1",
-        port=int(stack.endpoints.database_url.rpartition(":")[2].partition("/")[0]),
-        user="tailslide",
-        password=stack.data.secret("postgres_password"),
-        database="tailslide",
-    )
+    connection = await asyncpg.connect(superuser_url(stack), database="tailslide")
     try:
         yield connection
     finally:

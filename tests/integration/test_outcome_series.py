@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real_servers import temporary_folder
+from real_servers import temporary_folder, with_all_commands
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
@@ -131,7 +131,7 @@ class Stage:
 async def stage() -> AsyncIterator[Stage]:
     with temporary_folder() as name:
         async with open_data_dir(name / "data") as data:
-            server = redis_server.server(data, any_free_port())
+            server = with_all_commands(redis_server.server(data, any_free_port()))
             child = Child(server.process)
             try:
                 await child.start()

@@ -18,7 +18,7 @@ import aiohttp
 import nats
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
-from real_servers import temporary_folder
+from real_servers import temporary_folder, with_all_commands
 from redis.asyncio import Redis
 
 from tailslide_core.circuit import Circuit, State
@@ -314,7 +314,10 @@ class Aerobat:
 async def running_bench() -> AsyncIterator[Bench]:
     with temporary_folder() as name:
         async with open_data_dir(name / "data") as data:
-            servers = nats_server.server(data, any_free_port()), redis_server.server(data, any_free_port())
+            servers = (
+                nats_server.server(data, any_free_port()),
+                with_all_commands(redis_server.server(data, any_free_port())),
+            )
             children = [Child(server.process) for server in servers]
             ruleset = Ruleset(FLAG.app, FLAG.flag, 1, active=True, rollout=100.0, salt=FLAG.flag, circuit=SETTINGS)
             bench = Bench(name, children[0], servers[0].url, children[1], servers[1].url, ruleset)

@@ -256,14 +256,14 @@ class TowerBench:
 @asynccontextmanager
 async def tower_bench(servers: RealServers, folder: Path) -> AsyncIterator[TowerBench]:
     """Make a database for one test, and an absent bucket; drop the database at the end."""
-    admin_url = servers.endpoints.database_url.replace("+asyncpg", "")
+    tower_url, admin_url = servers.endpoints.database_url.replace("+asyncpg", ""), servers.superuser_url
     name = f"tower_{uuid4().hex[:12]}"
     async with AsyncExitStack() as ending:
         admin = await asyncpg.connect(admin_url)
-        await admin.execute(f"CREATE DATABASE {name}")
+        await admin.execute(f"CREATE DATABASE {name} OWNER tower")
         await admin.close()
         ending.push_async_callback(_drop, admin_url, name)
-        bench = TowerBench(servers, folder, f"{admin_url.rpartition('/')[0]}/{name}")
+        bench = TowerBench(servers, folder, f"{tower_url.rpartition('/')[0]}/{name}")
         await bench.delete_bucket()
         yield bench
 
