@@ -45,7 +45,7 @@ def _varied(make: Callable[[int], bytes], times: int = _TIMES) -> Run:
     return run
 
 
-def _hot_head(index: int) -> bytes:
+def hot_head(index: int) -> bytes:
     # For the front door: different each time, and as long as it takes.
     fields = {f"X-Pad-{index}": "a" * 7_500}
     return request("POST", "/ofrep/v1/evaluate/flags/flag-1", b'{"context":{"targetingKey":"u"}}', **fields)
@@ -91,7 +91,7 @@ _KINDS: tuple[tuple[str, Run, tuple[str, ...]], ...] = (
     ("1,000 Hosts of 60 kB", _hosts(absolute=False), _EVERY),
     ("1,000 Hosts of 60 kB, absolute form", _hosts(absolute=True), _EVERY),
     ("2 MB pipelined behind a slow call", behind_a_slow_call, ("proxy",)),
-    ("5,000 heads of 7.5 kB, POST", _varied(_hot_head, 5_000), ("flags",)),
+    ("5,000 heads of 7.5 kB, POST", _varied(hot_head, 5_000), ("flags",)),
     ("5,000 heads of 7.4 kB, GET", _varied(_hot_head_kept, 5_000), ("flags",)),
     ("1,000 unknown keys of 16 kB", _varied(_unknown_key), ("flags",)),
     ("1,000 unknown flags of 7 kB", _varied(_unknown_flag), ("flags",)),
