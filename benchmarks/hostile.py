@@ -31,6 +31,8 @@ ATTACKS = (
     *crowds.ATTACKS,
 )
 
+MALFORMED = "malformed requests"
+
 
 async def run(
     tree: Path, attacks: list[Attack], *, quick: bool, matrix: bool
@@ -39,7 +41,7 @@ async def run(
     cases: list[malformed.Case] = []
     async with running_system(tree, quick=quick) as system:
         if matrix:
-            say("malformed requests")
+            say(MALFORMED)
             cases = await malformed.matrix(system)
         descriptors = 4096
         for attack in attacks:
@@ -54,6 +56,10 @@ async def run(
     return rows, cases
 
 
+def _is_wanted(name: str, only: list[str] | None) -> bool:
+    return only is None or any(text in name for text in only)
+
+
 def say(text: str) -> None:
     print(f"  {text}", file=sys.stderr, flush=True)
 
@@ -66,18 +72,18 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
     parser.add_argument("--tree", type=Path, default=Path(__file__).parents[1], help="the checkout that is attacked")
-    parser.add_argument("--only", default="", help="only attacks whose name has this text; 'malformed' for the matrix")
+    parser.add_argument("--only", action="append", help="only attacks whose name has this text; may be given again")
     parser.add_argument("--every", action="store_true", help="with --quick: every attack, each of them quick")
     parser.add_argument("--list", action="store_true", help="only list the attacks")
     options = parser.parse_args()
-    attacks = [attack for attack in ATTACKS if options.only in attack.name]
+    attacks = [attack for attack in ATTACKS if _is_wanted(attack.name, options.only)]
     if options.list:
-        print("\n".join(["malformed requests", *(attack.name for attack in attacks)]))
+        print("\n".join([MALFORMED, *(attack.name for attack in attacks)]))
         return
     configure("hostile", LogLevel.ERROR, LogFormat.CONSOLE)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    matrix = options.only in "malformed requests"
+    matrix = _is_wanted(MALFORMED, options.only)
     if options.quick and not options.only and not options.every:
         attacks = [attack for attack in attacks if attack.name in report.QUICK]
     try:

@@ -107,7 +107,8 @@ async def opens(system: System, listeners: list[Listener]) -> Told:
     while state != "open" and time.monotonic() - began < wait_s:
         await asyncio.sleep(0.05)
         state = await _circuit(system, "reported")
-    return {"flags": f"{seen.label}: {seen.data.rpartition(b'}')[0][-60:].decode(errors='replace')}}}, circuit {state}"}
+    said = seen.data.rpartition(b"\r\n\r\n")[2].decode(errors="replace")
+    return {"flags": f"{seen.label} {said}, circuit {state}"}
 
 
 async def masks(system: System, listeners: list[Listener]) -> Told:
