@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tailslide_runtime.logs import LogFormat, LogLevel
-from tailslide_runtime.settings import ListenAddress
+from tailslide_runtime.settings import AllowedHosts, ListenAddress
 
 _NATS_SCHEMES = ("nats", "tls", "ws", "wss")
 _REDIS_SCHEMES = ("redis", "rediss")
@@ -48,6 +48,9 @@ class AerobatSettings(BaseSettings):
     # A dataclass, which would be read as JSON without NoDecode.
     aerobat_listen: Annotated[ListenAddress, NoDecode] = ListenAddress("127.0.0.1", 4143)
     """Where health, metrics and status are served: `host:port` or `unix:/path`."""
+    allowed_hosts: AllowedHosts = ()
+    """Names, without ports and separated by commas, that the listener answers to besides `localhost` and loopback
+    addresses; where it does not listen on loopback, all names until some are given."""
     aerobat_tick_ms: int = Field(250, ge=50, le=10_000)
     """How often all circuits are looked at, in milliseconds."""
     log_level: LogLevel = LogLevel.INFO

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tailslide_core.errors import ContractError
+from tailslide_core.fields import shown
 
 Scalar = str | int | float | bool
 Attributes = Mapping[str, object]
@@ -150,7 +151,7 @@ def _compile_exists(values: tuple[Scalar, ...]) -> Test:
         return lambda value: value is not None
     if len(values) == 1 and values[0] is False:
         return lambda value: value is None
-    raise ContractError("values", f"expected [], [true] or [false] for exists, got {list(values)!r:.80}")
+    raise ContractError("values", f"expected [], [true] or [false] for exists, got {shown(values, 80)}")
 
 
 def _compile_text(operator: Operator, texts: tuple[str, ...]) -> Test:
@@ -203,7 +204,7 @@ def _compile_ordering(operator: Operator, values: tuple[Scalar, ...]) -> Test:
     bound = parse(values[0]) if len(values) == 1 else None
     if bound is None:
         raise ContractError(
-            "values", f"expected exactly one value, {expected}, for {operator}, got {list(values)!r:.80}"
+            "values", f"expected exactly one value, {expected}, for {operator}, got {shown(values, 80)}"
         )
 
     def test(value: object) -> bool:

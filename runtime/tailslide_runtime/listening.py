@@ -1,6 +1,6 @@
 """Taking an address to listen on: TCP or a unix socket, with errors that name the setting.
 
-What is served there is the caller's: any protocol of asyncio, or an application of aiohttp through `http.listen`.
+What is served there is the caller's: any protocol of asyncio, or an application of aiohttp through `listener`.
 """
 
 import asyncio

@@ -3,13 +3,13 @@
 import asyncio
 import signal
 import time
+from dataclasses import replace
 
 import structlog
-from aiohttp import web
 
 from tailslide_runtime import descriptors
-from tailslide_runtime.in_flight import InFlight
 from tailslide_runtime.jetstream import Link
+from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_runtime.listening import Bound, bind
 from tailslide_sidecar import flags_api
 from tailslide_sidecar.answers import Answers
@@ -36,9 +36,6 @@ from tailslide_sidecar.timeseries import RedisSeries
 from tailslide_sidecar.watcher import Watcher
 
 log = structlog.get_logger()
-
-CUT_OFF_S = 0.5
-"""How long requests that do not come to an end in `drain_ms` may take to notice."""
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -121,8 +118,7 @@ class _Sidecar:
             lambda: self._flusher.connected,
             self._reloader,
         )
-        self._in_flight = InFlight()
-        self._runners: list[web.BaseRunner] = []
+        self._flags: HttpListener | None = None
         self._hot: HotListener | None = None
         self._proxy: ProxyListener | None = None
         self._bound: list[Bound] = []
@@ -168,22 +164,22 @@ class _Sidecar:
             self._readiness,
             self._status.report,
             settings.flags_token,
-            self._in_flight,
         )
         calls = Calls(self._store, self._buffer, metrics.evaluations, self._guards, metrics.outcomes_stale.inc)
-        idle_s = settings.proxy.limits.idle_timeout_ms / 1000
-        flags_runner = web.AppRunner(
-            flags_api.build(api), access_log=None, shutdown_timeout=CUT_OFF_S, keepalive_timeout=idle_s
+        descriptors_in_all = descriptors.raise_limit()
+        wanted = settings.flags_limits.max_connections
+        limits = replace(settings.flags_limits, max_connections=descriptors.beside_others(descriptors_in_all, wanted))
+        self._flags = listener = HttpListener(
+            flags_api.build(api),
+            settings.flags_listen,
+            "flags_listen",
+            allowed_hosts=settings.allowed_hosts,
+            limits=limits,
+            error_body=flags_api.error_body,
+            cancels=True,
         )
-        self._runners = [flags_runner]
-        await flags_runner.setup()
-        assert flags_runner.server is not None
         self._hot = HotListener(
-            self._answers,
-            flags_runner.server,
-            idle_timeout_s=idle_s,
-            token=settings.flags_token,
-            observe=metrics.answer_seconds.observe,
+            self._answers, listener.guard, token=settings.flags_token, observe=metrics.answer_seconds.observe
         )
         accounts = Accounts()
         self._proxy = proxy = ProxyListener(
@@ -191,24 +187,26 @@ class _Sidecar:
             calls,
             accounts,
             settings.proxy,
-            descriptors=descriptors.raise_limit(),
+            descriptors=descriptors_in_all - limits.max_connections,
         )
         metrics.registry.register(ProxyMetrics(accounts, proxy.pool, self._reloader))
+        metrics.registry.register(ListenerMetrics(listener, "tailslide_sidecar_flags"))
         mode = settings.socket_mode
-        flags = await bind(self._hot.protocol, settings.flags_listen, "flags_listen", socket_mode=mode)
-        self._bound.append(flags)
+        flags_address = await listener.listen(self._hot.protocol, socket_mode=mode)
         proxied = await bind(proxy.protocol, settings.proxy_listen, "proxy_listen", socket_mode=mode)
         self._bound.append(proxied)
         proxy.listens_on(proxied.address)
-        self._status.flags_listen, self._status.proxy_listen = flags.address, proxied.address
+        self._status.flags_listen, self._status.proxy_listen = flags_address, proxied.address
 
     async def serve(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
         """Run the tasks until `stop` is set, then end in order."""
         flushed = asyncio.Event()
+        assert self._flags is not None
         assert self._hot is not None
         assert self._proxy is not None
         tasks = [
             group.create_task(self._watcher.run()),
+            group.create_task(self._flags.run()),
             group.create_task(self._hot.run()),
             group.create_task(self._proxy.run()),
             group.create_task(self._staleness.run()),
@@ -239,21 +237,19 @@ class _Sidecar:
             await self._snapshots.write()
 
     async def _close_listeners(self) -> None:
-        runners, self._runners = self._runners, []
+        flags, self._flags = self._flags, None
         bound, self._bound = self._bound, []
         proxy, self._proxy = self._proxy, None
         self._events.close()
         for each in bound:
             each.close()
-        if self._hot is not None:
-            self._hot.close()
+        if flags is not None:
+            flags.stop()
         if proxy is not None:
             proxy.close()
         drain_s = self._settings.proxy.limits.drain_ms / 1000
         until_s = time.monotonic() + drain_s
         if proxy is not None:
             await proxy.drained(drain_s)
-        if self._hot is not None:
-            await self._hot.drained(until_s - time.monotonic())
-        await self._in_flight.ended(until_s - time.monotonic())
-        await asyncio.gather(*(runner.cleanup() for runner in runners))
+        if flags is not None:
+            await flags.close(until_s - time.monotonic())

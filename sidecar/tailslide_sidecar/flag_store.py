@@ -36,6 +36,8 @@ class Refusal:
     key: str
     revision: int
     problem: str
+    unforeseen: Exception | None = None
+    """The error, where it is one that no reader of values should raise: a defect, to be told with its traceback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +192,12 @@ class FlagStore:
                 if self._take_entry(bucket, entry):
                     changed.add(_flag(entry.key))
                 self._refused.pop((bucket, entry.key), None)
-            except ContractError as error:
+            except Exception as error:  # noqa: BLE001 # what no reader foresaw in a value costs that value only
                 if self._refused.get((bucket, entry.key)) != entry.revision:
                     self._refused[(bucket, entry.key)] = entry.revision
-                    refused.append(Refusal(bucket, entry.key, entry.revision, str(error)))
+                    unforeseen = None if isinstance(error, ContractError) else error
+                    problem = str(error) or type(error).__name__
+                    refused.append(Refusal(bucket, entry.key, entry.revision, problem, unforeseen))
         return tuple(refused), changed
 
     def _hold(self, changed: Iterable[str]) -> None:

@@ -13,6 +13,9 @@ from typing import ClassVar, NamedTuple
 
 import httptools
 
+from tailslide_runtime.http1.fields import AUTHORITY
+from tailslide_runtime.own_names import OwnNames
+
 MAX_HEAD_BYTES = 8_000
 """Shorter than any line may be for aiohttp, so that its limits never decide otherwise."""
 MAX_LINES = 64
@@ -88,6 +91,7 @@ class HotReader:
         "_if_none_match",
         "_known",
         "_known_fields",
+        "_names",
         "_parser",
         "_seen",
         "_token",
@@ -95,9 +99,16 @@ class HotReader:
     )
 
     def __init__(
-        self, token: bytes | None, known: dict[bytes, HotHead], known_fields: KnownFields | None = None
+        self,
+        token: bytes | None,
+        known: dict[bytes, HotHead],
+        known_fields: KnownFields | None = None,
+        *,
+        names: OwnNames,
     ) -> None:
         """`token`, if there is one, has to be in Authorization or X-API-Key of every request for here.
+
+        A request whose Host is none of `names`, or that comes from a page (Origin), is not for here.
 
         `known` are heads that were read before, on any connection with that token, `known_fields` their header fields,
         which more flags and users have in common. An application sends the same few again and again, and the same
@@ -106,6 +117,7 @@ class HotReader:
         self._token = token
         self._known = known
         self._known_fields: KnownFields = {} if known_fields is None else known_fields
+        self._names = names
         self._parser = httptools.HttpRequestParser(self)
         self.needed = 0
         """How long a request is whose body is incomplete, head and all."""
@@ -203,8 +215,10 @@ class HotReader:
     def _once(self, bit: int) -> int:
         return _DOUBTFUL if self._seen & bit else bit
 
-    def _on_host(self, _: bytes) -> int:
-        return self._once(_HOST)
+    def _on_host(self, value: bytes) -> int:
+        match = AUTHORITY.fullmatch(value)
+        host = "" if match is None else match["host"].decode("ascii").lower().strip("[]").removesuffix(".")
+        return self._once(_HOST) if host and self._names.has(host) else _DOUBTFUL
 
     def _on_content_length(self, value: bytes) -> int:
         if not value.isdigit() or len(value) > 9:
@@ -252,6 +266,7 @@ class HotReader:
         b"http2-settings": _on_what_is_not_for_here,
         b"trailer": _on_what_is_not_for_here,
         b"te": _on_what_is_not_for_here,
+        b"origin": _on_what_is_not_for_here,
         b"keep-alive": _on_what_is_not_for_here,
         b"proxy-connection": _on_what_is_not_for_here,
         # aiohttp refuses two of each of these, and the last one at all; no client of flags sends any.

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tailslide_core.circuit import State
+from tailslide_core.fields import shown
 from tailslide_core.naming import Metric
 from tailslide_core.outcomes import Outcome, is_slow, latency_metric
 from tailslide_runtime.http import ApiError
@@ -76,14 +77,14 @@ def _report(item: object, path: str) -> Report:
             raise _invalid("unknown field", f"{prefix}{name}")
     outcome, latency_ms, count = item.get("outcome"), item.get("latency_ms"), item.get("count", 1)
     if outcome not in tuple(Outcome):
-        raise _invalid(f"expected success or failure, got {outcome!r:.40}", f"{prefix}outcome")
+        raise _invalid(f"expected success or failure, got {shown(outcome, 40)}", f"{prefix}outcome")
     if latency_ms is not None and not _is_latency(latency_ms):
         raise ApiError(
-            400, "INVALID", f"expected milliseconds, at least 0, got {latency_ms!r:.40}", f"{prefix}latency_ms"
+            400, "INVALID", f"expected milliseconds, at least 0, got {shown(latency_ms, 40)}", f"{prefix}latency_ms"
         )
     if isinstance(count, bool) or not isinstance(count, int) or not 0 < count <= MAX_COUNT:
         raise ApiError(
-            400, "INVALID", f"expected an integer from 1 to {MAX_COUNT}, got {count!r:.40}", f"{prefix}count"
+            400, "INVALID", f"expected an integer from 1 to {MAX_COUNT}, got {shown(count, 40)}", f"{prefix}count"
         )
     return Report(Outcome(outcome), None if latency_ms is None else float(latency_ms), count)
 

@@ -11,8 +11,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tailslide_runtime.errors import StartError
+from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.logs import LogFormat, LogLevel
-from tailslide_runtime.settings import ListenAddress, explain
+from tailslide_runtime.settings import AllowedHosts, ListenAddress, explain
 from tailslide_sidecar.config_file import (
     AppKey,
     ConfigFile,
@@ -34,6 +35,7 @@ DEFAULT_PROXY_LISTEN = ListenAddress("127.0.0.1", 4140)
 DEFAULT_FLUSH_INTERVAL_MS = 100
 DEFAULT_STALE_AFTER_MS = 30_000
 DEFAULT_PROXY_OPTIONS = ProxyOptions()
+DEFAULT_FLAGS_LIMITS = ListenerLimits()
 
 
 class Environment(BaseModel):
@@ -51,6 +53,7 @@ class Environment(BaseModel):
     proxy_listen: ListenAddress | None = None
     socket_mode: SocketMode | None = None
     flags_token: FlagsToken | None = None
+    allowed_hosts: AllowedHosts | None = None
     stale_after_ms: Annotated[int, Field(ge=1_000, le=86_400_000)] | None = None
     flush_interval_ms: Annotated[int, Field(ge=10, le=60_000)] | None = None
     log_level: LogLevel = LogLevel.INFO
@@ -74,6 +77,10 @@ class Settings:
     """Permissions of unix sockets; None leaves them to the umask."""
     flags_token: str | None = field(default=None, repr=False)
     """What callers of the flags listener have to know; None lets everybody in."""
+    flags_limits: ListenerLimits = DEFAULT_FLAGS_LIMITS
+    """What clients may take of the flags listener."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names that the flags listener answers to besides `localhost` and loopback addresses."""
     stale_after_ms: int = DEFAULT_STALE_AFTER_MS
     """Out of contact with NATS for longer than this, answers say that they may be stale."""
     flush_interval_ms: int = DEFAULT_FLUSH_INTERVAL_MS
@@ -120,6 +127,8 @@ def _load(config_path: Path | None, environment: Environment) -> Settings:
         proxy_listen=environment.proxy_listen or file.proxy_listen or DEFAULT_PROXY_LISTEN,
         socket_mode=environment.socket_mode if environment.socket_mode is not None else file.socket_mode,
         flags_token=environment.flags_token or file.flags_token,
+        flags_limits=file.flags_limits.read(),
+        allowed_hosts=environment.allowed_hosts or file.allowed_hosts or (),
         stale_after_ms=environment.stale_after_ms or file.stale_after_ms or DEFAULT_STALE_AFTER_MS,
         flush_interval_ms=environment.flush_interval_ms or file.flush_interval_ms or DEFAULT_FLUSH_INTERVAL_MS,
         routes=tuple(route.read() for route in file.routes),

@@ -11,6 +11,7 @@ from tailslide_core.contracts import Mark, encode_circuit, encode_mark, encode_r
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, mark_key
 from tailslide_core.ruleset import CircuitSettings, Ruleset
 from tailslide_runtime.bucket_watch import Entry, Listing
+from tailslide_sidecar import flag_store
 from tailslide_sidecar.flag_store import FlagStore, Origin
 
 APP = "clinic"
@@ -309,3 +310,40 @@ def test_after_a_loss_and_a_publication_it_knows_what_is_in_the_bucket(
         assert set(store.flags()) <= after | before
     assert set(store.flags()) == after
     assert store.kept() == []
+
+
+POISON = [
+    b"[]",
+    b"",
+    b"\xff" * 600_000,
+    b'{"schema": 1, "generation": 18446744073709551615}',
+    encode_circuit(OPEN).replace(b'"generation":0', b'"generation":18446744073709551615'),
+    encode_circuit(OPEN).replace(b'"since_ms":0', b'"since_ms":9000000000000000000'),
+    encode_circuit(OPEN).replace(b'"percentage":0.0', b'"percentage":NaN'),
+]
+
+
+@pytest.mark.parametrize("poison", POISON, ids=range(len(POISON)))
+def test_a_poisoned_circuit_leaves_the_last_good_one_and_the_other_flags(poison: bytes) -> None:
+    store = FlagStore(APP)
+    store.apply(RULESETS_BUCKET, listing(value("f"), value("g")))
+    store.apply(CIRCUITS_BUCKET, listing(entry("f", encode_circuit(OPEN), 1)))
+    for item in (entry("f", poison, 2), listing(entry("f", poison, 2), entry("g", encode_circuit(OPEN), 3))):
+        store.apply(CIRCUITS_BUCKET, item)
+        assert state_of(store, "f") is State.OPEN
+    assert state_of(store, "g") is State.OPEN
+    store.apply(CIRCUITS_BUCKET, entry("f", encode_circuit(RECOVERING), 4))
+    assert state_of(store, "f") is State.RECOVERING
+
+
+def test_an_error_that_no_reader_foresaw_costs_one_value_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(data: bytes) -> Circuit:
+        raise RecursionError("too deep")
+
+    store = filled()
+    monkeypatch.setattr(flag_store, "decode_circuit", fails)
+    (refusal,) = store.apply(CIRCUITS_BUCKET, entry("f", encode_circuit(OPEN))).refused
+    assert isinstance(refusal.unforeseen, RecursionError)
+    assert refusal.problem == "too deep"
+    monkeypatch.undo()
+    assert store.apply(CIRCUITS_BUCKET, entry("f", encode_circuit(OPEN), 2)).changed

@@ -186,7 +186,7 @@ async def test_outcomes_arrive_in_the_buffer(clinic: Parts) -> None:
     assert status == 400
     assert said["error"] == {
         "code": "INVALID",
-        "message": "expected success or failure, got 'no'",
+        "message": 'expected success or failure, got "no"',
         "field": "[0].outcome",
     }
 

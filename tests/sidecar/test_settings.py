@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.settings import ListenAddress
-from tailslide_sidecar.config_file import ConfigFile
+from tailslide_sidecar.config_file import ConfigFile, FlagsLimitsPart
 from tailslide_sidecar.proxy.limits import ProxyLimits, ProxyOptions
 from tailslide_sidecar.proxy.routes import Address, FixedAnswer, ForwardHost, Match, Route, Side, Switch, Timeouts
 from tailslide_sidecar.proxy.sources import Source, SourceKind
@@ -174,9 +174,15 @@ def test_the_reference_names_every_field_and_variable() -> None:
     assert {f"TAILSLIDE_{name.upper()}" for name in Environment.model_fields} - told == set()
 
 
-@pytest.mark.parametrize("part", ["limits", "timeouts"])
-def test_the_reference_tells_the_defaults(part: str) -> None:
-    defaults = asdict(ProxyLimits() if part == "limits" else Timeouts())
+@pytest.mark.parametrize(
+    ("part", "defaults"),
+    [
+        ("limits", asdict(ProxyLimits())),
+        ("timeouts", asdict(Timeouts())),
+        ("flags_limits", FlagsLimitsPart().model_dump()),
+    ],
+)
+def test_the_reference_tells_the_defaults(part: str, defaults: dict[str, object]) -> None:
     rows = dict(re.findall(rf"^\| `{part}\.(\w+)` \| (\S+) \|", REFERENCE.read_text(), re.MULTILINE))
     assert rows == {name: "none" if value is None else str(value) for name, value in defaults.items()}
 

@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from tailslide_runtime.http1.messages import End, Framing
+from tailslide_runtime.http1.refusals import Refusal
+from tailslide_runtime.http1.requests import Event, Leftover, RequestHead, RequestReader
 from tailslide_sidecar.proxy.forwarding import Origin, chunk, last_chunk, upstream_head
 from tailslide_sidecar.proxy.limits import ProxyLimits
-from tailslide_sidecar.proxy.messages import End, Framing
-from tailslide_sidecar.proxy.refusals import Refusal
-from tailslide_sidecar.proxy.requests import Event, Leftover, RequestHead, RequestReader
 from tailslide_sidecar.proxy.responses import Broken, ResponseHead, ResponseReader, Switched
 
 Fields = list[tuple[str, bytes]]

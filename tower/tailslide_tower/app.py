@@ -6,8 +6,10 @@ import structlog
 from aiohttp import web
 from nats.aio.client import Client
 
-from tailslide_runtime.http import errors_as_json, listen
+from tailslide_runtime.guard import ListenerLimits
+from tailslide_runtime.http import errors_as_json
 from tailslide_runtime.jetstream import Link
+from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_tower import access, health
 from tailslide_tower.apps import routes as apps
 from tailslide_tower.apps.service import AppService
@@ -67,17 +69,21 @@ async def serve(settings: TowerSettings) -> None:
             metrics.connected()
             await publisher.serve(JetStreamBucket(client))
 
-        runner = web.AppRunner(
+        listener = HttpListener(
             build(health.Parts(database, link.status, publisher), metrics, tokens),
-            access_log=None,
-            shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+            settings.tower_listen,
+            "TAILSLIDE_TOWER_LISTEN",
+            allowed_hosts=settings.allowed_hosts,
+            limits=ListenerLimits(max_body_bytes=MAX_BODY_BYTES),
         )
+        metrics.registry.register(ListenerMetrics(listener, "tailslide_tower_http"))
         try:
-            address = await listen(runner, settings.tower_listen, "TAILSLIDE_TOWER_LISTEN")
+            address = await listener.listen()
             log.info("tower listens", address=str(address), database=database.address)
             async with asyncio.TaskGroup() as group:
+                group.create_task(listener.run())
                 group.create_task(link.run(publish))
         finally:
-            await runner.cleanup()
+            await listener.close(SHUTDOWN_TIMEOUT_S)
     finally:
         await database.close()

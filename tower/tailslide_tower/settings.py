@@ -8,7 +8,7 @@ from pydantic import AfterValidator, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tailslide_runtime.logs import LogFormat, LogLevel
-from tailslide_runtime.settings import ListenAddress
+from tailslide_runtime.settings import AllowedHosts, ListenAddress
 
 MIN_TOKEN_LENGTH = 20
 
@@ -64,6 +64,9 @@ class TowerSettings(BaseSettings):
     """The token that NATS asks for, when the URL does not carry it."""
     tower_listen: Annotated[ListenAddress, NoDecode] = ListenAddress("127.0.0.1", 4142)
     """Where the API listens."""
+    allowed_hosts: AllowedHosts = ()
+    """Names, without ports and separated by commas, that the listener answers to besides `localhost` and loopback
+    addresses; where it does not listen on loopback, all names until some are given."""
     api_token: Annotated[SecretStr | None, AfterValidator(_api_token)] = None
     """A token that may use the API. Needed until the database has one; when set, it replaces the one that was set
     before, and tokens of other names stay."""

@@ -10,11 +10,12 @@ import struct
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
+from tailslide_runtime.http1.lingering import LINGER_BYTES, LINGER_S
+from tailslide_runtime.http1.messages import END, End
+from tailslide_runtime.http1.refusals import SLOW_BODY, SLOW_HEAD, TOO_MANY_CONNECTIONS, Refusal, own_answer
+from tailslide_runtime.http1.requests import Event, Leftover, RequestHead, RequestReader
 from tailslide_sidecar.proxy.exchange import Exchange, Phase
-from tailslide_sidecar.proxy.forwarding import Origin, own_answer
-from tailslide_sidecar.proxy.messages import END, End
-from tailslide_sidecar.proxy.refusals import SLOW_BODY, SLOW_HEAD, TOO_MANY_CONNECTIONS, Refusal
-from tailslide_sidecar.proxy.requests import Event, Leftover, RequestHead, RequestReader
+from tailslide_sidecar.proxy.forwarding import Origin
 
 if TYPE_CHECKING:  # each knows the other
     from tailslide_sidecar.proxy.listener import ProxyListener
@@ -23,8 +24,6 @@ if TYPE_CHECKING:  # each knows the other
 WRITE_HIGH_BYTES = 262_144
 BACKLOG_BYTES = 65_536
 """How much of requests that came too early is kept before the client is held back."""
-LINGER_S = 2.0
-"""How long a client may go on sending after its last answer, so that it gets to read that (RFC 9112 §9.6)."""
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -34,6 +33,7 @@ class ClientConnection(asyncio.Protocol):
     __slots__ = (
         "_backlog",
         "_backlog_bytes",
+        "_discarded",
         "_exchange",
         "_leftover",
         "_lingers",
@@ -70,6 +70,7 @@ class ClientConnection(asyncio.Protocol):
         self._tunnel: Tunnel | None = None
         self._reading_paused = False
         self._lingers = False
+        self._discarded = 0
         self._running = False
         self._since_s = listener.now_s
         self._unsent = 0
@@ -112,6 +113,9 @@ class ClientConnection(asyncio.Protocol):
             self._hold_early()
             return
         if self._lingers:
+            self._discarded += len(data)
+            if self._discarded > LINGER_BYTES:
+                self.abort()
             return
         begun = self._reader.has_begun
         events = self._reader.feed(data)
@@ -315,6 +319,7 @@ class ClientConnection(asyncio.Protocol):
     def _linger(self) -> None:
         """End in a way that the client gets to read its answer: a reset would take that away from it."""
         self._lingers = True
+        self._discarded = 0
         self._backlog.clear()
         self._backlog_bytes = 0
         self._leftover = None

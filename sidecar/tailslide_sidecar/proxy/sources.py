@@ -16,6 +16,7 @@ import orjson
 
 from tailslide_core.conditions import Attributes, text_of
 from tailslide_core.evaluation import Context
+from tailslide_core.fields import shown
 
 if TYPE_CHECKING:  # `routes` holds sources; the other way round, only their types are needed
     from tailslide_sidecar.proxy.routes import Request, Switch
@@ -44,7 +45,7 @@ class Source:
 
     def __post_init__(self) -> None:
         if self.kind is SourceKind.HEADER and self.name != self.name.lower():
-            raise ValueError(f"expected the name of a header in lower case, got {self.name!r}")
+            raise ValueError(f"expected the name of a header in lower case, got {shown(self.name)}")
         if self.token is not None and (
             self.kind is not SourceKind.JWT_CLAIM or self.token.kind not in {SourceKind.HEADER, SourceKind.COOKIE}
         ):

@@ -1,6 +1,6 @@
 """The end of a message."""
 
-from tailslide_sidecar.proxy.messages import END, End, Framing
+from tailslide_runtime.http1.messages import END, End, Framing
 
 
 def test_most_messages_end_without_trailers() -> None:

@@ -8,7 +8,7 @@ one pass, which costs a fifth of a look at each line. What does not match is no 
 import re
 from collections.abc import Iterable
 
-from tailslide_sidecar.proxy.fields import OF_ANSWERS, OF_REQUESTS, TOKEN, in_any_case
+from tailslide_runtime.http1.fields import OF_ANSWERS, OF_REQUESTS, TOKEN, in_any_case
 
 _VALUE = rb"[\t\x20-\x7e\x80-\xff]*+"
 

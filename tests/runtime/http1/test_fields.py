@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from proxy_strategies import field_lines
 
-from tailslide_sidecar.proxy.fields import (
+from tailslide_runtime.http1.fields import (
     AUTHORITY,
     Kind,
     block_of,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tailslide_sidecar.proxy import plain
+from tailslide_runtime.http1 import plain
 
 PLAIN_REQUESTS = [
     b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",

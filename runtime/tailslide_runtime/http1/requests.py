@@ -7,11 +7,12 @@ lengths are errors. What such a head means is read here: the target's form, the 
 """
 
 import re
+from typing import Protocol
 
 import httptools
 
-from tailslide_sidecar.proxy import plain
-from tailslide_sidecar.proxy.fields import (
+from tailslide_runtime.http1 import plain
+from tailslide_runtime.http1.fields import (
     AUTHORITY,
     Kind,
     SpecialField,
@@ -24,15 +25,30 @@ from tailslide_sidecar.proxy.fields import (
     values,
     without,
 )
-from tailslide_sidecar.proxy.limits import ProxyLimits
-from tailslide_sidecar.proxy.messages import END, NO_LENGTH, End, Framing
-from tailslide_sidecar.proxy.refusals import Refusal, bad_request
+from tailslide_runtime.http1.messages import END, NO_LENGTH, End, Framing
+from tailslide_runtime.http1.refusals import Refusal, bad_request
 
 _BY_LENGTH = Framing.LENGTH  # a global costs a fifth of a member of an enum
 _ABSOLUTE = re.compile(rb"http://(?P<authority>[^/?]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _LOOP = 16
 """A chain of so many sidecars is a circle."""
+
+
+class HeadLimits(Protocol):
+    """How large a head may be; sizes in bytes."""
+
+    @property
+    def max_header_bytes(self) -> int:
+        """All fields together, with their names."""
+
+    @property
+    def max_headers(self) -> int:
+        """How many fields there may be."""
+
+    @property
+    def max_target_bytes(self) -> int:
+        """The target, path and query together."""
 
 
 class Leftover:
@@ -102,7 +118,7 @@ Event = RequestHead | bytes | End | Leftover | Refusal
 class RequestReader:
     """Reads the requests of one connection."""
 
-    def __init__(self, limits: ProxyLimits) -> None:
+    def __init__(self, limits: HeadLimits) -> None:
         self._limits = limits
         self._parser: httptools.HttpRequestParser | None = None
         self._events: list[Event] = []
@@ -359,7 +375,7 @@ def read_head(method: str, target: bytes, block: bytes, *, version_1_0: bool = F
 
 def _refused_method(head: RequestHead) -> Refusal | None:
     if head.method in {"CONNECT", "TRACE"}:
-        message = f"this proxy does not serve {head.method}"
+        message = f"{head.method} is not served here"
         return Refusal(405, "METHOD_NOT_ALLOWED", message, closes=True, headers=((b"Allow", ALLOWED),))
     if head.method == "SOURCE":
         return _UNKNOWN_METHOD  # llhttp knows it, from ICE/1.0

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from proxy_strategies import mutated, requests, splits
 from proxy_transcripts import NotStrictError, one_by_one, read_requests, requests_in, sent_on, split_at, told
 
+from tailslide_runtime.http1.messages import End, Framing
+from tailslide_runtime.http1.refusals import Refusal
+from tailslide_runtime.http1.requests import Leftover, RequestHead, RequestReader, read_head
 from tailslide_sidecar.proxy.limits import ProxyLimits
-from tailslide_sidecar.proxy.messages import End, Framing
-from tailslide_sidecar.proxy.refusals import Refusal
-from tailslide_sidecar.proxy.requests import Leftover, RequestHead, RequestReader, read_head
 
 HOST = b"Host: h\r\n"
 LAST = b"GET /last HTTP/1.1\r\nHost: h\r\n\r\n"

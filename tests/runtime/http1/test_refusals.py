@@ -1,12 +1,13 @@
-"""What the proxy answers by itself."""
+"""What a listener answers by itself."""
 
 from http import HTTPStatus
 
 import orjson
 import pytest
 
-from tailslide_sidecar.proxy import refusals
-from tailslide_sidecar.proxy.refusals import Refusal, bad_request, no_capacity, status_line, too_large
+from tailslide_runtime.http1 import refusals
+from tailslide_runtime.http1.refusals import Refusal, bad_request, status_line, too_large
+from tailslide_sidecar.proxy.refusals import no_capacity
 
 
 def test_an_error_has_the_shape_that_all_have() -> None:
