@@ -269,12 +269,9 @@ def shape_of(status: int | None, kind: str, body: bytes, *, ofrep: bool) -> str:
         answer = json.loads(body)
     except ValueError:
         return "no JSON"
-    if ofrep:
-        ok = isinstance(answer, dict) and {"errorCode", "errorDetails"} <= answer.keys() <= {
-            "errorCode",
-            "errorDetails",
-            "key",
-        }
+    if ofrep and isinstance(answer, dict) and "error" not in answer:
+        # What names no path, since it is no HTTP, is answered in the other shape.
+        ok = {"errorCode", "errorDetails"} <= answer.keys() <= {"errorCode", "errorDetails", "key"}
         return "ours" if ok else "not OFREP's"
     error = answer.get("error") if isinstance(answer, dict) else None
     if not isinstance(error, dict) or not {"code", "message"} <= error.keys() <= {"code", "message", "field"}:

@@ -78,13 +78,17 @@ class Probes:
 class System:
     """All of it, running."""
 
-    def __init__(self, stack: Stack, tree: Path, ending: AsyncExitStack, quick: bool) -> None:
+    def __init__(
+        self, stack: Stack, tree: Path, ending: AsyncExitStack, *, quick: bool, sidecar: Mapping[str, object]
+    ) -> None:
+        """`tree` is the checkout that is attacked, `sidecar` what else is in the sidecar's file."""
         self.stack = stack
         self.quick = quick
         self.probes = Probes()
         self.token = stack.data.secret("api_token")
         self.listeners: dict[str, Listener] = {}
         self._tree = tree
+        self._sidecar = sidecar
         self._ending = ending
         self._bystander: asyncio.subprocess.Process | None = None
         self._upstream = 0
@@ -117,6 +121,7 @@ class System:
                 {"match": {"path_prefix": "/masked"}, **route, "flag": "masked"},
                 {"match": {"path_prefix": "/slow"}, "upstream": upstream},
             ],
+            **self._sidecar,
         }
         file = self.stack.data.folder("hostile") / "sidecar.yaml"
         file.write_text(yaml.safe_dump(config))
@@ -238,10 +243,12 @@ class System:
 
 
 @asynccontextmanager
-async def running_system(tree: Path, *, quick: bool) -> AsyncIterator[System]:
-    """Run the system of a checkout until the end of the block."""
+async def running_system(
+    tree: Path, *, quick: bool, sidecar: Mapping[str, object] | None = None
+) -> AsyncIterator[System]:
+    """Run the system of a checkout until the end of the block; `sidecar` is added to the sidecar's file."""
     with temporary_data_dir() as folder:
         async with embedded_servers(folder) as stack, AsyncExitStack() as ending:
-            system = System(stack, tree, ending, quick)
+            system = System(stack, tree, ending, quick=quick, sidecar=sidecar or {})
             await system.start()
             yield system

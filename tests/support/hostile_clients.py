@@ -20,12 +20,14 @@ from hostile_bench.wire import Seen, ended
 MEBIBYTE = 1 << 20
 TREE = Path(__file__).parents[2]
 WAIT_S = 30.0
+SIDECAR = {"flags_limits": {"head_timeout_ms": 3_000, "body_timeout_ms": 3_000}}
+"""What is in the sidecar's file, so that no test waits for the defaults."""
 
 
 @asynccontextmanager
 async def hostile_stage() -> AsyncIterator[System]:
     """Run a sidecar, Tower and Aerobat on real servers, with a bystander who calls them all the while."""
-    async with running_system(TREE, quick=True) as system:
+    async with running_system(TREE, quick=True, sidecar=SIDECAR) as system:
         yield system
 
 
@@ -75,6 +77,8 @@ def shape(seen: Seen, *, ofrep: bool = False) -> str:
     while head.startswith((b"HTTP/1.1 1", b"HTTP/1.0 1")):
         head, _, body = body.partition(b"\r\n\r\n")
     kinds = [line.partition(b":")[2] for line in head.split(b"\r\n") if line.lower().startswith(b"content-type:")]
+    if ofrep and b'"error"' in body:
+        return "not OFREP's"
     return shape_of(seen.status, kinds[0].strip().decode() if kinds else "", body, ofrep=ofrep)
 
 
