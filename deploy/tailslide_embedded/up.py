@@ -17,9 +17,9 @@ from rich.console import Console
 from tailslide_embedded.addresses import PortChooser, parse_listen, reachable
 from tailslide_embedded.data_dir import DataDir, default_data_dir, open_data_dir
 from tailslide_embedded.processes import NotReadyError, ProcessSpec
-from tailslide_embedded.server_urls import shown
 from tailslide_embedded.stack import Endpoints, Stack, servers_on
 from tailslide_runtime.errors import StartError
+from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl, RedisUrl
 from tailslide_runtime.settings import ListenAddress
 
 _READY_TIMEOUT_S = 3.0
@@ -129,9 +129,9 @@ def _tell(console: Console, stack: Stack, tower: ListenAddress, aerobat: ListenA
     places = {
         "Tower": f"http://{reachable(tower)}",
         "Aerobat": f"http://{reachable(aerobat)}",
-        "NATS": _place(endpoints, "nats", endpoints.nats_url),
-        "Redis": _place(endpoints, "redis", endpoints.redis_url),
-        "PostgreSQL": _place(endpoints, "postgres", endpoints.database_url),
+        "NATS": _place(endpoints, "nats", NatsUrl.parse(endpoints.nats_url)),
+        "Redis": _place(endpoints, "redis", RedisUrl.parse(endpoints.redis_url)),
+        "PostgreSQL": _place(endpoints, "postgres", DatabaseUrl.parse(endpoints.database_url)),
         "Data": str(path),
         "Logs": str(path / "logs"),
     }
@@ -147,5 +147,5 @@ def _tell(console: Console, stack: Stack, tower: ListenAddress, aerobat: ListenA
     console.print("Ctrl-C stops everything; the data stays.")
 
 
-def _place(endpoints: Endpoints, key: str, url: str) -> str:
-    return f"{shown(url)}  ({'embedded' if key in endpoints.embedded else 'your own'})"
+def _place(endpoints: Endpoints, key: str, url: NatsUrl | RedisUrl | DatabaseUrl) -> str:
+    return f"{url}  ({'embedded' if key in endpoints.embedded else 'your own'})"

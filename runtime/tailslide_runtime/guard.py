@@ -39,8 +39,6 @@ SMALL_BODY_BYTES = 65_536
 """Bodies up to this size are always taken."""
 HELD_BYTES = 32 << 20
 """What larger bodies, and what comes early beyond its bound, may take together."""
-_HEAD_PIECE = 2_048
-"""So much is read at a time where heads are expected: each becomes many times larger when it is read."""
 _SINGLE = ("content-type", "content-location", "content-range", "etag", "server", "user-agent")
 """Fields that aiohttp refuses to see twice."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -281,16 +279,18 @@ class GuardedConnection(asyncio.Protocol):
     # Requests
 
     def _read(self, data: bytes) -> None:
-        """Read as far as one request at a time is answered; keep the rest as it came."""
-        while data and self._takes_more:
+        """Read one request after another, each when the one before is answered; keep the rest as it came."""
+        start = 0
+        while start < len(data) and self._takes_more:
             begun = self._reader.has_begun or self._head is not None
-            size = _HEAD_PIECE if self._head is None else len(data)
-            piece, data = data[:size], data[size:]
-            self._events.extend(self._reader.feed(piece))
+            self._events.extend(self._reader.feed(data, start))
+            start = self._reader.stopped_at
             if self._reader.has_begun and not begun:
                 self._since_s = self._guard.now_s()  # empty lines before a request are none of it
-            data = self._carry_out() + data
-        self._keep_early(b"" if self._lingers else data)
+            again = self._carry_out()
+            if again:
+                data, start = again + data[start:], 0
+        self._keep_early(b"" if self._lingers else data[start:])
 
     def _keep_early(self, data: bytes) -> None:
         """Keep what has come before its turn; a client that is too far ahead is held back."""

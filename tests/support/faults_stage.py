@@ -61,6 +61,7 @@ from tailslide_embedded.servers import nats as nats_server
 from tailslide_embedded.servers import redis as redis_server
 from tailslide_runtime.bucket_watch import Entry, Listing, watch_bucket
 from tailslide_runtime.jetstream import Link, ensure_bucket
+from tailslide_runtime.server_urls import NatsUrl
 
 APP = "clinic"
 WAIT_S = 30.0
@@ -288,7 +289,7 @@ class Stage:
                             self.circuits[FlagId.parse(entry.key).flag] = decode_circuit(entry.value)
                             self.changed.notify_all()
 
-        await Link(self.nats_url, "stage").run(serve)
+        await Link(NatsUrl.parse(self.nats_url), "stage").run(serve)
 
     async def publish(self) -> None:
         """Publish all rulesets, and mark that this is all, as Tower does."""

@@ -24,6 +24,7 @@ from tailslide_embedded.data_dir import DataDir
 from tailslide_embedded.processes import Command, NotReadyError, ProcessSpec, RunAs, run
 from tailslide_embedded.servers import EmbeddedServer, reason
 from tailslide_runtime.errors import StartError
+from tailslide_runtime.server_urls import DatabaseUrl
 from tailslide_runtime.settings import ListenAddress
 
 _NAME = "tailslide"
@@ -69,7 +70,7 @@ def server(data: DataDir, port: int) -> EmbeddedServer:
         await _ready(port, password, cluster)
 
     return EmbeddedServer(
-        f"postgresql+asyncpg://{_NAME}:{quote(password, safe='')}@{address}/{_NAME}",
+        f"postgresql://{_NAME}:{quote(password, safe='')}@{address}/{_NAME}",
         ProcessSpec(
             name="PostgreSQL",
             argv=(str(install / "bin" / "postgres"), "-D", str(cluster), "-p", str(port), *settings),
@@ -91,19 +92,11 @@ def server(data: DataDir, port: int) -> EmbeddedServer:
 
 
 async def check(url: str) -> None:
-    """Return when the database of a SQLAlchemy URL lets us in, else raise NotReadyError with the reason."""
-    # Here and not above: only a database of one's own needs it, and it is slow to import.
-    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-    from sqlalchemy.ext.asyncio import create_async_engine
-    from sqlalchemy.pool import NullPool
-
+    """Return when the database lets us in, as Tower asks it to, else raise NotReadyError with the reason."""
     try:
-        engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": _ANSWER_TIMEOUT_S})
-        async with engine.connect():
-            pass
-    except DBAPIError as error:  # its own text repeats the name of the driver's class
-        raise NotReadyError(reason(error.orig or error).rpartition(">: ")[2]) from error
-    except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TypeError) as error:
+        options = DatabaseUrl.parse(url).connect_options()
+        await (await asyncpg.connect(**options, timeout=_ANSWER_TIMEOUT_S)).close()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
         raise NotReadyError(reason(error)) from error
 
 
