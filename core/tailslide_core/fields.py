@@ -20,6 +20,22 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 _REQUIRED = object()
 
+MAX_INTEGER = 2**53
+"""Versions, generations, times and counts are at most this, wherever they are read: every reader of JSON has it exactly
+(RFC 8259 section 6), and what is reckoned with it stays far within 64 bits."""
+
+
+def is_integer(value: object, low: int, high: int) -> bool:
+    """Whether `value` is an integer, which a boolean is not, and `low` ≤ value ≤ `high`."""
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def is_number(value: object, low: float, high: float) -> bool:
+    """Whether `value` is a finite number, which a boolean is not, and `low` ≤ value ≤ `high`."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return low <= value <= high and not math.isinf(value)
+
 
 def read_object(data: bytes) -> "Fields":
     """Parse one JSON object; raise `ContractError` when it is none."""
@@ -97,7 +113,10 @@ class Fields:
         return name in self._values
 
     def as_json(self) -> bytes:
-        """Return the object as JSON; the same bytes for the same fields in the same order."""
+        """Return the object as JSON; the same bytes for the same fields in the same order.
+
+        Raises `orjson.JSONEncodeError` where it is nested deeper than is written, though it could be read.
+        """
         return orjson.dumps(self._values)
 
     def _get(self, name: str, expected: str, default: object) -> object:
@@ -122,26 +141,30 @@ class Fields:
         return value
 
     def integer(self, name: str, default: object = _REQUIRED, *, low: int | None = None) -> int:
-        """Read an integer, at least `low`."""
-        expected = "an integer" if low is None else f"an integer of at least {low}"
+        """Read an integer: from `low`, or from `-MAX_INTEGER`, to `MAX_INTEGER`."""
+        expected = "an integer" if low is None else f"an integer from {low} to {MAX_INTEGER}"
         value = self._get(name, expected, default)
-        if isinstance(value, bool) or not isinstance(value, int) or (low is not None and value < low):
-            raise ContractError(name, f"expected {expected}, got {shown(value)}")
-        return value
+        if isinstance(value, int) and is_integer(value, -MAX_INTEGER if low is None else low, MAX_INTEGER):
+            return value
+        if low is None and isinstance(value, int) and not isinstance(value, bool):
+            expected = f"an integer from {-MAX_INTEGER} to {MAX_INTEGER}"
+        raise ContractError(name, f"expected {expected}, got {shown(value)}")
 
     def number(
-        self, name: str, default: object = _REQUIRED, *, low: float = -math.inf, high: float = math.inf
+        self, name: str, default: object = _REQUIRED, *, low: float | None = None, high: float = MAX_INTEGER
     ) -> float:
-        """Read a number from `low` to `high`."""
-        expected = "a number" if math.isinf(low) else f"a number from {low:g} to {high:g}"
+        """Read a number: from `low`, or from `-MAX_INTEGER`, to `high`."""
+        expected = "a number" if low is None else f"a number from {low:.16g} to {high:.16g}"
         value = self._get(name, expected, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise ContractError(name, f"expected {expected}, got {shown(value)}")
-        return float(value)
+        if isinstance(value, int | float) and is_number(value, -high if low is None else low, high):
+            return float(value)
+        if low is None and isinstance(value, int | float) and not isinstance(value, bool):
+            expected = f"a number from {-high:.16g} to {high:.16g}"
+        raise ContractError(name, f"expected {expected}, got {shown(value)}")
 
-    def optional_integer(self, name: str) -> int | None:
-        """Read an integer, or null, which a missing field counts as."""
-        return None if self._values.get(name) is None else self.integer(name)
+    def optional_integer(self, name: str, *, low: int | None = None) -> int | None:
+        """Read an integer as `integer` does, or null, which a missing field counts as."""
+        return None if self._values.get(name) is None else self.integer(name, low=low)
 
     def optional_number(self, name: str) -> float | None:
         """Read a number, or null, which a missing field counts as."""

@@ -23,6 +23,7 @@ from tailslide_sidecar.proxy.routes import ForwardHost
 from tailslide_sidecar.route_file import HOST_NAME, MAX_IDLE_MS, MAX_TIMEOUT_MS, Key, RoutePart, Strict, is_ipv6
 
 _FORWARD_HOST = re.compile(rf"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<host>(?:\*\.)?{HOST_NAME}))(?::(?P<port>[0-9]{{1,5}}))?")
+MAX_CALLS_PER_S = 1_000_000
 Stamp = tuple[int, int, int]
 """What tells one content of a file from another: when it was written, its size, its inode."""
 
@@ -149,6 +150,8 @@ class ConfigFile(Strict):
     flags_token: FlagsToken | None = None
     stale_after_ms: Annotated[int, Field(ge=1_000, le=86_400_000)] | None = None
     flush_interval_ms: Annotated[int, Field(ge=10, le=60_000)] | None = None
+    reported_outcomes: bool | None = None
+    reported_calls_per_s: Annotated[int, Field(ge=1, le=MAX_CALLS_PER_S)] | None = None
     routes: list[RoutePart] = Field(default_factory=list)
     forward_allow: list[Annotated[ForwardHost, PlainValidator(_forward_host)]] = Field(default_factory=list)
     trusted_peers: list[Annotated[Network, PlainValidator(_network)]] = Field(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tailslide_core.errors import ContractError
-from tailslide_core.fields import Fields, read_object, shown
+from tailslide_core.fields import MAX_INTEGER, Fields, read_object, shown
 
 
 class Colour(StrEnum):
@@ -51,7 +51,7 @@ READERS: dict[str, Read] = {
     "a string": lambda f: f.string("x"),
     "true or false": lambda f: f.boolean("x"),
     "an integer": lambda f: f.integer("x"),
-    "an integer of at least 0": lambda f: f.integer("x", low=0),
+    f"an integer from 0 to {MAX_INTEGER}": lambda f: f.integer("x", low=0),
     "a number": lambda f: f.number("x"),
     "a number from 0 to 100": lambda f: f.number("x", low=0, high=100),
     "a list": lambda f: list(f.strings("x")),
@@ -70,9 +70,9 @@ def test_a_missing_field_is_named_with_what_was_expected(expected: str) -> None:
     [
         ("a string", ["", "x"], [None, 1, True, [], {}]),
         ("true or false", [True, False], [None, 0, 1, "true", []]),
-        ("an integer", [0, -5, 2**64 - 1], [None, 1.0, 1.5, True, "1", []]),
-        ("an integer of at least 0", [0, 2**53], [-1, False, 0.0, "0"]),
-        ("a number", [0, -1.5, 10**18], [None, True, "1", [], {}, float("nan")]),
+        ("an integer", [0, -5, 2**53, -(2**53)], [None, 1.0, 1.5, True, "1", []]),
+        (f"an integer from 0 to {MAX_INTEGER}", [0, 2**53], [-1, False, 0.0, "0", 2**53 + 1, 2**64 - 1, 10**5_000]),
+        ("a number", [0, -1.5, 2**53, 1e-300], [None, True, "1", [], {}]),
         ("a number from 0 to 100", [0, 100, 33.3], [-0.1, 100.1, float("nan"), float("inf"), True, "5", 2**64]),
         ("a list", [[], ["a"]], [None, "abc", {}, 5]),
     ],
@@ -141,6 +141,24 @@ def test_shown_does_not_work_through_what_it_cuts_off() -> None:
         nested = [nested]
     assert shown(Endless(), 12) == '["x", "x", …'
     assert shown(nested, 5) == "[[[[…"
+
+
+HUGE = pytest.param(10**5_000, id="5001 digits")
+BOTH_WAYS = f"from -{MAX_INTEGER} to {MAX_INTEGER}"
+
+
+@pytest.mark.parametrize("value", [2**53 + 1, -(2**53) - 1, 2**64 - 1, HUGE])
+def test_an_integer_that_is_too_large_is_refused_by_its_bound(value: int) -> None:
+    for read in (Fields({"x": value}).integer, Fields({"x": value}).optional_integer):
+        with pytest.raises(ContractError, match=rf"^x: expected an integer {BOTH_WAYS}, got "):
+            read("x")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 1e300, 2**53 + 1, HUGE])
+def test_a_number_that_is_too_large_or_none_is_refused_by_its_bound(value: float) -> None:
+    for read in (Fields({"x": value}).number, Fields({"x": value}).optional_number):
+        with pytest.raises(ContractError, match=rf"^x: expected a number {BOTH_WAYS}, got "):
+            read("x")
 
 
 def test_what_came_is_quoted_shortened() -> None:
