@@ -1,4 +1,4 @@
-"""The JSON that processes exchange: rulesets, marks, leases, circuits and circuit events, to bytes and back.
+"""The JSON that processes exchange: rulesets, marks, claims, leases, circuits and circuit events, to bytes and back.
 
 Reading is strict about what a field holds and lenient about fields it does not know: an unknown `schema` is refused,
 an unknown field ignored. Writing the same value gives the same bytes.
@@ -34,7 +34,7 @@ def decode_ruleset(data: bytes) -> Ruleset:
     return Ruleset(
         app=fields.string("app"),
         key=fields.string("key"),
-        version=fields.integer("version"),
+        version=fields.integer("version", low=0),
         active=fields.boolean("active"),
         rollout=fields.number("rollout"),
         salt=fields.string("salt"),
@@ -65,7 +65,11 @@ def condition(fields: Fields) -> Condition:
 
 def _shared_circuit_settings(fields: Fields) -> CircuitSettings:
     """Read the settings of a circuit, those that are alike once: most flags of an app have one of a few."""
-    return _circuit_settings_of(fields.as_json())
+    try:
+        data = fields.as_json()
+    except orjson.JSONEncodeError:  # by a field that we do not know, and ignore
+        return circuit_settings(fields)
+    return _circuit_settings_of(data)
 
 
 @lru_cache(maxsize=1024)
@@ -204,6 +208,39 @@ def decode_mark(data: bytes) -> Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """Which database fills the bucket of rulesets. Towers write only while theirs is that one.
+
+    `database` is the identity that a database gives itself. `comparisons` is how many times it had been compared with
+    a bucket by then; a database that has counted fewer is an older copy. `address` is for people.
+    """
+
+    database: str
+    comparisons: int
+    address: str = ""
+
+
+def encode_claim(claim: Claim) -> bytes:
+    """Write a claim."""
+    return orjson.dumps(
+        {
+            "schema": SCHEMA,
+            "database": claim.database,
+            "comparisons": claim.comparisons,
+            "address": claim.address,
+        }
+    )
+
+
+def decode_claim(data: bytes) -> Claim:
+    """Read a claim; raise `ContractError` that names the field."""
+    fields = _versioned(data)
+    return Claim(
+        fields.string("database"), fields.integer("comparisons", low=0), fields.string("address", default="")[:300]
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """An Aerobat's word that it lives, renewed again and again; `worker` is its id, `since_ms` when it started."""
 
@@ -235,7 +272,7 @@ def _circuit(fields: Fields) -> Circuit:
         generation=fields.integer("generation", low=0),
         reset_generation=fields.integer("reset_generation", low=0),
         since_ms=fields.integer("since_ms", low=0),
-        next_ms=fields.optional_integer("next_ms"),
+        next_ms=fields.optional_integer("next_ms", low=0),
         reason=fields.object("reason", _trip_reason),
     )
 
@@ -246,8 +283,8 @@ def _trip_reason(fields: Fields) -> TripReason:
         observed=fields.number("observed"),
         lower_bound=fields.number("lower_bound"),
         threshold=fields.number("threshold"),
-        calls=fields.integer("calls"),
-        window_ms=fields.integer("window_ms"),
+        calls=fields.integer("calls", low=0),
+        window_ms=fields.integer("window_ms", low=0),
     )
 
 
@@ -312,5 +349,5 @@ def decode_event(data: bytes) -> CircuitEvent:
         raise ContractError("before" if before is None else "after", "expected a circuit, got null")
     return CircuitEvent(
         FlagId(check_key("app", fields.string("app")), check_key("flag", fields.string("flag"))),
-        Transition(fields.choice("signal", Signal), fields.integer("at_ms"), before, after),
+        Transition(fields.choice("signal", Signal), fields.integer("at_ms", low=0), before, after),
     )

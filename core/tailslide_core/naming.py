@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tailslide_core.errors import ContractError
+from tailslide_core.fields import shown
 
 RULESETS_BUCKET = "rulesets"
 CIRCUITS_BUCKET = "circuits"
@@ -28,7 +29,7 @@ def is_key(text: str) -> bool:
 def check_key(field: str, text: object) -> str:
     """Return `text` when it may be the key of an app or a flag; raise `ContractError` on `field` otherwise."""
     if not isinstance(text, str) or not is_key(text):
-        raise ContractError(field, f"expected {KEY_RULE}, got {text!r:.80}")
+        raise ContractError(field, f"expected {KEY_RULE}, got {shown(text, 80)}")
     return text
 
 
@@ -49,7 +50,7 @@ class FlagId(NamedTuple):
         """Split `<app>.<flag>`; raise `ContractError` when it is not of that form, as the key of a mark is not."""
         app, dot, flag = text.partition(".")
         if not dot:
-            raise ContractError("key", f"expected <app>.<flag>, got {text!r:.80}")
+            raise ContractError("key", f"expected <app>.<flag>, got {shown(text, 80)}")
         return cls(check_key("app", app), check_key("flag", flag))
 
 
@@ -81,6 +82,18 @@ def app_of_mark(key: str) -> str | None:
     """Return the app whose mark is under this key of the bucket of rulesets; None for any other key."""
     app, _, rest = key.partition(".")
     return app if rest == _MARK and is_key(app) else None
+
+
+CLAIM_KEY = "_tower"
+"""The key, in the bucket of rulesets, of Towers' record of which database fills it. No app's filter covers it."""
+
+
+def is_reserved(key: str) -> bool:
+    """Whether a part of a bucket's key begins with `_`: such keys are Tailslide's own, and no flag's.
+
+    A reader leaves alone those that it does not know; another version of Tailslide may.
+    """
+    return any(part.startswith("_") for part in key.split("."))
 
 
 _AEROBATS = "aerobat."

@@ -6,6 +6,7 @@ Nothing heavy is imported before a command is chosen: a sidecar must not pay for
 import importlib
 import os
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -170,16 +171,47 @@ def env(data_dir: Path | None, *, admin: bool) -> None:
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
-@cli.command()
-def tower() -> None:
+@cli.group(invoke_without_command=True)
+@click.pass_context
+def tower(context: click.Context) -> None:
     """Run Tower alone: the API with which people manage flags.
 
     Its settings are in the environment: TAILSLIDE_DATABASE_URL, TAILSLIDE_NATS_URL, TAILSLIDE_REDIS_URL,
     TAILSLIDE_API_TOKEN, TAILSLIDE_TOWER_LISTEN.
     """
-    from tailslide_tower.main import main as run
+    if context.invoked_subcommand is None:
+        from tailslide_tower.main import main as run
 
-    raise SystemExit(run())
+        raise SystemExit(run())
+
+
+def stands_at_a_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty()
+
+
+@tower.command()
+@click.option("--yes", is_flag=True, help="Do it without asking; needed where there is no terminal to ask at.")
+def adopt(yes: bool) -> None:
+    """Let this database fill the bucket of rulesets from now on.
+
+    For when Tower says that the bucket is filled by another database, or by a newer one: after a backup of the
+    database was restored, or when another database is to take the place of the old one. First says which flags would
+    be added, overwritten and deleted in the bucket, and so in every sidecar, then asks.
+
+    Its settings are those of Tower, in the environment: TAILSLIDE_DATABASE_URL, TAILSLIDE_NATS_URL. Exit status 0: the
+    bucket is this database's; 1: nothing was changed, or the error says what was.
+    """
+    from tailslide_tower.adopt import run
+
+    def confirmed() -> bool:
+        if yes:
+            return True
+        if not stands_at_a_terminal():
+            raise StartError("there is no terminal to ask at, so nothing was changed; confirm with --yes")
+        return click.confirm("Take the bucket over?")
+
+    raise SystemExit(run(click.echo, confirmed))
 
 
 @cli.command()

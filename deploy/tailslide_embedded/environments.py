@@ -7,8 +7,8 @@ a process that has no use for it.
 import importlib
 from collections.abc import Mapping
 
-from tailslide_embedded import server_urls
 from tailslide_embedded.stack import Endpoints
+from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl, RedisUrl
 
 _PREFIX = "TAILSLIDE_"
 _SETTINGS = {
@@ -45,9 +45,9 @@ def published(endpoints: Endpoints, tower_url: str, api_token: str) -> dict[str,
     for either.
     """
     return {
-        "sidecar": {server_urls.NATS.variable: endpoints.nats_url, server_urls.REDIS.variable: endpoints.redis_url},
+        "sidecar": {NatsUrl.variable: endpoints.nats_url, RedisUrl.variable: endpoints.redis_url},
         "admin": {
-            server_urls.DATABASE.variable: endpoints.database_url,
+            DatabaseUrl.variable: endpoints.database_url,
             "TAILSLIDE_API_TOKEN": api_token,
             "TAILSLIDE_TOWER_URL": tower_url,
         },

@@ -17,10 +17,10 @@ from tailslide_embedded.data_dir import default_data_dir, holder_of, open_data_d
 from tailslide_embedded.environments import environment_of, published
 from tailslide_embedded.parts import tailslide_process, user_of_part
 from tailslide_embedded.processes import NotReadyError, ProcessSpec
-from tailslide_embedded.server_urls import DATABASE, NATS, REDIS, shown, url_from
 from tailslide_embedded.servers.nats import data_dir_of
 from tailslide_embedded.stack import Endpoints, Stack, servers_on
 from tailslide_runtime.errors import StartError
+from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl, RedisUrl
 from tailslide_runtime.settings import ListenAddress
 
 
@@ -102,15 +102,16 @@ async def _refuse_to_join(environ: Mapping[str, str]) -> None:
 
     Its Tower and Aerobat would work on the other's flags and circuits, with another database.
     """
-    url = url_from(NATS, environ)
-    if url is None:
+    text = environ.get(NatsUrl.variable)
+    if not text:
         return
     try:
-        other = await data_dir_of(url)
-    except NotReadyError:  # told where the servers are started, with what to do
+        other = await data_dir_of(NatsUrl.parse(text).with_secrets())
+    except (ValueError, NotReadyError):  # told where the servers are started, with what to do
         return
     if other is not None:
-        names = [setting.variable for setting in (NATS, REDIS, DATABASE) if environ.get(setting.variable, "").strip()]
+        kinds = (NatsUrl, RedisUrl, DatabaseUrl)
+        names = [kind.variable for kind in kinds if environ.get(kind.variable)]
         raise StartError(
             f"{', '.join(names)}: this shell has the settings of the tailslide up that runs on {other} "
             f"({holder_of(other)}), and a second one would use its servers; "
@@ -123,9 +124,9 @@ def _tell(console: Console, stack: Stack, tower: ListenAddress, aerobat: ListenA
     places = {
         "Tower": f"http://{reachable(tower)}",
         "Aerobat": f"http://{reachable(aerobat)}",
-        "NATS": _place(endpoints, "nats", endpoints.nats_url),
-        "Redis": _place(endpoints, "redis", endpoints.redis_url),
-        "PostgreSQL": _place(endpoints, "postgres", endpoints.database_url),
+        "NATS": _place(endpoints, "nats", NatsUrl.parse(endpoints.nats_url)),
+        "Redis": _place(endpoints, "redis", RedisUrl.parse(endpoints.redis_url)),
+        "PostgreSQL": _place(endpoints, "postgres", DatabaseUrl.parse(endpoints.database_url)),
         "Data": str(path),
         "Logs": str(path / "logs"),
     }
@@ -143,5 +144,5 @@ def _tell(console: Console, stack: Stack, tower: ListenAddress, aerobat: ListenA
     console.print("Ctrl-C stops everything; the data stays.")
 
 
-def _place(endpoints: Endpoints, key: str, url: str) -> str:
-    return f"{shown(url)}  ({'embedded' if key in endpoints.embedded else 'your own'})"
+def _place(endpoints: Endpoints, key: str, url: NatsUrl | RedisUrl | DatabaseUrl) -> str:
+    return f"{url}  ({'embedded' if key in endpoints.embedded else 'your own'})"

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 import nats.errors
 import structlog
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js.api import KeyValueConfig, StorageType, StreamConfig
 from nats.js.errors import BadRequestError
 
 from tailslide_runtime.cancellation import raise_if_cancelled
 from tailslide_runtime.errors import leaves
-from tailslide_runtime.settings import without_secrets
+from tailslide_runtime.server_urls import NatsUrl
 
 log = structlog.get_logger()
 
@@ -57,10 +58,38 @@ class Backoff:
         await asyncio.sleep(longest_s * random.uniform(0.5, 1.0))  # noqa: S311 # jitter, no secret
 
 
+class SturdyClient(Client):
+    """A client that one message cannot end.
+
+    A server takes any bytes as a subject or as headers. nats-py stops reading at the first that are no UTF-8, for good,
+    and after a reconnection at the same message again. Here such a subject is read with U+FFFD in it, so that it is no
+    key of anything, and such headers as none.
+    """
+
+    def _build_message(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
+    ) -> Msg:
+        return self.msg_class(
+            subject=subject.decode(errors="replace"),
+            reply=reply.decode(errors="replace"),
+            data=data,
+            headers=headers,
+            _client=self,
+            _sid=sid,
+        )
+
+    async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
+        try:
+            return await super()._process_headers(headers)
+        except (ValueError, IndexError):  # UnicodeDecodeError is a ValueError
+            return None
+
+
 class Link:
     """A connection that is made anew, with backoff and jitter, for as long as `run` runs."""
 
-    def __init__(self, url: str, name: str, token: str | None = None) -> None:
+    def __init__(self, url: NatsUrl, name: str, token: str | None = None) -> None:
+        """`token` goes before the credentials of the URL."""
         self._url = url
         self._name = name
         self._token = token
@@ -79,10 +108,10 @@ class Link:
                 client, lost = await self._connect()
             except (OSError, TimeoutError, nats.errors.Error) as error:
                 if backoff.failures == 0:
-                    log.warning("nats is not reachable", url=without_secrets(self._url), error=_text(error))
+                    log.warning("nats is not reachable", url=str(self._url), error=_text(error))
                 await backoff.wait()
                 continue
-            log.info("nats connected", url=without_secrets(self._url))
+            log.info("nats connected", url=str(self._url))
             connected_at = time.monotonic()
             self.status.connected = True
             self.status.connects += 1
@@ -93,7 +122,7 @@ class Link:
             finally:
                 self.status.connected = False
                 await _close(client)
-            log.warning("nats connection lost", url=without_secrets(self._url))
+            log.warning("nats connection lost", url=str(self._url))
             if time.monotonic() - connected_at >= STEADY_S:
                 backoff = Backoff()
             else:  # a server that lets us in and then serves nothing must not be asked ten times a second
@@ -110,12 +139,11 @@ class Link:
             nonlocal last_error
             last_error = error
 
-        client = Client()
+        client = SturdyClient()
         try:
             await client.connect(
-                self._url.split(","),
+                **self._url.connect_options(self._token),
                 name=self._name,
-                token=self._token,
                 allow_reconnect=False,
                 # The client would retry by itself, without backoff or end; one retry at once is all we let it have.
                 max_reconnect_attempts=1,
@@ -194,3 +222,10 @@ async def ensure_stream(client: Client, stream: str, subjects: list[str], *, max
 
 STREAM_NAME_IN_USE = 10058
 """JetStream's error code for a stream that is there with other settings, which a person may have chosen."""
+
+WRONG_LAST_SEQUENCE: frozenset[int] = frozenset({10071, 10164})
+"""JetStream's error codes for a write that expected another last message: somebody else has written meanwhile.
+
+10071 (JSStreamWrongLastSequenceErrF) names the sequence; 10164 (JSStreamWrongLastSequenceConstantErr) comes from a
+replicated stream that has another write of the subject in flight. Source: `errors.json` of the NATS server.
+"""

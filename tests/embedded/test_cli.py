@@ -1,4 +1,5 @@
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -48,6 +49,34 @@ def test_the_exit_status_of_a_part_is_that_of_the_command(
 ) -> None:
     monkeypatch.setitem(sys.modules, f"tailslide_{part}.main", _module("main", lambda: status))
     assert CliRunner().invoke(cli, [part]).exit_code == status
+
+
+def adopting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a stand-in for what `tailslide tower adopt` imports, which does as it is told."""
+
+    def run(tell: Callable[[str], None], confirmed: Callable[[], bool]) -> int:
+        tell("1 flag would be deleted: shop.one.")
+        return 0 if confirmed() else 1
+
+    monkeypatch.setitem(sys.modules, "tailslide_tower.adopt", _module("run", run))
+
+
+def test_adopt_asks_at_a_terminal_and_takes_yes_for_an_answer_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    adopting(monkeypatch)
+    confirmed = CliRunner().invoke(cli, ["tower", "adopt", "--yes"])
+    assert (confirmed.exit_code, confirmed.output) == (0, "1 flag would be deleted: shop.one.\n")
+    silent = CliRunner().invoke(cli, ["tower", "adopt"])
+    assert silent.exit_code == 1
+    assert silent.stderr == "Error: there is no terminal to ask at, so nothing was changed; confirm with --yes\n"
+
+
+@pytest.mark.parametrize(("answer", "status"), [("y\n", 0), ("n\n", 1), ("\n", 1)])
+def test_adopt_does_what_the_person_says(answer: str, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    adopting(monkeypatch)
+    monkeypatch.setattr("tailslide_embedded.cli.stands_at_a_terminal", lambda: True)
+    result = CliRunner().invoke(cli, ["tower", "adopt"], input=answer)
+    assert result.exit_code == status
+    assert "Take the bucket over? [y/N]" in result.output
 
 
 async def test_env_quotes_for_the_shell(tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ async def test_an_unreachable_url_is_one_sentence_with_its_variable_and_address(
 ) -> None:
     address = f"127.0.0.1:{any_free_port()}"
     with pytest.raises(StartError) as error:
-        async with embedded_servers(folder, environ={variable: f"{scheme}://user:geheim@{address}/0"}):
+        async with embedded_servers(folder, environ={variable: f"{scheme}://user:geheim@{address}"}):
             pass
     sentence = str(error.value)
     assert sentence.startswith(f"{variable}: ")

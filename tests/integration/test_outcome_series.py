@@ -24,6 +24,7 @@ from tailslide_embedded.addresses import any_free_port
 from tailslide_embedded.data_dir import open_data_dir
 from tailslide_embedded.processes import Child
 from tailslide_embedded.servers import redis as redis_server
+from tailslide_runtime.server_urls import RedisUrl
 from tailslide_sidecar.flusher import Flusher
 from tailslide_sidecar.marks import mark
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
@@ -79,7 +80,7 @@ class Stage:
     writers: list[Writer]
 
     def writer(self) -> Writer:
-        buffer, series = OutcomeBuffer(), RedisSeries(self.url, APP)
+        buffer, series = OutcomeBuffer(), RedisSeries(RedisUrl.parse(self.url), APP)
         flusher = Flusher(
             buffer,
             series,

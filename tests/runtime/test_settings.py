@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tailslide_runtime.errors import StartError
-from tailslide_runtime.settings import Closed, ListenAddress, explain, load, problems, without_secrets
+from tailslide_runtime.settings import Closed, ListenAddress, explain, load, problems
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,12 @@ def test_an_address_is_read_and_written(text: str, address: ListenAddress) -> No
             "[]:80",
             "http://a:80",
         ],
-        *["", "a b:80", "a:80 ", "a:\u0668\u0660", "unix:", "unix:relative/path", "unix"],
+        *["", "a b:80", "a:80 ", "a:\u0668\u0660", "unix:", "unix:relative/path", "unix:/a\0b", "unix"],
     ],
 )
 def test_any_other_text_is_refused_with_what_was_expected(text: str) -> None:
     with pytest.raises(
-        ValueError, match=r"^expected (host:port with a port of 0 to 65535, or )?unix:/absolute/path, got '"
+        ValueError, match=r'^expected (host:port with a port of 0 to 65535, or )?unix:/absolute/path, got "'
     ):
         ListenAddress.parse(text)
 
@@ -95,9 +95,9 @@ def test_settings_come_from_the_environment_over_defaults(environment: pytest.Mo
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
-        ({"TAILSLIDE_TICK_MS": "soon"}, "TAILSLIDE_TICK_MS: input should be a valid integer, .*, got 'soon'"),
-        ({"TAILSLIDE_TICK_MS": "20"}, "TAILSLIDE_TICK_MS: input should be greater than or equal to 50, got '20'"),
-        ({"TAILSLIDE_EXAMPLE_LISTEN": "4143"}, "TAILSLIDE_EXAMPLE_LISTEN: expected host:port .*, got '4143'"),
+        ({"TAILSLIDE_TICK_MS": "soon"}, 'TAILSLIDE_TICK_MS: input should be a valid integer, .*, got "soon"'),
+        ({"TAILSLIDE_TICK_MS": "20"}, 'TAILSLIDE_TICK_MS: input should be greater than or equal to 50, got "20"'),
+        ({"TAILSLIDE_EXAMPLE_LISTEN": "4143"}, 'TAILSLIDE_EXAMPLE_LISTEN: expected host:port .*, got "4143"'),
         ({"TAILSLIDE_HOSTS": "a,b"}, "TAILSLIDE_HOSTS: expected JSON, which this is not"),
         ({"TAILSLIDE_HOSTS": '["a", {}]'}, r"TAILSLIDE_HOSTS\[1\]: input should be a valid string, got {}"),
         ({"TAILSLIDE_NAME": None}, "TAILSLIDE_NAME: a value is required"),
@@ -107,7 +107,7 @@ def test_settings_come_from_the_environment_over_defaults(environment: pytest.Mo
         ),
         (
             {"TAILSLIDE_NAME": None, "TAILSLIDE_EXAMPLE_LISTEN": "x"},
-            "TAILSLIDE_EXAMPLE_LISTEN: expected host:port .*, got 'x'; TAILSLIDE_NAME: a value is required",
+            'TAILSLIDE_EXAMPLE_LISTEN: expected host:port .*, got "x"; TAILSLIDE_NAME: a value is required',
         ),
     ],
 )
@@ -148,10 +148,10 @@ def refusals(model: type[BaseModel], content: object) -> ValidationError:
         ({"app": 5}, [("app", "input should be a valid string, got 5")]),
         (
             {"app": "a", "routes": [{"path": "/"}, {"path": None}]},
-            [("routes[1].path", "input should be a valid string, got None")],
+            [("routes[1].path", "input should be a valid string, got null")],
         ),
         ({"app": "a", "routes": [{"path": "/", "timout_ms": 5}]}, [("routes[0].timout_ms", "unknown field")]),
-        ([], [("body", "input should be a valid dictionary or instance of File, got []")]),
+        ([], [("body", "input should be an object, got []")]),
     ],
 )
 def test_problems_are_paths_with_what_was_expected(content: object, found: list[tuple[str, str]]) -> None:
@@ -171,24 +171,3 @@ def test_what_came_is_quoted_shortened() -> None:
 def test_what_people_write_does_not_change_once_read() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Route(path="/").path = "/other"  # type: ignore[misc] # that it cannot be assigned is what this shows
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("nats://127.0.0.1:4222", "nats://127.0.0.1:4222"),
-        ("nats://token@127.0.0.1:4222", "nats://127.0.0.1:4222"),
-        ("redis://user:secret@host:6379/0", "redis://host:6379/0"),
-        ("redis://:se@cret@host/0", "redis://host/0"),
-        ("nats://user:se/cret@host:4222", "nats://host:4222"),
-        ("nats://user:se://cret@host:4222", "nats://host:4222"),
-        ("nats://a:secret@one:1,nats://b:secret@two:2", "nats://one:1,nats://two:2"),
-        ("nats://a:sec,ret@one:1,nats://two:2", "nats://one:1,nats://two:2"),
-        ("secret@host:4222", "host:4222"),
-        ("host:4222", "host:4222"),
-        ("nats://[::1", "nats://[::1"),
-        ("", ""),
-    ],
-)
-def test_a_url_in_a_log_has_no_secrets(url: str, shown: str) -> None:
-    assert without_secrets(url) == shown

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tailslide_runtime.errors import StartError
+from tailslide_runtime.server_urls import NatsUrl
 from tailslide_sidecar.config_file import LimitsPart, read_config_file, stamp_of
 from tailslide_sidecar.proxy.limits import ProxyLimits, ProxyOptions
 from tailslide_sidecar.proxy.routes import ForwardHost
@@ -31,36 +32,36 @@ def refusal(path: Path, text: str) -> str:
     ("text", "sentence"),
     [
         ("app: 5", "app: expected a valid string, got 5"),
-        ("app: Checkout", f"app: {KEY_RULE}, got 'Checkout'"),
+        ("app: Checkout", f"app: {KEY_RULE}, got \"Checkout\""),
         ("ap: x", "ap: unknown field"),
-        ("[a]", "expected settings as `name: value`, got ['a']"),
+        ("[a]", "expected settings as `name: value`, got [\"a\"]"),
         ("a: [", "line 1, column 5: expected YAML, but expected the node content, but found '<stream end>'"),
-        ("app: a\napp: b", "line 2, column 1: expected YAML, but 'app' is there twice"),
+        ("app: a\napp: b", "line 2, column 1: expected YAML, but \"app\" is there twice"),
         ("flags_listen: 4141", "flags_listen: expected host:port, got 4141"),
-        ("flush_interval_ms: '5'", "flush_interval_ms: expected a valid integer, got '5'"),
-        ("nats: {url: 'http://x'}", "nats.url: expected a URL like nats://host:port"),
+        ("flush_interval_ms: '5'", "flush_interval_ms: expected a valid integer, got \"5\""),
+        ("nats: {url: 'http://x'}", f"nats.url: {NatsUrl.expected}, but the scheme is none of nats, tls, ws, wss"),
         ("redis: {}", "redis.url: a value is required"),
         ("routes: 5", "routes: expected a valid list, got 5"),
         ("routes: [{upstream: 'http://a', max_calls: 0}]", "routes[0].max_calls: expected greater than or equal to 1, "
          "got 0"),
         ("a: 2026-13-01", "expected YAML, but month must be in 1..12"),
         ("a: " + "[" * 3_000, "expected settings, but they are nested too deeply"),
-        ("trusted_peers: 10.0.0.0/8", "trusted_peers: expected a valid list, got '10.0.0.0/8'"),
-        ("trusted_peers: ['::1', 10.0.0.1/8]", f"trusted_peers[1]: {NETWORK_RULE}, got '10.0.0.1/8'"),
+        ("trusted_peers: 10.0.0.0/8", "trusted_peers: expected a valid list, got \"10.0.0.0/8\""),
+        ("trusted_peers: ['::1', 10.0.0.1/8]", f"trusted_peers[1]: {NETWORK_RULE}, got \"10.0.0.1/8\""),
         ("trusted_peers: [7]", f"trusted_peers[0]: {NETWORK_RULE}, got 7"),
-        ("forward_allow: ['*']", f"forward_allow[0]: {FORWARD_RULE}, got '*'"),
-        ("forward_allow: ['*:80']", f"forward_allow[0]: {FORWARD_RULE}, got '*:80'"),
-        ("forward_allow: ['a.*']", f"forward_allow[0]: {FORWARD_RULE}, got 'a.*'"),
-        ("forward_allow: ['a:0']", f"forward_allow[0]: {FORWARD_RULE}, got 'a:0'"),
-        ("forward_allow: ['a:65536']", f"forward_allow[0]: {FORWARD_RULE}, got 'a:65536'"),
-        ("forward_allow: ['http://a']", f"forward_allow[0]: {FORWARD_RULE}, got 'http://a'"),
-        ("forward_allow: ['::1']", f"forward_allow[0]: {FORWARD_RULE}, got '::1'"),
-        ("forward_allow: ['[:::]']", f"forward_allow[0]: {FORWARD_RULE}, got '[:::]'"),
+        ("forward_allow: ['*']", f"forward_allow[0]: {FORWARD_RULE}, got \"*\""),
+        ("forward_allow: ['*:80']", f"forward_allow[0]: {FORWARD_RULE}, got \"*:80\""),
+        ("forward_allow: ['a.*']", f"forward_allow[0]: {FORWARD_RULE}, got \"a.*\""),
+        ("forward_allow: ['a:0']", f"forward_allow[0]: {FORWARD_RULE}, got \"a:0\""),
+        ("forward_allow: ['a:65536']", f"forward_allow[0]: {FORWARD_RULE}, got \"a:65536\""),
+        ("forward_allow: ['http://a']", f"forward_allow[0]: {FORWARD_RULE}, got \"http://a\""),
+        ("forward_allow: ['::1']", f"forward_allow[0]: {FORWARD_RULE}, got \"::1\""),
+        ("forward_allow: ['[:::]']", f"forward_allow[0]: {FORWARD_RULE}, got \"[:::]\""),
         ("answer_header: 1", "answer_header: expected a valid boolean, got 1"),
         ("access_log: {sample_percent: 101}", "access_log.sample_percent: expected less than or equal to 100, got 101"),
         ("access_log: {sample: 1}", "access_log.sample: unknown field"),
         ("limits: {max_headers: 1}", "limits.max_headers: expected greater than or equal to 10, got 1"),
-        ("limits: {drain_ms: null}", "limits.drain_ms: expected a valid integer, got None"),
+        ("limits: {drain_ms: null}", "limits.drain_ms: expected a valid integer, got null"),
         ("limits: {max_conections: 5}", "limits.max_conections: unknown field"),
         (
             "limits: {max_connections: 10, max_connections_per_peer: 11}",

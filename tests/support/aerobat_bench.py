@@ -43,6 +43,7 @@ from tailslide_embedded.servers import redis as redis_server
 from tailslide_runtime.bucket_watch import Listing, watch_bucket
 from tailslide_runtime.cancellation import raise_if_cancelled
 from tailslide_runtime.jetstream import Link, ensure_bucket
+from tailslide_runtime.server_urls import NatsUrl, RedisUrl
 from tailslide_sidecar.timeseries import RedisSeries, SeriesUnavailableError
 
 FLAG = FlagId("clinic", "appointments")
@@ -163,7 +164,7 @@ class Bench:
 
     async def count(self, calls: Calls, at_ms: int | None = None, flag_id: FlagId = FLAG) -> None:
         """Count calls once, as a sidecar does: now, or at an earlier time as after an outage."""
-        async with closing(RedisSeries(self.redis_url, flag_id.app)) as series:
+        async with closing(RedisSeries(RedisUrl.parse(self.redis_url), flag_id.app)) as series:
             await series.add(calls.of(flag_id), at_ms)
 
     async def add_sample(self, key: str, value: int, labels: dict[str, str]) -> None:
@@ -194,7 +195,7 @@ class Bench:
 
     async def traffic(self) -> None:
         """Count `calls` for ever, as a sidecar does, also while Redis is away."""
-        async with closing(RedisSeries(self.redis_url, FLAG.app)) as series:
+        async with closing(RedisSeries(RedisUrl.parse(self.redis_url), FLAG.app)) as series:
             while True:
                 raise_if_cancelled()
                 with contextlib.suppress(SeriesUnavailableError):
@@ -217,7 +218,7 @@ class Bench:
                                 self.seen.append(circuit)
                             self.changed.notify_all()
 
-        await Link(self.nats_url, "bench").run(serve)
+        await Link(NatsUrl.parse(self.nats_url), "bench").run(serve)
 
 
 def _readable(value: bytes | None) -> Circuit | None:

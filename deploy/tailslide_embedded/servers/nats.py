@@ -16,6 +16,7 @@ from tailslide_embedded.addresses import LOOPBACK
 from tailslide_embedded.data_dir import DataDir
 from tailslide_embedded.processes import NotReadyError, ProcessSpec
 from tailslide_embedded.servers import EmbeddedServer, reason
+from tailslide_runtime.server_urls import NatsUrl
 from tailslide_runtime.settings import ListenAddress
 
 _ANSWER_TIMEOUT_S = 3.0
@@ -97,7 +98,7 @@ async def _name(url: str) -> str:
     try:
         async with asyncio.timeout(_ANSWER_TIMEOUT_S):
             await client.connect(
-                url.split(","),
+                **NatsUrl.parse(url).connect_options(),
                 allow_reconnect=False,
                 max_reconnect_attempts=1,
                 reconnect_time_wait=0,

@@ -26,6 +26,7 @@ from tailslide_embedded.servers import EmbeddedServer, reason
 from tailslide_embedded.servers.tower_role import DATABASE, ROLE, ensure_role, hand_over_tables
 from tailslide_embedded.users import RunAs, hand_over, has_account
 from tailslide_runtime.errors import StartError
+from tailslide_runtime.server_urls import DatabaseUrl
 from tailslide_runtime.settings import ListenAddress
 
 _SUPERUSER = "tailslide"
@@ -68,7 +69,7 @@ def server(data: DataDir, port: int) -> EmbeddedServer:
         await superuser.set_up(password)
 
     return EmbeddedServer(
-        f"postgresql+asyncpg://{ROLE}:{quote(password, safe='')}@{address}/{DATABASE}",
+        f"postgresql://{ROLE}:{quote(password, safe='')}@{address}/{DATABASE}",
         ProcessSpec(
             name="PostgreSQL",
             argv=(str(install / "bin" / "postgres"), "-D", str(cluster), "-p", str(port), *settings),
@@ -91,19 +92,11 @@ def server(data: DataDir, port: int) -> EmbeddedServer:
 
 
 async def check(url: str) -> None:
-    """Return when the database of a SQLAlchemy URL lets us in, else raise NotReadyError with the reason."""
-    # Here and not above: only a database of one's own needs it, and it is slow to import.
-    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-    from sqlalchemy.ext.asyncio import create_async_engine
-    from sqlalchemy.pool import NullPool
-
+    """Return when the database lets us in, as Tower asks it to, else raise NotReadyError with the reason."""
     try:
-        engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": _ANSWER_TIMEOUT_S})
-        async with engine.connect():
-            pass
-    except DBAPIError as error:  # its own text repeats the name of the driver's class
-        raise NotReadyError(reason(error.orig or error).rpartition(">: ")[2]) from error
-    except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TypeError) as error:
+        options = DatabaseUrl.parse(url).connect_options()
+        await (await asyncpg.connect(**options, timeout=_ANSWER_TIMEOUT_S)).close()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
         raise NotReadyError(reason(error)) from error
 
 
