@@ -202,7 +202,8 @@ async def _keep_running(child: Child, tell: Callable[[str], None]) -> None:
     restarts = Restarts()
     while True:
         what = str(await child.wait())
-        while child.pid is None:
+        started = False
+        while not started:
             pause = restarts.next_pause(clock())
             if pause is None:
                 raise StartError(
@@ -213,10 +214,10 @@ async def _keep_running(child: Child, tell: Callable[[str], None]) -> None:
             await asyncio.sleep(pause)
             try:
                 await child.start()
+                started = True
             except StartError as error:
                 what = str(error)
-            else:
-                tell(f"{child.spec.name} runs again")
+        tell(f"{child.spec.name} runs again")
 
 
 async def _cancel(*tasks: asyncio.Task[Any]) -> None:
