@@ -14,7 +14,7 @@ from tailslide_core.circuit import Circuit, State
 from tailslide_core.contracts import Mark, decode_circuit, decode_mark, decode_ruleset
 from tailslide_core.errors import ContractError
 from tailslide_core.evaluation import EffectiveCircuit, effective_circuit
-from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, FlagId, app_of_mark
+from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, FlagId, app_of_mark, is_reserved
 from tailslide_core.ruleset import Ruleset
 from tailslide_core.work import NO_DEMANDS, Demands, Total, demands_of
 from tailslide_runtime.bucket_watch import Entry, Listing
@@ -231,6 +231,8 @@ class FlagStore:
         if bucket == RULESETS_BUCKET and app_of_mark(entry.key) == self.app:
             self._take_mark(entry.value)
             return False
+        if is_reserved(entry.key) and entry.key.startswith(f"{self.app}."):
+            return False  # what only another version of Tailslide knows
         flag_id = FlagId.parse(entry.key)
         if flag_id.app != self.app:
             raise ContractError("app", f"expected {self.app}, got {flag_id.app}")

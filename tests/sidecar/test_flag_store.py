@@ -302,6 +302,13 @@ def test_the_mark_is_part_of_a_snapshot() -> None:
     assert store.apply(RULESETS_BUCKET, listing(value("g"), mark(200, 1))).dropped == ("f",)
 
 
+def test_what_only_another_version_of_tailslide_knows_is_no_bad_value() -> None:
+    store = marked("f")
+    applied = store.apply(RULESETS_BUCKET, Entry(f"{APP}._segments.vip", b"{}", 7))
+    assert (applied.refused, applied.changed) == ((), False)
+    assert store.apply(RULESETS_BUCKET, listing(Entry(f"{APP}._segments.vip", b"{}", 7))).kept == ("f",)
+
+
 def test_a_mark_that_cannot_be_understood_is_refused_and_another_app_s_as_well() -> None:
     store = marked("f")
     for bad in (Entry(mark_key(APP), b"{", 7), Entry(mark_key("other"), encode_mark(Mark(900, 0)), 8)):

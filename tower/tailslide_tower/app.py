@@ -16,10 +16,12 @@ from tailslide_tower.apps.service import AppService
 from tailslide_tower.auth import middleware as auth
 from tailslide_tower.auth.service import TokenService
 from tailslide_tower.auth.store import TokenStore
+from tailslide_tower.circuits.verdicts import Verdicts
 from tailslide_tower.database import Database
 from tailslide_tower.flags import routes as flags
 from tailslide_tower.flags.service import FlagService
 from tailslide_tower.metrics import TowerMetrics
+from tailslide_tower.publisher import middleware as publication
 from tailslide_tower.publisher.bucket import JetStreamBucket
 from tailslide_tower.publisher.service import Publisher
 from tailslide_tower.publisher.store import DatabaseRulesets
@@ -31,12 +33,13 @@ log = structlog.get_logger()
 SHUTDOWN_TIMEOUT_S = 5.0
 
 
-def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService) -> web.Application:
+def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts) -> web.Application:
     """Return the HTTP application."""
-    api = web.Application(middlewares=[auth.require_token])
+    api = web.Application(middlewares=[auth.require_token, publication.refuse_unpublishable])
     api[auth.TOKENS] = tokens
+    api[publication.PUBLICATION] = publication.Publication(parts.publisher, parts.nats)
     api[apps.APPS] = AppService(parts.database)
-    api[flags.FLAGS] = FlagService(parts.database, parts.publisher.changed)
+    api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts)
     api.add_routes([*apps.routes, *flags.routes])
 
     app = web.Application(
@@ -54,8 +57,10 @@ async def serve(settings: TowerSettings) -> None:
     database = Database(settings.database_url)
     try:
         await database.prepare()
-        tokens = TokenService(TokenStore(database))
-        await tokens.ensure_environment(settings.api_token.get_secret_value() if settings.api_token else None)
+        tokens = TokenService(
+            TokenStore(database), settings.api_token.get_secret_value() if settings.api_token else None
+        )
+        await tokens.ensure_any()
         metrics = TowerMetrics()
         publisher = Publisher(DatabaseRulesets(database), metrics)
         link = Link(
@@ -63,14 +68,21 @@ async def serve(settings: TowerSettings) -> None:
             name="tower",
             token=settings.sdk_key.get_secret_value() if settings.sdk_key else None,
         )
-        metrics.follow(pending=lambda: publisher.pending, nats_connected=lambda: float(link.status.connected))
+        metrics.follow(
+            pending=lambda: publisher.pending,
+            nats_connected=lambda: float(link.status.connected),
+            newer=lambda: len(publisher.newer),
+            unknown=lambda: len(publisher.unknown),
+        )
+        verdicts = Verdicts()
 
         async def publish(client: Client) -> None:
             metrics.connected()
-            await publisher.serve(JetStreamBucket(client))
+            with verdicts.connected(client):
+                await publisher.serve(JetStreamBucket(client))
 
         listener = HttpListener(
-            build(health.Parts(database, link.status, publisher), metrics, tokens),
+            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts),
             settings.tower_listen,
             "TAILSLIDE_TOWER_LISTEN",
             allowed_hosts=settings.allowed_hosts,

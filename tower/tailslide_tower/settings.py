@@ -43,7 +43,6 @@ class TowerSettings(BaseSettings):
     """Names, without ports and separated by commas, that the listener answers to besides `localhost` and loopback
     addresses; where it does not listen on loopback, all names until some are given."""
     api_token: Annotated[SecretStr | None, AfterValidator(_api_token)] = None
-    """A token that may use the API. Needed until the database has one; when set, it replaces the one that was set
-    before, and tokens of other names stay."""
+    """A token that may use the API of this Tower for as long as it runs. Needed unless the database has one."""
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
