@@ -236,7 +236,7 @@ async def _case(name: str, place: str, message: bytes, listener: Listener) -> Ca
     for line in head.split(b"\r\n")[1:]:
         if line.lower().startswith(b"content-type:"):
             kind = line.partition(b":")[2].strip().decode("latin-1")
-    is_ofrep = place == "ofrep" and b" /ofrep/" in message[:200]
+    is_ofrep = place == "ofrep" and b"/ofrep/" in message.partition(b" HTTP/")[0]
     return Case(
         case=name,
         place=place,

@@ -49,7 +49,8 @@ async def test_a_packed_body_is_never_unpacked(system: System, name: str) -> Non
     assert harm.after.processor_s - harm.before.processor_s < 0.25 * len(routes)
     assert harm.memory_taken < 32 * MEBIBYTE
     if name != "proxy":  # which hands on what its routes take
-        assert [shape(one) for one in seen] == ["ours"] * len(routes)
+        shapes = [shape(one, ofrep="/ofrep/" in target) for one, target in zip(seen, routes, strict=True)]
+        assert shapes == ["ours"] * len(routes)
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "x-gzip", "gzip, gzip", "nonsense"])
@@ -121,7 +122,7 @@ DEAR = {
     "many texts": questions.context(f'"text":[{",".join([chr(34) + "x" * 60 + chr(34)] * 15_000)}]'),
     "many attributes": questions.context(",".join(f'"a{index}":1' for index in range(90_000))),
     "a long key": b'{"context":{"targetingKey":"%b"}}' % (b"u" * 1_000_000),
-    "deep": questions.context(f'"country":{"[" * 1_000}{"]" * 1_000}'),
+    "deep": questions.context(f'"country":{"[" * 100_000}{"]" * 100_000}'),
 }
 
 
@@ -152,9 +153,11 @@ async def test_a_query_with_very_many_parameters_is_refused(system: System) -> N
 
 async def test_many_questions_in_one_go_hold_up_no_proxied_call(system: System) -> None:
     listener = system.listeners["flags"]
-    message = request("POST", BULK, questions.context(questions.many_items(30_000)))
+    body = questions.context(questions.many_items(30_000))
+    message, last = request("POST", BULK, body), request("POST", BULK, body, Connection="close")
     async with harm_to(system, listener) as harm:
-        await talk(listener.address, (message * 100,), wait_s=40, whole=False)
+        seen = await talk(listener.address, (message * 100 + last,), wait_s=90, whole=False)
+    assert seen.status == 400
     assert harm.failed == []
 
 
