@@ -6,7 +6,6 @@ import socket
 import time
 
 import structlog
-from aiohttp import web
 
 from tailslide_aerobat.flags import Flags
 from tailslide_aerobat.holders import Holders, worker_id
@@ -19,34 +18,48 @@ from tailslide_aerobat.settings import AerobatSettings
 from tailslide_aerobat.standing import Standing
 from tailslide_aerobat.timeseries import RedisTimeSeries
 from tailslide_aerobat.troubles import Troubles
-from tailslide_runtime.http import listen
+from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.jetstream import Link
+from tailslide_runtime.listener import HttpListener, ListenerMetrics
 
 log = structlog.get_logger()
+
+SHUTDOWN_TIMEOUT_S = 2.0
+LIMITS = ListenerLimits(max_connections=256, max_body_bytes=0)
+"""Who asks are a few machines, and no route reads a body."""
 
 
 async def run(settings: AerobatSettings, stop: asyncio.Event) -> None:
     """Run until `stop` is set; raise `StartError` when the address cannot be listened on."""
     metrics = Metrics()
     flags = Flags(metrics)
-    series = RedisTimeSeries(settings.redis_url.get_secret_value())
+    series = RedisTimeSeries(settings.redis_url)
     holders = Holders(worker_id(socket.gethostname(), secrets.token_hex(3)), time.monotonic)
     leaseholder = Leaseholder(holders, metrics, started_ms=int(time.time() * 1000))
     troubles = Troubles(metrics)
     judge = Judge(flags, series, metrics, settings.aerobat_tick_ms, holders, troubles)
     session = Session(flags, judge, holders, leaseholder, metrics, troubles)
     token = None if settings.sdk_key is None else settings.sdk_key.get_secret_value()
-    link = Link(settings.nats_url.get_secret_value(), "aerobat", token)
+    link = Link(settings.nats_url, "aerobat", token)
     standing = Standing(flags, judge, holders, link.status, metrics)
-    runner = web.AppRunner(Routes(standing).application(), access_log=None)
+    listener = HttpListener(
+        Routes(standing).application(),
+        settings.aerobat_listen,
+        "TAILSLIDE_AEROBAT_LISTEN",
+        allowed_hosts=settings.allowed_hosts,
+        limits=LIMITS,
+        cancels=True,
+    )
+    metrics.follow(ListenerMetrics(listener, "tailslide_aerobat_http"))
     try:
-        address = await listen(runner, settings.aerobat_listen, "TAILSLIDE_AEROBAT_LISTEN")
+        address = await listener.listen()
         log.info("listening", address=str(address), worker=holders.worker)
         async with asyncio.TaskGroup() as group:
-            linking = group.create_task(link.run(session.serve))
+            tasks = [group.create_task(listener.run()), group.create_task(link.run(session.serve))]
             await stop.wait()
-            linking.cancel()
+            for task in tasks:
+                task.cancel()
     finally:
-        await runner.cleanup()
+        await listener.close(SHUTDOWN_TIMEOUT_S)
         await series.close()
     log.info("stopped")

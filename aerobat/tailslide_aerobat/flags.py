@@ -16,7 +16,7 @@ from tailslide_core.circuit import Circuit, State
 from tailslide_core.contracts import SCHEMA, decode_circuit, decode_ruleset
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import MAX_INTEGER, is_integer
-from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, FlagId, app_of_mark
+from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, FlagId, is_reserved
 from tailslide_core.ruleset import CircuitSettings, Ruleset
 from tailslide_runtime.bucket_watch import Entry, Listing
 
@@ -90,8 +90,9 @@ class BucketMemory(Generic[T]):
 
     def _take_entry(self, entry: Entry, before: dict[FlagId, Held[T]]) -> FlagId | None:
         """Remember an entry, and return the flag of which something else is known now."""
-        # No flag: it tells who keeps rulesets that the bucket has lost when to let go of them. Aerobat keeps none.
-        if app_of_mark(entry.key) is not None:
+        # No flag: a mark, which tells who keeps rulesets that the bucket has lost when to let go of them (Aerobat keeps
+        # none), Tower's claim, or what only another version of Tailslide knows.
+        if is_reserved(entry.key):
             return None
         try:
             flag_id = FlagId.parse(entry.key)

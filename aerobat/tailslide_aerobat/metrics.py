@@ -1,6 +1,7 @@
 """What Aerobat tells Prometheus, in a registry of its own. Each part counts its own things here."""
 
 from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.registry import Collector
 
 from tailslide_runtime.exposition import exposition, new_registry
 
@@ -81,6 +82,10 @@ class Metrics:
         )
         for server in ("nats", "redis"):
             self.connected.labels(server).set(0)
+
+    def follow(self, collector: Collector) -> None:
+        """Tell what a collector gives, too."""
+        self._registry.register(collector)
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format."""

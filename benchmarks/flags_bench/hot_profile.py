@@ -18,11 +18,15 @@ from tailslide_core.contracts import encode_ruleset
 from tailslide_core.evaluation import decide
 from tailslide_core.naming import RULESETS_BUCKET
 from tailslide_runtime.bucket_watch import Entry, Listing
+from tailslide_runtime.connections import Connections
+from tailslide_runtime.guard import Guard, ListenerLimits
+from tailslide_runtime.own_names import OwnNames
+from tailslide_runtime.settings import ListenAddress
 from tailslide_sidecar.answers import Answers
 from tailslide_sidecar.evaluation_counts import EvaluationCounts
 from tailslide_sidecar.flag_store import FlagStore
 from tailslide_sidecar.hot_path import HotListener
-from tailslide_sidecar.hot_requests import HotReader, HotRequest
+from tailslide_sidecar.hot_requests import HotRequest
 from tailslide_sidecar.latency_histogram import LatencyHistogram
 from tailslide_sidecar.ofrep import read_context
 from tailslide_sidecar.query import context_of_query
@@ -53,10 +57,15 @@ class _Server:
         counts = EvaluationCounts()
         self.answers = Answers(self.store, counts, is_stale=lambda: False)
         observe = LatencyHistogram("answer_seconds", "of one batch", [0.0001, 0.001, 0.01]).observe
-        self.listener = HotListener(self.answers, asyncio.Protocol, idle_timeout_s=60.0, observe=observe)
+        self.listener = HotListener(self.answers, _guard(), observe=observe)
         self.connection = self.listener.protocol()
         self.connection.connection_made(_Nowhere())
-        self.reader = HotReader(None, self.listener.known_heads, self.listener.known_fields)
+        self.reader = self.listener.reader()
+
+
+def _guard() -> Guard:
+    names = OwnNames.of(ListenAddress("127.0.0.1", 4141))
+    return Guard(lambda _: asyncio.Protocol(), Connections(1_000), ListenerLimits(), names)
 
 
 def show() -> None:

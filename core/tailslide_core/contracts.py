@@ -1,4 +1,4 @@
-"""The JSON that processes exchange: rulesets, marks, leases, circuits and circuit events, to bytes and back.
+"""The JSON that processes exchange: rulesets, marks, claims, leases, circuits and circuit events, to bytes and back.
 
 Reading is strict about what a field holds and lenient about fields it does not know: an unknown `schema` is refused,
 an unknown field ignored. Writing the same value gives the same bytes.
@@ -208,6 +208,39 @@ def decode_mark(data: bytes) -> Mark:
     """Read a mark; raise `ContractError` that names the field."""
     fields = _versioned(data)
     return Mark(fields.integer("at_ms", low=0), fields.integer("keys", low=0))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Which database fills the bucket of rulesets. Towers write only while theirs is that one.
+
+    `database` is the identity that a database gives itself. `comparisons` is how many times it had been compared with
+    a bucket by then; a database that has counted fewer is an older copy. `address` is for people.
+    """
+
+    database: str
+    comparisons: int
+    address: str = ""
+
+
+def encode_claim(claim: Claim) -> bytes:
+    """Write a claim."""
+    return orjson.dumps(
+        {
+            "schema": SCHEMA,
+            "database": claim.database,
+            "comparisons": claim.comparisons,
+            "address": claim.address,
+        }
+    )
+
+
+def decode_claim(data: bytes) -> Claim:
+    """Read a claim; raise `ContractError` that names the field."""
+    fields = _versioned(data)
+    return Claim(
+        fields.string("database"), fields.integer("comparisons", low=0), fields.string("address", default="")[:300]
+    )
 
 
 @dataclass(frozen=True, slots=True)

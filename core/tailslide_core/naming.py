@@ -84,6 +84,18 @@ def app_of_mark(key: str) -> str | None:
     return app if rest == _MARK and is_key(app) else None
 
 
+CLAIM_KEY = "_tower"
+"""The key, in the bucket of rulesets, of Towers' record of which database fills it. No app's filter covers it."""
+
+
+def is_reserved(key: str) -> bool:
+    """Whether a part of a bucket's key begins with `_`: such keys are Tailslide's own, and no flag's.
+
+    A reader leaves alone those that it does not know; another version of Tailslide may.
+    """
+    return any(part.startswith("_") for part in key.split("."))
+
+
 _AEROBATS = "aerobat."
 
 

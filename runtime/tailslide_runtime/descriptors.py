@@ -38,6 +38,11 @@ def open_count() -> int | None:
         return None
 
 
+def beside_others(descriptors: int, wanted: int) -> int:
+    """Return how many clients a listener may have that needs no upstreams, beside one that does: at most a quarter."""
+    return max(min(wanted, (descriptors - _RESERVE) // 4), 1)
+
+
 def connections_for(descriptors: int) -> int:
     """Return how many clients so many descriptors are enough for, each with a connection to an upstream."""
     return max((descriptors - _RESERVE) // 2, 1)

@@ -1,18 +1,18 @@
-"""What the HTTP listeners of all processes share: one shape of errors, JSON by orjson, a start that says what failed.
+"""What the handlers of all processes share: one shape of errors, and JSON that is read strictly.
 
 The shape: `{"error": {"code", "message", "field"?}}`. Routes are each process's own.
 """
 
+import json
+import re
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from itertools import accumulate
 
 import orjson
 import structlog
 from aiohttp import web
 
 from tailslide_core.errors import ContractError
-from tailslide_runtime.listening import cannot_listen, refuse_if_served, set_mode
-from tailslide_runtime.settings import ListenAddress
 
 log = structlog.get_logger()
 
@@ -56,7 +56,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         if error.status < 400:
             raise
         code = error.reason.upper().replace(" ", "_").replace("'", "")
-        answer = error_response(error.status, code, f"{request.method} {request.path}: {error.reason}")
+        answer = error_response(error.status, code, f"{request.method} {request.path:.100}: {error.reason}")
         if "Allow" in error.headers:
             answer.headers["Allow"] = error.headers["Allow"]
         return answer
@@ -66,11 +66,9 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 async def read_body(request: web.Request) -> bytes:
-    """Return the body of a request; what its client has broken, or left in the middle of, is the client's error."""
+    """Return the body of a request; that its client leaves in the middle of it is the client's error."""
     try:
         return await request.read()
-    except web.RequestPayloadError as error:
-        raise ApiError(400, "PARSE_ERROR", "expected a body that is encoded as its headers say", "body") from error
     except ConnectionResetError as error:
         raise ApiError(400, "PARSE_ERROR", "the connection ended in the middle of the body", "body") from error
 
@@ -78,48 +76,43 @@ async def read_body(request: web.Request) -> bytes:
 async def read_json(request: web.Request) -> object:
     """Return the body of a request, parsed; an empty body is an empty object."""
     data = await read_body(request)
-    if not data:
-        return {}
     try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise ApiError(400, "PARSE_ERROR", f"expected JSON: {error}", "body") from error
+        return parse_json(data) if data else {}
+    except ValueError as error:
+        raise ApiError(400, "PARSE_ERROR", str(error), "body") from error
 
 
-class _Socket(web.UnixSite):
-    """A unix socket that is removed when it is no longer listened on."""
-
-    def __init__(self, runner: web.BaseRunner, path: Path) -> None:
-        super().__init__(runner, path)
-        self._file = path
-        self._is_ours = False
-
-    async def start(self) -> None:
-        await super().start()
-        self._is_ours = True
-
-    async def stop(self) -> None:
-        await super().stop()
-        if self._is_ours:
-            self._file.unlink(missing_ok=True)
+MAX_DEPTH = 64
+"""How deeply arrays and objects may be nested in each other."""
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NOT_BRACKETS = bytes(set(range(256)) - set(_STEPS))
 
 
-async def listen(
-    runner: web.BaseRunner, address: ListenAddress, setting: str, *, socket_mode: int | None = None
-) -> ListenAddress:
-    """Start to listen and return the address with its actual port.
+def parse_json(data: bytes) -> object:
+    """Return what JSON says; raise `ValueError` where it is none, is nested too deeply, or gives a name twice.
 
-    Raises `StartError` that names `setting` when the address is taken or is not one of this machine. `socket_mode` are
-    the permissions of a unix socket.
+    Of a name that is there twice, programs take the first or the last (RFC 8259 §4), so that two readers of one text
+    may act on different values.
     """
-    await runner.setup()
-    await refuse_if_served(address, setting)
-    site = web.TCPSite(runner, address.host, address.port) if address.path is None else _Socket(runner, address.path)
     try:
-        await site.start()
-    except OSError as error:
-        raise cannot_listen(address, setting, error) from error
-    if address.path is not None:
-        set_mode(address.path, socket_mode)
-        return address
-    return ListenAddress(address.host, int(runner.addresses[-1][1]))
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"expected JSON: {error}") from None
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH:
+        brackets = _STRING.sub(b"", data).translate(None, _NOT_BRACKETS)
+        if max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > MAX_DEPTH:
+            raise ValueError(f"expected JSON that is nested at most {MAX_DEPTH} deep")
+    if data.count(b":") > 1:
+        json.loads(data, object_pairs_hook=_refuse_twice)
+    return value
+
+
+def _refuse_twice(pairs: list[tuple[str, object]]) -> None:
+    names = {name for name, _ in pairs}
+    if len(names) == len(pairs):
+        return
+    for name, _ in pairs:
+        if name not in names:
+            raise ValueError(f"expected each name once, got {name[:100]!r} twice")
+        names.remove(name)

@@ -1,23 +1,25 @@
-"""What the settings of all processes share: addresses, secrets in URLs, and errors that name the variable.
+"""What the settings of all processes share: addresses to listen on, and errors that name the variable.
 
-Each process has a `settings.py` of its own, which alone reads the environment; this module reads nothing.
+Each process has a `settings.py` of its own, which alone reads the environment; this module reads nothing. The URLs of
+servers are in `server_urls`.
 """
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError
+from pydantic import BaseModel, GetCoreSchemaHandler, PlainValidator, ValidationError
 from pydantic_core import core_schema
-from pydantic_settings import BaseSettings, SettingsError
+from pydantic_settings import BaseSettings, NoDecode, SettingsError
 
 from tailslide_core.fields import shown
 from tailslide_runtime.errors import StartError
 
 Settings = TypeVar("Settings", bound=BaseSettings)
 
-_BETWEEN_URLS = re.compile(r",(?=[A-Za-z][A-Za-z0-9+.-]*://)")
+_OBJECT_EXPECTED = ("model_type", "model_attributes_type", "dict_type")
+"""Kinds of pydantic's errors whose texts speak of dictionaries and of classes of ours."""
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]*):(?P<port>[0-9]{1,5})")
 
 
@@ -34,7 +36,7 @@ class ListenAddress:
         """Read an address; raise `ValueError` that says what was expected."""
         if text.startswith("unix:"):
             path = Path(text.removeprefix("unix:"))
-            if not path.is_absolute():
+            if not path.is_absolute() or "\0" in text:
                 raise ValueError(f"expected unix:/absolute/path, got {shown(text)}")
             return cls(path=path)
         match = _HOST_PORT.fullmatch(text)
@@ -59,6 +61,25 @@ class ListenAddress:
             return cls.parse(value)
 
         return core_schema.no_info_plain_validator_function(read)
+
+
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?\.?|\[?[0-9A-Fa-f:.]+\]?")
+
+
+def read_hosts(value: object) -> tuple[str, ...]:
+    """Read names of hosts, without ports: a list of them, or one text with commas; raise `ValueError`."""
+    names = [name for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple):
+        raise ValueError(f"expected names of hosts, got {value!r:.60}")  # noqa: TRY004 # pydantic collects ValueError
+    hosts = tuple(name.strip() if isinstance(name, str) else name for name in names)
+    for host in hosts:
+        if not isinstance(host, str) or _HOST.fullmatch(host) is None:
+            raise ValueError(f"expected names of hosts without ports, like tower.example.org, got {host!r:.60}")
+    return hosts
+
+
+AllowedHosts = Annotated[tuple[str, ...], NoDecode, PlainValidator(read_hosts)]
+"""Names that a listener answers to besides those of loopback."""
 
 
 def load(settings: type[Settings], prefix: str = "TAILSLIDE_") -> Settings:
@@ -94,23 +115,12 @@ def problems(error: ValidationError) -> list[tuple[str, str]]:
             message = "unknown field"
         elif item["type"] == "missing":
             message = "a value is required"
+        elif item["type"] in _OBJECT_EXPECTED:
+            message = f"input should be an object, got {shown(item['input'])}"
         elif item["type"] != "value_error":
             message = f"{message[:1].lower()}{message[1:]}, got {shown(item['input'])}"
         found.append((path or "body", message))
     return found
-
-
-def without_secrets(url: str) -> str:
-    """Return a URL, or a comma-separated list of them, fit for logs: what stands before the last `@` is left out.
-
-    Not parsed as a URL: one that is none, for want of a scheme or for a `/` in its password, may hold a secret too.
-    """
-    return ",".join(_without_userinfo(part) for part in _BETWEEN_URLS.split(url))
-
-
-def _without_userinfo(url: str) -> str:
-    scheme, mark, rest = url.partition("://")
-    return f"{scheme}{mark}{rest.rpartition('@')[2]}" if mark else url.rpartition("@")[2]
 
 
 class Closed(BaseModel):

@@ -3,13 +3,13 @@
 import asyncio
 import signal
 import time
+from dataclasses import replace
 
 import structlog
-from aiohttp import web
 
 from tailslide_runtime import descriptors
-from tailslide_runtime.in_flight import InFlight
 from tailslide_runtime.jetstream import Link
+from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_runtime.listening import Bound, bind
 from tailslide_sidecar import flags_api
 from tailslide_sidecar.answers import Answers
@@ -29,16 +29,13 @@ from tailslide_sidecar.readiness import Readiness, readiness
 from tailslide_sidecar.reload import Changeable, RouteReloader
 from tailslide_sidecar.reported import Reports
 from tailslide_sidecar.settings import Settings
-from tailslide_sidecar.snapshot import Snapshot, SnapshotFile, SnapshotWriter
+from tailslide_sidecar.snapshot_file import Reading, SnapshotFile, SnapshotWriter
 from tailslide_sidecar.staleness import Staleness
 from tailslide_sidecar.status import Status
 from tailslide_sidecar.timeseries import RedisSeries
 from tailslide_sidecar.watcher import Watcher
 
 log = structlog.get_logger()
-
-CUT_OFF_S = 0.5
-"""How long requests that do not come to an end in `drain_ms` may take to notice."""
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -60,7 +57,8 @@ class _Sidecar:
         self._settings = settings
         self._store = FlagStore(settings.app)
         self._file = None if settings.snapshot is None else SnapshotFile(settings.snapshot, settings.app)
-        self._restored = self._restore()
+        self._reading = self._restore()
+        self._restored = None if self._reading is None else self._reading.snapshot
         self._buffer = OutcomeBuffer()
         self._guards = GuardedFlags(self._store)
         self._link = Link(settings.nats_url, f"sidecar {settings.app}", settings.sdk_key)
@@ -84,6 +82,8 @@ class _Sidecar:
             )
         )
         self._metrics.registry.register(self._guards)
+        if self._reading is not None:
+            self._metrics.count_reading(self._reading)
         self._events = EventStream(lambda: self._store.revision, token=settings.flags_token)
         self._staleness = Staleness(self._readiness, settings.stale_after_ms, self._store.forget_answers)
         self._answers = Answers(
@@ -121,8 +121,7 @@ class _Sidecar:
             lambda: self._flusher.connected,
             self._reloader,
         )
-        self._in_flight = InFlight()
-        self._runners: list[web.BaseRunner] = []
+        self._flags: HttpListener | None = None
         self._hot: HotListener | None = None
         self._proxy: ProxyListener | None = None
         self._bound: list[Bound] = []
@@ -138,15 +137,15 @@ class _Sidecar:
         if self._snapshots is not None:
             self._snapshots.changed()
 
-    def _restore(self) -> Snapshot | None:
+    def _restore(self) -> Reading | None:
         if self._file is None:
             return None
         self._file.check()
-        snapshot = self._file.read()
-        if snapshot is not None:
+        reading = self._file.read()
+        if (snapshot := reading.snapshot) is not None:
             self._store.restore(snapshot.content)
             log.info("snapshot loaded", flags=len(snapshot.content.rulesets), saved_at=snapshot.saved_at)
-        return snapshot
+        return reading
 
     def _readiness(self) -> Readiness | None:
         return readiness(
@@ -162,28 +161,35 @@ class _Sidecar:
         settings, metrics = self._settings, self._metrics
         api = flags_api.FlagsApi(
             self._answers,
-            Reports(self._store, self._buffer, metrics.outcomes_stale.inc),
+            Reports(
+                self._store,
+                self._buffer,
+                metrics.outcomes_stale.inc,
+                accepts=settings.reported_outcomes,
+                calls_per_s=settings.reported_calls_per_s,
+                refused=metrics.reported_calls_refused.inc,
+            ),
             self._events,
             metrics,
             self._readiness,
             self._status.report,
             settings.flags_token,
-            self._in_flight,
         )
         calls = Calls(self._store, self._buffer, metrics.evaluations, self._guards, metrics.outcomes_stale.inc)
-        idle_s = settings.proxy.limits.idle_timeout_ms / 1000
-        flags_runner = web.AppRunner(
-            flags_api.build(api), access_log=None, shutdown_timeout=CUT_OFF_S, keepalive_timeout=idle_s
+        descriptors_in_all = descriptors.raise_limit()
+        wanted = settings.flags_limits.max_connections
+        limits = replace(settings.flags_limits, max_connections=descriptors.beside_others(descriptors_in_all, wanted))
+        self._flags = listener = HttpListener(
+            flags_api.build(api),
+            settings.flags_listen,
+            "flags_listen",
+            allowed_hosts=settings.allowed_hosts,
+            limits=limits,
+            error_body=flags_api.error_body,
+            cancels=True,
         )
-        self._runners = [flags_runner]
-        await flags_runner.setup()
-        assert flags_runner.server is not None
         self._hot = HotListener(
-            self._answers,
-            flags_runner.server,
-            idle_timeout_s=idle_s,
-            token=settings.flags_token,
-            observe=metrics.answer_seconds.observe,
+            self._answers, listener.guard, token=settings.flags_token, observe=metrics.answer_seconds.observe
         )
         accounts = Accounts()
         self._proxy = proxy = ProxyListener(
@@ -191,24 +197,26 @@ class _Sidecar:
             calls,
             accounts,
             settings.proxy,
-            descriptors=descriptors.raise_limit(),
+            descriptors=descriptors_in_all - limits.max_connections,
         )
         metrics.registry.register(ProxyMetrics(accounts, proxy.pool, self._reloader))
+        metrics.registry.register(ListenerMetrics(listener, "tailslide_sidecar_flags"))
         mode = settings.socket_mode
-        flags = await bind(self._hot.protocol, settings.flags_listen, "flags_listen", socket_mode=mode)
-        self._bound.append(flags)
+        flags_address = await listener.listen(self._hot.protocol, socket_mode=mode)
         proxied = await bind(proxy.protocol, settings.proxy_listen, "proxy_listen", socket_mode=mode)
         self._bound.append(proxied)
         proxy.listens_on(proxied.address)
-        self._status.flags_listen, self._status.proxy_listen = flags.address, proxied.address
+        self._status.flags_listen, self._status.proxy_listen = flags_address, proxied.address
 
     async def serve(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
         """Run the tasks until `stop` is set, then end in order."""
         flushed = asyncio.Event()
+        assert self._flags is not None
         assert self._hot is not None
         assert self._proxy is not None
         tasks = [
             group.create_task(self._watcher.run()),
+            group.create_task(self._flags.run()),
             group.create_task(self._hot.run()),
             group.create_task(self._proxy.run()),
             group.create_task(self._staleness.run()),
@@ -239,21 +247,19 @@ class _Sidecar:
             await self._snapshots.write()
 
     async def _close_listeners(self) -> None:
-        runners, self._runners = self._runners, []
+        flags, self._flags = self._flags, None
         bound, self._bound = self._bound, []
         proxy, self._proxy = self._proxy, None
         self._events.close()
         for each in bound:
             each.close()
-        if self._hot is not None:
-            self._hot.close()
+        if flags is not None:
+            flags.stop()
         if proxy is not None:
             proxy.close()
         drain_s = self._settings.proxy.limits.drain_ms / 1000
         until_s = time.monotonic() + drain_s
         if proxy is not None:
             await proxy.drained(drain_s)
-        if self._hot is not None:
-            await self._hot.drained(until_s - time.monotonic())
-        await self._in_flight.ended(until_s - time.monotonic())
-        await asyncio.gather(*(runner.cleanup() for runner in runners))
+        if flags is not None:
+            await flags.close(until_s - time.monotonic())

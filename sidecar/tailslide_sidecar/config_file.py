@@ -9,45 +9,27 @@ from collections.abc import Hashable
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import yaml
-from pydantic import AfterValidator, Field, PlainValidator, ValidationError, model_validator
+from pydantic import Field, PlainValidator, ValidationError, model_validator
 
 from tailslide_core.fields import shown
 from tailslide_runtime.errors import StartError
-from tailslide_runtime.settings import ListenAddress, problems
+from tailslide_runtime.guard import ListenerLimits
+from tailslide_runtime.server_urls import NatsUrl, RedisUrl
+from tailslide_runtime.settings import AllowedHosts, ListenAddress, problems
 from tailslide_sidecar.proxy.limits import Network, ProxyLimits, ProxyOptions
 from tailslide_sidecar.proxy.routes import ForwardHost
 from tailslide_sidecar.route_file import HOST_NAME, MAX_IDLE_MS, MAX_TIMEOUT_MS, Key, RoutePart, Strict, is_ipv6
 
 _FORWARD_HOST = re.compile(rf"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<host>(?:\*\.)?{HOST_NAME}))(?::(?P<port>[0-9]{{1,5}}))?")
+MAX_CALLS_PER_S = 1_000_000
 Stamp = tuple[int, int, int]
 """What tells one content of a file from another: when it was written, its size, its inode."""
 
 _LIMITS = ProxyLimits()
 _OPTIONS = ProxyOptions()
-
-
-def _nats_url(value: str) -> str:
-    return _server_url(value, ("nats", "tls", "ws", "wss"), "nats://host:port")
-
-
-def _redis_url(value: str) -> str:
-    return _server_url(value, ("redis", "rediss", "unix"), "redis://host:port")
-
-
-def _server_url(value: str, schemes: tuple[str, ...], example: str) -> str:
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in schemes and bool(parts.hostname or (parts.scheme == "unix" and parts.path))
-        _ = parts.port
-    except ValueError:
-        usable = False
-    if not usable:
-        # A URL may carry a password, so what came is not repeated.
-        raise ValueError(f"expected a URL like {example}")
-    return value
+_FLAGS_LIMITS = ListenerLimits()
 
 
 def _network(value: object) -> Network:
@@ -86,8 +68,6 @@ def _flags_token(value: object) -> str:
 AppKey = Key
 SocketMode = Annotated[int, PlainValidator(_socket_mode)]
 FlagsToken = Annotated[str, PlainValidator(_flags_token)]
-NatsUrl = Annotated[str, AfterValidator(_nats_url)]
-RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 
 
 class NatsPart(Strict):
@@ -137,6 +117,26 @@ class LimitsPart(Strict):
         return ProxyLimits(**self.model_dump())
 
 
+class FlagsLimitsPart(Strict):
+    """What clients may take of the flags listener."""
+
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = _FLAGS_LIMITS.max_connections
+    max_body_bytes: Annotated[int, Field(ge=1_024, le=67_108_864)] = _FLAGS_LIMITS.max_body_bytes
+    head_timeout_ms: Annotated[int, Field(ge=1_000, le=MAX_TIMEOUT_MS)] = int(_FLAGS_LIMITS.head_timeout_s * 1000)
+    body_timeout_ms: Annotated[int, Field(ge=1_000, le=MAX_TIMEOUT_MS)] = int(_FLAGS_LIMITS.body_timeout_s * 1000)
+    idle_timeout_ms: Annotated[int, Field(ge=1_000, le=MAX_IDLE_MS)] = int(_FLAGS_LIMITS.idle_timeout_s * 1000)
+
+    def read(self) -> ListenerLimits:
+        """Return what the listener works with."""
+        return ListenerLimits(
+            max_connections=self.max_connections,
+            max_body_bytes=self.max_body_bytes,
+            head_timeout_s=self.head_timeout_ms / 1000,
+            body_timeout_s=self.body_timeout_ms / 1000,
+            idle_timeout_s=self.idle_timeout_ms / 1000,
+        )
+
+
 class ConfigFile(Strict):
     """The whole file; every field may be left out."""
 
@@ -150,6 +150,8 @@ class ConfigFile(Strict):
     flags_token: FlagsToken | None = None
     stale_after_ms: Annotated[int, Field(ge=1_000, le=86_400_000)] | None = None
     flush_interval_ms: Annotated[int, Field(ge=10, le=60_000)] | None = None
+    reported_outcomes: bool | None = None
+    reported_calls_per_s: Annotated[int, Field(ge=1, le=MAX_CALLS_PER_S)] | None = None
     routes: list[RoutePart] = Field(default_factory=list)
     forward_allow: list[Annotated[ForwardHost, PlainValidator(_forward_host)]] = Field(default_factory=list)
     trusted_peers: list[Annotated[Network, PlainValidator(_network)]] = Field(
@@ -158,6 +160,8 @@ class ConfigFile(Strict):
     answer_header: bool = _OPTIONS.answer_header
     access_log: AccessLogPart = AccessLogPart()
     limits: LimitsPart = LimitsPart()
+    flags_limits: FlagsLimitsPart = FlagsLimitsPart()
+    allowed_hosts: AllowedHosts | None = None
 
     def proxy_options(self) -> ProxyOptions:
         """Return what the proxy works with."""

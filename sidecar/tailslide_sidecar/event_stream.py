@@ -22,6 +22,9 @@ RETRY_MS = 1000
 MAX_LISTENERS = 256
 
 
+_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
 class EventStream:
     """The listeners of one sidecar."""
 
@@ -71,13 +74,13 @@ class EventStream:
         self.changed()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Stream to one listener until it goes away or the sidecar ends."""
+        """Stream to one listener until it goes away, which cancels this, or the sidecar ends."""
         if len(self._listeners) >= self._most:
             error = ApiError(503, "TOO_MANY_LISTENERS", f"{self._most} clients listen already; poll instead")
             raise error
-        response = web.StreamResponse(
-            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        )
+        if request.method == "HEAD":
+            return web.Response(headers=_HEADERS)
+        response = web.StreamResponse(headers=_HEADERS)
         changed = asyncio.Event()
         self._listeners.add(changed)
         try:

@@ -5,23 +5,32 @@ The hot routes are answered from `answers`, here as in `hot_path`, with the same
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hmac import compare_digest
 from http import HTTPStatus
 
+import orjson
 import structlog
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from tailslide_runtime.http import ApiError, Handler, errors_as_json, json_response, read_body, read_json
-from tailslide_runtime.in_flight import InFlight
+from tailslide_runtime.http import (
+    ApiError,
+    Handler,
+    error_response,
+    errors_as_json,
+    json_response,
+    read_body,
+    read_json,
+)
+from tailslide_runtime.http1.refusals import Refusal
 from tailslide_sidecar import ofrep
 from tailslide_sidecar.answers import Answers
 from tailslide_sidecar.event_stream import EventStream
 from tailslide_sidecar.metrics import Metrics
 from tailslide_sidecar.readiness import Readiness
-from tailslide_sidecar.replies import JSON, SERVER, Reply
-from tailslide_sidecar.reported import Reports
+from tailslide_sidecar.replies import JSON, Reply
+from tailslide_sidecar.reported import Reports, TooManyReportsError
 
 log = structlog.get_logger()
 
@@ -43,7 +52,6 @@ class FlagsApi:
     readiness: Callable[[], Readiness | None]
     status: Callable[[], Mapping[str, object]]
     token: str | None = None
-    in_flight: InFlight = field(default_factory=InFlight)
 
 
 _API = web.AppKey("api", FlagsApi)
@@ -55,7 +63,7 @@ _OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 def build(api: FlagsApi) -> web.Application:
     """Return the application of the listener."""
     app = web.Application(
-        middlewares=[api.in_flight.answer, errors_as_json, _ofrep_errors, _token_required],
+        middlewares=[errors_as_json, _ofrep_errors, _token_required],
         client_max_size=MAX_BODY_BYTES,
     )
     app[_API] = api
@@ -74,12 +82,19 @@ def build(api: FlagsApi) -> web.Application:
             web.get("/metrics", _metrics),
         ]
     )
-    app.on_response_prepare.append(_name_server)
+    app.on_response_prepare.append(_challenge)
     return app
 
 
-async def _name_server(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers["Server"] = SERVER
+def error_body(path: str, refusal: Refusal) -> bytes:
+    """Return what the guard refuses as OFREP has it below `/ofrep/`, elsewhere in the shape that all errors have."""
+    if not path.startswith(OFREP):
+        return refusal.body()
+    details = refusal.message if refusal.field is None else f"{refusal.field}: {refusal.message}"
+    return orjson.dumps(ofrep.failure(_ofrep_key(path), ofrep.ErrorCode.GENERAL, details, refusal.status).body)
+
+
+async def _challenge(_: web.Request, response: web.StreamResponse) -> None:
     if response.status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"  # which RFC 9110 §15.5.2 demands
 
@@ -145,16 +160,16 @@ async def _ofrep_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 def _ofrep_refusal(request: web.Request, status: int, details: str, code: str = "") -> web.Response:
     known = ofrep.ErrorCode(code) if code in set(ofrep.ErrorCode) else ofrep.ErrorCode.GENERAL
-    answer = ofrep.failure(_ofrep_key(request), known, details, status)
+    answer = ofrep.failure(_ofrep_key(request.path), known, details, status)
     return json_response(answer.body, answer.status)
 
 
-def _ofrep_key(request: web.Request) -> str | None:
+def _ofrep_key(path: str) -> str | None:
     """Return the flag that a request is about; also where the method is wrong, so that no route has matched."""
     prefix = f"{OFREP_FLAGS}/"
-    if not request.path.startswith(prefix) or request.path == prefix:
+    if not path.startswith(prefix) or path == prefix:
         return None
-    key = request.path.removeprefix(prefix)
+    key = path.removeprefix(prefix)
     return key.removesuffix("/") or key
 
 
@@ -173,8 +188,15 @@ def _query(request: web.Request) -> str:
 
 async def _outcomes(request: web.Request) -> web.Response:
     api = request.app[_API]
+    api.reports.require_accepted()
     _require_json(request)
-    accepted = api.reports.take(request.match_info["key"], await read_json(request))
+    body = await read_json(request)
+    try:
+        accepted = api.reports.take(request.match_info["key"], body)
+    except TooManyReportsError as error:
+        refusal = error_response(error.status, error.code, error.message, error.field)
+        refusal.headers["Retry-After"] = str(error.retry_after_s)
+        return refusal
     return json_response({"accepted": accepted}, 202)
 
 
@@ -186,7 +208,7 @@ def _require_json(request: web.Request) -> None:
 async def _ofrep_flag(request: web.Request) -> web.Response:
     body = await read_body(request)
     refusal = _other_type(request, body)
-    return refusal or _response(request.app[_API].answers.ofrep_one(_ofrep_key(request) or "", body))
+    return refusal or _response(request.app[_API].answers.ofrep_one(_ofrep_key(request.path) or "", body))
 
 
 async def _ofrep_flags(request: web.Request) -> web.Response:

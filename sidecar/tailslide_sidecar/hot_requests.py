@@ -13,6 +13,9 @@ from typing import ClassVar, NamedTuple
 
 import httptools
 
+from tailslide_runtime.http1.fields import AUTHORITY
+from tailslide_runtime.own_names import OwnNames
+
 MAX_HEAD_BYTES = 8_000
 """Shorter than any line may be for aiohttp, so that its limits never decide otherwise."""
 MAX_LINES = 64
@@ -21,6 +24,8 @@ MAX_BODY_BYTES = 65_536
 """A larger body is aiohttp's to read."""
 MAX_KNOWN = 4_096
 """How many heads are kept; when there are more, all are forgotten."""
+MAX_KNOWN_BYTES = 1_024
+"""A longer head is read anew each time, so that all that are kept are a few megabytes at most."""
 
 _LINE = re.compile(
     rb"(?:POST (?P<ofrep>/ofrep/v1/evaluate/flags)(?:/(?P<one>[a-z0-9][a-z0-9_-]{0,62}))?"
@@ -88,6 +93,7 @@ class HotReader:
         "_if_none_match",
         "_known",
         "_known_fields",
+        "_names",
         "_parser",
         "_seen",
         "_token",
@@ -95,9 +101,16 @@ class HotReader:
     )
 
     def __init__(
-        self, token: bytes | None, known: dict[bytes, HotHead], known_fields: KnownFields | None = None
+        self,
+        token: bytes | None,
+        known: dict[bytes, HotHead],
+        known_fields: KnownFields | None = None,
+        *,
+        names: OwnNames,
     ) -> None:
         """`token`, if there is one, has to be in Authorization or X-API-Key of every request for here.
+
+        A request whose Host is none of `names`, or that comes from a page (Origin), is not for here.
 
         `known` are heads that were read before, on any connection with that token, `known_fields` their header fields,
         which more flags and users have in common. An application sends the same few again and again, and the same
@@ -106,6 +119,7 @@ class HotReader:
         self._token = token
         self._known = known
         self._known_fields: KnownFields = {} if known_fields is None else known_fields
+        self._names = names
         self._parser = httptools.HttpRequestParser(self)
         self.needed = 0
         """How long a request is whose body is incomplete, head and all."""
@@ -150,18 +164,21 @@ class HotReader:
             head = HotHead(Route.OFREP_ONE, one.decode(), "", None, length)
         else:
             head = HotHead(Route.OFREP_ALL, "", "", fields.if_none_match, length)
-        if len(self._known) >= MAX_KNOWN:
-            self._known.clear()
-        self._known[raw] = head
+        if len(raw) <= MAX_KNOWN_BYTES:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[raw] = head
         return head
 
     def _read_fields(self, raw: bytes, begin: int, *, posts: bool) -> HotFields | None:
         known, key = self._known_fields, (posts, raw[begin:])
         fields = known.get(key)
         if fields is None and self._takes(raw, posts=posts):
-            if len(known) >= MAX_KNOWN:
-                known.clear()
-            fields = known[key] = HotFields(self._if_none_match, self._content_length)
+            fields = HotFields(self._if_none_match, self._content_length)
+            if len(raw) <= MAX_KNOWN_BYTES:
+                if len(known) >= MAX_KNOWN:
+                    known.clear()
+                known[key] = fields
         return fields
 
     def _takes(self, head: bytes, *, posts: bool) -> bool:
@@ -203,8 +220,10 @@ class HotReader:
     def _once(self, bit: int) -> int:
         return _DOUBTFUL if self._seen & bit else bit
 
-    def _on_host(self, _: bytes) -> int:
-        return self._once(_HOST)
+    def _on_host(self, value: bytes) -> int:
+        match = AUTHORITY.fullmatch(value)
+        host = "" if match is None else match["host"].decode("ascii").lower().strip("[]").removesuffix(".")
+        return self._once(_HOST) if host and self._names.has(host) else _DOUBTFUL
 
     def _on_content_length(self, value: bytes) -> int:
         if not value.isdigit() or len(value) > 9:
@@ -252,6 +271,7 @@ class HotReader:
         b"http2-settings": _on_what_is_not_for_here,
         b"trailer": _on_what_is_not_for_here,
         b"te": _on_what_is_not_for_here,
+        b"origin": _on_what_is_not_for_here,
         b"keep-alive": _on_what_is_not_for_here,
         b"proxy-connection": _on_what_is_not_for_here,
         # aiohttp refuses two of each of these, and the last one at all; no client of flags sends any.

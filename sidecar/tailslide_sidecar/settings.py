@@ -11,14 +11,15 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tailslide_runtime.errors import StartError
+from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.logs import LogFormat, LogLevel
-from tailslide_runtime.settings import ListenAddress, explain
+from tailslide_runtime.server_urls import LOCAL_NATS, LOCAL_REDIS, NatsUrl, RedisUrl
+from tailslide_runtime.settings import AllowedHosts, ListenAddress, explain
 from tailslide_sidecar.config_file import (
+    MAX_CALLS_PER_S,
     AppKey,
     ConfigFile,
     FlagsToken,
-    NatsUrl,
-    RedisUrl,
     SocketMode,
     Stamp,
     read_config_file,
@@ -26,14 +27,14 @@ from tailslide_sidecar.config_file import (
 )
 from tailslide_sidecar.proxy.limits import ProxyOptions
 from tailslide_sidecar.proxy.routes import ForwardHost, Route
+from tailslide_sidecar.reported import DEFAULT_CALLS_PER_S
 
-DEFAULT_NATS_URL = "nats://127.0.0.1:4222"
-DEFAULT_REDIS_URL = "redis://127.0.0.1:6379"
 DEFAULT_FLAGS_LISTEN = ListenAddress("127.0.0.1", 4141)
 DEFAULT_PROXY_LISTEN = ListenAddress("127.0.0.1", 4140)
 DEFAULT_FLUSH_INTERVAL_MS = 100
 DEFAULT_STALE_AFTER_MS = 30_000
 DEFAULT_PROXY_OPTIONS = ProxyOptions()
+DEFAULT_FLAGS_LIMITS = ListenerLimits()
 
 
 class Environment(BaseModel):
@@ -51,8 +52,11 @@ class Environment(BaseModel):
     proxy_listen: ListenAddress | None = None
     socket_mode: SocketMode | None = None
     flags_token: FlagsToken | None = None
+    allowed_hosts: AllowedHosts | None = None
     stale_after_ms: Annotated[int, Field(ge=1_000, le=86_400_000)] | None = None
     flush_interval_ms: Annotated[int, Field(ge=10, le=60_000)] | None = None
+    reported_outcomes: bool | None = None
+    reported_calls_per_s: Annotated[int, Field(ge=1, le=MAX_CALLS_PER_S)] | None = None
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
 
@@ -63,9 +67,9 @@ class Settings:
 
     app: str
     """The key of the app whose flags are answered; the one setting without a default."""
-    nats_url: str = DEFAULT_NATS_URL
+    nats_url: NatsUrl = LOCAL_NATS
     sdk_key: str | None = field(default=None, repr=False)
-    redis_url: str = field(default=DEFAULT_REDIS_URL, repr=False)
+    redis_url: RedisUrl = LOCAL_REDIS
     snapshot: Path | None = None
     """The file that rulesets and circuits are kept in for a start without NATS; None keeps none."""
     flags_listen: ListenAddress = DEFAULT_FLAGS_LISTEN
@@ -74,10 +78,18 @@ class Settings:
     """Permissions of unix sockets; None leaves them to the umask."""
     flags_token: str | None = field(default=None, repr=False)
     """What callers of the flags listener have to know; None lets everybody in."""
+    flags_limits: ListenerLimits = DEFAULT_FLAGS_LIMITS
+    """What clients may take of the flags listener."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names that the flags listener answers to besides `localhost` and loopback addresses."""
     stale_after_ms: int = DEFAULT_STALE_AFTER_MS
     """Out of contact with NATS for longer than this, answers say that they may be stale."""
     flush_interval_ms: int = DEFAULT_FLUSH_INTERVAL_MS
     """How often outcomes are written to Redis, in milliseconds."""
+    reported_outcomes: bool = True
+    """Whether callers of the flags listener may report outcomes, which open circuits or keep them closed."""
+    reported_calls_per_s: int = DEFAULT_CALLS_PER_S
+    """Of how many calls a second for each flag, with room for ten seconds at once."""
     routes: tuple[Route, ...] = ()
     forward_allow: tuple[ForwardHost, ...] = ()
     """Where requests in absolute form may go to without a route."""
@@ -112,16 +124,20 @@ def _load(config_path: Path | None, environment: Environment) -> Settings:
     snapshot = environment.snapshot or file.snapshot
     return Settings(
         app=app,
-        nats_url=environment.nats_url or (file.nats.url if file.nats else DEFAULT_NATS_URL),
+        nats_url=environment.nats_url or (file.nats.url if file.nats else LOCAL_NATS),
         sdk_key=environment.sdk_key,
-        redis_url=environment.redis_url or (file.redis.url if file.redis else DEFAULT_REDIS_URL),
+        redis_url=environment.redis_url or (file.redis.url if file.redis else LOCAL_REDIS),
         snapshot=None if snapshot is None else Path(snapshot),
         flags_listen=environment.flags_listen or file.flags_listen or DEFAULT_FLAGS_LISTEN,
         proxy_listen=environment.proxy_listen or file.proxy_listen or DEFAULT_PROXY_LISTEN,
         socket_mode=environment.socket_mode if environment.socket_mode is not None else file.socket_mode,
         flags_token=environment.flags_token or file.flags_token,
+        flags_limits=file.flags_limits.read(),
+        allowed_hosts=environment.allowed_hosts or file.allowed_hosts or (),
         stale_after_ms=environment.stale_after_ms or file.stale_after_ms or DEFAULT_STALE_AFTER_MS,
         flush_interval_ms=environment.flush_interval_ms or file.flush_interval_ms or DEFAULT_FLUSH_INTERVAL_MS,
+        reported_outcomes=_first(environment.reported_outcomes, file.reported_outcomes, True),
+        reported_calls_per_s=environment.reported_calls_per_s or file.reported_calls_per_s or DEFAULT_CALLS_PER_S,
         routes=tuple(route.read() for route in file.routes),
         forward_allow=tuple(file.forward_allow),
         proxy=file.proxy_options(),
@@ -131,6 +147,12 @@ def _load(config_path: Path | None, environment: Environment) -> Settings:
         log_level=environment.log_level,
         log_format=environment.log_format,
     )
+
+
+def _first(environment: bool | None, file: bool | None, default: bool) -> bool:
+    if environment is not None:
+        return environment
+    return default if file is None else file
 
 
 def _read_environment(environ: Mapping[str, str]) -> Environment:

@@ -7,8 +7,8 @@ from aerobat_court import FLAG, RULESET, SETTINGS
 from tailslide_aerobat.flags import Broken, BucketMemory, Flags
 from tailslide_aerobat.metrics import Metrics
 from tailslide_core.circuit import Circuit, State
-from tailslide_core.contracts import Mark, encode_circuit, encode_mark, encode_ruleset
-from tailslide_core.naming import FlagId, mark_key
+from tailslide_core.contracts import Claim, Mark, encode_circuit, encode_claim, encode_mark, encode_ruleset
+from tailslide_core.naming import CLAIM_KEY, FlagId, mark_key
 from tailslide_runtime.bucket_watch import Entry, Listing
 
 KEY = str(FLAG)
@@ -44,10 +44,19 @@ def begun() -> tuple[Flags, Metrics]:
     return flags, metrics
 
 
-def test_a_mark_of_tower_is_no_flag_and_no_bad_value() -> None:
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (mark_key(FLAG.app), encode_mark(Mark(5, 1))),
+        (CLAIM_KEY, encode_claim(Claim("3f2a", 1))),
+        (f"{FLAG.app}._segments.vip", b"{}"),
+        ("_of_another_version", b"?"),
+    ],
+)
+def test_what_is_tailslide_s_own_is_no_flag_and_no_bad_value(key: str, value: bytes) -> None:
     flags, metrics = begun()
-    marked = Entry(mark_key(FLAG.app), encode_mark(Mark(5, 1)), 9)
-    for item in (marked, listing(ruleset(), marked)):
+    own = Entry(key, value, 9)
+    for item in (own, listing(ruleset(), own)):
         flags.rulesets.take(item)
     assert [flag_id for flag_id, _ in flags.rulesets.items()] == [FLAG]
     assert refused(metrics, "rulesets") == 0

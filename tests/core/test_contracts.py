@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
-from contract_samples import CIRCUIT, EVENT, LEASE, MARK, RULESET
+from contract_samples import CIRCUIT, CLAIM, EVENT, LEASE, MARK, RULESET
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import circuits, flag_ids, rulesets, transitions
@@ -14,14 +14,17 @@ from tailslide_core.breach import TripRule
 from tailslide_core.circuit import Circuit, State, Transition
 from tailslide_core.contracts import (
     CircuitEvent,
+    Claim,
     Lease,
     Mark,
     decode_circuit,
+    decode_claim,
     decode_event,
     decode_lease,
     decode_mark,
     decode_ruleset,
     encode_circuit,
+    encode_claim,
     encode_event,
     encode_lease,
     encode_mark,
@@ -37,6 +40,7 @@ SAMPLES: dict[str, tuple[dict[str, Any], Callable[[bytes], object]]] = {
     "circuit": (CIRCUIT, decode_circuit),
     "event": (EVENT, decode_event),
     "mark": (MARK, decode_mark),
+    "claim": (CLAIM, decode_claim),
     "lease": (LEASE, decode_lease),
 }
 every_contract = pytest.mark.parametrize(("value", "decode"), SAMPLES.values(), ids=SAMPLES)
@@ -110,6 +114,12 @@ def test_a_circuit_is_read_back_as_it_was_written(circuit: Circuit) -> None:
 def test_an_event_is_read_back_as_it_was_written(flag_id: FlagId, transition: Transition) -> None:
     event = CircuitEvent(flag_id, transition)
     assert decode_event(encode_event(event)) == event
+
+
+def test_a_claim_is_read_back_as_it_was_written() -> None:
+    claim = Claim("3f2a", 7, "127.0.0.1:5432/flags")
+    assert orjson.loads(encode_claim(claim)) == CLAIM
+    assert decode_claim(encode_claim(claim)) == claim
 
 
 def test_a_mark_is_read_back_as_it_was_written() -> None:

@@ -5,17 +5,19 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
-from contract_samples import CIRCUIT, EVENT, LEASE, MARK, RULESET
+from contract_samples import CIRCUIT, CLAIM, EVENT, LEASE, MARK, RULESET
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tailslide_core.contracts import (
     decode_circuit,
+    decode_claim,
     decode_event,
     decode_lease,
     decode_mark,
     decode_ruleset,
     encode_circuit,
+    encode_claim,
     encode_event,
     encode_lease,
     encode_mark,
@@ -39,6 +41,7 @@ CONTRACTS = {
     "event": Contract(EVENT, decode_event, encode_event),
     "lease": Contract(LEASE, decode_lease, encode_lease),
     "mark": Contract(MARK, decode_mark, encode_mark),
+    "claim": Contract(CLAIM, decode_claim, encode_claim),
 }
 
 Path = tuple[str | int, ...]

@@ -77,6 +77,15 @@ def test_what_only_looks_like_a_mark_is_none(key: str) -> None:
     assert app_of_mark(key) is None
 
 
+@given(flag_ids)
+def test_what_begins_with_an_underscore_is_ours_and_no_flag_s(flag_id: FlagId) -> None:
+    assert not naming.is_reserved(str(flag_id))
+    for key in (naming.CLAIM_KEY, mark_key(flag_id.app), f"{flag_id.app}._segments.vip", f"_other.{flag_id.app}"):
+        assert naming.is_reserved(key)
+        with pytest.raises(ContractError):
+            FlagId.parse(key)
+
+
 def test_names_on_the_wire_are_those_of_the_design() -> None:
     flag_id = FlagId("checkout", "new-checkout")
     assert naming.bucket_stream("rulesets") == "KV_rulesets"

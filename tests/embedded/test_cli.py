@@ -1,4 +1,5 @@
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -50,11 +51,60 @@ def test_the_exit_status_of_a_part_is_that_of_the_command(
     assert CliRunner().invoke(cli, [part]).exit_code == status
 
 
+def adopting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a stand-in for what `tailslide tower adopt` imports, which does as it is told."""
+
+    def run(tell: Callable[[str], None], confirmed: Callable[[], bool]) -> int:
+        tell("1 flag would be deleted: shop.one.")
+        return 0 if confirmed() else 1
+
+    monkeypatch.setitem(sys.modules, "tailslide_tower.adopt", _module("run", run))
+
+
+def test_adopt_asks_at_a_terminal_and_takes_yes_for_an_answer_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    adopting(monkeypatch)
+    confirmed = CliRunner().invoke(cli, ["tower", "adopt", "--yes"])
+    assert (confirmed.exit_code, confirmed.output) == (0, "1 flag would be deleted: shop.one.\n")
+    silent = CliRunner().invoke(cli, ["tower", "adopt"])
+    assert silent.exit_code == 1
+    assert silent.stderr == "Error: there is no terminal to ask at, so nothing was changed; confirm with --yes\n"
+
+
+@pytest.mark.parametrize(("answer", "status"), [("y\n", 0), ("n\n", 1), ("\n", 1)])
+def test_adopt_does_what_the_person_says(answer: str, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    adopting(monkeypatch)
+    monkeypatch.setattr("tailslide_embedded.cli.stands_at_a_terminal", lambda: True)
+    result = CliRunner().invoke(cli, ["tower", "adopt"], input=answer)
+    assert result.exit_code == status
+    assert "Take the bucket over? [y/N]" in result.output
+
+
 async def test_env_quotes_for_the_shell(tmp_path: Path) -> None:
     async with open_data_dir(tmp_path) as data:
-        data.publish_environment({"TAILSLIDE_REDIS_URL": "redis://a?x=1&y=$z", "TAILSLIDE_NATS_URL": "nats://a:1"})
+        sidecar = {"TAILSLIDE_REDIS_URL": "redis://a?x=1&y=$z", "TAILSLIDE_NATS_URL": "nats://a:1"}
+        data.publish_environment({"sidecar": sidecar, "admin": {"TAILSLIDE_API_TOKEN": "token"}})
         result = CliRunner().invoke(cli, ["env", "--data-dir", str(tmp_path)])
+        admin = CliRunner().invoke(cli, ["env", "--data-dir", str(tmp_path), "--admin"])
     assert result.output == ("export TAILSLIDE_NATS_URL=nats://a:1\nexport TAILSLIDE_REDIS_URL='redis://a?x=1&y=$z'\n")
+    assert admin.output == "export TAILSLIDE_API_TOKEN=token\n"
+
+
+@pytest.mark.parametrize("command", ["up", "env"])
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_an_empty_data_dir_is_refused_and_fills_nothing(
+    command: str, empty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words, variable in (([command, "--data-dir", empty], None), ([command], empty)):
+        result = CliRunner().invoke(cli, words, env={"TAILSLIDE_DATA_DIR": variable})
+        assert result.exit_code == 2
+        assert "--data-dir (or TAILSLIDE_DATA_DIR) is empty: give it the path of a folder" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_help_says_what_up_is_for() -> None:
+    words = " ".join(CliRunner().invoke(cli, ["up", "--help"]).output.split())
+    assert "For trying things out, for development, and for small internal use on one machine" in words
 
 
 def test_env_without_a_run_is_one_sentence(tmp_path: Path) -> None:

@@ -16,11 +16,14 @@ from tower_bench import TOKEN, Tower, TowerBench, tower_bench, until
 from tailslide_core.contracts import circuit_settings_json
 from tailslide_core.ruleset import CircuitSettings
 from tailslide_runtime.errors import StartError
+from tailslide_runtime.server_urls import DatabaseUrl
 from tailslide_tower.app import serve
+from tailslide_tower.auth.service import hash_of
 from tailslide_tower.database import Database, metadata
 
 FLAGS = "/apps/shop/flags"
 OTHER_TOKEN = "another-token-for-the-tests"
+NAMED_TOKEN = "a-token-that-the-database-has"
 
 
 @pytest.fixture(scope="module")
@@ -234,7 +237,7 @@ async def test_pages(tower: Tower) -> None:
 
 
 async def test_two_starts_at_once_make_one_schema_which_is_the_one_in_the_code(bench: TowerBench) -> None:
-    databases = [Database(bench.database_url) for _ in range(2)]
+    databases = [Database(DatabaseUrl.parse(bench.database_url)) for _ in range(2)]
     try:
         await asyncio.gather(*(database.prepare() for database in databases))
         await databases[0].prepare()
@@ -255,17 +258,29 @@ async def test_a_database_of_a_newer_tailslide_is_refused(bench: TowerBench) -> 
         await serve(bench.settings())
 
 
-async def test_the_first_start_needs_a_token_and_later_ones_may_replace_it(bench: TowerBench) -> None:
+async def test_a_token_of_the_environment_holds_for_as_long_as_its_tower_runs_with_it(bench: TowerBench) -> None:
+    async def lets_in(tower: Tower, token: str) -> bool:
+        status = (await tower.call("GET", "/apps", Authorization=f"Bearer {token}")).status
+        assert status in {200, 401}
+        return status == 200
+
+    async with bench.tower(TOKEN) as first, bench.tower(OTHER_TOKEN) as second:
+        assert [await lets_in(first, token) for token in (TOKEN, OTHER_TOKEN)] == [True, False]
+        assert [await lets_in(second, token) for token in (TOKEN, OTHER_TOKEN)] == [False, True]
+    async with bench.tower(OTHER_TOKEN) as replaced:
+        assert not await lets_in(replaced, TOKEN)
     with pytest.raises(StartError, match="TAILSLIDE_API_TOKEN: expected a token of at least 20 characters"):
         await serve(bench.settings(token=None))
-    for started_with, valid, invalid in (
-        (TOKEN, TOKEN, OTHER_TOKEN),
-        (None, TOKEN, OTHER_TOKEN),
-        (OTHER_TOKEN, OTHER_TOKEN, TOKEN),
-    ):
-        async with bench.tower(started_with) as tower:
-            assert (await tower.call("GET", "/apps", Authorization=f"Bearer {valid}")).status == 200
-            assert (await tower.call("GET", "/apps", Authorization=f"Bearer {invalid}")).status == 401
+
+
+async def test_a_token_that_an_earlier_tower_has_stored_holds_no_more(bench: TowerBench) -> None:
+    async with bench.tower(TOKEN):
+        pass
+    for name, token in (("environment", OTHER_TOKEN), ("of-a-person", NAMED_TOKEN)):
+        await bench.sql(f"INSERT INTO api_tokens VALUES ('{name}', '{hash_of(token)}', now())")
+    async with bench.tower(None) as tower:
+        for token, status in ((OTHER_TOKEN, 401), (NAMED_TOKEN, 200)):
+            assert (await tower.call("GET", "/apps", Authorization=f"Bearer {token}")).status == status
 
 
 async def test_a_database_that_cannot_be_used_is_one_sentence(bench: TowerBench) -> None:
@@ -274,9 +289,9 @@ async def test_a_database_that_cannot_be_used_is_one_sentence(bench: TowerBench)
         (f"{credentials}-wrong@{place}", "password authentication failed"),
         (f"{credentials}@{place.partition('/')[0]}/nowhere", 'database "nowhere" does not exist'),
         (f"{credentials}@127.0.0.1:1/flags", "Connect"),
-        (f"{credentials}@{place}?sslmode=perhaps", "sslmode"),
+        (f"{credentials}@{place}?sslrootcert=/nowhere/ca.pem&sslmode=verify-full", "No such file"),
     ):
-        database = Database(url)
+        database = Database(DatabaseUrl.parse(url))
         try:
             with pytest.raises(StartError) as caught:
                 await database.prepare(patience_s=0)

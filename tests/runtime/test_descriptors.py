@@ -37,3 +37,9 @@ def test_an_open_file_is_counted(tmp_path: Path) -> None:
 def test_each_client_takes_two_and_some_are_kept_back() -> None:
     assert descriptors.connections_for(1024) == 448
     assert descriptors.connections_for(64) == 1
+
+
+def test_a_listener_beside_the_proxy_has_at_most_a_quarter() -> None:
+    assert descriptors.beside_others(1_048_576, 1_000) == 1_000
+    assert descriptors.beside_others(1_024, 1_000) == 224
+    assert descriptors.beside_others(64, 1_000) == 1

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tailslide_core.circuit import Circuit, State
+from tailslide_core.conditions import Condition, Operator
 from tailslide_core.contracts import Mark, encode_circuit, encode_mark, encode_ruleset
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, mark_key
-from tailslide_core.ruleset import CircuitSettings, Ruleset
+from tailslide_core.ruleset import CircuitSettings, Rule, Ruleset
+from tailslide_core.work import Demand
 from tailslide_runtime.bucket_watch import Entry, Listing
 from tailslide_sidecar import flag_store
 from tailslide_sidecar.flag_store import FlagStore, Origin
@@ -127,6 +129,23 @@ def test_forced_open_is_an_opening_and_other_changes_are_none() -> None:
 
 def test_the_same_value_again_changes_nothing() -> None:
     assert not filled().apply(RULESETS_BUCKET, entry("f", encode_ruleset(ruleset()), 2)).changed
+
+
+def test_demands_are_those_of_the_flags_that_are_held() -> None:
+    def asks(flag: str, attribute: str) -> Entry:
+        rules = (Rule((Condition(attribute, Operator.IN, ("DE", "FR")),), 50.0),)
+        return entry(flag, encode_ruleset(replace(ruleset(flag), rules=rules)))
+
+    store = FlagStore(APP)
+    store.apply(RULESETS_BUCKET, listing(asks("a", "country"), asks("b", "country"), value("c")))
+    assert store.demands == {"country": Demand(lookups=2, values=4)}
+    store.apply(CIRCUITS_BUCKET, entry("a", encode_circuit(OPEN)))
+    assert store.demands == {"country": Demand(lookups=2, values=4)}
+    store.apply(RULESETS_BUCKET, asks("a", "plan"))
+    assert store.demands == {"country": Demand(lookups=1, values=2), "plan": Demand(lookups=1, values=2)}
+    store.apply(RULESETS_BUCKET, entry("b", None))
+    store.apply(RULESETS_BUCKET, value("a"))
+    assert store.demands == {}
 
 
 def test_a_deletion_takes_a_flag_away() -> None:
@@ -281,6 +300,13 @@ def test_the_mark_is_part_of_a_snapshot() -> None:
     store = FlagStore(APP)
     store.restore(marked("f", "g", at_ms=100).content())
     assert store.apply(RULESETS_BUCKET, listing(value("g"), mark(200, 1))).dropped == ("f",)
+
+
+def test_what_only_another_version_of_tailslide_knows_is_no_bad_value() -> None:
+    store = marked("f")
+    applied = store.apply(RULESETS_BUCKET, Entry(f"{APP}._segments.vip", b"{}", 7))
+    assert (applied.refused, applied.changed) == ((), False)
+    assert store.apply(RULESETS_BUCKET, listing(Entry(f"{APP}._segments.vip", b"{}", 7))).kept == ("f",)
 
 
 def test_a_mark_that_cannot_be_understood_is_refused_and_another_app_s_as_well() -> None:

@@ -4,103 +4,54 @@ That it says the same as aiohttp is shown in `tests/integration/test_hot_path.py
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 
 import pytest
 from flag_listeners import parts
-from flag_requests import ALL, APP, NATIVE, ONE, TOKEN, USER, broken_cases, cold_cases, content, get, hot_cases, post
+from flag_requests import (
+    ALL,
+    APP,
+    LOCAL,
+    NATIVE,
+    ONE,
+    TOKEN,
+    USER,
+    broken_cases,
+    cold_cases,
+    content,
+    get,
+    hot_cases,
+    post,
+)
+from wire import Wire
 
+from tailslide_runtime.connections import Connections
+from tailslide_runtime.guard import Guard, GuardedConnection, ListenerLimits
+from tailslide_runtime.http1.refusals import Refusal
 from tailslide_sidecar.hot_path import OUT_BYTES, HotListener, HotProtocol
+from tailslide_sidecar.hot_requests import MAX_KNOWN_BYTES
 
 DATE = b"Thu, 01 Jan 1970 00:00:00 GMT"
-TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 REQUEST = post(f"{ONE}/half")
 SHORT = 2_000
 
 
-class Wire(asyncio.Transport):
-    """Keeps what is written until it is taken, and says when that is too much."""
-
-    def __init__(self, protocol: asyncio.Protocol, high_water: int) -> None:
-        super().__init__()
-        self.protocol = protocol
-        self.high_water = high_water
-        self.unsent = b""
-        self.most_unsent = 0
-        self.reading = True
-        self.closing = False
-        self.end = ""
-        protocol.connection_made(self)
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        assert not self.closing
-        full = len(self.unsent) > self.high_water
-        self.unsent += data
-        self.most_unsent = max(self.most_unsent, len(self.unsent))
-        if not full and len(self.unsent) > self.high_water:
-            self.protocol.pause_writing()
-
-    def take(self, size: int | None = None) -> bytes:
-        """Let the client take some of it, or all."""
-        full = len(self.unsent) > self.high_water
-        size = len(self.unsent) if size is None else size
-        taken, self.unsent = self.unsent[:size], self.unsent[size:]
-        if full and len(self.unsent) <= self.high_water:
-            self.protocol.resume_writing()
-        if self.closing and not self.unsent:
-            self._end("closed")
-        return taken
-
-    def take_all(self) -> bytes:
-        taken = b""
-        while self.unsent:
-            taken += self.take()
-        return taken
-
-    def get_write_buffer_size(self) -> int:
-        return len(self.unsent)
-
-    def pause_reading(self) -> None:
-        self.reading = False
-
-    def resume_reading(self) -> None:
-        self.reading = True
-
-    def is_closing(self) -> bool:
-        return self.closing
-
-    def close(self) -> None:
-        self.closing = True
-        if not self.unsent:
-            self._end("closed")
-
-    def abort(self) -> None:
-        self.closing = True
-        self._end("aborted")
-
-    def _end(self, how: str) -> None:
-        if not self.end:
-            self.end = how
-            self.protocol.connection_lost(None)
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        assert isinstance(protocol, asyncio.Protocol)
-        self.protocol = protocol
-
-    def get_protocol(self) -> asyncio.BaseProtocol:
-        return self.protocol
-
-
-class Other(asyncio.Protocol):
+class Other(GuardedConnection):
     """Whoever gets what is not for here."""
 
-    def __init__(self) -> None:
+    def __init__(self, guard: Guard) -> None:
+        super().__init__(guard)
         self.made: list[asyncio.BaseTransport] = []
         self.got = b""
         self.paused = False
+        self.refused: list[int] = []
+        self.turned_away = False
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def take_over(self, transport: asyncio.Transport, since_s: float, *, paused: bool) -> None:
+        super().take_over(transport, since_s, paused=paused)
         self.made.append(transport)
+        self.paused = paused
 
     def data_received(self, data: bytes) -> None:
         assert self.made
@@ -114,19 +65,36 @@ class Other(asyncio.Protocol):
         assert self.paused
         self.paused = False
 
+    def refuse(self, refusal: Refusal) -> None:
+        self.refused.append(refusal.status)
+
+    def turn_away(self) -> None:
+        self.turned_away = True
+
+
+class Recording(Guard):
+    """A guard whose connections only keep what they get."""
+
+    def connection(self) -> GuardedConnection:
+        return Other(self)
+
+
+def nobody(_: object) -> asyncio.Protocol:
+    raise AssertionError("aiohttp is not asked here")
+
 
 class Desk:
     """A listener, and the connections to it."""
 
-    def __init__(self, token: str | None = None) -> None:
+    def __init__(self, token: str | None = None, turn_s: float = math.inf) -> None:
         self.parts = parts(APP, content(), token)
         self.observed: list[float] = []
+        self.connections = Connections(100)
+        self.guard = Recording(nobody, self.connections, ListenerLimits(), LOCAL)
         self.listener = HotListener(
             self.parts.answers,
-            Other,
-            idle_timeout_s=75.0,
-            head_timeout_s=10.0,
-            body_timeout_s=30.0,
+            self.guard,
+            turn_s=turn_s,
             token=token,
             observe=self.observed.append,
             clock=lambda: 0.0,
@@ -139,7 +107,7 @@ class Desk:
     def at(self, seconds: float) -> None:
         """Let it be so many seconds after the start."""
         self.listener.now = self.start_s + seconds
-        self.listener.sweep()
+        self.connections.sweep(self.listener.now)
 
 
 @pytest.fixture
@@ -167,7 +135,7 @@ async def test_a_request_is_answered_at_once(desk: Desk) -> None:
     )
     assert (wire.reading, wire.end) == (True, "")
     assert len(desk.observed) == 1
-    assert desk.listener.connections == 1
+    assert len(desk.connections) == 1
 
 
 async def test_hot_requests_may_be_cut_at_every_byte_and_come_byte_by_byte(desk: Desk) -> None:
@@ -210,7 +178,6 @@ async def test_all_else_is_handed_over_untouched(desk: Desk) -> None:
             assert other(wire).got == case.raw, case.name
             assert other(wire).made == [wire]
             assert wire.unsent.count(b"HTTP/1.1 200 OK") == len(ahead) // len(REQUEST)
-    assert desk.listener.connections == 0
 
 
 async def test_whatever_is_cut_is_handed_over_in_its_order(desk: Desk) -> None:
@@ -250,6 +217,42 @@ async def test_who_does_not_take_the_answers_gets_no_more_of_them(desk: Desk) ->
     assert wire.reading
 
 
+async def test_after_its_turn_a_connection_waits_for_the_others() -> None:
+    desk = Desk(turn_s=0.0)
+    wire, total = desk.wire(), 5
+    wire.protocol.data_received(post(ALL) * total + REQUEST)
+    for answered in range(1, total + 1):
+        assert wire.take().count(b"HTTP/1.1 200 OK\r\n") == 1, answered
+        assert not wire.reading
+        await asyncio.sleep(0)
+    assert wire.take().count(b'"key":"half"') == 1
+    assert wire.reading
+
+
+async def test_who_takes_nothing_gets_no_turn() -> None:
+    desk = Desk(turn_s=0.0)
+    wire = desk.wire(high_water=100)
+    wire.protocol.data_received(post(ALL) * 3)
+    await asyncio.sleep(0)
+    assert wire.unsent.count(b"HTTP/1.1 200 OK\r\n") == 1
+    assert not wire.reading
+    for _ in range(3):
+        wire.take()
+        await asyncio.sleep(0)
+    assert not wire.unsent
+    assert wire.reading
+
+
+async def test_long_heads_are_not_kept(desk: Desk) -> None:
+    wire = desk.wire()
+    for length in (100, 4_000):
+        wire.protocol.data_received(post(f"{ONE}/half", USER, f"X-Trace: {'x' * length}"))
+    assert wire.take().count(b"HTTP/1.1 200 OK\r\n") == 2
+    kept = [*desk.listener.known_heads, *(fields for _, fields in desk.listener.known_fields)]
+    assert len(kept) == 2
+    assert max(map(len, kept)) <= MAX_KNOWN_BYTES
+
+
 async def test_who_gets_a_full_connection_waits_too_and_it_is_read_again(desk: Desk) -> None:
     wire = desk.wire(high_water=100)
     cold = get("/healthz")
@@ -281,16 +284,16 @@ async def test_a_head_without_an_end_is_not_kept(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "quiet_until_s", "said"),
+    ("sent", "quiet_until_s", "refused"),
     [
-        (b"", 75, b""),
-        (REQUEST[:1], 10, TIMED_OUT),
-        (REQUEST[:60], 10, TIMED_OUT),
-        (REQUEST[:-1], 30, TIMED_OUT),
+        (b"", 75, []),
+        (REQUEST[:1], 10, [408]),
+        (REQUEST[:60], 10, [408]),
+        (REQUEST[:-1], 30, [408]),
     ],
     ids=["idle", "first byte", "head", "body"],
 )
-async def test_a_silent_connection_ends(desk: Desk, sent: bytes, quiet_until_s: float, said: bytes) -> None:
+async def test_a_silent_connection_ends(desk: Desk, sent: bytes, quiet_until_s: float, refused: list[int]) -> None:
     for ahead in (b"", REQUEST):
         wire = desk.wire()
         desk.start_s = desk.listener.now
@@ -301,9 +304,11 @@ async def test_a_silent_connection_ends(desk: Desk, sent: bytes, quiet_until_s: 
         desk.at(quiet_until_s - 0.1)
         assert (wire.unsent, wire.end) == (b"", "")
         desk.at(quiet_until_s + 0.1)
-        assert wire.take() == said
-        assert wire.end == "closed"
-        assert desk.listener.connections == 0
+        assert wire.unsent == b""
+        if refused:
+            assert other(wire).refused == refused
+        else:
+            assert wire.end == "closed"
 
 
 async def test_a_byte_now_and_then_keeps_no_connection(desk: Desk) -> None:
@@ -313,8 +318,7 @@ async def test_a_byte_now_and_then_keeps_no_connection(desk: Desk) -> None:
         wire.protocol.data_received(REQUEST[second : second + 1])
         desk.at(second)
     desk.at(10.1)
-    assert wire.take() == TIMED_OUT
-    assert wire.end == "closed"
+    assert other(wire).refused == [408]
 
 
 async def test_the_time_of_a_request_begins_with_its_first_byte(desk: Desk) -> None:
@@ -351,7 +355,7 @@ async def test_who_leaves_its_last_answers_is_given_up_too(desk: Desk) -> None:
     desk.at(155)
     assert wire.end == ""
     desk.at(160)
-    assert (wire.end, desk.listener.connections) == ("aborted", 0)
+    assert (wire.end, len(desk.connections)) == ("aborted", 0)
 
 
 async def test_at_the_end_idle_connections_are_closed_and_requests_answered(desk: Desk) -> None:
@@ -359,18 +363,16 @@ async def test_at_the_end_idle_connections_are_closed_and_requests_answered(desk
     begun.protocol.data_received(REQUEST[:40])
     full.protocol.data_received(REQUEST * 2_000)
     full_and_done.protocol.data_received(REQUEST)
-    desk.listener.close()
+    desk.connections.close()
     assert (idle.end, begun.end, full.end) == ("closed", "", "")
-    late = desk.wire()
-    assert late.end == "closed"
+    assert other(desk.wire()).turned_away
     begun.protocol.data_received(REQUEST[40:])
     assert begun.take().count(b"200 OK") == 1
     assert begun.end == "closed"
     assert full.take_all().count(b"200 OK") == 2_000
     full_and_done.take_all()
     assert (full.end, full_and_done.end) == ("closed", "closed")
-    await desk.listener.drained(60.0)
-    assert desk.listener.connections == 0
+    assert len(desk.connections) == 1  # who was turned away, and is the guard's
 
 
 async def test_who_does_not_come_to_an_end_is_cut_off(desk: Desk) -> None:
@@ -378,15 +380,15 @@ async def test_who_does_not_come_to_an_end_is_cut_off(desk: Desk) -> None:
     begun.protocol.data_received(REQUEST[:40])
     full = desk.wire(1_000)
     full.protocol.data_received(REQUEST * 2_000)
-    desk.listener.close()
-    await desk.listener.drained(0.0)
+    desk.connections.close()
+    await desk.connections.drained(0.0)
     assert (begun.end, full.end) == ("aborted", "aborted")
-    assert desk.listener.connections == 0
+    assert len(desk.connections) == 0
 
 
 async def test_the_date_is_that_of_the_last_look(desk: Desk) -> None:
     times: Callable[[], float] = iter([0.0, 86_400.0]).__next__
-    listener = HotListener(desk.parts.answers, Other, idle_timeout_s=1.0, clock=times)
+    listener = HotListener(desk.parts.answers, desk.guard, clock=times)
     assert listener.date == DATE
     listener.refresh()
     assert listener.date == b"Fri, 02 Jan 1970 00:00:00 GMT"

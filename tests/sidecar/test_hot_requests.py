@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from flag_requests import ALL, NATIVE, ONE, TOKEN, USER, broken_cases, cold_cases, get, hot_cases, post
+from flag_requests import ALL, LOCAL, NATIVE, ONE, TOKEN, USER, broken_cases, cold_cases, get, hot_cases, post
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +14,7 @@ ETAG = '"0123456789"'
 
 @pytest.fixture
 def reader() -> HotReader:
-    return HotReader(None, {})
+    return HotReader(None, {}, names=LOCAL)
 
 
 def of(route: Route, flag: str = "", query: str = "", if_none_match: str | None = None, length: int = 0) -> HotHead:
@@ -34,8 +34,8 @@ def test_what_is_remembered_of_heads_never_changes_what_is_read() -> None:
     for line in lines:
         for rest in fields:
             raw = line + b"\r\n" + rest
-            fresh = HotReader(None, {}).read(raw, 0)
-            assert HotReader(None, known, known_fields).read(raw, 0) == fresh, raw
+            fresh = HotReader(None, {}, names=LOCAL).read(raw, 0)
+            assert HotReader(None, known, known_fields, names=LOCAL).read(raw, 0) == fresh, raw
             taken += isinstance(fresh, HotRequest)
     assert taken > 100
     assert known_fields
@@ -63,15 +63,15 @@ def test_the_whole_corpus_is_told_apart() -> None:
     known: dict[bytes, HotHead] = {}
     for _ in range(2):
         for case in hot_cases(ETAG):
-            assert isinstance(HotReader(None, known).read(case.raw, 0), HotRequest), case.name
+            assert isinstance(HotReader(None, known, names=LOCAL).read(case.raw, 0), HotRequest), case.name
         for case in [*cold_cases(), *broken_cases()]:
-            assert HotReader(None, known).read(case.raw, 0) is Unread.NOT_FOR_HERE, case.name
+            assert HotReader(None, known, names=LOCAL).read(case.raw, 0) is Unread.NOT_FOR_HERE, case.name
 
 
 def test_what_is_cut_is_waited_for_and_never_taken() -> None:
     known: dict[bytes, HotHead] = {}
     for case in hot_cases(ETAG):
-        reader = HotReader(None, known)
+        reader = HotReader(None, known, names=LOCAL)
         head_end = case.raw.find(b"\r\n\r\n") + 4
         for cut in range(1, min(len(case.raw), 2_000)):
             found = reader.read(case.raw[:cut], 0)
@@ -85,7 +85,7 @@ def test_one_changed_byte_never_changes_where_a_request_ends_unseen(data: st.Dat
     """What is read has the head and the body that its own bytes announce, or it is not read."""
     raw = bytearray(post(f"{ONE}/half", USER, "User-Agent: curl/8.5.0"))
     raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
-    found = HotReader(None, {}).read(bytes(raw), 0)
+    found = HotReader(None, {}, names=LOCAL).read(bytes(raw), 0)
     if isinstance(found, HotRequest):
         head = bytes(raw[: raw.find(b"\r\n\r\n")]).lower()
         assert head.count(b"\r\ncontent-length:") == 1
@@ -97,7 +97,7 @@ def test_one_changed_byte_never_changes_where_a_request_ends_unseen(data: st.Dat
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_not(data: bytes) -> None:
-    assert isinstance(HotReader(None, {}).read(data, 0), Unread)
+    assert isinstance(HotReader(None, {}, names=LOCAL).read(data, 0), Unread)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_what_cannot_become_a_hot_request_is_let_go_at_once(reader: HotReader, d
 
 def test_heads_are_remembered_but_not_without_bound_and_no_users() -> None:
     known: dict[bytes, HotHead] = {}
-    reader = HotReader(None, known)
+    reader = HotReader(None, known, names=LOCAL)
     reader.read(get(f"{NATIVE}/f?targeting_key=u"), 0)
     assert known == {}
     for index in range(3 * MAX_KNOWN):
@@ -120,13 +120,13 @@ def test_heads_are_remembered_but_not_without_bound_and_no_users() -> None:
 
 def test_what_was_read_before_is_not_read_again() -> None:
     raw, other = post(f"{ONE}/half"), of(Route.OFREP_ONE, "other", length=len(USER))
-    assert HotReader(None, {raw[: -len(USER)]: other}).read(raw, 0) == HotRequest(other, USER, len(raw))
+    assert HotReader(None, {raw[: -len(USER)]: other}, names=LOCAL).read(raw, 0) == HotRequest(other, USER, len(raw))
 
 
 def test_what_is_not_for_here_is_not_remembered() -> None:
     known: dict[bytes, HotHead] = {}
     for case in [*cold_cases(), *broken_cases()]:
-        HotReader(None, known).read(case.raw, 0)
+        HotReader(None, known, names=LOCAL).read(case.raw, 0)
     assert known == {}
 
 
@@ -145,4 +145,4 @@ def test_with_a_token_only_who_knows_it_is_for_here(header: str, let_in: bool) -
     known: dict[bytes, HotHead] = {}
     for raw in (post(f"{ONE}/half", USER, header), get(f"{NATIVE}/half", header)):
         for _ in range(2):
-            assert isinstance(HotReader(TOKEN.encode(), known).read(raw, 0), HotRequest) is let_in
+            assert isinstance(HotReader(TOKEN.encode(), known, names=LOCAL).read(raw, 0), HotRequest) is let_in

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.settings import ListenAddress
-from tailslide_sidecar.config_file import ConfigFile
+from tailslide_sidecar.config_file import ConfigFile, FlagsLimitsPart
 from tailslide_sidecar.proxy.limits import ProxyLimits, ProxyOptions
 from tailslide_sidecar.proxy.routes import Address, FixedAnswer, ForwardHost, Match, Route, Side, Switch, Timeouts
 from tailslide_sidecar.proxy.sources import Source, SourceKind
@@ -58,7 +58,11 @@ def test_without_a_file_the_app_is_enough() -> None:
 
 def test_a_whole_file(tmp_path: Path) -> None:
     settings = load_config(written(tmp_path, FULL), {})
-    assert (settings.app, settings.nats_url, settings.redis_url) == ("checkout", "nats://n:4222", "redis://r:6379")
+    assert (settings.app, str(settings.nats_url), str(settings.redis_url)) == (
+        "checkout",
+        "nats://n:4222",
+        "redis://r:6379/0",
+    )
     assert settings.snapshot == Path("/var/lib/tailslide/checkout.json")
     assert settings.proxy_listen == ListenAddress(path=Path("/run/proxy.sock"))
     assert settings.flush_interval_ms == 50
@@ -92,11 +96,12 @@ def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
         "TAILSLIDE_OTHER": "ignored",
     }
     settings = load_config(written(tmp_path, FULL), environ)
-    assert (settings.nats_url, settings.sdk_key) == ("nats://secret@other:1", "key")
-    assert settings.redis_url == "redis://r:6379"
+    assert (settings.nats_url.with_secrets(), settings.sdk_key) == ("nats://secret@other:1", "key")
+    assert str(settings.redis_url) == "redis://r:6379/0"
     assert str(settings.flags_listen) == "0.0.0.0:0"
     assert settings.log_level == "debug"
     assert "key" not in repr(settings).replace("key=", "")
+    assert "secret" not in repr(settings)
 
 
 @pytest.mark.parametrize(
@@ -105,8 +110,8 @@ def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
         ({}, "TAILSLIDE_APP: a value is required, the key of the app whose flags are answered"),
         ({"TAILSLIDE_APP": "No App"}, "TAILSLIDE_APP: expected 1 to 63 characters of a-z"),
         ({"TAILSLIDE_PROXY_LISTEN": "4140"}, "TAILSLIDE_PROXY_LISTEN: expected host:port"),
-        ({"TAILSLIDE_NATS_URL": "http://n"}, "TAILSLIDE_NATS_URL: expected a URL like nats://host:port"),
-        ({"TAILSLIDE_REDIS_URL": "redis://h:x"}, "TAILSLIDE_REDIS_URL: expected a URL like redis://host:port"),
+        ({"TAILSLIDE_NATS_URL": "http://n"}, "TAILSLIDE_NATS_URL: expected a URL like nats://"),
+        ({"TAILSLIDE_REDIS_URL": "redis://h:x"}, "TAILSLIDE_REDIS_URL: expected a URL like redis://"),
         ({"TAILSLIDE_FLUSH_INTERVAL_MS": "soon"}, "TAILSLIDE_FLUSH_INTERVAL_MS: "),
         ({"TAILSLIDE_LOG_LEVEL": "loud"}, "TAILSLIDE_LOG_LEVEL: "),
         ({"TAILSLIDE_FLAGS_TOKEN": "short"}, "TAILSLIDE_FLAGS_TOKEN: expected 16 or more printable ASCII characters"),
@@ -174,9 +179,15 @@ def test_the_reference_names_every_field_and_variable() -> None:
     assert {f"TAILSLIDE_{name.upper()}" for name in Environment.model_fields} - told == set()
 
 
-@pytest.mark.parametrize("part", ["limits", "timeouts"])
-def test_the_reference_tells_the_defaults(part: str) -> None:
-    defaults = asdict(ProxyLimits() if part == "limits" else Timeouts())
+@pytest.mark.parametrize(
+    ("part", "defaults"),
+    [
+        ("limits", asdict(ProxyLimits())),
+        ("timeouts", asdict(Timeouts())),
+        ("flags_limits", FlagsLimitsPart().model_dump()),
+    ],
+)
+def test_the_reference_tells_the_defaults(part: str, defaults: dict[str, object]) -> None:
     rows = dict(re.findall(rf"^\| `{part}\.(\w+)` \| (\S+) \|", REFERENCE.read_text(), re.MULTILINE))
     assert rows == {name: "none" if value is None else str(value) for name, value in defaults.items()}
 
@@ -186,3 +197,19 @@ def test_the_examples_of_the_reference_are_valid(tmp_path: Path) -> None:
     assert len(examples) == 5
     for example in examples:
         assert load_config(written(tmp_path, example), {}).routes
+
+
+def test_reports_are_taken_unless_either_says_no(tmp_path: Path) -> None:
+    file = tmp_path / "sidecar.yaml"
+
+    def settings(text: str, **environ: str) -> Settings:
+        file.write_text(f"app: a\n{text}")
+        return load_config(file, environ)
+
+    assert settings("").reported_outcomes
+    assert not settings("reported_outcomes: false").reported_outcomes
+    assert settings("reported_outcomes: false", TAILSLIDE_REPORTED_OUTCOMES="true").reported_outcomes
+    assert not settings("reported_outcomes: true", TAILSLIDE_REPORTED_OUTCOMES="false").reported_outcomes
+    assert settings("").reported_calls_per_s == 10_000
+    assert settings("reported_calls_per_s: 5").reported_calls_per_s == 5
+    assert settings("reported_calls_per_s: 5", TAILSLIDE_REPORTED_CALLS_PER_S="7").reported_calls_per_s == 7

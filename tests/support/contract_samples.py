@@ -30,3 +30,4 @@ EVENT: dict[str, Any] = {
 }  # fmt: skip
 LEASE: dict[str, Any] = {"schema": 1, "worker": "host-1a2b3c", "since_ms": 1795363190302}
 MARK: dict[str, Any] = {"schema": 1, "at_ms": 1795363190302, "keys": 12}
+CLAIM: dict[str, Any] = {"schema": 1, "database": "3f2a", "comparisons": 7, "address": "127.0.0.1:5432/flags"}

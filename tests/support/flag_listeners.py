@@ -1,4 +1,4 @@
-"""Two listeners on one store in the test's own process: the hot path with aiohttp behind it, and aiohttp alone.
+"""Two listeners on one store in the test's own process: the hot path with the guard behind it, and the guard alone.
 
 And a client that sends bytes as it is told, in the portions that it is told, and says what came back.
 """
@@ -14,14 +14,18 @@ from typing import Any
 
 from aiohttp import web
 
-from tailslide_runtime.in_flight import InFlight
+from tailslide_runtime.connections import Connection
+from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.jetstream import LinkStatus
+from tailslide_runtime.listener import HttpListener
+from tailslide_runtime.listening import bind
+from tailslide_runtime.settings import ListenAddress
 from tailslide_sidecar import flags_api
 from tailslide_sidecar.answers import Answers
 from tailslide_sidecar.evaluation_counts import EvaluationCounts
 from tailslide_sidecar.event_stream import EventStream
 from tailslide_sidecar.flag_store import Content, FlagStore, Origin
-from tailslide_sidecar.hot_path import BODY_TIMEOUT_S, HEAD_TIMEOUT_S, HotListener
+from tailslide_sidecar.hot_path import HotListener
 from tailslide_sidecar.metrics import Live, Metrics
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
 from tailslide_sidecar.readiness import Readiness
@@ -42,7 +46,6 @@ class Parts:
     events: EventStream
     answers: Answers
     app: web.Application
-    in_flight: InFlight
     stale: list[bool] = field(default_factory=lambda: [False])
 
 
@@ -65,7 +68,6 @@ def parts(app: str, content: Content, token: str | None = None) -> Parts:
         readiness=lambda: ready,
         event_listeners=lambda: events.listeners,
     )
-    in_flight = InFlight()
     api = flags_api.FlagsApi(
         answers,
         Reports(store, buffer, lambda _: None),
@@ -74,9 +76,8 @@ def parts(app: str, content: Content, token: str | None = None) -> Parts:
         lambda: ready,
         lambda: {"app": app},
         token,
-        in_flight,
     )
-    return Parts(store, buffer, counts, events, answers, flags_api.build(api), in_flight, stale)
+    return Parts(store, buffer, counts, events, answers, flags_api.build(api), stale)
 
 
 class Watched(asyncio.Protocol):
@@ -113,12 +114,12 @@ class Listeners:
 
     parts: Parts
     listener: HotListener
-    runner: web.AppRunner
+    served: HttpListener
     hot: tuple[str, int]
     plain: tuple[str, int]
     handovers: int = 0
     read_bytes: int = 0
-    """Bytes that came in; those that are handed over count twice."""
+    """Bytes that came in, until a connection was handed over."""
     transports: list[Any] = field(default_factory=list)
     """Those of all connections so far, of whatever loop."""
 
@@ -254,47 +255,45 @@ def _end_of_answer(got: bytes, *, to_head: bool) -> int | None:
     return end if len(got) >= end else None
 
 
+LIMITS = ListenerLimits()
+
+
+def served(behind: Parts, limits: ListenerLimits = LIMITS) -> HttpListener:
+    """Return the listener of these parts, which does not listen yet."""
+    return HttpListener(
+        behind.app,
+        ListenAddress("127.0.0.1", 0),
+        "flags_listen",
+        limits=limits,
+        error_body=flags_api.error_body,
+        cancels=True,
+    )
+
+
 @asynccontextmanager
 async def listeners(
-    behind: Parts,
-    token: str | None = None,
-    *,
-    idle_timeout_s: float = 60.0,
-    head_timeout_s: float = HEAD_TIMEOUT_S,
-    body_timeout_s: float = BODY_TIMEOUT_S,
+    behind: Parts, token: str | None = None, limits: ListenerLimits = LIMITS
 ) -> AsyncIterator[Listeners]:
-    """Open both listeners on loopback; the timeouts are those of the hot path."""
-    runner = web.AppRunner(behind.app, access_log=None, shutdown_timeout=5.0, keepalive_timeout=60.0)
-    await runner.setup()
-    server = runner.server
-    assert server is not None
-    loop = asyncio.get_running_loop()
+    """Open both listeners on loopback."""
+    listener = served(behind, limits)
     made: list[Listeners] = []
+    hand_over = listener.connections.handed_over
 
-    def taken_over() -> asyncio.Protocol:
+    def counted(old: Connection, new: Connection) -> None:
         made[0].handovers += 1
-        return Watched(server(), made[0])
+        hand_over(old, new)
 
-    hot = HotListener(
-        behind.answers,
-        taken_over,
-        idle_timeout_s=idle_timeout_s,
-        head_timeout_s=head_timeout_s,
-        body_timeout_s=body_timeout_s,
-        token=token,
+    listener.connections.handed_over = counted  # type: ignore[method-assign] # the tests count it
+    hot = HotListener(behind.answers, listener.guard, token=token)
+    hot_address = await listener.listen(lambda: Watched(hot.protocol(), made[0]))
+    plain = await bind(
+        lambda: Watched(listener.guard.connection(), made[0]), ListenAddress("127.0.0.1", 0), "plain_listen"
     )
-    hot_server = await loop.create_server(lambda: Watched(hot.protocol(), made[0]), "127.0.0.1", 0)
-    plain_server = await loop.create_server(lambda: Watched(server(), made[0]), "127.0.0.1", 0)
     made.append(
-        Listeners(behind, hot, runner, hot_server.sockets[0].getsockname(), plain_server.sockets[0].getsockname())
+        Listeners(behind, hot, listener, (hot_address.host, hot_address.port), (plain.address.host, plain.address.port))
     )
     try:
         yield made[0]
     finally:
-        hot_server.close()
-        plain_server.close()
-        hot.close()
-        await runner.cleanup()
-        await hot.drained(5.0)
-        await hot_server.wait_closed()
-        await plain_server.wait_closed()
+        plain.close()
+        await listener.close(5.0)

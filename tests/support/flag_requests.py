@@ -1,6 +1,7 @@
 """Requests to the flags listener as bytes, written in every way that the world has, and in some that it should not.
 
-Each says whether the hot path answers it itself. What the answer is, is not said here: aiohttp gives it.
+Each says whether the hot path answers it itself. What the answer is, is not said here: the guard, or aiohttp behind it,
+gives it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.conditions import Condition, Operator
 from tailslide_core.ruleset import CircuitSettings, Rule, Ruleset
+from tailslide_runtime.own_names import OwnNames
+from tailslide_runtime.settings import ListenAddress
 from tailslide_sidecar.flag_store import Content
 
 APP = "clinic"
@@ -16,6 +19,7 @@ ONE = "/ofrep/v1/evaluate/flags"
 ALL = "/ofrep/v1/evaluate/flags"
 NATIVE = "/v1/flags"
 TOKEN = "sesame-123"
+LOCAL = OwnNames.of(ListenAddress("127.0.0.1", 4141))
 USER = b'{"context":{"targetingKey":"u1","country":"DE"}}'
 JSON = "Content-Type: application/json"
 
@@ -141,14 +145,13 @@ def hot_cases(etag: str) -> Iterator[Case]:
         "X-Utf8: Zoë", "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "X-Tab: a\tb",
         "Authorization: Bearer nonsense", "Authorization: Basic YTpi", "X-API-Key: nonsense", "Range: bytes=0-5",
         "Accept: application/json\r\nAccept: text/plain", "X-Forwarded-For: 10.0.0.1", "If-Match: *",
-        "If-Modified-Since: Sun, 22 Nov 2026 10:00:00 GMT", "Origin: http://example.org", "X-Long: " + "x" * 6000,
+        "If-Modified-Since: Sun, 22 Nov 2026 10:00:00 GMT", "X-Long: " + "x" * 6000,
         "X!#$%&'*+-.^_`|~9: v", "Forwarded: for=1.2.3.4", "X-Http-Method-Override: DELETE", "Cache-Control: no-cache",
     ):  # fmt: skip # a table
         yield hot(f"one, {header[:40]}", post(f"{ONE}/half", USER, header))
         yield hot(f"native, {header[:40]}", get(f"{NATIVE}/half?targeting_key=u1", header))
     yield hot("one, shouted", post(f"{ONE}/half").replace(b"Host", b"HOST").replace(b"Content", b"CONTENT"))
     yield hot("one, no spaces", post(f"{ONE}/half").replace(b": ", b":"))
-    yield hot("one, empty host", post(f"{ONE}/half").replace(b"Host: localhost", b"Host:"))
     yield hot("one, length with zeros", post(f"{ONE}/half", length=f"Content-Length: 00{len(USER)}"))
     yield hot("native, length 0", get(f"{NATIVE}/half", "Content-Length: 0"))
     yield hot("native, with a type", get(f"{NATIVE}/half", JSON))
@@ -156,8 +159,15 @@ def hot_cases(etag: str) -> Iterator[Case]:
 
 
 def cold_cases() -> Iterator[Case]:
-    """Yield requests that are aiohttp's."""
+    """Yield requests that are the guard's, and aiohttp's."""
     for name, request in [
+        ("one, a foreign page", post(f"{ONE}/half", USER, "Origin: http://example.org")),
+        ("one, a page of ours", post(f"{ONE}/half", USER, "Origin: http://localhost")),
+        ("native, a foreign page", get(f"{NATIVE}/half?targeting_key=u1", "Origin: http://example.org")),
+        ("one, a foreign name", post(f"{ONE}/half").replace(b"localhost", b"evil.example")),
+        ("native, a foreign name", get(f"{NATIVE}/half").replace(b"localhost", b"evil.example:4141")),
+        ("native, absolute target of a foreign name", get("", line=f"GET http://evil.example{NATIVE}/half HTTP/1.1")),
+        ("two Max-Forwards", get(f"{NATIVE}/half", "Max-Forwards: 1", "Max-Forwards: 1")),
         ("one, percent-encoded", post(f"{ONE}/h%61lf")),
         ("one, percent-encoded slash", post(f"{ONE}/a%2Fb")),
         ("one, percent-encoded nonsense", post(f"{ONE}/%zz")),
@@ -259,13 +269,15 @@ def cold_cases() -> Iterator[Case]:
         ("outcomes, unknown flag", post(f"{NATIVE}/nothing/outcomes", b'{"outcome":"success"}')),
         ("outcomes, no type", post(f"{NATIVE}/half/outcomes", b"{}", kind="")),
         ("70 headers", post(f"{ONE}/half", USER, *[f"X-{number}: {number}" for number in range(70)])),
+        ("long header", get(f"{NATIVE}/half", "X-A: " + "a" * 9000)),
+        ("long name", get(f"{NATIVE}/half", "x" * 9000 + ": a")),
         ("head of 10 kB", get(f"{NATIVE}/half", "X-A: " + "a" * 5000, "X-B: " + "b" * 5000)),
     ]:
         yield Case(name, request)
 
 
 def broken_cases() -> Iterator[Case]:
-    """Yield what is no HTTP, or HTTP that only an attacker writes; aiohttp says so, and how."""
+    """Yield what is no HTTP, or HTTP that only an attacker writes; the guard says so, and how."""
     folded = get(f"{NATIVE}/half", "X-Folded: a\r\n b")
     for name, request in [
         ("two lengths", post(f"{ONE}/half", USER, f"Content-Length: {len(USER)}")),
@@ -318,7 +330,7 @@ def broken_cases() -> Iterator[Case]:
         ("two ETags", get(f"{NATIVE}/half", "ETag: a", "ETag: b")),
         ("two Content-Locations", get(f"{NATIVE}/half", "Content-Location: a", "Content-Location: b")),
         ("two Content-Ranges", get(f"{NATIVE}/half", "Content-Range: a", "Content-Range: b")),
-        ("two Max-Forwards", get(f"{NATIVE}/half", "Max-Forwards: 1", "Max-Forwards: 1")),
+        ("empty host", post(f"{ONE}/half").replace(b"Host: localhost", b"Host:")),
         ("two Servers", get(f"{NATIVE}/half", "Server: a", "Server: b")),
         ("a WebSocket of old", get(f"{NATIVE}/half", "Sec-WebSocket-Key1: a")),
         ("lower-case method", get("", line=f"get {NATIVE}/half HTTP/1.1")),
@@ -337,8 +349,7 @@ def broken_cases() -> Iterator[Case]:
         ("no path", get("", line="GET HTTP/1.1")),
         ("relative path", get("v1/flags/half")),
         ("long target", get(f"{NATIVE}/half?targeting_key={'k' * 9000}")),
-        ("long header", get(f"{NATIVE}/half", "X-A: " + "a" * 9000)),
-        ("long name", get(f"{NATIVE}/half", "x" * 9000 + ": a")),
+        ("too long a header", get(f"{NATIVE}/half", "X-A: " + "a" * 40_000)),
         ("many headers", get(f"{NATIVE}/half", *[f"X-{number}: {number}" for number in range(200)])),
         ("nothing but spaces", b"    \r\n\r\n"),
         ("nonsense", b"\x00\x01\x02\x03\r\n\r\n"),

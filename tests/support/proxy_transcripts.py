@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from tailslide_runtime.http1.messages import End, Framing
+from tailslide_runtime.http1.refusals import Refusal
+from tailslide_runtime.http1.requests import Event, Leftover, RequestHead, RequestReader
 from tailslide_sidecar.proxy.forwarding import Origin, chunk, last_chunk, upstream_head
 from tailslide_sidecar.proxy.limits import ProxyLimits
-from tailslide_sidecar.proxy.messages import End, Framing
-from tailslide_sidecar.proxy.refusals import Refusal
-from tailslide_sidecar.proxy.requests import Event, Leftover, RequestHead, RequestReader
 from tailslide_sidecar.proxy.responses import Broken, ResponseHead, ResponseReader, Switched
 
 Fields = list[tuple[str, bytes]]
@@ -276,7 +276,19 @@ def read_requests(*parts: bytes, limits: ProxyLimits = LIMITS) -> list[Event]:
         if events and isinstance(events[-1], Leftover):
             events[-1].data += part
         else:
-            events += reader.feed(part)
+            events += feed_all(reader, part)
+    return events
+
+
+def feed_all(reader: RequestReader, data: bytes) -> list[Event]:
+    """Feed a reader until it has taken all there is, or leaves the rest to the answer of a wish to upgrade."""
+    events = reader.feed(data)
+    while reader.stopped_at < len(data):
+        rest = data[reader.stopped_at :]
+        if isinstance(events[-1], Leftover):
+            events[-1].data += rest
+            break
+        events += reader.feed(data, reader.stopped_at)
     return events
 
 

@@ -24,10 +24,20 @@ from nats.aio.client import Client
 from pydantic import SecretStr
 from real_servers import RealServers
 
-from tailslide_core.contracts import Mark, decode_mark, decode_ruleset
-from tailslide_core.naming import RULESETS_BUCKET, app_of_mark, bucket_stream, bucket_subject, mark_key
+from tailslide_core.contracts import Claim, Mark, decode_claim, decode_mark, decode_ruleset
+from tailslide_core.naming import (
+    CIRCUITS_BUCKET,
+    CLAIM_KEY,
+    RULESETS_BUCKET,
+    bucket_stream,
+    bucket_subject,
+    is_reserved,
+    mark_key,
+)
 from tailslide_core.ruleset import Ruleset
 from tailslide_runtime.bucket_watch import Entry, Listing, watch_bucket
+from tailslide_runtime.jetstream import ensure_bucket
+from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl
 from tailslide_runtime.settings import ListenAddress
 from tailslide_tower.app import serve
 from tailslide_tower.settings import TowerSettings
@@ -102,8 +112,8 @@ class TowerBench:
     def settings(self, token: str | None = TOKEN) -> TowerSettings:
         """Return the settings of one more Tower."""
         return TowerSettings(
-            database_url=SecretStr(self.database_url),
-            nats_url=SecretStr(self.nats_url),
+            database_url=DatabaseUrl.parse(self.database_url),
+            nats_url=NatsUrl.parse(self.nats_url),
             tower_listen=ListenAddress(path=self._folder / f"{uuid4().hex[:8]}.sock"),
             api_token=None if token is None else SecretStr(token),
         )
@@ -148,7 +158,7 @@ class TowerBench:
         assert process.returncode is not None
         return process.returncode, said.decode()
 
-    async def _start(self, more: Mapping[str, str]) -> asyncio.subprocess.Process:
+    async def _start(self, more: Mapping[str, str], *command: str) -> asyncio.subprocess.Process:
         """Start a process with the settings of this bench and no others."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TAILSLIDE_")}
         own = {
@@ -157,7 +167,8 @@ class TowerBench:
             "TAILSLIDE_API_TOKEN": TOKEN,
         }
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tailslide_tower.main"),
+            *(sys.executable, "-m", *(command or ("tailslide_tower.main",))),
+            stdin=asyncio.subprocess.DEVNULL,
             env={**inherited, **own, **more},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -195,12 +206,17 @@ class TowerBench:
 
     async def entries(self) -> dict[str, Entry]:
         """Return all that the bucket says of flags; nothing when there is none."""
-        return {key: entry for key, entry in (await self._whole_bucket()).items() if app_of_mark(key) is None}
+        return {key: entry for key, entry in (await self._whole_bucket()).items() if not is_reserved(key)}
 
     async def mark(self, app: str) -> Mark | None:
         """Return what Tower has said last of an app that is published in full."""
         entry = (await self._whole_bucket()).get(mark_key(app))
         return None if entry is None or entry.value is None else decode_mark(entry.value)
+
+    async def claim(self) -> Claim | None:
+        """Return which database the bucket is claimed by."""
+        entry = (await self._whole_bucket()).get(CLAIM_KEY)
+        return None if entry is None or entry.value is None else decode_claim(entry.value)
 
     async def _whole_bucket(self) -> dict[str, Entry]:
         async with self.nats() as client:
@@ -229,11 +245,11 @@ class TowerBench:
         await until(check)
         return await self.rulesets()
 
-    async def delete_bucket(self) -> None:
-        """Delete the bucket, if it is there."""
+    async def delete_bucket(self, bucket: str = RULESETS_BUCKET) -> None:
+        """Delete a bucket, if it is there."""
         async with self.nats() as client:
             with suppress(nats.js.errors.NotFoundError):
-                await client.jetstream().delete_key_value(RULESETS_BUCKET)
+                await client.jetstream().delete_key_value(bucket)
 
     async def purge_bucket(self) -> None:
         """Take all messages out of the bucket, of which no watcher hears."""
@@ -246,6 +262,31 @@ class TowerBench:
             subject = bucket_subject(RULESETS_BUCKET, key)
             await client.jetstream().publish(subject, b"", headers={"KV-Operation": "DEL"})
 
+    async def put(self, bucket: str, key: str, value: bytes) -> None:
+        """Write a key, as anybody could; makes the bucket if need be."""
+        async with self.nats() as client:
+            await ensure_bucket(client, bucket)
+            await client.jetstream().publish(bucket_subject(bucket, key), value)
+
+    @asynccontextmanager
+    async def another_database(self, *, copied: bool = False) -> AsyncIterator["TowerBench"]:
+        """Make one more database for Towers on the same NATS: an empty one, or a copy, for which no Tower may run."""
+        async with _database(self.servers, self.database_url.rpartition("/")[2] if copied else None) as url:
+            yield TowerBench(self.servers, self._folder, url)
+
+    async def adopt(self, *arguments: str) -> tuple[int, str, str]:
+        """Run `tailslide tower adopt` with the settings of this bench; return its status, output and errors."""
+        process = await self._start({}, "tailslide_embedded", "tower", "adopt", *arguments)
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                output, errors = await process.communicate()
+        except TimeoutError:
+            process.kill()
+            await process.communicate()
+            raise
+        assert process.returncode is not None
+        return process.returncode, output.decode(), errors.decode()
+
     async def sql(self, statement: str) -> None:
         """Change the database behind Tower's back."""
         connection = await asyncpg.connect(self.database_url)
@@ -255,17 +296,26 @@ class TowerBench:
 
 @asynccontextmanager
 async def tower_bench(servers: RealServers, folder: Path) -> AsyncIterator[TowerBench]:
-    """Make a database for one test, and an absent bucket; drop the database at the end."""
-    admin_url = servers.endpoints.database_url.replace("+asyncpg", "")
+    """Make a database for one test, and absent buckets; drop the database at the end."""
+    async with _database(servers) as url:
+        bench = TowerBench(servers, folder, url)
+        for bucket in (RULESETS_BUCKET, CIRCUITS_BUCKET):
+            await bench.delete_bucket(bucket)
+        yield bench
+
+
+@asynccontextmanager
+async def _database(servers: RealServers, template: str | None = None) -> AsyncIterator[str]:
+    """Make a database of Tower's role, and drop it at the end; yield its URL."""
+    tower_url, admin_url = servers.endpoints.database_url, servers.superuser_url
     name = f"tower_{uuid4().hex[:12]}"
     async with AsyncExitStack() as ending:
         admin = await asyncpg.connect(admin_url)
-        await admin.execute(f"CREATE DATABASE {name}")
+        copied = f" TEMPLATE {template}" if template else ""
+        await admin.execute(f"CREATE DATABASE {name} OWNER tower{copied}")
         await admin.close()
         ending.push_async_callback(_drop, admin_url, name)
-        bench = TowerBench(servers, folder, f"{admin_url.rpartition('/')[0]}/{name}")
-        await bench.delete_bucket()
-        yield bench
+        yield f"{tower_url.rpartition('/')[0]}/{name}"
 
 
 async def _drop(admin_url: str, name: str) -> None:

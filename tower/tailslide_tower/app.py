@@ -6,18 +6,22 @@ import structlog
 from aiohttp import web
 from nats.aio.client import Client
 
-from tailslide_runtime.http import errors_as_json, listen
+from tailslide_runtime.guard import ListenerLimits
+from tailslide_runtime.http import errors_as_json
 from tailslide_runtime.jetstream import Link
+from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_tower import access, health
 from tailslide_tower.apps import routes as apps
 from tailslide_tower.apps.service import AppService
 from tailslide_tower.auth import middleware as auth
 from tailslide_tower.auth.service import TokenService
 from tailslide_tower.auth.store import TokenStore
+from tailslide_tower.circuits.verdicts import Verdicts
 from tailslide_tower.database import Database
 from tailslide_tower.flags import routes as flags
 from tailslide_tower.flags.service import FlagService
 from tailslide_tower.metrics import TowerMetrics
+from tailslide_tower.publisher import middleware as publication
 from tailslide_tower.publisher.bucket import JetStreamBucket
 from tailslide_tower.publisher.service import Publisher
 from tailslide_tower.publisher.store import DatabaseRulesets
@@ -29,12 +33,13 @@ log = structlog.get_logger()
 SHUTDOWN_TIMEOUT_S = 5.0
 
 
-def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService) -> web.Application:
+def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts) -> web.Application:
     """Return the HTTP application."""
-    api = web.Application(middlewares=[auth.require_token])
+    api = web.Application(middlewares=[auth.require_token, publication.refuse_unpublishable])
     api[auth.TOKENS] = tokens
+    api[publication.PUBLICATION] = publication.Publication(parts.publisher, parts.nats)
     api[apps.APPS] = AppService(parts.database)
-    api[flags.FLAGS] = FlagService(parts.database, parts.publisher.changed)
+    api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts)
     api.add_routes([*apps.routes, *flags.routes])
 
     app = web.Application(
@@ -49,35 +54,48 @@ def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService) -> w
 
 async def serve(settings: TowerSettings) -> None:
     """Run Tower until cancelled; raise `StartError` when it cannot start. Everything is closed at the end."""
-    database = Database(settings.database_url.get_secret_value())
+    database = Database(settings.database_url)
     try:
         await database.prepare()
-        tokens = TokenService(TokenStore(database))
-        await tokens.ensure_environment(settings.api_token.get_secret_value() if settings.api_token else None)
+        tokens = TokenService(
+            TokenStore(database), settings.api_token.get_secret_value() if settings.api_token else None
+        )
+        await tokens.ensure_any()
         metrics = TowerMetrics()
         publisher = Publisher(DatabaseRulesets(database), metrics)
         link = Link(
-            settings.nats_url.get_secret_value(),
+            settings.nats_url,
             name="tower",
             token=settings.sdk_key.get_secret_value() if settings.sdk_key else None,
         )
-        metrics.follow(pending=lambda: publisher.pending, nats_connected=lambda: float(link.status.connected))
+        metrics.follow(
+            pending=lambda: publisher.pending,
+            nats_connected=lambda: float(link.status.connected),
+            newer=lambda: len(publisher.newer),
+            unknown=lambda: len(publisher.unknown),
+        )
+        verdicts = Verdicts()
 
         async def publish(client: Client) -> None:
             metrics.connected()
-            await publisher.serve(JetStreamBucket(client))
+            with verdicts.connected(client):
+                await publisher.serve(JetStreamBucket(client))
 
-        runner = web.AppRunner(
-            build(health.Parts(database, link.status, publisher), metrics, tokens),
-            access_log=None,
-            shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+        listener = HttpListener(
+            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts),
+            settings.tower_listen,
+            "TAILSLIDE_TOWER_LISTEN",
+            allowed_hosts=settings.allowed_hosts,
+            limits=ListenerLimits(max_body_bytes=MAX_BODY_BYTES),
         )
+        metrics.registry.register(ListenerMetrics(listener, "tailslide_tower_http"))
         try:
-            address = await listen(runner, settings.tower_listen, "TAILSLIDE_TOWER_LISTEN")
+            address = await listener.listen()
             log.info("tower listens", address=str(address), database=database.address)
             async with asyncio.TaskGroup() as group:
+                group.create_task(listener.run())
                 group.create_task(link.run(publish))
         finally:
-            await runner.cleanup()
+            await listener.close(SHUTDOWN_TIMEOUT_S)
     finally:
         await database.close()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from prometheus_client import Counter, Gauge, Histogram
 
 from tailslide_runtime.exposition import exposition, new_registry
+from tailslide_tower.publisher.claims import Cause
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -53,6 +54,20 @@ class TowerMetrics:
             "Flags known to differ from the bucket.",
             registry=self.registry,
         )
+        self._refusals = Gauge(
+            "tailslide_tower_not_publishing",
+            "1 while nothing may be published for this cause, since the bucket is not this database's to fill.",
+            ["cause"],
+            registry=self.registry,
+        )
+        self._left_alone = Gauge(
+            "tailslide_tower_flags_left_alone",
+            "Flags in the bucket that Tower neither writes nor deletes: newer there, or unknown to the database.",
+            ["cause"],
+            registry=self.registry,
+        )
+        for cause in Cause:
+            self._refusals.labels(cause).set(0)
         self._nats_connected = Gauge(
             "tailslide_tower_nats_connected", "1 while there is a connection to NATS.", registry=self.registry
         )
@@ -68,13 +83,27 @@ class TowerMetrics:
         """Count an attempt to publish that failed."""
         self._publish_failures.inc()
 
+    def refused(self, refusal: Cause | None) -> None:
+        """Note why nothing may be published; None when nothing speaks against it."""
+        for cause in Cause:
+            self._refusals.labels(cause).set(float(cause is refusal))
+
     def connected(self) -> None:
         """Count a connection to NATS."""
         self._nats_connects.inc()
 
-    def follow(self, *, pending: Callable[[], float], nats_connected: Callable[[], float]) -> None:
+    def follow(
+        self,
+        *,
+        pending: Callable[[], float],
+        nats_connected: Callable[[], float],
+        newer: Callable[[], float],
+        unknown: Callable[[], float],
+    ) -> None:
         """Read these gauges from their owners whenever they are asked for."""
         self._pending.set_function(pending)
+        self._left_alone.labels("newer_in_bucket").set_function(newer)
+        self._left_alone.labels("unknown_to_database").set_function(unknown)
         self._nats_connected.set_function(nats_connected)
 
     def text(self) -> bytes:

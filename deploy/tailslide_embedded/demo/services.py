@@ -13,7 +13,7 @@ import orjson
 from aiohttp import web
 
 from tailslide_embedded.addresses import LOOPBACK
-from tailslide_runtime.http import listen
+from tailslide_runtime.listener import HttpListener
 from tailslide_runtime.settings import ListenAddress
 
 SERVED_BY = "x-served-by"
@@ -66,21 +66,20 @@ class Services:
 async def running_services(path: str) -> AsyncIterator[Services]:
     """Let both services answer `path` on free ports of loopback until the end of the block."""
     services = Services(Service("old"), Service("new"))
-    runners: list[web.AppRunner] = []
+    listeners: list[HttpListener] = []
     try:
         for service in (services.old, services.new):
             app = web.Application()
             app.router.add_get(path, service.answer)
             app.router.add_post("/demo/break", _switch(service, broken=True))
             app.router.add_post("/demo/heal", _switch(service, broken=False))
-            runner = web.AppRunner(app, access_log=None)
-            runners.append(runner)
-            address = await listen(runner, ListenAddress(LOOPBACK, 0), f"the {service.name} service")
-            service.url = f"http://{address}"
+            listener = HttpListener(app, ListenAddress(LOOPBACK, 0), f"the {service.name} service")
+            listeners.append(listener)
+            service.url = f"http://{await listener.listen()}"
         yield services
     finally:
-        for runner in runners:
-            await runner.cleanup()
+        for listener in listeners:
+            await listener.close(drain_s=0)
 
 
 def _switch(service: Service, *, broken: bool) -> Callable[[web.Request], Awaitable[web.Response]]:

@@ -5,9 +5,10 @@ The refusals of what is no valid request are in `requests`.
 
 import secrets
 
+from tailslide_runtime.http1.refusals import Refusal, too_large
+from tailslide_runtime.http1.requests import ALLOWED, RequestHead
 from tailslide_sidecar.proxy.active_route import ActiveRoute
-from tailslide_sidecar.proxy.refusals import Refusal, no_capacity, too_large
-from tailslide_sidecar.proxy.requests import ALLOWED, RequestHead
+from tailslide_sidecar.proxy.refusals import no_capacity
 from tailslide_sidecar.proxy.routes import NoRoute, Switch
 from tailslide_sidecar.proxy.sources import context_of
 

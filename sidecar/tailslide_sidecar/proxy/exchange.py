@@ -14,6 +14,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from tailslide_core.outcomes import CallEnd
+from tailslide_runtime.http1.messages import END, End, Framing
+from tailslide_runtime.http1.refusals import Refusal, too_large
+from tailslide_runtime.http1.requests import RequestHead
 from tailslide_sidecar.calls import IDEMPOTENT_METHODS, Terms
 from tailslide_sidecar.proxy import admission, balancing
 from tailslide_sidecar.proxy.accounts import Side
@@ -30,9 +33,7 @@ from tailslide_sidecar.proxy.forwarding import (
     upstream_head,
 )
 from tailslide_sidecar.proxy.held_body import HeldBody
-from tailslide_sidecar.proxy.messages import END, End, Framing
-from tailslide_sidecar.proxy.refusals import SLOW_CLIENT, Refusal, too_large
-from tailslide_sidecar.proxy.requests import RequestHead
+from tailslide_sidecar.proxy.refusals import SLOW_CLIENT
 from tailslide_sidecar.proxy.responses import Broken, Event, ResponseHead, Switched
 from tailslide_sidecar.proxy.routes import FixedAnswer, NoRoute, rewritten
 from tailslide_sidecar.proxy.tunnel import Tunnel

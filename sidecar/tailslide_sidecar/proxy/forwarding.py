@@ -5,10 +5,10 @@ none (RFC 9110 §6.6.1), the framing and the options of the next connection. All
 begin with CR LF, as in `fields`.
 """
 
-from tailslide_sidecar.proxy.fields import SpecialField
-from tailslide_sidecar.proxy.messages import Framing
-from tailslide_sidecar.proxy.refusals import status_line
-from tailslide_sidecar.proxy.requests import RequestHead
+from tailslide_runtime.http1.fields import SpecialField
+from tailslide_runtime.http1.messages import Framing
+from tailslide_runtime.http1.refusals import status_line
+from tailslide_runtime.http1.requests import RequestHead
 from tailslide_sidecar.proxy.responses import ResponseHead
 
 _VIA = b"1.1 tailslide"
@@ -145,22 +145,6 @@ def switching_head(answer: ResponseHead, own: bytes, date: bytes) -> bytes:
         b"" if answer.has_date else date,
         answer.upgrade,
     )
-
-
-def own_answer(
-    status: int, body: bytes, headers: bytes, date: bytes, *, request: RequestHead | None, closes: bool
-) -> bytes:
-    """Return an answer that the proxy gives by itself, in whole; without a body to HEAD. `headers` is a block."""
-    bodiless = status in {204, 304}
-    head = status_line(status) + headers + date
-    if not bodiless:
-        head += b"\r\nContent-Length: %d" % len(body)
-    if closes:
-        head += b"\r\nConnection: close"
-    elif request is not None and request.version_1_0:
-        head += b"\r\nConnection: keep-alive"
-    sent = b"" if bodiless or (request is not None and request.method == "HEAD") else body
-    return head + b"\r\n\r\n" + sent
 
 
 def chunk(data: bytes) -> bytes:

@@ -8,8 +8,8 @@ import re
 
 import httptools
 
-from tailslide_sidecar.proxy import plain
-from tailslide_sidecar.proxy.fields import (
+from tailslide_runtime.http1 import plain
+from tailslide_runtime.http1.fields import (
     Kind,
     block_of,
     cut_answer,
@@ -19,7 +19,7 @@ from tailslide_sidecar.proxy.fields import (
     trailer_lines,
     without,
 )
-from tailslide_sidecar.proxy.messages import END, NO_LENGTH, End, Framing
+from tailslide_runtime.http1.messages import END, NO_LENGTH, End, Framing
 
 MAX_HEADER_BYTES = 131_072
 """An upstream is nobody's enemy, but memory has an end."""

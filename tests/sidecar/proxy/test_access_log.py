@@ -8,11 +8,11 @@ from proxy_transcripts import read_requests
 from structlog.testing import capture_logs
 
 from tailslide_core.outcomes import CallEnd
+from tailslide_runtime.http1.requests import RequestHead
 from tailslide_sidecar.proxy.access_log import FAILURES_PER_S, AccessLog
 from tailslide_sidecar.proxy.accounts import Side
 from tailslide_sidecar.proxy.exchange import Exchange
 from tailslide_sidecar.proxy.limits import ProxyOptions
-from tailslide_sidecar.proxy.requests import RequestHead
 
 
 @dataclass

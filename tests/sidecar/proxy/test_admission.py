@@ -4,12 +4,12 @@ import re
 
 import pytest
 
+from tailslide_runtime.http1.requests import RequestHead, RequestReader
 from tailslide_sidecar.proxy import admission
 from tailslide_sidecar.proxy.accounts import Accounts
 from tailslide_sidecar.proxy.active_route import ActiveRoute
 from tailslide_sidecar.proxy.limits import ProxyLimits
 from tailslide_sidecar.proxy.pool import Pool
-from tailslide_sidecar.proxy.requests import RequestHead, RequestReader
 from tailslide_sidecar.proxy.routes import Address, FixedAnswer, Match, NoRoute, Route, Side, Switch
 from tailslide_sidecar.proxy.sources import Source, SourceKind
 

@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 from proxy_strategies import answers, requests
 from proxy_transcripts import Message, answers_in, read_requests, requests_in, sent_on
 
+from tailslide_runtime.http1.fields import block_of
+from tailslide_runtime.http1.messages import End, Framing
+from tailslide_runtime.http1.refusals import own_answer
+from tailslide_runtime.http1.requests import RequestHead
 from tailslide_sidecar.proxy import forwarding
-from tailslide_sidecar.proxy.fields import block_of
-from tailslide_sidecar.proxy.forwarding import Origin, client_head, framing_to, interim_head, own_answer, switching_head
-from tailslide_sidecar.proxy.messages import End, Framing
-from tailslide_sidecar.proxy.requests import RequestHead
+from tailslide_sidecar.proxy.forwarding import Origin, client_head, framing_to, interim_head, switching_head
 from tailslide_sidecar.proxy.responses import ResponseHead, ResponseReader
 
 STRANGER = Origin("192.0.2.1", trusted=False)

@@ -15,7 +15,7 @@ from proxy_transcripts import (
     split_at,
 )
 
-from tailslide_sidecar.proxy.messages import Framing
+from tailslide_runtime.http1.messages import Framing
 from tailslide_sidecar.proxy.responses import MAX_HEADER_BYTES, Broken, ResponseHead, ResponseReader, read_head
 
 methods = st.sampled_from(["GET", "GET", "HEAD", "POST"])

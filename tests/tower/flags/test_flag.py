@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,12 +11,14 @@ from tailslide_core.errors import ContractError
 from tailslide_core.ruleset import CircuitSettings, Recovery
 from tailslide_tower.flags.flag import (
     MAX_RULESET_BYTES,
+    SANE_NUMBER,
     Flag,
     changed,
     circuit_reset,
     created,
     flag_of,
     recreated,
+    reset_above,
     row_of,
     toggled,
 )
@@ -186,3 +189,14 @@ def test_whatever_is_done_to_a_flag_it_is_kept_and_published_as_it_is_and_its_nu
         flag = after
         assert flag_of(row_of(flag)) == flag
         assert decode_ruleset(encode_ruleset(flag.ruleset)) == flag.ruleset
+
+
+@given(st.integers(0, 2**53), st.integers(0, 2**53))
+def test_a_reset_above_a_verdict_counts_over_it_and_never_goes_back(own: int, verdict: int) -> None:
+    flag = replace(new(), reset_generation=own)
+    after = reset_above(flag, verdict)
+    if verdict >= SANE_NUMBER:
+        assert after is flag, "a broken number must not spread to the flag"
+    else:
+        assert after.reset_generation == max(own, verdict + 1)
+        assert after.version == flag.version

@@ -1,45 +1,23 @@
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 
 import pytest
+import structlog
+from memory_rulesets import MemoryRulesets, ruleset
 
-from tailslide_core.contracts import Mark, decode_mark, encode_mark
-from tailslide_core.naming import FlagId, app_of_mark, mark_key
+from tailslide_core.contracts import Claim, Mark, decode_mark, encode_claim, encode_mark
+from tailslide_core.naming import CLAIM_KEY, FlagId, is_reserved, mark_key
 from tailslide_runtime.bucket_watch import Entry
-from tailslide_tower.database import DatabaseUnavailableError
 from tailslide_tower.metrics import TowerMetrics
-from tailslide_tower.publisher import service
+from tailslide_tower.publisher import trouble
 from tailslide_tower.publisher.bucket import BucketError, MemoryBucket, RevisionConflictError
+from tailslide_tower.publisher.claims import Identity, claim_in
 from tailslide_tower.publisher.service import Publisher
-from tailslide_tower.publisher.store import Apps, Wanted
+from tailslide_tower.publisher.wanted import Wanted
 
 ONE, TWO = FlagId("shop", "one"), FlagId("shop", "two")
-
-
-class MemoryRulesets:
-    """A database that is a dictionary."""
-
-    def __init__(self, values: dict[str, bytes]) -> None:
-        self.values = values
-        self.invalid: frozenset[str] = frozenset()
-        self.gone_apps: frozenset[str] = frozenset()
-        self.is_away = False
-        self.now_ms = 1_000
-
-    async def apps(self) -> Apps:
-        self.now_ms += 1
-        return Apps(self.now_ms, self.gone_apps | {key.partition(".")[0] for key in self.values.keys() | self.invalid})
-
-    async def all(self) -> AsyncIterator[Wanted]:
-        for key in sorted(self.values.keys() | self.invalid):
-            yield await self.of([key])
-
-    async def of(self, keys: Collection[str]) -> Wanted:
-        if self.is_away:
-            raise DatabaseUnavailableError("Connection refused")
-        values = {key: self.values[key] for key in keys if key in self.values and key not in self.invalid}
-        return Wanted(values, self.invalid & set(keys))
 
 
 class Scene:
@@ -62,9 +40,9 @@ class Scene:
                 await task
 
     def values(self) -> dict[str, bytes | None]:
-        """Return what the bucket holds of flags, and of whatever else is no mark."""
+        """Return what the bucket holds of flags, and of whatever else is not Tailslide's own."""
         entries = self.bucket.entries or {}
-        return {key: entry.value for key, entry in entries.items() if app_of_mark(key) is None}
+        return {key: entry.value for key, entry in entries.items() if not is_reserved(key)}
 
     def mark(self, app: str = "shop") -> Mark | None:
         entry = (self.bucket.entries or {}).get(mark_key(app))
@@ -75,6 +53,9 @@ class Scene:
 
     async def settled(self) -> None:
         await until(lambda: self.publisher.published and self.live() == self.rulesets.values)
+
+    def refused(self, cause: str) -> float | None:
+        return self.metrics.registry.get_sample_value("tailslide_tower_not_publishing", {"cause": cause})
 
     def counted(self, name: str) -> float:
         return self.metrics.registry.get_sample_value(f"tailslide_tower_{name}") or 0.0
@@ -88,8 +69,8 @@ async def until(holds: Callable[[], bool]) -> None:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "FIRST_BACKOFF_S", 0.001)
-    monkeypatch.setattr(service, "MAX_BACKOFF_S", 0.001)
+    monkeypatch.setattr(trouble, "FIRST_BACKOFF_S", 0.001)
+    monkeypatch.setattr(trouble, "MAX_BACKOFF_S", 0.001)
 
 
 async def test_a_bucket_that_is_not_there_is_made_and_filled() -> None:
@@ -107,22 +88,28 @@ async def test_only_what_differs_is_written() -> None:
     await scene.bucket.put("shop.two", b"old", 0)
     async with scene.serving():
         await scene.settled()
-    assert scene.bucket.writes == 4
     assert {key for key, entry in (scene.bucket.entries or {}).items() if entry.revision > 2} == {
         "shop.two",
         mark_key("shop"),
+        CLAIM_KEY,
     }
 
 
-async def test_what_the_database_does_not_have_is_deleted_whatever_its_key() -> None:
+async def test_what_the_database_remembers_as_deleted_is_deleted_and_nothing_else() -> None:
     scene = Scene(one=b"1")
-    await scene.bucket.ensure()
-    for key in ("shop.gone", "nonsense"):
-        await scene.bucket.put(key, b"x", 0)
     async with scene.serving():
         await scene.settled()
-    assert scene.values() == {"shop.one": b"1", "shop.gone": None, "nonsense": None}
-    assert scene.metrics.registry.get_sample_value("tailslide_tower_publishes_total", {"operation": "delete"}) == 2
+    scene.rulesets.deleted["shop.gone"] = 1
+    others = ("shop.unknown", "nonsense", "shop._segments.vip", "_future", "shop.No Flag")
+    for key in ("shop.gone", *others):
+        await scene.bucket.put(key, b"x", 0)
+    async with scene.serving():
+        await until(lambda: scene.publisher.published)
+    entries = scene.bucket.entries or {}
+    assert entries["shop.gone"].value is None
+    assert {key: entries[key].value for key in others} == dict.fromkeys(others, b"x")
+    assert scene.metrics.registry.get_sample_value("tailslide_tower_publishes_total", {"operation": "delete"}) == 1
+    assert scene.publisher.unknown == ["shop.unknown"]
 
 
 async def test_a_change_a_deletion_and_a_new_flag_over_a_deleted_one_arrive() -> None:
@@ -131,7 +118,7 @@ async def test_a_change_a_deletion_and_a_new_flag_over_a_deleted_one_arrive() ->
         await scene.settled()
         for value in (b"2", None, b"3"):
             if value is None:
-                del scene.rulesets.values["shop.one"]
+                scene.rulesets.delete("shop.one")
             else:
                 scene.rulesets.values["shop.one"] = value
             scene.publisher.changed(ONE)
@@ -203,6 +190,7 @@ async def test_a_change_that_finds_no_bucket_makes_it_again() -> None:
 
 async def test_a_database_that_is_away_empties_no_bucket() -> None:
     scene = Scene(one=b"1")
+    scene.rulesets.deleted["shop.gone"] = 0
     await scene.bucket.ensure()
     await scene.bucket.put("shop.one", b"0", 0)
     await scene.bucket.put("shop.gone", b"0", 0)
@@ -296,6 +284,7 @@ async def test_an_app_is_marked_after_all_of_its_flags() -> None:
 async def test_deletions_in_the_bucket_count_as_keys_of_the_app() -> None:
     scene = Scene(one=b"1")
     await scene.bucket.ensure()
+    scene.rulesets.deleted["shop.left"] = 1
     await scene.bucket.put("shop.gone", None, 0)
     await scene.bucket.put("shop.left", b"x", 0)
     await scene.bucket.put("shop.No Flag", None, 0)
@@ -346,7 +335,7 @@ async def test_a_loss_is_followed_by_a_new_mark_also_where_nothing_is_to_be_writ
     scene = Scene(one=b"1", two=b"2")
     async with scene.serving():
         await scene.settled()
-        del scene.rulesets.values["shop.two"]  # while its key is lost, so that no deletion is left of it
+        scene.rulesets.delete("shop.two")  # while its key is lost, so that no deletion is left of it
         assert scene.bucket.entries is not None
         del scene.bucket.entries["shop.two"]
         await until(lambda: scene.mark() not in (None, Mark(1_001, 2)))
@@ -390,3 +379,153 @@ async def test_no_mark_while_a_row_that_is_not_valid_is_missing_from_the_bucket(
         scene.rulesets.invalid = frozenset()
         await until(lambda: scene.mark() is not None)
         assert scene.live() == {"shop.one": b"broken", "shop.two": b"2"}
+
+
+def claimed(scene: Scene) -> Claim | None:
+    return claim_in(scene.bucket.entries or {})
+
+
+async def write_claim(scene: Scene, claim: Claim) -> None:
+    entry = await scene.bucket.get(CLAIM_KEY)
+    await scene.bucket.put(CLAIM_KEY, encode_claim(claim), 0 if entry is None else entry.revision)
+
+
+async def test_a_database_without_apps_claims_no_bucket_and_its_first_flag_does() -> None:
+    scene = Scene()
+    async with scene.serving():
+        await until(lambda: scene.publisher.judged.is_set())
+        assert (scene.publisher.refusal, claimed(scene)) == (None, None)
+        scene.rulesets.values["shop.one"] = b"1"
+        scene.publisher.changed(ONE)
+        await scene.settled()
+    claim = claimed(scene)
+    assert claim is not None
+    assert claim.database == "ours"
+
+
+async def test_a_bucket_of_another_database_is_left_alone_until_it_is_adopted() -> None:
+    scene = Scene(one=b"1")
+    await scene.bucket.ensure()
+    await scene.bucket.put("shop.one", b"theirs", 0)
+    await write_claim(scene, Claim("theirs", 3))
+    writes = scene.bucket.writes
+    with structlog.testing.capture_logs() as logs:
+        async with scene.serving():
+            await until(lambda: scene.publisher.refusal is not None)
+            scene.publisher.changed(ONE)
+            for _ in range(20):
+                await asyncio.sleep(0.001)
+            assert scene.bucket.writes == writes
+            assert (scene.publisher.published, scene.publisher.pending) == (False, 1)
+            assert scene.refused("another_database") == 1
+            await write_claim(scene, Claim("ours", 0))
+            await scene.settled()
+    assert (scene.publisher.refusal, scene.refused("another_database")) == (None, 0)
+    errors = [entry for entry in logs if entry["log_level"] == "error"]
+    assert [(entry["event"], entry["cause"]) for entry in errors] == [("not_publishing", "another_database")]
+    assert "tailslide tower adopt" in errors[0]["remedy"]
+    assert "publishing_goes_on" in [entry["event"] for entry in logs]
+
+
+async def test_a_bucket_that_is_adopted_in_the_middle_of_a_change_is_not_written_to() -> None:
+    scene = Scene(one=b"1")
+    async with scene.serving():
+        await scene.settled()
+        read = scene.rulesets.identity
+
+        async def identity_of_an_adopted_database() -> Identity:
+            return Identity("theirs", 0)
+
+        scene.rulesets.identity = identity_of_an_adopted_database  # type: ignore[method-assign] # as after a restore
+        scene.rulesets.values["shop.one"] = b"2"
+        scene.publisher.changed(ONE)
+        await until(lambda: scene.publisher.refusal is not None)
+        assert (scene.values(), scene.publisher.pending) == ({"shop.one": b"1"}, 1)
+        scene.rulesets.identity = read  # type: ignore[method-assign] # back again
+        scene.publisher._compare_now.set()
+        await scene.settled()
+
+
+async def test_a_comparison_stops_where_the_bucket_is_adopted_on_the_way() -> None:
+    scene = Scene(one=b"1", two=b"2")
+    read = scene.rulesets.all
+
+    async def all_with_an_adoption() -> AsyncIterator[Wanted]:
+        async for wanted in read():
+            yield wanted
+            if scene.publisher._in_charge:
+                await write_claim(scene, Claim("theirs", 0))
+                await until(lambda: not scene.publisher._in_charge)  # it looks every second
+
+    scene.rulesets.all = all_with_an_adoption  # type: ignore[method-assign] # between two pages of flags
+    async with scene.serving():
+        await until(lambda: scene.publisher.refusal is not None)
+    assert scene.values() == {"shop.one": b"1"}
+
+
+async def test_a_flag_that_is_newer_in_the_bucket_is_left_alone_and_the_others_are_published() -> None:
+    scene = Scene(one=ruleset(3, "ours"), two=ruleset(1))
+    await scene.bucket.ensure()
+    await write_claim(scene, Claim("ours", 0))
+    await scene.bucket.put("shop.one", ruleset(4, "lost"), 0)
+    await scene.bucket.put("shop.stray", ruleset(1), 0)
+    with structlog.testing.capture_logs() as logs:
+        async with scene.serving():
+            await until(lambda: scene.publisher.newer == ["shop.one"])
+            await until(lambda: scene.mark() is not None)
+            assert (scene.publisher.published, scene.publisher.unknown) == (False, ["shop.stray"])
+            assert scene.values()["shop.two"] == ruleset(1)
+            assert scene.values()["shop.one"] == ruleset(4, "lost")
+            assert [scene.publisher.is_left_alone(flag_id) for flag_id in (ONE, TWO)] == [True, False]
+            assert scene.publisher.is_left_alone(FlagId("shop", "stray"))
+            scene.rulesets.values["shop.one"] = ruleset(5, "ours")
+            scene.rulesets.deleted["shop.stray"] = 1
+            scene.publisher.changed(ONE)
+            scene.publisher.changed(FlagId("shop", "stray"))
+            await scene.settled()
+    assert (scene.publisher.newer, scene.publisher.unknown) == ([], [])
+    told = next(entry for entry in logs if entry["event"] == "flags_left_alone")
+    assert told["flags"] == "shop.one, shop.stray"
+
+
+async def test_comparisons_are_counted_in_the_database_and_the_one_before_is_recorded() -> None:
+    scene = Scene(one=b"1")
+    async with scene.serving():
+        await scene.settled()
+        for count in range(1, 4):
+            await until(lambda count=count: scene.rulesets.comparisons == count)  # type: ignore[misc] # a default for the loop
+            claim = claimed(scene)
+            assert claim is not None
+            assert claim.comparisons == count - 1
+            scene.publisher._compare_now.set()
+
+
+def test_what_only_a_person_can_mend_is_told_at_once_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    reminder = trouble.Reminder("wrong", "right")
+    with structlog.testing.capture_logs() as logs:
+        for at, what in ((0, "a"), (1, "a"), (30, "b"), (89, "b"), (90, "b"), (91, "b")):
+            now = float(at)
+            reminder.tell(what, named=what, at=at)
+        reminder.over()
+        reminder.over()
+    assert [(entry["event"], entry.get("named")) for entry in logs] == [
+        ("wrong", "a"),
+        ("wrong", "b"),
+        ("wrong", "b"),
+        ("right", None),
+    ]
+
+
+async def test_changes_do_not_wait_for_a_bucket_that_does_not_answer() -> None:
+    scene = Scene(one=b"1")
+
+    async def silent() -> None:
+        raise BucketError("no answer in time")
+
+    scene.bucket.ensure = silent  # type: ignore[method-assign] # a server without JetStream
+    async with scene.serving():
+        await until(scene.publisher.judged.is_set)
+        assert scene.publisher.refusal is None
+    assert not scene.publisher.judged.is_set()

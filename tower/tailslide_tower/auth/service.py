@@ -1,18 +1,11 @@
 """The rules of API tokens: how one is recognised, and the one that the environment sets."""
 
 import hashlib
-from datetime import UTC, datetime
-
-import structlog
+import hmac
 
 from tailslide_runtime.errors import StartError
-from tailslide_tower.auth.store import TokenStore
+from tailslide_tower.auth.store import ENVIRONMENT, TokenStore
 from tailslide_tower.settings import MIN_TOKEN_LENGTH
-
-log = structlog.get_logger()
-
-ENVIRONMENT = "environment"
-"""Name of the token that the environment sets."""
 
 
 def hash_of(token: str) -> str:
@@ -25,25 +18,27 @@ def hash_of(token: str) -> str:
 
 
 class TokenService:
-    """Recognises tokens."""
+    """Recognises tokens: those in the database, and the one that this Tower's environment sets.
 
-    def __init__(self, store: TokenStore) -> None:
+    The latter is nowhere stored. It holds at each Tower for as long as that runs with it: Towers with different tokens
+    do not throw each other's out, and a token that was replaced ends with the last process that was started with it.
+    """
+
+    def __init__(self, store: TokenStore, environment: str | None) -> None:
         self._store = store
+        self._environment = None if environment is None else hash_of(environment)
 
     async def name_of(self, token: str) -> str | None:
         """Return the name of a token, None when there is no such token."""
-        return await self._store.name_of(hash_of(token))
+        token_hash = hash_of(token)
+        if self._environment is not None and hmac.compare_digest(token_hash, self._environment):
+            return ENVIRONMENT
+        return await self._store.name_of(token_hash)
 
-    async def ensure_environment(self, token: str | None) -> None:
-        """Let the environment's token in, in place of the one that it set before; other tokens stay.
-
-        Without one, raise `StartError` when the database has none either: nobody could use the API.
-        """
-        if token is not None:
-            if await self._store.put(ENVIRONMENT, hash_of(token), datetime.now(UTC)):
-                log.info("api token set", token=ENVIRONMENT)
-        elif not await self._store.has_any():
+    async def ensure_any(self) -> None:
+        """Raise `StartError` when nobody could use the API."""
+        if self._environment is None and not await self._store.has_any():
             raise StartError(
-                f"TAILSLIDE_API_TOKEN: expected a token of at least {MIN_TOKEN_LENGTH} characters at the first start, "
-                "since the database has none yet"
+                f"TAILSLIDE_API_TOKEN: expected a token of at least {MIN_TOKEN_LENGTH} characters, "
+                "without which nobody could use the API"
             )

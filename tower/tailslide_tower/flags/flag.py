@@ -29,6 +29,10 @@ from tailslide_tower.times import timestamp
 MAX_RULESET_BYTES = 512 * 1024
 """Half of what a NATS server takes as one message by default."""
 
+SANE_NUMBER = 2**52
+"""No number of changes leads here. A version or a generation that is larger is broken, and is not gone on from: a
+ruleset may not have more than twice as much, and the flag could be changed no more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Flag:
@@ -118,6 +122,13 @@ def toggled(flag: Flag, active: bool | None, now: datetime) -> Flag:
 def circuit_reset(flag: Flag, now: datetime) -> Flag:
     """Return the flag with its circuit reset by a person."""
     return _stamped(_reset(flag, flag.reset_generation + 1), flag.version + 1, now)
+
+
+def reset_above(flag: Flag, reset_generation: int) -> Flag:
+    """Return the flag with its circuit reset after a verdict with this number, the same object where it is already."""
+    if flag.reset_generation > reset_generation or reset_generation >= SANE_NUMBER:
+        return flag
+    return _reset(flag, reset_generation + 1)
 
 
 def _after(flag: Flag, given: Json, now: datetime) -> Flag:

@@ -132,6 +132,15 @@ class FlagStore:
         row = (await self._connection.execute(query)).first()
         return None if row is None else Generations(row.version, row.reset_generation)
 
+    async def deleted_of(self, flag_ids: Collection[FlagId]) -> dict[FlagId, Generations]:
+        """Return where those of the flags have stopped that were ever deleted."""
+        wanted = [(flag_id.app, flag_id.flag) for flag_id in flag_ids]
+        query = sa.select(deleted_flags).where(sa.tuple_(deleted_flags.c.app, deleted_flags.c.key).in_(wanted))
+        return {
+            FlagId(row.app, row.key): Generations(row.version, row.reset_generation)
+            for row in await self._connection.execute(query)
+        }
+
 
 def _is(table: sa.Table, flag_id: FlagId) -> tuple[sa.ColumnElement[bool], ...]:
     return table.c.app == flag_id.app, table.c.key == flag_id.flag

@@ -15,10 +15,9 @@ from nats.js.errors import APIError, NoStreamResponseError
 
 from tailslide_core.naming import RULESETS_BUCKET, bucket_stream, bucket_subject
 from tailslide_runtime.bucket_watch import STREAM_NOT_FOUND, Entry, Listing, watch_bucket
-from tailslide_runtime.jetstream import API_TIMEOUT_S, ensure_bucket
+from tailslide_runtime.jetstream import API_TIMEOUT_S, WRONG_LAST_SEQUENCE, ensure_bucket
 
 LISTING_TIMEOUT_S = 30.0
-WRONG_LAST_SEQUENCE = 10071
 MESSAGE_NOT_FOUND = 10037
 
 
@@ -115,7 +114,7 @@ async def _errors() -> AsyncIterator[None]:
     except APIError as error:
         if error.err_code == STREAM_NOT_FOUND:
             raise BucketGoneError("there is no bucket") from error
-        if error.err_code == WRONG_LAST_SEQUENCE:
+        if error.err_code in WRONG_LAST_SEQUENCE:
             raise RevisionConflictError("someone else has written the key") from error
         raise BucketError(error.description or str(error)) from error
     except (nats.errors.Error, TimeoutError, OSError) as error:

@@ -5,37 +5,60 @@ For each key: first the bucket's revision, then the row, then a write that holds
 reads the row later has the newer one, so of two Towers the older value never stays. Nothing here is a queue: what is
 noted as changed may be lost, and the next comparison finds it.
 
+Only the database that the bucket is claimed by fills it (`claims`). Before each write the claim is read, then the
+database's identity, then the rows. Where the claim is another's, nothing is written until a person has adopted the
+bucket, and the log says so again and again. What of a single flag may be written is in `differences`.
+
 An app that a comparison has found, or made, equal gets a mark: once with each connection, and again after the bucket
 has lost anything, so that sidecars can tell a flag that was deleted meanwhile from one that is not published yet.
 """
 
 import asyncio
-import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 
 import structlog
 
-from tailslide_core.contracts import Mark, decode_mark, encode_mark
+from tailslide_core.contracts import Claim, Mark, decode_mark, encode_claim, encode_mark
 from tailslide_core.errors import ContractError
-from tailslide_core.naming import FlagId, is_key, mark_key
+from tailslide_core.naming import CLAIM_KEY, FlagId, is_key, mark_key
 from tailslide_runtime.bucket_watch import Entry
 from tailslide_runtime.cancellation import raise_if_cancelled
 from tailslide_tower.database import DatabaseUnavailableError
 from tailslide_tower.metrics import TowerMetrics
 from tailslide_tower.publisher.bucket import Bucket, BucketError, BucketGoneError, RevisionConflictError
-from tailslide_tower.publisher.store import Apps, Rulesets
+from tailslide_tower.publisher.claims import (
+    REMEDY,
+    Cause,
+    Identity,
+    Refusal,
+    against,
+    against_unclaimed,
+    claim_in,
+    claim_of,
+    some,
+)
+from tailslide_tower.publisher.differences import Differences, Stamp
+from tailslide_tower.publisher.trouble import Reminder, Trouble
+from tailslide_tower.publisher.wanted import Apps, Rulesets, parts
 
 log = structlog.get_logger()
 
 COMPARE_EVERY_S = 30.0
 LOOK_EVERY_S = 1.0
-"""How often the bucket is asked whether it is there and holds as many keys as before: a wiped one must not wait."""
+"""How often the bucket is asked who fills it, whether it is there and holds as many keys as before: a wiped one must
+not wait, nor a person who has adopted it."""
 WRITES_AT_ONCE = 128
-FIRST_BACKOFF_S = 0.1
-MAX_BACKOFF_S = 5.0
+
+
+class NotOursError(Exception):
+    """The bucket is not this database's to fill."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.problem)
+        self.refusal = refusal
 
 
 class Publisher:
@@ -55,7 +78,7 @@ class Publisher:
         self._look_every_s = look_every_s
         self._dirty: set[str] = set()
         self._in_flight: set[str] = set()
-        self._comparing = 0
+        self._comparing: frozenset[str] = frozenset()
         self._known: set[str] = set()
         self._marked: set[str] = set()
         """Apps whose mark says of the bucket as it is now that it is whole."""
@@ -63,16 +86,41 @@ class Publisher:
         self._equal = False
         self._changed = asyncio.Event()
         self._compare_now = asyncio.Event()
+        self.refusal: Refusal | None = None
+        """Why nothing may be published, as of the last comparison; None where nothing speaks against it."""
+        self.judged = asyncio.Event()
+        """Set while there is a connection over which the bucket was compared, or was found not to answer."""
+        self._in_charge = False
+        self._claimed_by: str | None = None
+        self._newer: dict[str, Stamp] = {}
+        self._unknown: dict[str, Stamp | None] = {}
+        self._not_ours = Reminder("not_publishing", "publishing_goes_on")
+        self._left_alone = Reminder("flags_left_alone", "no_flags_left_alone")
 
     @property
     def pending(self) -> int:
         """Return how many flags are known to differ from the bucket."""
-        return len(self._dirty | self._in_flight) + self._comparing
+        return len(self._dirty | self._in_flight | self._comparing)
 
     @property
     def published(self) -> bool:
         """Whether the bucket is equal to the database, as far as known."""
-        return self._equal and self.pending == 0
+        return self._equal and self.pending == 0 and not self._newer
+
+    @property
+    def newer(self) -> list[str]:
+        """Return the flags that are left alone since the bucket has a newer version than the database."""
+        return sorted(self._newer)
+
+    @property
+    def unknown(self) -> list[str]:
+        """Return the flags in the bucket that are left alone since the database neither has nor remembers them."""
+        return sorted(self._unknown)
+
+    def is_left_alone(self, flag_id: FlagId) -> bool:
+        """Whether a change of this flag would not arrive, as far as known."""
+        key = str(flag_id)
+        return key in self._newer or self._unknown.get(key) is not None
 
     def changed(self, flag_id: FlagId) -> None:
         """Note that a flag has been changed in the database; returns at once."""
@@ -88,26 +136,46 @@ class Publisher:
                 group.create_task(self._publish_changes(bucket))
                 group.create_task(self._look_after(bucket))
         finally:
-            self._equal = False
+            self._equal = self._in_charge = False
+            self.judged.clear()
 
     async def _keep_equal(self, bucket: Bucket) -> None:
-        trouble = _Trouble("rulesets cannot be compared", self._metrics.publish_failed)
+        trouble = Trouble("rulesets cannot be compared", self._metrics.publish_failed)
         soon_s = self._look_every_s
         while True:
             raise_if_cancelled()
             self._compare_now.clear()
+            wait_s = self._compare_every_s
             try:
                 await bucket.ensure()
-                await self._compare(bucket)
+                await self.compare(bucket)
             except (BucketError, DatabaseUnavailableError) as error:
+                self.judged.set()  # it cannot be known now; people's changes must not wait for it
                 await asyncio.sleep(trouble.failed(error))
                 continue
-            trouble.over()
-            self._equal = True
-            self._metrics.last_comparison.set(time.time())
-            # Where another Tower has come between, a second look will do; a row that is not valid may stay for long.
-            soon_s = self._look_every_s if self._all_marked else min(self._compare_every_s, soon_s * 2)
-            await _wait(self._compare_now, self._compare_every_s if self._all_marked else soon_s)
+            except NotOursError:
+                trouble.over()
+            else:
+                trouble.over()
+                self._metrics.last_comparison.set(time.time())
+                if not self._all_marked:
+                    # Where another Tower has come between, a second look will do; a row that is not valid may stay.
+                    wait_s = soon_s = min(self._compare_every_s, soon_s * 2)
+                else:
+                    soon_s = self._look_every_s
+            await _wait(self._compare_now, wait_s)
+
+    async def compare(self, bucket: Bucket) -> None:
+        """Make the whole bucket equal, once; raise `NotOursError` when it is not this database's to fill."""
+        try:
+            await self._compare(bucket)
+        except NotOursError as error:
+            self._stop(error.refusal)
+            raise
+        finally:
+            self._metrics.refused(None if self.refusal is None else self.refusal.cause)
+        self._equal = True
+        self._tell_left_alone()
 
     async def _compare(self, bucket: Bucket) -> None:
         known = set(self._known)
@@ -115,21 +183,94 @@ class Publisher:
         if not known <= entries.keys():
             self._marked.clear()
         self._known = set(entries)
-        # After the listing, so that it has the apps of all marks that another Tower has written by then.
+        # After the listing: whoever has claimed the bucket by then, and all marks that another Tower has written.
+        identity = await self._rulesets.identity()
         apps = await self._rulesets.apps()
-        left_over = {key for key, entry in entries.items() if entry.value is not None}
-        left_over -= {mark_key(app) for app in apps.keys}
-        written, unsettled = 0, set[str]()
-        async for wanted in self._rulesets.all():
-            left_over -= wanted.values.keys()
-            left_over -= wanted.invalid
+        if not await self._take_charge(bucket, entries, identity, apps):
+            return
+        found, unsettled, written = Differences(), set[str](), 0
+        async for keys, wanted in parts(self._rulesets, entries):
             # A row that is not valid is a flag all the same, and where the bucket lacks it, it is not whole.
             unsettled |= {key for key in wanted.invalid if _value(entries.get(key)) is None}
-            written += await self._settle_compared(bucket, wanted.values, entries, unsettled)
-        written += await self._settle_compared(bucket, dict.fromkeys(left_over), entries, unsettled)
+            found.take(keys, wanted, entries)
+            if not self._in_charge:  # many flags take a while, in which somebody may have adopted the bucket
+                raise BucketError("the bucket has another claim than when it was listed")
+            written += await self._settle_compared(bucket, found.writes, entries, unsettled)
+            found.writes = {}
+        self._newer, self._unknown = found.newer, found.unknown
         if written:
             log.info("rulesets made equal to the database", written=written)
         await self._mark(bucket, apps, entries, {_app(key) for key in unsettled})
+        await self._count(bucket)
+
+    async def _take_charge(self, bucket: Bucket, entries: Mapping[str, Entry], identity: Identity, apps: Apps) -> bool:
+        """Claim the bucket unless it is claimed; False when it is nobody's and there is nothing to publish.
+
+        Raises `NotOursError`.
+        """
+        claim = claim_in(entries)
+        self._claimed_by = None if claim is None else claim.database
+        refusal = against(claim, identity) if claim is not None else await self._against_unclaimed(entries)
+        if refusal is not None:
+            raise NotOursError(refusal)
+        self.refusal = None
+        self._not_ours.over()
+        if claim is None and apps.keys:
+            claim = Claim(identity.database, identity.comparisons, identity.address)
+            await bucket.put(CLAIM_KEY, encode_claim(claim), _revision(entries.get(CLAIM_KEY)))
+            self._known.add(CLAIM_KEY)
+            self._claimed_by = claim.database
+            log.info("bucket_claimed", database=identity.database, address=identity.address)
+        self._in_charge = claim is not None
+        if not self._in_charge:
+            self._newer, self._unknown = {}, {}
+            self._all_marked = True  # there is no app to mark
+        self.judged.set()
+        self._changed.set()
+        return self._in_charge
+
+    async def _against_unclaimed(self, entries: Mapping[str, Entry]) -> Refusal | None:
+        # A bucket that was another's is lost, and not given away: that database's Towers are about to fill it again.
+        if self.refusal is not None and self.refusal.cause in {Cause.ANOTHER_DATABASE, Cause.OLDER_DATABASE}:
+            return self.refusal
+        found = Differences()
+        async for keys, wanted in parts(self._rulesets, entries):
+            found.take(keys, wanted, entries)
+            found.writes = {}
+        return against_unclaimed(found.unknown.keys(), found.newer.keys())
+
+    async def _count(self, bucket: Bucket) -> None:
+        """Count the comparison in the database, and record the one before in the bucket."""
+        identity = await self._rulesets.compared()
+        entry = await bucket.get(CLAIM_KEY)
+        claim = claim_of(entry)
+        # Another Tower may have recorded more, and a person may have adopted the bucket: the next look finds out.
+        if claim is None or claim.database != identity.database or claim.comparisons >= identity.comparisons - 1:
+            return
+        value = encode_claim(Claim(identity.database, identity.comparisons - 1, identity.address))
+        with suppress(RevisionConflictError):
+            await bucket.put(CLAIM_KEY, value, _revision(entry))
+
+    def _stop(self, refusal: Refusal) -> None:
+        self.refusal = refusal
+        self._equal = self._in_charge = False
+        self._newer, self._unknown = {}, {}
+        self.judged.set()
+        self._not_ours.tell(
+            (refusal.cause, self._claimed_by), cause=refusal.cause, problem=refusal.problem, remedy=REMEDY
+        )
+
+    def _tell_left_alone(self) -> None:
+        if self._newer or self._unknown:
+            self._left_alone.tell(
+                (self.newer, self.unknown),
+                newer_in_bucket=len(self._newer),
+                unknown_to_database=len(self._unknown),
+                flags=some({*self._newer, *self._unknown}),
+                remedy="run `tailslide tower adopt`, which first says what would change",
+            )
+        else:
+            self._left_alone.over()
 
     async def _mark(self, bucket: Bucket, apps: Apps, entries: Mapping[str, Entry], unsettled: set[str]) -> None:
         """Mark the apps that have no mark of ours; those that are unsettled wait for the next comparison."""
@@ -145,34 +286,35 @@ class Publisher:
         self._all_marked = apps.keys <= self._marked
 
     async def _settle_compared(
-        self, bucket: Bucket, values: Mapping[str, bytes | None], entries: Mapping[str, Entry], unsettled: set[str]
+        self, bucket: Bucket, writes: Mapping[str, bytes | None], entries: Mapping[str, Entry], unsettled: set[str]
     ) -> int:
         """Write what differs; what cannot be written now is left to `_publish_changes`, and spoils nothing else.
 
         Return how many were written; add the keys of those that could not be to `unsettled`.
         """
-        different = {key: value for key, value in values.items() if value != _value(entries.get(key))}
-        self._comparing = len(different)
+        self._comparing = frozenset(writes)
         try:
-            unwritten = await self._write(bucket, different, entries)
+            unwritten = await self._write(bucket, writes, entries)
         finally:
-            self._comparing = 0
+            self._comparing = frozenset()
         if unwritten:
             unsettled.update(unwritten)
             self._dirty |= unwritten.keys()
             self._changed.set()
-        return len(different) - len(unwritten)
+        return len(writes) - len(unwritten)
 
     async def _publish_changes(self, bucket: Bucket) -> None:
-        trouble = _Trouble("changes cannot be published", self._metrics.publish_failed)
+        trouble = Trouble("changes cannot be published", self._metrics.publish_failed)
         retry_s: float | None = 0.0
         while True:
             raise_if_cancelled()
             await _wait(self._changed, retry_s)
             self._changed.clear()
             retry_s = None
+            if self._dirty and not self._in_charge and self.judged.is_set() and self.refusal is None:
+                self._compare_now.set()  # the first app, it may be: the bucket can be claimed now
             try:
-                while self._dirty:
+                while self._dirty and self._in_charge:
                     await self._publish_batch(bucket)
                     trouble.over()
             except (BucketError, DatabaseUnavailableError) as error:
@@ -184,19 +326,19 @@ class Publisher:
         batch = {self._dirty.pop() for _ in range(min(len(self._dirty), WRITES_AT_ONCE))}
         self._in_flight, again = batch, batch
         try:
-            keys = list(batch)
-            got = await asyncio.gather(*(bucket.get(key) for key in keys), return_exceptions=True)
-            entries: dict[str, Entry] = {}
-            for key, entry in zip(keys, got, strict=True):
-                if isinstance(entry, BaseException):
-                    raise entry
-                if entry is not None:
-                    entries[key] = entry
-            wanted = await self._rulesets.of(batch)
-            values = {key: wanted.values.get(key) for key in batch - wanted.invalid}
-            different = {key: value for key, value in values.items() if value != _value(entries.get(key))}
-            unwritten = await self._write(bucket, different, entries)
+            entries = await _entries(bucket, {CLAIM_KEY, *batch})
+            claim = claim_in(entries)
+            if claim is None or against(claim, await self._rulesets.identity()) is not None:
+                self._in_charge = False
+                self._compare_now.set()
+                return
+            found = Differences()
+            found.take(batch, await self._rulesets.of(batch), entries)
+            unwritten = await self._write(bucket, found.writes, entries)
             again = set(unwritten)
+            self._newer = {key: stamp for key, stamp in self._newer.items() if key not in batch} | found.newer
+            self._unknown = {key: stamp for key, stamp in self._unknown.items() if key not in batch} | found.unknown
+            self._tell_left_alone()
             for error in unwritten.values():
                 if not isinstance(error, RevisionConflictError):
                     raise error
@@ -232,15 +374,17 @@ class Publisher:
         return unwritten
 
     async def _look_after(self, bucket: Bucket) -> None:
-        """Compare at once when the bucket is gone or has lost keys, which no message tells of."""
+        """Compare at once when the bucket is gone, has lost keys or another claim: no message tells of these."""
         while True:
             raise_if_cancelled()
             await asyncio.sleep(self._look_every_s)
             known = len(self._known)  # before asking, so that what is written meanwhile does not seem lost
+            claimed_by = self._claimed_by
             try:
                 lost = await bucket.count() < known
+                claim = claim_of(await bucket.get(CLAIM_KEY))
             except BucketGoneError:
-                lost = True
+                lost, claim = True, None
             except BucketError as error:
                 log.debug("the bucket cannot be looked at", error=str(error))
                 continue
@@ -248,33 +392,23 @@ class Publisher:
                 log.warning("the bucket has lost rulesets; it is filled again")
                 self._equal = False
                 self._compare_now.set()
+            # What a comparison has found out meanwhile is newer than what was asked for here.
+            if claimed_by == self._claimed_by and (None if claim is None else claim.database) != claimed_by:
+                self._in_charge = False
+                self._compare_now.set()
 
 
-class _Trouble:
-    """Something that fails for a while: logged once when it begins and once when it is over, tried less and less."""
-
-    def __init__(self, what: str, count: Callable[[], None]) -> None:
-        self._what = what
-        self._count = count
-        self._backoff_s = FIRST_BACKOFF_S
-        self._lasts = False
-
-    def failed(self, error: Exception) -> float:
-        """Note a failure and return for how many seconds to wait."""
-        self._count()
-        if not self._lasts:
-            log.warning(self._what, error=str(error))
-            self._lasts = True
-        delay_s = self._backoff_s * random.uniform(0.5, 1.0)  # noqa: S311 # jitter, no secret
-        self._backoff_s = min(MAX_BACKOFF_S, self._backoff_s * 2)
-        return delay_s
-
-    def over(self) -> None:
-        """Note a success."""
-        if self._lasts:
-            log.info("publishing goes on", after=self._what)
-            self._lasts = False
-        self._backoff_s = FIRST_BACKOFF_S
+async def _entries(bucket: Bucket, keys: Collection[str]) -> dict[str, Entry]:
+    """Return the last entries of some keys."""
+    entries: dict[str, Entry] = {}
+    for key, entry in zip(
+        keys, await asyncio.gather(*(bucket.get(key) for key in keys), return_exceptions=True), strict=True
+    ):
+        if isinstance(entry, BaseException):
+            raise entry
+        if entry is not None:
+            entries[key] = entry
+    return entries
 
 
 def _app(key: str) -> str:

@@ -1,56 +1,36 @@
-"""What the bucket should hold: the rulesets in the database, as bytes."""
+"""What the bucket should hold, out of PostgreSQL: the rulesets as bytes, deletions, and the database's identity."""
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from uuid import uuid4
 
 import sqlalchemy as sa
 import structlog
 from sqlalchemy import RowMapping
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_core.contracts import encode_ruleset
 from tailslide_core.errors import ContractError
 from tailslide_core.naming import FlagId
 from tailslide_tower.apps.store import apps
-from tailslide_tower.database import Database
+from tailslide_tower.database import Database, metadata
 from tailslide_tower.flags.store import FlagStore, InvalidFlagError, deleted_flags, read_flag
+from tailslide_tower.publisher.claims import Identity
+from tailslide_tower.publisher.wanted import Apps, Wanted
 
 log = structlog.get_logger()
 
 PAGE_ROWS = 100
 """Rows that are made into rulesets in one go: short enough not to keep requests waiting."""
 
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Values by key. What is in the bucket for `invalid` keys is to be left as it is, until a person has seen to it."""
-
-    values: Mapping[str, bytes]
-    invalid: frozenset[str] = field(default_factory=frozenset)
-
-
-@dataclass(frozen=True, slots=True)
-class Apps:
-    """All apps at `at_ms`, Unix milliseconds by the database's clock, which is one for all Towers.
-
-    Deleted apps that have had flags are among them: sidecars may still have those.
-    """
-
-    at_ms: int
-    keys: frozenset[str]
-
-
-class Rulesets(Protocol):
-    """Where the publisher reads the rulesets. Raises `DatabaseUnavailableError`."""
-
-    async def apps(self) -> Apps:
-        """Return all apps."""
-
-    def all(self) -> AsyncIterator[Wanted]:
-        """Yield all rulesets, a part at a time."""
-
-    async def of(self, keys: Collection[str]) -> Wanted:
-        """Return those of the rulesets that are there; a key that is no flag's is not."""
+identity = sa.Table(
+    "identity",
+    metadata,
+    sa.Column("singleton", sa.Boolean, sa.CheckConstraint("singleton", name="singleton"), primary_key=True),
+    sa.Column("database", sa.Text, nullable=False),
+    sa.Column("comparisons", sa.BigInteger, nullable=False),
+)
+"""One row: who this database is. A copy of the database has it, too, and is told apart by its count."""
 
 
 class DatabaseRulesets:
@@ -59,6 +39,24 @@ class DatabaseRulesets:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._complained: set[str] = set()
+
+    async def identity(self) -> Identity:
+        """Return who this database is."""
+        return await self._identity(sa.select(identity))
+
+    async def compared(self) -> Identity:
+        """Count one more comparison with a bucket, and return who this database is then."""
+        return await self._identity(
+            sa.update(identity).values(comparisons=identity.c.comparisons + 1).returning(identity)
+        )
+
+    async def _identity(self, statement: "sa.Executable") -> Identity:
+        async with self._database.begin() as connection:
+            row = (await connection.execute(statement)).first()
+            if row is None:  # somebody has emptied the table: it is a new database then
+                await renew_identity(connection)
+                row = (await connection.execute(sa.select(identity))).one()
+            return Identity(row.database, row.comparisons, self._database.address)
 
     async def apps(self) -> Apps:
         """Return all apps."""
@@ -74,7 +72,7 @@ class DatabaseRulesets:
         while True:
             async with self._database.begin() as connection:
                 rows = await FlagStore(connection).rows_after(after, PAGE_ROWS)
-            yield self._wanted(rows)
+            yield self._wanted(rows, {})
             if len(rows) < PAGE_ROWS:
                 return
             after = FlagId(rows[-1]["app"], rows[-1]["key"])
@@ -89,9 +87,10 @@ class DatabaseRulesets:
                 log.debug("not the key of a flag", key=key)
         async with self._database.begin() as connection:
             rows = await FlagStore(connection).rows_of(flag_ids)
-        return self._wanted(rows)
+            deleted = await FlagStore(connection).deleted_of(flag_ids)
+        return self._wanted(rows, {str(flag_id): last.version for flag_id, last in deleted.items()})
 
-    def _wanted(self, rows: Iterable[RowMapping]) -> Wanted:
+    def _wanted(self, rows: Iterable[RowMapping], deleted: Mapping[str, int]) -> Wanted:
         values: dict[str, bytes] = {}
         invalid: set[str] = set()
         for row in rows:
@@ -103,4 +102,11 @@ class DatabaseRulesets:
                 if key not in self._complained:
                     self._complained.add(key)
                     log.error("ruleset not published", flag=key, error=str(error))  # noqa: TRY400 # no defect of ours
-        return Wanted(values, frozenset(invalid))
+        return Wanted(values, frozenset(invalid), deleted)
+
+
+async def renew_identity(connection: AsyncConnection) -> None:
+    """Make the database another one than all of its copies, for all Towers on it."""
+    values = {"database": uuid4().hex, "comparisons": 0}
+    statement = insert(identity).values(singleton=True, **values)
+    await connection.execute(statement.on_conflict_do_update(constraint=identity.primary_key, set_=values))

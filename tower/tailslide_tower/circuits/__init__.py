@@ -1,0 +1,1 @@
+"""What Tower reads of circuits. Their only writer is Aerobat."""

@@ -1,0 +1,77 @@
+"""What the publisher asks of the database: the rulesets as bytes, the deletions that it remembers, and its identity."""
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Protocol
+
+from tailslide_core.errors import ContractError
+from tailslide_core.naming import FlagId
+from tailslide_runtime.bucket_watch import Entry
+from tailslide_tower.publisher.claims import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Values by key. What is in the bucket for `invalid` keys is to be left as it is, until a person has seen to it.
+
+    `deleted` has the last versions of flags that were deleted, of those that were asked for by name.
+    """
+
+    values: Mapping[str, bytes]
+    invalid: frozenset[str] = field(default_factory=frozenset)
+    deleted: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Apps:
+    """All apps at `at_ms`, Unix milliseconds by the database's clock, which is one for all Towers.
+
+    Deleted apps that have had flags are among them: sidecars may still have those.
+    """
+
+    at_ms: int
+    keys: frozenset[str]
+
+
+class Rulesets(Protocol):
+    """Where the publisher reads the rulesets. Raises `DatabaseUnavailableError`."""
+
+    async def identity(self) -> Identity:
+        """Return who this database is."""
+
+    async def compared(self) -> Identity:
+        """Count one more comparison with a bucket, and return who this database is then."""
+
+    async def apps(self) -> Apps:
+        """Return all apps."""
+
+    def all(self) -> AsyncIterator[Wanted]:
+        """Yield all rulesets, a part at a time."""
+
+    async def of(self, keys: Collection[str]) -> Wanted:
+        """Return those of the rulesets that are there; a key that is no flag's is not."""
+
+
+KEYS_AT_ONCE = 500
+
+
+async def parts(rulesets: Rulesets, entries: Mapping[str, Entry]) -> AsyncIterator[tuple[Collection[str], Wanted]]:
+    """Yield all keys of flags, those of the database and those of the bucket, with what is wanted of them."""
+    left_over = {key for key, entry in entries.items() if entry.value is not None and is_flag_key(key)}
+    async for wanted in rulesets.all():
+        keys = wanted.values.keys() | wanted.invalid
+        left_over -= keys
+        yield keys, wanted
+    rest = iter(sorted(left_over))
+    while part := list(islice(rest, KEYS_AT_ONCE)):
+        yield part, await rulesets.of(part)
+
+
+def is_flag_key(key: str) -> bool:
+    """Whether a key of the bucket is a flag's; any other is not Tower's to write or to delete."""
+    try:
+        FlagId.parse(key)
+    except ContractError:
+        return False
+    return True
