@@ -17,6 +17,7 @@ from tailslide_aerobat.session import Session
 from tailslide_aerobat.settings import AerobatSettings
 from tailslide_aerobat.standing import Standing
 from tailslide_aerobat.timeseries import RedisTimeSeries
+from tailslide_aerobat.troubles import Troubles
 from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.jetstream import Link
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
@@ -35,8 +36,9 @@ async def run(settings: AerobatSettings, stop: asyncio.Event) -> None:
     series = RedisTimeSeries(settings.redis_url.get_secret_value())
     holders = Holders(worker_id(socket.gethostname(), secrets.token_hex(3)), time.monotonic)
     leaseholder = Leaseholder(holders, metrics, started_ms=int(time.time() * 1000))
-    judge = Judge(flags, series, metrics, settings.aerobat_tick_ms, holders)
-    session = Session(flags, judge, holders, leaseholder, metrics)
+    troubles = Troubles(metrics)
+    judge = Judge(flags, series, metrics, settings.aerobat_tick_ms, holders, troubles)
+    session = Session(flags, judge, holders, leaseholder, metrics, troubles)
     token = None if settings.sdk_key is None else settings.sdk_key.get_secret_value()
     link = Link(settings.nats_url.get_secret_value(), "aerobat", token)
     standing = Standing(flags, judge, holders, link.status, metrics)

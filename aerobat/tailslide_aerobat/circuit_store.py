@@ -4,12 +4,13 @@ Writes are compare-and-set; what to write is decided in `judge`, in which order 
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NoReturn, Protocol
 
+import nats.errors
 import structlog
 from nats.aio.client import Client
 from nats.js.api import Header
-from nats.js.errors import APIError, KeyWrongLastSequenceError, NotFoundError
+from nats.js.errors import APIError, BadRequestError, KeyWrongLastSequenceError, NotFoundError
 from nats.js.kv import KeyValue
 
 from tailslide_core.circuit import Circuit
@@ -25,13 +26,19 @@ from tailslide_core.naming import (
     event_subject,
 )
 from tailslide_runtime.bucket_watch import Entry
-from tailslide_runtime.jetstream import API_TIMEOUT_S, ensure_bucket, ensure_stream
+from tailslide_runtime.jetstream import API_TIMEOUT_S, WRONG_LAST_SEQUENCE, ensure_bucket, ensure_stream
 
 log = structlog.get_logger()
 
 EVENTS_MAX_AGE_S = 30 * 86_400
-_WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
-"""JetStream's error codes for a value that is no longer the one expected."""
+
+
+CONNECTION_ERRORS = (nats.errors.Error, OSError, TimeoutError)
+"""What a connection is given up for; everything else that a write raises is about its flag alone."""
+
+
+class WriteRefusedError(Exception):
+    """JetStream did not take this value, and would not take it a second time; the text says why."""
 
 
 class ConflictError(Exception):
@@ -90,8 +97,8 @@ class JetStreamCircuitStore:
             if revision is None:
                 return await self._bucket.create(str(flag_id), value)
             return await self._bucket.update(str(flag_id), value, last=revision)
-        except KeyWrongLastSequenceError as error:
-            raise ConflictError(str(error)) from error
+        except (KeyWrongLastSequenceError, APIError) as error:
+            _raise(error)
 
     async def delete(self, flag_id: FlagId, revision: int) -> int:
         """Compare and delete. Not by KeyValue.delete, which tells neither of the conflict nor of the revision."""
@@ -99,9 +106,7 @@ class JetStreamCircuitStore:
         try:
             answer = await self._js.publish(bucket_subject(CIRCUITS_BUCKET, str(flag_id)), headers=headers)
         except APIError as error:
-            if error.err_code not in _WRONG_LAST_SEQUENCE:
-                raise
-            raise ConflictError(str(error)) from error
+            _raise(error)
         return answer.seq
 
     async def publish(self, event: CircuitEvent, behind: int) -> int:
@@ -114,9 +119,7 @@ class JetStreamCircuitStore:
         try:
             answer = await self._js.publish(event_subject(event.flag_id), encode_event(event), headers=headers)
         except APIError as error:
-            if error.err_code not in _WRONG_LAST_SEQUENCE:
-                raise
-            raise ConflictError(str(error)) from error
+            _raise(error)
         return answer.seq
 
     async def last_event(self, flag_id: FlagId) -> LastEvent | None:
@@ -131,6 +134,15 @@ class JetStreamCircuitStore:
         except ContractError as error:
             log.warning("last event refused", flag=str(flag_id), error=str(error))
             return LastEvent(None, sequence)
+
+
+def _raise(error: KeyWrongLastSequenceError | APIError) -> NoReturn:
+    """Raise what an error of JetStream means to a writer; the error itself when it is about more than one flag."""
+    if isinstance(error, KeyWrongLastSequenceError) or error.err_code in WRONG_LAST_SEQUENCE:
+        raise ConflictError(str(error)) from error
+    if isinstance(error, BadRequestError):
+        raise WriteRefusedError(str(error)) from error
+    raise error
 
 
 class InMemoryCircuitStore:

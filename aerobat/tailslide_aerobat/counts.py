@@ -15,6 +15,7 @@ from typing import TypeVar
 from tailslide_aerobat.flags import Judged
 from tailslide_aerobat.history import History, Limits, Samples
 from tailslide_aerobat.timeseries import Marks, New, TimeSeries, Wanted
+from tailslide_aerobat.troubles import Troubles
 from tailslide_core.breach import least_bad_calls
 from tailslide_core.naming import RAW_RETENTION_MS, FlagId
 from tailslide_core.ruleset import CircuitSettings
@@ -26,6 +27,8 @@ BATCH = 250
 """Flags that are read at once. Redis does nothing else meanwhile, nor does our event loop while it parses."""
 WHOLE_BATCH = 25
 FORGET_SILENT_EVERY_MS = 60_000
+SET_ASIDE_MS = 2_000
+"""For how long a flag that could not be read, or judged, is left alone before it is tried again."""
 
 _Item = TypeVar("_Item")
 _EMPTY = History()
@@ -56,15 +59,18 @@ class _Reading:
     """A batch of flags: how their samples are asked for, and what takes those of each."""
 
     flags: Sequence[Judged]
-    read: Callable[[Sequence[Judged], Marks], Coroutine[None, None, list[Samples]]]
+    read: Callable[[Sequence[Judged], Marks], Coroutine[None, None, list[Samples | None]]]
     take: Callable[[Judged, Samples, Marks], bool]
 
 
 class Counts:
     """The histories of all flags that had calls within their reach."""
 
-    def __init__(self, series: TimeSeries) -> None:
+    def __init__(self, series: TimeSeries, troubles: Troubles) -> None:
         self._series = series
+        self._troubles = troubles
+        self._aside: dict[FlagId, int] = {}
+        """Flags that cannot be judged, and when they are tried again, by the server's clock."""
         self._known: dict[FlagId, _Known] = {}
         self._apps: frozenset[str] = frozenset()
         self._now_ms: int | None = None
@@ -74,21 +80,40 @@ class Counts:
     def forget(self) -> None:
         """Read everything anew next time: something may have been missed."""
         self._known.clear()
+        self._aside.clear()
         self._apps = frozenset()
         self._now_ms = None
 
     def forget_flag(self, flag_id: FlagId) -> None:
         """Read a flag whole next time, since what is new of it is not read now."""
         self._known.pop(flag_id, None)
+        self._aside.pop(flag_id, None)
+
+    def set_aside(self, flag_id: FlagId, now_ms: int) -> None:
+        """Leave a flag as it is for a while, since nothing can be said of its calls; then read it whole."""
+        self._known.pop(flag_id, None)
+        self._aside[flag_id] = now_ms + SET_ASIDE_MS
+
+    def is_aside(self, flag_id: FlagId) -> bool:
+        """Whether a flag is not to be judged, be it that it is tried again now."""
+        return flag_id in self._aside
+
+    def waits(self, flag_id: FlagId, now_ms: int) -> bool:
+        """Whether a flag is set aside and not to be tried again yet."""
+        return self._aside.get(flag_id, 0) > now_ms
+
+    def due_again(self, now_ms: int) -> list[FlagId]:
+        """Return the flags that were set aside and are to be tried again."""
+        return [flag_id for flag_id, again_ms in self._aside.items() if again_ms <= now_ms]
 
     async def marks(self, apps: Collection[str]) -> Marks:
         """Begin a look at the flags of `apps`: return the time, and which of them there is something new of.
 
-        Raises `TimeSeriesError`, after which `forget` is due, since what was marked now may not be so the next time.
+        An app whose marks cannot be read is read whole once they can be. Raises `TimeSeriesError`, after which `forget`
+        is due, since what was marked now may not be so the next time.
         """
         wanted = frozenset(apps)
-        if self._apps - wanted:
-            self._known = {flag_id: known for flag_id, known in self._known.items() if flag_id.app in wanted}
+        self._keep_only(wanted)
         known, unknown = sorted(wanted & self._apps), sorted(wanted - self._apps)
         marks = await self._series.marks(known, None if self._now_ms is None else self._now_ms - OVERLAP_MS)
         if self._now_ms is not None and marks.now_ms < self._now_ms:
@@ -96,13 +121,26 @@ class Counts:
             return await self.marks(apps)
         if unknown:
             more = await self._series.marks(unknown, None)
-            marks = Marks(marks.now_ms, [*marks.busy, *more.busy], {**marks.late, **more.late})
+            marks = Marks(
+                marks.now_ms,
+                [*marks.busy, *more.busy],
+                {**marks.late, **more.late},
+                {**marks.unreadable, **more.unreadable},
+            )
         self._new = New.since(self._now_ms or 0, marks.now_ms)
         self._now_ms = marks.now_ms
         self._apps = wanted
+        self._keep_only(wanted - marks.unreadable.keys())
         if marks.now_ms - self._silent_forgotten_ms >= FORGET_SILENT_EVERY_MS:
             self._forget_silent(marks.now_ms)
         return marks
+
+    def _keep_only(self, apps: frozenset[str]) -> None:
+        """Forget what is known of the flags of other apps."""
+        if self._apps - apps:
+            self._known = {flag_id: known for flag_id, known in self._known.items() if flag_id.app in apps}
+            self._aside = {flag_id: again_ms for flag_id, again_ms in self._aside.items() if flag_id.app in apps}
+            self._apps &= apps
 
     def _forget_silent(self, now_ms: int) -> None:
         self._silent_forgotten_ms = now_ms
@@ -114,8 +152,8 @@ class Counts:
         """Bring these flags, which are among the marked ones, up to date; yield them batch by batch, once they are.
 
         Those are left out of which no bad call, a failure or a slow one, has been counted since the last look: no
-        breach comes of good ones. What might come of good ones growing old waits for the next bad one. To be closed in
-        the end. Raises `TimeSeriesError`, after which `forget` is due.
+        breach comes of good ones. What might come of good ones growing old waits for the next bad one. One that cannot
+        be read is set aside. To be closed in the end. Raises `TimeSeriesError`, after which `forget` is due.
         """
         known: list[Judged] = []
         unknown: list[Judged] = []
@@ -125,7 +163,7 @@ class Counts:
             *(_Reading(batch, self._read_new, self._goes_on) for batch in _batches(known, BATCH)),
             *(_Reading(batch, self._read_whole, self._begins) for batch in _batches(unknown, WHOLE_BATCH)),
         ]
-        ahead: asyncio.Task[list[Samples]] | None = None
+        ahead: asyncio.Task[list[Samples | None]] | None = None
         try:
             for reading, following in zip_longest(readings, readings[1:]):
                 found = await (reading.read(reading.flags, marks) if ahead is None else ahead)
@@ -134,16 +172,35 @@ class Counts:
                     ahead = asyncio.create_task(following.read(following.flags, marks))
                     await asyncio.sleep(0)
                 pairs = zip(reading.flags, found, strict=True)
-                yield [flag for flag, samples in pairs if reading.take(flag, samples, marks)]
+                yield [flag for flag, samples in pairs if self._take(reading, flag, samples, marks)]
         finally:
             if ahead is not None:
                 ahead.cancel()
                 await asyncio.gather(ahead, return_exceptions=True)
 
-    async def _read_new(self, flags: Sequence[Judged], _: Marks) -> list[Samples]:
+    def _take(self, reading: _Reading, flag: Judged, samples: Samples | None, marks: Marks) -> bool:
+        """Take what was read of a flag, and return whether there are bad calls among it; its errors are its own."""
+        flag_id = flag.flag_id
+        if samples is None:
+            self._troubles.no_series(flag_id)
+            self.set_aside(flag_id, marks.now_ms)
+            return False
+        if samples.refused:
+            self._troubles.samples_refused(flag_id, samples.refused)
+        try:
+            worse = reading.take(flag, samples, marks)
+        except Exception as error:  # noqa: BLE001 # whatever it is, the other flags go on
+            self._troubles.failed(flag_id, error)
+            self.set_aside(flag_id, marks.now_ms)
+            return False
+        if self._aside:
+            self._aside.pop(flag_id, None)
+        return worse
+
+    async def _read_new(self, flags: Sequence[Judged], _: Marks) -> list[Samples | None]:
         return await self._series.read_new([_wanted(flag) for flag in flags], self._new)
 
-    async def _read_whole(self, flags: Sequence[Judged], marks: Marks) -> list[Samples]:
+    async def _read_whole(self, flags: Sequence[Judged], marks: Marks) -> list[Samples | None]:
         reach_ms = max(map(_reach_ms, flags))
         return await self._series.read_whole([_wanted(flag) for flag in flags], marks.now_ms, reach_ms)
 

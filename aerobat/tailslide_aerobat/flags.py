@@ -15,6 +15,7 @@ from tailslide_aerobat.metrics import Metrics
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.contracts import SCHEMA, decode_circuit, decode_ruleset
 from tailslide_core.errors import ContractError
+from tailslide_core.fields import MAX_INTEGER, is_integer
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, FlagId, is_reserved
 from tailslide_core.ruleset import CircuitSettings, Ruleset
 from tailslide_runtime.bucket_watch import Entry, Listing
@@ -32,12 +33,14 @@ class Held(Generic[T]):
     """What is known of one key: the last good value, None if there was none, and the latest revision.
 
     `deleted`: the latest revision is a deletion. `newer`: it is of a schema that only a newer part understands.
+    `broken`: it cannot be read, and no newer part could.
     """
 
     value: T | None
     revision: int
     deleted: bool = False
     newer: bool = False
+    broken: bool = False
 
 
 class BucketMemory(Generic[T]):
@@ -104,19 +107,28 @@ class BucketMemory(Generic[T]):
             return flag_id
         try:
             self._held[flag_id] = Held(self._read(flag_id, entry.value), entry.revision)
-        except ContractError as error:
+        except Exception as error:  # noqa: BLE001 # what no reader foresaw in a value must not end the work for others
             self._refuse(entry, error)
             last_good = before.get(flag_id)
             value = None if last_good is None else last_good.value
-            self._held[flag_id] = Held(value, entry.revision, newer=_is_newer(entry.value))
+            newer = _is_newer(entry.value)
+            self._held[flag_id] = Held(value, entry.revision, newer=newer, broken=not newer)
         return flag_id
 
-    def _refuse(self, entry: Entry, error: ContractError) -> None:
+    def _refuse(self, entry: Entry, error: Exception) -> None:
         if self._refused.get(entry.key) == entry.revision:  # seen before, in an earlier listing
             return
         self._refused[entry.key] = entry.revision
         self._refusals.inc()
-        log.warning("value refused", bucket=self._bucket, key=entry.key, revision=entry.revision, error=str(error))
+        unforeseen = None if isinstance(error, ContractError) else error
+        log.warning(
+            "value refused",
+            bucket=self._bucket,
+            key=entry.key,
+            revision=entry.revision,
+            error=str(error) or type(error).__name__,
+            exc_info=unforeseen,
+        )
 
     def get(self, flag_id: FlagId) -> Held[T] | None:
         """Return what is known of a flag; None when the bucket never had it."""
@@ -140,6 +152,19 @@ class BucketMemory(Generic[T]):
         if known is None or known.revision < revision:
             self._held[flag_id] = Held(value, revision, deleted=value is None)
             self._changed(flag_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A flag whose stored circuit, of `revision`, cannot be read; `last_good` is what was known before it, if anything.
+
+    `reset_generation` is the ruleset's.
+    """
+
+    flag_id: FlagId
+    revision: int
+    last_good: Circuit | None
+    reset_generation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +195,7 @@ class Flags:
         self._judged: dict[FlagId, Judged] = {}
         self._restless: set[FlagId] = set()
         self._orphans: set[FlagId] = set()
+        self._broken: dict[FlagId, Broken] = {}
         self._apps: Counter[str] = Counter()
         self.rulesets = BucketMemory(RULESETS_BUCKET, _read_ruleset, metrics, self._look_at)
         # Aerobat is their only writer, so what it knows is as good as what the bucket held before it was made anew.
@@ -205,6 +231,10 @@ class Flags:
             and not verdict.deleted
             and verdict.revision != NEVER_WRITTEN
         )
+        self._broken.pop(flag_id, None)
+        settings = None if ruleset is None or ruleset.value is None else ruleset.value.circuit
+        if settings is not None and verdict is not None and verdict.broken:
+            self._broken[flag_id] = Broken(flag_id, verdict.revision, verdict.value, settings.reset_generation)
         for held, members in ((orphaned, self._orphans), (flag is not None and flag.is_restless, self._restless)):
             (members.add if held else members.discard)(flag_id)
 
@@ -229,6 +259,10 @@ class Flags:
         """Return the apps that have such flags."""
         return self._apps.keys()
 
+    def broken(self) -> list[Broken]:
+        """Return the flags that are not to be judged until a circuit was written that can be read."""
+        return list(self._broken.values())
+
     def orphans(self) -> list[tuple[FlagId, int]]:
         """Return the circuits whose flag was deleted, with their revisions; absence alone does not count as that."""
         held = [(flag_id, self.circuits.get(flag_id)) for flag_id in self._orphans]
@@ -249,9 +283,8 @@ def _judged(
         # As it began when it became known: a person's reset since then is to be carried out, though it never tripped.
         circuit = known.circuit if known is not None and known.revision is None else _initial(settings)
         return Judged(flag_id, ruleset, settings, circuit, None)
-    if verdict.newer:
+    if verdict.newer or verdict.broken:
         return None
-    # A value that is broken, not newer, is replaced with the next transition: the bucket is ours to heal.
     return Judged(flag_id, ruleset, settings, verdict.value or _initial(settings), verdict.revision or None)
 
 
@@ -271,5 +304,4 @@ def _is_newer(data: bytes) -> bool:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
         return False
-    schema = value.get("schema") if isinstance(value, dict) else None
-    return isinstance(schema, int) and schema > SCHEMA
+    return isinstance(value, dict) and is_integer(value.get("schema"), SCHEMA + 1, MAX_INTEGER)

@@ -19,14 +19,15 @@ from tailslide_core.windows import WindowCounts
 class Samples(NamedTuple):
     """Calls by bucket, in columns of the same length, ascending by the time at which each bucket begins.
 
-    Times are Unix milliseconds by the clock of the time series server. A tuple: one is made for each busy flag of each
-    tick.
+    Times are Unix milliseconds by the clock of the time series server. `refused` is how many buckets were left out,
+    because what they hold is no count. A tuple: one is made for each busy flag of each tick.
     """
 
     at_ms: Sequence[int] = ()
     calls: Sequence[int] = ()
     failures: Sequence[int] = ()
     slow: Sequence[int] = ()
+    refused: int = 0
 
 
 NO_SAMPLES = Samples()
@@ -119,9 +120,10 @@ class History:
                 kept.append(index)
                 starts.append(at_ms)
         self._at_ms = array("q", starts)
-        self._calls = array("q", [self._calls[index] for index in kept])
-        self._failures = array("q", [self._failures[index] for index in kept])
-        self._slow = array("q", [self._slow[index] for index in kept])
+        # Counted anew from what is forgotten, or the totals of years would outgrow 64 bits in the end.
+        for column in (self._calls, self._failures, self._slow):
+            forgotten = column[first]
+            column[:] = array("q", [column[index] - forgotten for index in kept])
         self._full_above = max(THIN_OUT_ABOVE, len(kept) + GATHER_AT_LEAST)
 
     @property

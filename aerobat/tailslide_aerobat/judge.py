@@ -18,9 +18,11 @@ from tailslide_aerobat.flags import Flags, Judged
 from tailslide_aerobat.holders import Holders
 from tailslide_aerobat.metrics import Metrics
 from tailslide_aerobat.timeseries import Marks, TimeSeries, TimeSeriesError
+from tailslide_aerobat.troubles import Troubles
 from tailslide_aerobat.verdicts import Move, Verdicts
 from tailslide_core.circuit import State, step
 from tailslide_core.naming import FlagId
+from tailslide_core.ruleset import DAY_MS
 from tailslide_core.windows import ladder
 from tailslide_runtime.cancellation import raise_if_cancelled
 
@@ -52,8 +54,16 @@ def next_due(due: float, now: float, interval: float) -> Due:
 class Judge:
     """Judges all circuits, tick by tick; one for the life of the process, at work while there is a connection."""
 
-    def __init__(self, flags: Flags, series: TimeSeries, metrics: Metrics, tick_ms: int, holders: Holders) -> None:
-        self.counts = Counts(series)
+    def __init__(
+        self,
+        flags: Flags,
+        series: TimeSeries,
+        metrics: Metrics,
+        tick_ms: int,
+        holders: Holders,
+        troubles: Troubles,
+    ) -> None:
+        self.counts = Counts(series, troubles)
         self.last_tick_ms: int | None = None
         """The time of the last complete tick by the clock of the time series, in Unix milliseconds."""
         self.readable: bool | None = None
@@ -61,10 +71,13 @@ class Judge:
         self._flags = flags
         self._metrics = metrics
         self._holders = holders
+        self._troubles = troubles
         self._interval_s = tick_ms / 1000
         self._complained = False
         self._was_away = False
         self._complete_from_ms = 0
+        self._apps_complete_from_ms: dict[str, int] = {}
+        """The same of single apps whose marks could not be read."""
         self._told_at: float | None = None
         self._looked_at: float | None = None
 
@@ -109,7 +122,10 @@ class Judge:
             marks = await self.counts.marks(apps)
             if self._was_away:
                 self._complete_from_ms = marks.now_ms + CATCH_UP_MS
-            moves = await self._moves(marks, frozenset(apps))
+            for app, problem in marks.unreadable.items():
+                self._troubles.no_marks(app, problem)
+                self._apps_complete_from_ms[app] = marks.now_ms + CATCH_UP_MS
+            moves = await self._moves(marks, frozenset(apps) - marks.unreadable.keys())
         except TimeSeriesError:
             self._was_away = True
             self.counts.forget()
@@ -118,11 +134,16 @@ class Judge:
         self._back()
         if not self._flags.listed:
             return
-        self._look_for_waiting(marks.now_ms)
+        ahead = self._look_for_waiting(marks.now_ms)
         async with asyncio.TaskGroup() as writing:
             for flag_id, revision in self._flags.orphans():
                 if owns(flag_id.app):
                     writing.create_task(verdicts.delete(flag_id, revision))
+            for broken in self._flags.broken():
+                if owns(broken.flag_id.app):
+                    writing.create_task(verdicts.replace(broken, marks.now_ms))
+            for flag in ahead:
+                writing.create_task(verdicts.date_anew(flag, marks.now_ms))
             for move in moves:
                 writing.create_task(verdicts.write(move))
         self.last_tick_ms = marks.now_ms
@@ -130,29 +151,40 @@ class Judge:
     async def _moves(self, marks: Marks, apps: Collection[str]) -> list[Move]:
         """Read what is new, and return what it moves, and what time or a person does.
 
-        Most flags, most of the time, are at rest and have no calls, or only good ones: those are not looked at.
+        Most flags, most of the time, are at rest and have no calls, or only good ones: those are not looked at. One
+        that cannot be read or judged keeps its circuit, and is tried again after a while.
         """
-        marked = {*marks.busy, *marks.late, *self._unread(apps)}
+        now_ms = marks.now_ms
+        marked = {*marks.busy, *marks.late, *self._unread(apps), *self.counts.due_again(now_ms)}
         wanted = []
         for flag_id in marked:
             flag = self._flags.get(flag_id)
             if flag is None:
                 self.counts.forget_flag(flag_id)
-            else:
+            elif not self.counts.waits(flag_id, now_ms):
                 wanted.append(flag)
         self._metrics.flags_read.inc(len(wanted))
         moves = []
         async with aclosing(self.counts.read(wanted, marks)) as batches:
             async for batch in batches:
                 at_rest = (flag for flag in batch if not flag.is_restless)
-                moves += [move for flag in at_rest if (move := self._move(flag, marks.now_ms)) is not None]
+                moves += [move for flag in at_rest if (move := self._look(flag, now_ms)) is not None]
         unread = set(self._unread(apps))  # those that have come meanwhile
         for flag in self._flags.restless() if self._flags.listed else ():
-            if flag.flag_id.app not in apps or flag.flag_id in unread:
+            if flag.flag_id.app not in apps or flag.flag_id in unread or self.counts.is_aside(flag.flag_id):
                 continue
-            if (move := self._move(flag, marks.now_ms)) is not None:
+            if (move := self._look(flag, now_ms)) is not None:
                 moves.append(move)
         return moves
+
+    def _look(self, flag: Judged, now_ms: int) -> Move | None:
+        """Look at one flag; its errors are its own."""
+        try:
+            return self._move(flag, now_ms)
+        except Exception as error:  # noqa: BLE001 # whatever it is, the other flags go on
+            self._troubles.failed(flag.flag_id, error)
+            self.counts.set_aside(flag.flag_id, now_ms)
+            return None
 
     def _unread(self, apps: Collection[str]) -> list[FlagId]:
         """Return the flags of which a step of the recovery is not to be judged before they were read.
@@ -171,26 +203,33 @@ class Judge:
         if not flag.is_restless and not self.counts.may_breach(flag, rungs, now_ms):
             return None
         counts = self.counts.over(flag.flag_id, rungs, now_ms, circuit.since_ms)
-        transition = step(circuit, flag.ruleset, counts, now_ms, self._complete_from_ms).transition
+        complete_from_ms = max(self._complete_from_ms, self._apps_complete_from_ms.get(flag.flag_id.app, 0))
+        transition = step(circuit, flag.ruleset, counts, now_ms, complete_from_ms).transition
         return None if transition is None else Move(flag.flag_id, transition, flag.revision)
 
-    def _look_for_waiting(self, now_ms: int) -> None:
-        """Tell of circuits that moved when the clock was ahead of now: no call counts for them until it is there."""
+    def _look_for_waiting(self, now_ms: int) -> list[Judged]:
+        """Tell of circuits that moved when the clock was ahead of now: no call counts for them until it is there.
+
+        Return those that are further ahead than anything about a circuit lasts.
+        """
         now = time.monotonic()
         if self._looked_at is not None and now - self._looked_at < TELL_EVERY_S and now_ms >= (self.last_tick_ms or 0):
-            return
+            return []
         self._looked_at = now
-        ahead_ms = [
-            flag.circuit.since_ms - now_ms
+        ahead = [
+            flag
             for flag in self._flags.judged()
             if flag.circuit.since_ms > now_ms + AHEAD_MS and self._holders.owns(flag.flag_id.app)
         ]
+        hopeless = [flag for flag in ahead if flag.circuit.since_ms > now_ms + DAY_MS]
+        ahead_ms = [flag.circuit.since_ms - now_ms for flag in ahead if flag not in hopeless]
         if ahead_ms:
             log.warning(
                 "circuits wait for the clock of redis, which was ahead when they moved; reset them, or set the clock",
                 circuits=len(ahead_ms),
                 wait_s=round(max(ahead_ms) / 1000),
             )
+        return hopeless
 
     def _lost(self, error: TimeSeriesError) -> None:
         self._metrics.redis_errors.inc()

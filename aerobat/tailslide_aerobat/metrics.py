@@ -48,6 +48,25 @@ class Metrics:
         self.refused_values = Counter(
             f"{prefix}_refused_values", "Values that were not understood.", ["bucket"], registry=self._registry
         )
+        self.refused_samples = Counter(
+            f"{prefix}_refused_samples", "Samples left out because they are no counts.", registry=self._registry
+        )
+        self.refused_keys = Counter(
+            f"{prefix}_refused_keys",
+            "Readings of what has the name of a time series, or of a set of marks, and is none.",
+            registry=self._registry,
+        )
+        self.flag_errors = Counter(
+            f"{prefix}_flag_errors",
+            "Unexpected errors with one flag, which keeps its circuit meanwhile.",
+            registry=self._registry,
+        )
+        self.replaced_circuits = Counter(
+            f"{prefix}_replaced_circuits",
+            "Circuits that could not be read, or not be true, written anew, by what was known of them.",
+            ["source"],
+            registry=self._registry,
+        )
         self.conflicts = Counter(
             f"{prefix}_conflicts", "Writes refused, another Aerobat having been first.", registry=self._registry
         )

@@ -18,6 +18,7 @@ from tailslide_aerobat.holders import Holders
 from tailslide_aerobat.judge import Judge
 from tailslide_aerobat.leases import JetStreamLeaseStore, Leaseholder
 from tailslide_aerobat.metrics import Metrics
+from tailslide_aerobat.troubles import Troubles
 from tailslide_aerobat.verdicts import Verdicts
 from tailslide_core.naming import CIRCUITS_BUCKET, LEASES_BUCKET, RULESETS_BUCKET
 from tailslide_runtime.bucket_watch import Listing, WatchStatus, watch_bucket
@@ -34,13 +35,20 @@ class Session:
     """What `Link.run` calls with each connection."""
 
     def __init__(
-        self, flags: Flags, judge: Judge, holders: Holders, leaseholder: Leaseholder, metrics: Metrics
+        self,
+        flags: Flags,
+        judge: Judge,
+        holders: Holders,
+        leaseholder: Leaseholder,
+        metrics: Metrics,
+        troubles: Troubles,
     ) -> None:
         self._flags = flags
         self._judge = judge
         self._holders = holders
         self._leaseholder = leaseholder
         self._metrics = metrics
+        self._troubles = troubles
         self._divisions = 0
 
     async def serve(self, client: Client) -> None:
@@ -56,7 +64,8 @@ class Session:
 
     async def _serve(self, client: Client) -> None:
         leases = await JetStreamLeaseStore.open(client)
-        verdicts = Verdicts(await JetStreamCircuitStore.open(client), self._flags, self._metrics)
+        store = await JetStreamCircuitStore.open(client)
+        verdicts = Verdicts(store, self._flags, self._metrics, self._troubles)
         known = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow_leases(client))

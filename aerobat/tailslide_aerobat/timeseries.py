@@ -17,10 +17,13 @@ from redis.commands.core import AsyncScript
 from redis.exceptions import ReadOnlyError, RedisError
 
 from tailslide_aerobat.history import FINE_MS, SECONDS, TENS, Samples, edge_ms
+from tailslide_core.fields import MAX_INTEGER, is_integer
 from tailslide_core.naming import JUDGED_METRICS, RESOLUTIONS, FlagId, Metric, busy_key, is_key, late_key, series_key
 
 CONNECT_TIMEOUT_S = 2.0
 ANSWER_TIMEOUT_S = 5.0
+NO_SERIES = REFUSED = -1
+"""What the script says of a key that is no series, and of a sum that is no count: no integer from 0 to 2^53."""
 LONG_TICK_MS = 2_500
 """Ticks that take long would read more buckets for it, and take longer still."""
 
@@ -34,12 +37,14 @@ class Marks:
     """Which flags were counted lately, as sidecars have marked them.
 
     `now_ms` is the clock of the server. `late` are those of which something was counted at an earlier time, after an
-    outage, with the time at which that was marked.
+    outage, with the time at which that was marked. `unreadable` are the apps whose marks are none, and why: of their
+    flags nothing is known.
     """
 
     now_ms: int
     busy: Collection[FlagId] = ()
     late: Mapping[FlagId, int] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
 class Wanted(NamedTuple):
@@ -88,59 +93,90 @@ class TimeSeries(Protocol):
     async def marks(self, apps: Sequence[str], from_ms: int | None) -> Marks:
         """Return the time, and which flags of `apps` were marked from `from_ms` on; None for all there are."""
 
-    async def read_new(self, flags: Sequence[Wanted], new: New) -> list[Samples]:
-        """Read what is new; flag by flag, in the order asked."""
+    async def read_new(self, flags: Sequence[Wanted], new: New) -> list[Samples | None]:
+        """Read what is new; flag by flag, in the order asked. None for one with a series that is something else."""
 
-    async def read_whole(self, flags: Sequence[Wanted], now_ms: int, reach_ms: int) -> list[Samples]:
-        """Read everything of the last `reach_ms`, coarser with age; flag by flag, in the order asked."""
+    async def read_whole(self, flags: Sequence[Wanted], now_ms: int, reach_ms: int) -> list[Samples | None]:
+        """Read everything of the last `reach_ms`, coarser with age; as `read_new`."""
 
+
+MOST_MARKED = 50_000
+"""Flags of one app that may be marked at once; beyond that its marks are not what sidecars write."""
 
 _MARKS_SCRIPT = """#!lua
 local time = redis.call('TIME')
 local answer = {time[1] * 1000 + math.floor(time[2] / 1000)}
-for i = 1, #KEYS, 2 do
-  answer[#answer + 1] = redis.call('ZRANGE', KEYS[i], ARGV[1], '+inf', 'BYSCORE')
-  answer[#answer + 1] = redis.call('ZRANGE', KEYS[i + 1], ARGV[1], '+inf', 'BYSCORE', 'WITHSCORES')
+for i = 1, #KEYS do
+  local members
+  if i % 2 == 1 then
+    members = redis.pcall('ZRANGE', KEYS[i], ARGV[1], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[2])
+  else
+    members = redis.pcall('ZRANGE', KEYS[i], ARGV[1], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[2], 'WITHSCORES')
+  end
+  if members.err then
+    if not string.find(members.err, 'WRONGTYPE') then
+      return members
+    end
+    members = members.err
+  end
+  answer[#answer + 1] = members
 end
 return answer
 """
-"""KEYS: the sets of busy and of late flags, app by app. Returns the time, then the members of each.
+"""KEYS: the sets of busy and of late flags, app by app. ARGV: the time from which on, and how many of each at most.
+
+Returns the time, then the members of each, or the error where it is no set. Any other error is the answer for all.
 
 It writes nothing, and does not say so: thus it is refused wherever sidecars cannot write, by a replica, or by a Redis
 that is full. Else their silence would be taken for that of their callers.
 """
 
-_RANGES_SCRIPT = """
-local answer = {}
+_RANGES_SCRIPT = f"""
+local answer = {{}}
 for _, key in ipairs(KEYS) do
   local head = #answer + 1
   local last = head
+  local series = true
   for i = 1, #ARGV, 4 do
     local points
     if ARGV[i] == '' then
       points = redis.pcall('TS.RANGE', key, ARGV[i + 1], ARGV[i + 2], 'AGGREGATION', 'sum', ARGV[i + 3])
     else
-      points = redis.pcall('TS.RANGE', key .. ARGV[i], ARGV[i + 1], ARGV[i + 2], 'LATEST')
+      local most = math.floor((ARGV[i + 2] - ARGV[i + 1]) / ARGV[i + 3]) + 2
+      points = redis.pcall('TS.RANGE', key .. ARGV[i], ARGV[i + 1], ARGV[i + 2], 'LATEST', 'COUNT', most)
     end
     if points.err then
-      if not (string.find(points.err, 'does not exist') or string.find(points.err, 'WRONGTYPE')) then
+      if string.find(points.err, 'WRONGTYPE') or string.find(points.err, 'not a TSDB key') then
+        series = false
+      elseif not string.find(points.err, 'does not exist') then
         return points
       end
     else
       for _, point in ipairs(points) do
+        local count = tonumber(point[2].ok or point[2]) or {REFUSED}
+        if count < 0 or count > {MAX_INTEGER} or count % 1 ~= 0 then
+          count = {REFUSED}
+        end
         answer[last + 1] = point[1]
-        answer[last + 2] = tonumber(point[2].ok or point[2])
+        answer[last + 2] = count
         last = last + 2
       end
     end
   end
   answer[head] = last - head
+  if not series then
+    for i = last, head + 1, -1 do
+      answer[i] = nil
+    end
+    answer[head] = {NO_SERIES}
+  end
 end
 return answer
 """
 """KEYS: series. ARGV: ranges, each as the suffix of a coarser copy or nothing, from, to, bucket. Returns one flat list:
-for each key how many numbers follow, then the time and the sum of each bucket. A series that does not exist has none,
-nor has what is no series. Whatever else is wrong with one, a user that may not read it say, is the answer for all.
+for each key how many numbers follow, then the time and the sum of each bucket. A series that does not exist has none;
+for what is no series there is `NO_SERIES`, for a sum that is no count `REFUSED`. Whatever else is wrong with one, a
+user that may not read it say, is the answer for all.
 """
 
 
@@ -164,13 +200,14 @@ class RedisTimeSeries:
     async def marks(self, apps: Sequence[str], from_ms: int | None) -> Marks:
         """Ask for the time and the marks of all apps in one round trip."""
         keys = [key for app in apps for key in (busy_key(app), late_key(app))]
-        return _marks_of(apps, await self._ask(self._marks, keys, ["-inf" if from_ms is None else from_ms]))
+        arguments = ["-inf" if from_ms is None else from_ms, MOST_MARKED + 1]
+        return _marks_of(apps, await self._ask(self._marks, keys, arguments))
 
-    async def read_new(self, flags: Sequence[Wanted], new: New) -> list[Samples]:
+    async def read_new(self, flags: Sequence[Wanted], new: New) -> list[Samples | None]:
         """Read by key, in one round trip."""
         return await self._read(flags, *(("", *each) for each in new.ranges()))
 
-    async def read_whole(self, flags: Sequence[Wanted], now_ms: int, reach_ms: int) -> list[Samples]:
+    async def read_whole(self, flags: Sequence[Wanted], now_ms: int, reach_ms: int) -> list[Samples | None]:
         """Read by key, in one round trip; what is far back from the series' coarser copies."""
         return await self._read(
             flags,
@@ -180,7 +217,7 @@ class RedisTimeSeries:
             ),
         )
 
-    async def _read(self, flags: Sequence[Wanted], *ranges: tuple[str, int, int, int]) -> list[Samples]:
+    async def _read(self, flags: Sequence[Wanted], *ranges: tuple[str, int, int, int]) -> list[Samples | None]:
         keys = [key for flag in flags for key in _keys(flag)]
         return _samples(flags, await self._ask(self._ranges, keys, [part for each in ranges for part in each]))
 
@@ -217,14 +254,28 @@ def _marks_of(apps: Sequence[str], answer: Sequence[Any]) -> Marks:
     """Read the answer to the script of the marks; members that can be no flag are somebody else's."""
     busy: list[FlagId] = []
     late: dict[FlagId, int] = {}
+    unreadable: dict[str, str] = {}
     for index, app in enumerate(apps):
         flags, scored = answer[1 + 2 * index], answer[2 + 2 * index]
+        problem = _problem_of_marks(flags, scored)
+        if problem is not None:
+            unreadable[app] = problem
+            continue
         busy += [flag_id for flag in flags if (flag_id := _flag_id(app, flag)) is not None]
         for flag, score in zip(scored[::2], scored[1::2], strict=True):
             flag_id = _flag_id(app, flag)
             if flag_id is not None:
-                late[flag_id] = int(float(score))
-    return Marks(int(answer[0]), busy, late)
+                late[flag_id] = int(max(0, min(float(score), MAX_INTEGER)))  # a score may be infinite
+    return Marks(int(answer[0]), busy, late, unreadable)
+
+
+def _problem_of_marks(busy: Sequence[bytes] | bytes, late: Sequence[bytes] | bytes) -> str | None:
+    for members in (busy, late):
+        if isinstance(members, bytes):
+            return members.decode(errors="replace")
+    if max(len(busy), len(late) // 2) > MOST_MARKED:
+        return f"more than {MOST_MARKED} flags are marked"
+    return None
 
 
 @lru_cache(maxsize=65_536)
@@ -244,18 +295,35 @@ def _whole(now_ms: int, reach_ms: int) -> list[Range]:
     ]
 
 
-def _samples(flags: Sequence[Wanted], answer: Sequence[int]) -> list[Samples]:
+def _samples(flags: Sequence[Wanted], answer: Sequence[int]) -> list[Samples | None]:
     """Put the metrics of each flag together, bucket by bucket."""
-    found = []
+    found: list[Samples | None] = []
     start = 0
     for flag in flags:
-        columns: list[tuple[Sequence[int], Sequence[int]]] = []
-        for _ in _keys(flag):
+        columns: list[_Column] = []
+        keys = _keys(flag)
+        for _ in keys:
+            if answer[start] == NO_SERIES:
+                start += 1
+                continue
             end = start + 1 + answer[start]
             columns.append((answer[start + 1 : end : 2], answer[start + 2 : end : 2]))
             start = end
-        found.append(_together(*columns))
+        found.append(_counts(columns) if len(columns) == len(keys) else None)
     return found
+
+
+def _counts(columns: "Sequence[_Column]") -> Samples:
+    """Put the metrics of a flag together; a bucket of which any is no count is left out with all of them.
+
+    What is left of such a bucket would be calls without their failures, or failures without their calls.
+    """
+    if not any(sums and min(sums) < 0 for _, sums in columns):
+        return _together(*columns)
+    refused = {at_ms for times, sums in columns for at_ms, value in zip(times, sums, strict=True) if value < 0}
+    kept = ([(at_ms, value) for at_ms, value in zip(*each, strict=True) if at_ms not in refused] for each in columns)
+    samples = _together(*(([at_ms for at_ms, _ in each], [value for _, value in each]) for each in kept))
+    return samples._replace(refused=len(refused))
 
 
 _Column = tuple[Sequence[int], Sequence[int]]
@@ -289,6 +357,10 @@ class InMemoryTimeSeries:
         self._busy: dict[FlagId, int] = {}
         self._late: dict[FlagId, int] = {}
         self._points: list[tuple[FlagId, int, tuple[int, int, int]]] = []
+        self.no_series: set[FlagId] = set()
+        """Flags of which something else has the name of a series."""
+        self.no_marks: dict[str, str] = {}
+        """Apps whose marks cannot be read, and why."""
 
     def add(
         self, flag_id: FlagId, *, at_ms: int | None = None, success: int = 0, failure: int = 0, slow: int = 0
@@ -308,15 +380,17 @@ class InMemoryTimeSeries:
             since_ms = 0 if from_ms is None else from_ms
             return {flag_id: at_ms for flag_id, at_ms in marks.items() if flag_id.app in apps and at_ms >= since_ms}
 
-        return Marks(self.now_ms, list(marked(self._busy)), marked(self._late))
+        unreadable = {app: self.no_marks[app] for app in apps if app in self.no_marks}
+        apps = [app for app in apps if app not in unreadable]
+        return Marks(self.now_ms, list(marked(self._busy)), marked(self._late), unreadable)
 
-    async def read_new(self, flags: Sequence[Wanted], new: New) -> list[Samples]:
+    async def read_new(self, flags: Sequence[Wanted], new: New) -> list[Samples | None]:
         """Read as Redis would."""
         self._check()
         self.read.append((new.from_ms, {flag.flag_id for flag in flags}))
         return self._ranges(flags, new.ranges())
 
-    async def read_whole(self, flags: Sequence[Wanted], now_ms: int, reach_ms: int) -> list[Samples]:
+    async def read_whole(self, flags: Sequence[Wanted], now_ms: int, reach_ms: int) -> list[Samples | None]:
         """Read as Redis would."""
         self._check()
         self.read.append((None, {flag.flag_id for flag in flags}))
@@ -326,16 +400,19 @@ class InMemoryTimeSeries:
         if self.error is not None:
             raise TimeSeriesError(self.error)
 
-    def _ranges(self, flags: Sequence[Wanted], ranges: Sequence[Range]) -> list[Samples]:
+    def _ranges(self, flags: Sequence[Wanted], ranges: Sequence[Range]) -> list[Samples | None]:
         """Answer as the script does."""
         answer: list[int] = []
         for flag in flags:
             for metric in range(len(_keys(flag))):
+                if flag.flag_id in self.no_series:
+                    answer.append(NO_SERIES)
+                    continue
                 points = [
                     number
                     for from_ms, last_ms, bucket_ms in ranges
                     for at_ms, value in sorted(self._sums(flag.flag_id, metric, from_ms, last_ms, bucket_ms).items())
-                    for number in (at_ms, value)
+                    for number in (at_ms, value if is_integer(value, 0, MAX_INTEGER) else REFUSED)
                 ]
                 answer += [len(points), *points]
         return _samples(flags, answer)

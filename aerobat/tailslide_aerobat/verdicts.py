@@ -6,15 +6,22 @@ in order. A writer that was held up, for however long, publishes nothing behind 
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from tailslide_aerobat.circuit_store import EVENTS_MAX_AGE_S, NO_EVENT, CircuitStore, ConflictError
-from tailslide_aerobat.flags import Flags
+from tailslide_aerobat.circuit_store import (
+    CONNECTION_ERRORS,
+    EVENTS_MAX_AGE_S,
+    NO_EVENT,
+    CircuitStore,
+    ConflictError,
+)
+from tailslide_aerobat.flags import Broken, Flags, Judged
 from tailslide_aerobat.metrics import Metrics
-from tailslide_core.circuit import TRANSITIONS, Circuit, Signal, Transition
+from tailslide_aerobat.troubles import Troubles
+from tailslide_core.circuit import TRANSITIONS, Circuit, Signal, Transition, dated
 from tailslide_core.contracts import CircuitEvent
 from tailslide_core.naming import FlagId
 
@@ -39,24 +46,38 @@ class _Published:
 
 
 class Verdicts:
-    """The writer of one connection. Errors of the store come out; only conflicts are its own business."""
+    """The writer of one connection. Errors of the connection come out; conflicts, and errors of one flag, do not."""
 
-    def __init__(self, store: CircuitStore, flags: Flags, metrics: Metrics) -> None:
+    def __init__(self, store: CircuitStore, flags: Flags, metrics: Metrics, troubles: Troubles) -> None:
         self._store = store
         self._flags = flags
         self._metrics = metrics
+        self._troubles = troubles
         self._published: dict[FlagId, _Published] = {}
 
     async def write(self, move: Move) -> None:
         """Write a verdict and publish it; after a conflict do neither: the watch brings what was written instead."""
+        await self._alone(move.flag_id, self._write(move))
+
+    async def _alone(self, flag_id: FlagId, work: Coroutine[None, None, None]) -> None:
+        """Do something about one flag. An error that is not the connection's ends nothing else; the next tick tries."""
+        try:
+            await work
+        except ConflictError:
+            self._metrics.conflicts.inc()
+        except CONNECTION_ERRORS:
+            raise
+        except Exception as error:  # noqa: BLE001 # whatever it is, the other flags go on
+            self._troubles.failed(flag_id, error)
+
+    async def _write(self, move: Move) -> None:
         transition = move.transition
         await self._complete(move.flag_id, transition.before, transition.at_ms)
         try:
             revision = await self._store.write(move.flag_id, transition.after, move.revision)
         except ConflictError:
-            self._metrics.conflicts.inc()
             log.info("another aerobat was first", flag=str(move.flag_id), signal=transition.signal)
-            return
+            raise
         self._flags.circuits.wrote(move.flag_id, transition.after, revision)
         # It holds from now on, whether or not there is still a connection to publish it on.
         self._metrics.transitions.labels(transition.signal).inc()
@@ -69,23 +90,53 @@ class Verdicts:
         `owns` says of an app whether it is ours to do so; the owner of another will.
         """
         for flag_id, circuit in self._flags.circuits.lost().items():
-            if not owns(flag_id.app):
-                continue
-            try:
-                revision = await self._store.write(flag_id, circuit, None)
-            except ConflictError:
-                self._metrics.conflicts.inc()
-                continue
-            self._flags.circuits.wrote(flag_id, circuit, revision)
-            log.warning("verdict restored in a bucket that had lost it", flag=str(flag_id), state=circuit.state)
+            if owns(flag_id.app):
+                await self._alone(flag_id, self._restore(flag_id, circuit))
+
+    async def _restore(self, flag_id: FlagId, circuit: Circuit) -> None:
+        revision = await self._store.write(flag_id, circuit, None)
+        self._flags.circuits.wrote(flag_id, circuit, revision)
+        log.warning("verdict restored in a bucket that had lost it", flag=str(flag_id), state=circuit.state)
+
+    async def replace(self, broken: Broken, now_ms: int) -> None:
+        """Write a circuit in the place of one that cannot be read (`docs/decisions/0017`)."""
+        await self._alone(broken.flag_id, self._replace(broken, now_ms))
+
+    async def _replace(self, broken: Broken, now_ms: int) -> None:
+        flag_id = broken.flag_id
+        circuit, source = broken.last_good, "memory"
+        if circuit is None:
+            last = await self._store.last_event(flag_id)
+            if last is not None and last.event is not None:
+                circuit, source = last.event.transition.after, "event"
+            else:
+                # Where there was an event, or may have been, calls from before it must not count; else all do.
+                since_ms = 0 if last is None else now_ms
+                circuit, source = Circuit(reset_generation=broken.reset_generation, since_ms=since_ms), "nothing"
+        revision = await self._store.write(flag_id, circuit, broken.revision)
+        self._flags.circuits.wrote(flag_id, circuit, revision)
+        self._metrics.replaced_circuits.labels(source).inc()
+        log.warning("circuit_replaced", flag=str(flag_id), state=circuit.state, source=source, why="it cannot be read")
+
+    async def date_anew(self, flag: Judged, now_ms: int) -> None:
+        """Let a circuit begin now that claims to have begun in a future that nobody waits for."""
+        await self._alone(flag.flag_id, self._date_anew(flag, now_ms))
+
+    async def _date_anew(self, flag: Judged, now_ms: int) -> None:
+        circuit = dated(flag.circuit, flag.settings, now_ms)
+        revision = await self._store.write(flag.flag_id, circuit, flag.revision)
+        self._flags.circuits.wrote(flag.flag_id, circuit, revision)
+        self._metrics.replaced_circuits.labels("clock").inc()
+        log.warning(
+            "circuit_replaced", flag=str(flag.flag_id), state=circuit.state, source="clock", why="it is of later"
+        )
 
     async def delete(self, flag_id: FlagId, revision: int) -> None:
         """Delete the circuit of a flag that is no more."""
-        try:
-            deletion = await self._store.delete(flag_id, revision)
-        except ConflictError:
-            self._metrics.conflicts.inc()
-            return
+        await self._alone(flag_id, self._delete(flag_id, revision))
+
+    async def _delete(self, flag_id: FlagId, revision: int) -> None:
+        deletion = await self._store.delete(flag_id, revision)
         self._flags.circuits.wrote(flag_id, None, deletion)
         self._published.pop(flag_id, None)
         log.info("circuit deleted with its flag", flag=str(flag_id))
@@ -98,7 +149,7 @@ class Verdicts:
         circuits = [(flag_id, held.value) for flag_id, held in self._flags.circuits.items() if held.value is not None]
         for flag_id, circuit in circuits:
             if owns(flag_id.app):  # asked anew for each: there may be many, and the division may change meanwhile
-                await self._complete(flag_id, circuit, now_ms)
+                await self._alone(flag_id, self._complete(flag_id, circuit, now_ms))
 
     async def _complete(self, flag_id: FlagId, circuit: Circuit, now_ms: int) -> None:
         """Publish the event that led to `circuit`, if the stream does not have it."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tailslide_core.breach import TripReason, breach
+from tailslide_core.fields import MAX_INTEGER
 from tailslide_core.ramp import FULL, next_percentage
 from tailslide_core.ruleset import CircuitSettings, Recovery, Ruleset
 from tailslide_core.windows import WindowCounts
@@ -70,7 +71,7 @@ class Circuit:
     trips: int = 0
     """Trips in a row; 0 again once closed for as long as the last delay."""
     generation: int = 0
-    """Raised by one with each transition."""
+    """Raised by one with each transition; after the highest that can be read comes 1 again."""
     reset_generation: int = 0
     """The ruleset's, when this verdict was made."""
     since_ms: int = 0
@@ -176,12 +177,17 @@ def _move(circuit: Circuit, signal: Signal, settings: CircuitSettings, now_ms: i
         _AFTER[signal](circuit, settings),
         state=target,
         reason=reason if signal is not Signal.CALM else None,
-        generation=circuit.generation + 1,
+        generation=circuit.generation % MAX_INTEGER + 1,
         reset_generation=settings.reset_generation,
-        since_ms=circuit.since_ms if signal is Signal.CALM else now_ms,
     )
-    after = replace(after, next_ms=_next_ms(after, settings))
+    after = dated(after, settings, circuit.since_ms if signal is Signal.CALM else now_ms)
     return Step(after, Transition(signal, now_ms, circuit, after))
+
+
+def dated(circuit: Circuit, settings: CircuitSettings, since_ms: int) -> Circuit:
+    """Return the same circuit as one whose state, or recovery step, began at that time. Nothing else about it moves."""
+    began = replace(circuit, since_ms=since_ms)
+    return replace(began, next_ms=_next_ms(began, settings))
 
 
 def _next_percentage(circuit: Circuit, settings: CircuitSettings) -> Circuit:
@@ -196,7 +202,7 @@ def _first_percentage(circuit: Circuit, settings: CircuitSettings) -> Circuit:
 
 
 _AFTER: Mapping[Signal, Callable[[Circuit, CircuitSettings], Circuit]] = {
-    Signal.BREACH: lambda circuit, _: replace(circuit, percentage=0.0, trips=circuit.trips + 1),
+    Signal.BREACH: lambda circuit, _: replace(circuit, percentage=0.0, trips=min(circuit.trips + 1, MAX_INTEGER)),
     Signal.DELAY_OVER: _first_percentage,
     Signal.STEP_PASSED: _next_percentage,
     Signal.RAMP_FINISHED: lambda circuit, _: replace(circuit, percentage=FULL),

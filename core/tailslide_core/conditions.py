@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tailslide_core.errors import ContractError
+from tailslide_core.fields import shown
 
 Scalar = str | int | float | bool
 Attributes = Mapping[str, object]
-"""What a caller says of a user: scalars, or lists of scalars, of which one must match."""
+"""What a caller says of a user: scalars, or lists of scalars (as they are, or as `Items`), of which one must match."""
 
 
 class Operator(StrEnum):
@@ -38,6 +39,9 @@ class Operator(StrEnum):
     SEMVER_GE = "semver_ge"
     EXISTS = "exists"
 
+
+LOOKUPS = frozenset({Operator.IN, Operator.NOT_IN, Operator.EQUALS})
+"""Operators that look the text of an attribute up among their values."""
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 """Numbers as JSON and query strings have them; `float` alone would take `1_000`, ` 5 ` and Arabic digits too."""
@@ -100,6 +104,26 @@ def _version_of(value: object) -> tuple[object, ...] | None:
 Test = Callable[[object], bool]
 
 
+class Items:
+    """A list as the value of an attribute; what it says as texts is worked out once for all conditions on it."""
+
+    __slots__ = ("_texts", "values")
+
+    def __init__(self, values: Sequence[object]) -> None:
+        self.values = values
+        self._texts: frozenset[str | None] | None = None
+
+    @property
+    def texts(self) -> frozenset[str | None]:
+        """The texts of all items; None is among them where an item is no scalar."""
+        if self._texts is None:
+            self._texts = frozenset(map(text_of, self.values))
+        return self._texts
+
+    def __repr__(self) -> str:
+        return f"Items({len(self.values)})"
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """`attribute` `operator` `values`. Holds when the attribute, or one of its items, compares true with a value.
@@ -112,23 +136,34 @@ class Condition:
     operator: Operator
     values: tuple[Scalar, ...]
     _test: Test = field(init=False, repr=False, compare=False)
+    _among: frozenset[str] | None = field(init=False, repr=False, compare=False)
+    """The texts that items are looked up in, of the operators that do no more than that."""
 
     def __post_init__(self) -> None:
         if not self.attribute:
             raise ContractError("attribute", "expected the name of an attribute, got an empty string")
         object.__setattr__(self, "_test", _compile(self.operator, self.values))
+        texts = (text for value in self.values if (text := text_of(value)) is not None)
+        object.__setattr__(self, "_among", frozenset(texts) if self.operator in LOOKUPS else None)
 
     def holds(self, attributes: Attributes) -> bool:
         """Whether the condition is true of a user with these attributes."""
         value = attributes.get(self.attribute)
+        if value.__class__ is Items:
+            return self._holds_for(value)
+        if isinstance(value, list | tuple):
+            return self._holds_for(Items(value))
+        return self._test(value)
+
+    def _holds_for(self, items: Items) -> bool:
         if self.operator is Operator.EXISTS:
-            return self._test(value)
-        if value is None:
-            return False
-        items: Sequence[object] = value if isinstance(value, list | tuple) else (value,)
+            return self._test(items)
+        among = self._among
+        if among is None:
+            return any(map(self._test, items.values))
         if self.operator is Operator.NOT_IN:
-            return all(self._test(item) for item in items)
-        return any(self._test(item) for item in items)
+            return None not in items.texts and among.isdisjoint(items.texts)
+        return not among.isdisjoint(items.texts)
 
 
 def _compile(operator: Operator, values: tuple[Scalar, ...]) -> Test:
@@ -150,7 +185,7 @@ def _compile_exists(values: tuple[Scalar, ...]) -> Test:
         return lambda value: value is not None
     if len(values) == 1 and values[0] is False:
         return lambda value: value is None
-    raise ContractError("values", f"expected [], [true] or [false] for exists, got {list(values)!r:.80}")
+    raise ContractError("values", f"expected [], [true] or [false] for exists, got {shown(values, 80)}")
 
 
 def _compile_text(operator: Operator, texts: tuple[str, ...]) -> Test:
@@ -203,7 +238,7 @@ def _compile_ordering(operator: Operator, values: tuple[Scalar, ...]) -> Test:
     bound = parse(values[0]) if len(values) == 1 else None
     if bound is None:
         raise ContractError(
-            "values", f"expected exactly one value, {expected}, for {operator}, got {list(values)!r:.80}"
+            "values", f"expected exactly one value, {expected}, for {operator}, got {shown(values, 80)}"
         )
 
     def test(value: object) -> bool:

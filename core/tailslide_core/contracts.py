@@ -34,7 +34,7 @@ def decode_ruleset(data: bytes) -> Ruleset:
     return Ruleset(
         app=fields.string("app"),
         key=fields.string("key"),
-        version=fields.integer("version"),
+        version=fields.integer("version", low=0),
         active=fields.boolean("active"),
         rollout=fields.number("rollout"),
         salt=fields.string("salt"),
@@ -65,7 +65,11 @@ def condition(fields: Fields) -> Condition:
 
 def _shared_circuit_settings(fields: Fields) -> CircuitSettings:
     """Read the settings of a circuit, those that are alike once: most flags of an app have one of a few."""
-    return _circuit_settings_of(fields.as_json())
+    try:
+        data = fields.as_json()
+    except orjson.JSONEncodeError:  # by a field that we do not know, and ignore
+        return circuit_settings(fields)
+    return _circuit_settings_of(data)
 
 
 @lru_cache(maxsize=1024)
@@ -268,7 +272,7 @@ def _circuit(fields: Fields) -> Circuit:
         generation=fields.integer("generation", low=0),
         reset_generation=fields.integer("reset_generation", low=0),
         since_ms=fields.integer("since_ms", low=0),
-        next_ms=fields.optional_integer("next_ms"),
+        next_ms=fields.optional_integer("next_ms", low=0),
         reason=fields.object("reason", _trip_reason),
     )
 
@@ -279,8 +283,8 @@ def _trip_reason(fields: Fields) -> TripReason:
         observed=fields.number("observed"),
         lower_bound=fields.number("lower_bound"),
         threshold=fields.number("threshold"),
-        calls=fields.integer("calls"),
-        window_ms=fields.integer("window_ms"),
+        calls=fields.integer("calls", low=0),
+        window_ms=fields.integer("window_ms", low=0),
     )
 
 
@@ -345,5 +349,5 @@ def decode_event(data: bytes) -> CircuitEvent:
         raise ContractError("before" if before is None else "after", "expected a circuit, got null")
     return CircuitEvent(
         FlagId(check_key("app", fields.string("app")), check_key("flag", fields.string("flag"))),
-        Transition(fields.choice("signal", Signal), fields.integer("at_ms"), before, after),
+        Transition(fields.choice("signal", Signal), fields.integer("at_ms", low=0), before, after),
     )

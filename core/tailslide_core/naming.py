@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tailslide_core.errors import ContractError
+from tailslide_core.fields import shown
 
 RULESETS_BUCKET = "rulesets"
 CIRCUITS_BUCKET = "circuits"
@@ -28,7 +29,7 @@ def is_key(text: str) -> bool:
 def check_key(field: str, text: object) -> str:
     """Return `text` when it may be the key of an app or a flag; raise `ContractError` on `field` otherwise."""
     if not isinstance(text, str) or not is_key(text):
-        raise ContractError(field, f"expected {KEY_RULE}, got {text!r:.80}")
+        raise ContractError(field, f"expected {KEY_RULE}, got {shown(text, 80)}")
     return text
 
 
@@ -49,7 +50,7 @@ class FlagId(NamedTuple):
         """Split `<app>.<flag>`; raise `ContractError` when it is not of that form, as the key of a mark is not."""
         app, dot, flag = text.partition(".")
         if not dot:
-            raise ContractError("key", f"expected <app>.<flag>, got {text!r:.80}")
+            raise ContractError("key", f"expected <app>.<flag>, got {shown(text, 80)}")
         return cls(check_key("app", app), check_key("flag", flag))
 
 

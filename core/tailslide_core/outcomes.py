@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from tailslide_core.errors import ContractError
+from tailslide_core.fields import shown
 from tailslide_core.naming import Metric
 
 
@@ -61,7 +62,7 @@ class StatusSet:
             if not isinstance(text, str) or _codes_of(text) is None:
                 raise ContractError(
                     f"[{index}]",
-                    f"expected a status (429), a range (500-504) or a class (5xx), got {pattern!r:.40}",
+                    f"expected a status (429), a range (500-504) or a class (5xx), got {shown(pattern, 40)}",
                 )
             texts.append(text)
         return _shared_set(tuple(texts))

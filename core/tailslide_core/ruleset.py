@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tailslide_core.conditions import Condition
 from tailslide_core.errors import ContractError
+from tailslide_core.fields import MAX_INTEGER, is_integer, is_number, shown
 from tailslide_core.naming import FlagId, check_key
 from tailslide_core.outcomes import StatusSet
 from tailslide_core.ramp import RampProfile
@@ -16,15 +17,15 @@ DAY_MS = 86_400_000
 
 
 def check_number(name: str, value: float, low: float, high: float) -> None:
-    """Raise `ContractError` on `name` unless `low` ≤ value ≤ `high`."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise ContractError(name, f"expected a number from {low:.9g} to {high:.9g}, got {value!r:.40}")
+    """Raise `ContractError` on `name` unless `value` is a finite number and `low` ≤ value ≤ `high`."""
+    if not is_number(value, low, high):
+        raise ContractError(name, f"expected a number from {low:.9g} to {high:.9g}, got {shown(value, 40)}")
 
 
 def check_integer(name: str, value: int, low: int, high: int) -> None:
     """Raise `ContractError` on `name` unless `value` is an integer and `low` ≤ value ≤ `high`."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ContractError(name, f"expected an integer from {low} to {high}, got {value!r:.40}")
+    if not is_integer(value, low, high):
+        raise ContractError(name, f"expected an integer from {low} to {high}, got {shown(value, 40)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class CircuitSettings:
     local_guard: LocalGuard | None = None
 
     def __post_init__(self) -> None:
-        check_integer("reset_generation", self.reset_generation, 0, 2**53)
+        check_integer("reset_generation", self.reset_generation, 0, MAX_INTEGER)
         check_integer("window_ms", self.window_ms, 250, DAY_MS)
         check_integer("long_window_ms", self.long_window_ms, 250, DAY_MS)
         if self.long_window_ms < self.window_ms:
@@ -142,7 +143,7 @@ class Ruleset:
     def __post_init__(self) -> None:
         check_key("app", self.app)
         check_key("key", self.key)
-        check_integer("version", self.version, 0, 2**53)
+        check_integer("version", self.version, 0, MAX_INTEGER)
         check_number("rollout", self.rollout, 0, 100)
 
     @property

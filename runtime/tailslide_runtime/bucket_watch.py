@@ -222,9 +222,12 @@ class _Consumer:
             raise WatchGapError(f"no heartbeat for {SILENCE_S:g} s") from None
 
     async def _is_control(self, message: Msg) -> bool:
-        """Answer flow control; check that a heartbeat knows of no message that did not arrive."""
+        """Answer flow control; check that a heartbeat knows of no message that did not arrive.
+
+        A message of the bucket is none of these, whatever its headers say.
+        """
         headers = message.headers or {}
-        if headers.get("Status") is None:
+        if headers.get("Status") is None or message.subject.startswith(bucket_subject(self._bucket, "")):
             return False
         if headers["Status"] != "100":
             raise WatchGapError(f"the server ended the consumer: {headers.get('Description', headers['Status'])}")

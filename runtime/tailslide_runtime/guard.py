@@ -37,10 +37,8 @@ EARLY_BYTES = 65_536
 """How much of requests that come before their turn is kept, unread, before the client is held back."""
 SMALL_BODY_BYTES = 65_536
 """Bodies up to this size are always taken."""
-HELD_BODY_BYTES = 32 << 20
-"""What larger bodies may take together."""
-_HEAD_PIECE = 2_048
-"""So much is read at a time where heads are expected: each becomes many times larger when it is read."""
+HELD_BYTES = 32 << 20
+"""What larger bodies, and what comes early beyond its bound, may take together."""
 _SINGLE = ("content-type", "content-location", "content-range", "etag", "server", "user-agent")
 """Fields that aiohttp refuses to see twice."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -96,7 +94,7 @@ class Guard:
         self.refused: Counter[str] = Counter()
         """How many requests were refused, by the code of the refusal."""
         self.held_bytes = 0
-        """What larger bodies take now."""
+        """What all of them take of `HELD_BYTES` now."""
         self._time = asyncio.get_running_loop().time
 
     def connection(self) -> "GuardedConnection":
@@ -179,8 +177,8 @@ class GuardedConnection(asyncio.Protocol):
     __slots__ = (
         "_answerer",
         "_answering",
+        "_asked_bytes",
         "_body",
-        "_body_bytes",
         "_discarded",
         "_early",
         "_events",
@@ -207,10 +205,11 @@ class GuardedConnection(asyncio.Protocol):
         self._events: deque[Event] = deque()
         self._early = b""
         self._head: RequestHead | None = None
-        self._body: list[bytes] = []
-        self._body_bytes = 0
+        self._body = bytearray()  # not a list of parts: tiny chunks would take many times their size
         self._held_bytes = 0
-        """What this request has of the room for larger bodies, until it is answered."""
+        """What this connection takes of the room that all share."""
+        self._asked_bytes = 0
+        """What the body of the request that is being answered takes of it."""
         self._lingers = False
         self._discarded = 0
         self._paused = False
@@ -261,8 +260,7 @@ class GuardedConnection(asyncio.Protocol):
             if self._discarded > LINGER_BYTES:
                 self.abort()
         elif self._answering or self._early:
-            self._early += data
-            self._hold_back()
+            self._keep_early(self._early + data)
         else:
             self._read(data)
 
@@ -281,18 +279,38 @@ class GuardedConnection(asyncio.Protocol):
     # Requests
 
     def _read(self, data: bytes) -> None:
-        """Read as far as one request at a time is answered; keep the rest as it came."""
-        while data and self._takes_more:
+        """Read one request after another, each when the one before is answered; keep the rest as it came."""
+        start = 0
+        while start < len(data) and self._takes_more:
             begun = self._reader.has_begun or self._head is not None
-            size = _HEAD_PIECE if self._head is None else len(data)
-            piece, data = data[:size], data[size:]
-            self._events.extend(self._reader.feed(piece))
+            self._events.extend(self._reader.feed(data, start))
+            start = self._reader.stopped_at
             if self._reader.has_begun and not begun:
                 self._since_s = self._guard.now_s()  # empty lines before a request are none of it
-            data = self._carry_out() + data
-        if data and not self._lingers:
-            self._early = data
-        self._hold_back()
+            again = self._carry_out()
+            if again:
+                data, start = again + data[start:], 0
+        self._keep_early(b"" if self._lingers else data[start:])
+
+    def _keep_early(self, data: bytes) -> None:
+        """Keep what has come before its turn; a client that is too far ahead is held back."""
+        self._early = data
+        if self._may_hold():
+            self._hold_back()
+        else:
+            self.abort()  # nothing that could be told here would reach it before its other answers
+
+    def _may_hold(self) -> bool:
+        """Account for what this connection holds beyond the ordinary; say whether there is room for it."""
+        guard, body = self._guard, len(self._body)
+        held = (body if body > SMALL_BODY_BYTES else 0) + max(len(self._early) - EARLY_BYTES, 0)
+        if self._answering:
+            held += self._asked_bytes
+        if guard.held_bytes + held - self._held_bytes > HELD_BYTES:
+            return False
+        guard.held_bytes += held - self._held_bytes
+        self._held_bytes = held
+        return True
 
     @property
     def _takes_more(self) -> bool:
@@ -324,25 +342,21 @@ class GuardedConnection(asyncio.Protocol):
             self._transport.write(_CONTINUE)
 
     def _take_body(self, part: bytes) -> None:
-        guard = self._guard
-        size = self._body_bytes + len(part)
-        if size > guard.limits.max_body_bytes:
-            self.refuse(too_large(guard.limits.max_body_bytes))
+        limit = self._guard.limits.max_body_bytes
+        if len(self._body) + len(part) > limit:
+            self.refuse(too_large(limit))
             return
-        held = size if size > SMALL_BODY_BYTES else 0
-        if guard.held_bytes + held - self._held_bytes > HELD_BODY_BYTES:
+        self._body += part
+        if not self._may_hold():
             self.refuse(_NO_ROOM)
-            return
-        guard.held_bytes += held - self._held_bytes
-        self._body_bytes, self._held_bytes = size, held
-        self._body.append(part)
 
     def _ask(self) -> None:
         """Let aiohttp answer."""
-        head, body = self._head, b"".join(self._body)
+        head, body = self._head, bytes(self._body)
         transport = self._transport
         assert head is not None
-        self._head, self._body, self._body_bytes = None, [], 0  # aiohttp has it now
+        self._head, self._body = None, bytearray()  # aiohttp has it now
+        self._asked_bytes = len(body) if len(body) > SMALL_BODY_BYTES else 0
         if transport is None or transport.is_closing():
             return
         self._answering = True
@@ -357,7 +371,7 @@ class GuardedConnection(asyncio.Protocol):
 
     def _forget_request(self) -> None:
         self._guard.held_bytes -= self._held_bytes
-        self._head, self._body, self._body_bytes, self._held_bytes = None, [], 0, 0
+        self._head, self._body, self._held_bytes, self._asked_bytes = None, bytearray(), 0, 0
 
     def _answered(self, may_follow: bool) -> None:
         """On to the next request."""
@@ -373,8 +387,7 @@ class GuardedConnection(asyncio.Protocol):
         if early and self._takes_more:
             self._read(early)
         else:
-            self._early = early
-            self._hold_back()
+            self._keep_early(early)
 
     def _hold_back(self) -> None:
         """Stop to read from a client that is too far ahead, or go on."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import nats.errors
 import structlog
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js.api import KeyValueConfig, StorageType, StreamConfig
 from nats.js.errors import BadRequestError
 
@@ -55,6 +56,33 @@ class Backoff:
         longest_s = min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2**self.failures)
         self.failures = min(self.failures + 1, 16)
         await asyncio.sleep(longest_s * random.uniform(0.5, 1.0))  # noqa: S311 # jitter, no secret
+
+
+class SturdyClient(Client):
+    """A client that one message cannot end.
+
+    A server takes any bytes as a subject or as headers. nats-py stops reading at the first that are no UTF-8, for good,
+    and after a reconnection at the same message again. Here such a subject is read with U+FFFD in it, so that it is no
+    key of anything, and such headers as none.
+    """
+
+    def _build_message(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
+    ) -> Msg:
+        return self.msg_class(
+            subject=subject.decode(errors="replace"),
+            reply=reply.decode(errors="replace"),
+            data=data,
+            headers=headers,
+            _client=self,
+            _sid=sid,
+        )
+
+    async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
+        try:
+            return await super()._process_headers(headers)
+        except (ValueError, IndexError):  # UnicodeDecodeError is a ValueError
+            return None
 
 
 class Link:
@@ -110,7 +138,7 @@ class Link:
             nonlocal last_error
             last_error = error
 
-        client = Client()
+        client = SturdyClient()
         try:
             await client.connect(
                 self._url.split(","),
@@ -196,5 +224,8 @@ STREAM_NAME_IN_USE = 10058
 """JetStream's error code for a stream that is there with other settings, which a person may have chosen."""
 
 WRONG_LAST_SEQUENCE: frozenset[int] = frozenset({10071, 10164})
-"""JetStream's error codes for a write over a value that is no longer the last: the usual one, and that of replicated
-streams for one that another write on its way comes before."""
+"""JetStream's error codes for a write that expected another last message: somebody else has written meanwhile.
+
+10071 (JSStreamWrongLastSequenceErrF) names the sequence; 10164 (JSStreamWrongLastSequenceConstantErr) comes from a
+replicated stream that has another write of the subject in flight. Source: `errors.json` of the NATS server.
+"""

@@ -12,6 +12,7 @@ from pydantic import BaseModel, GetCoreSchemaHandler, PlainValidator, Validation
 from pydantic_core import core_schema
 from pydantic_settings import BaseSettings, NoDecode, SettingsError
 
+from tailslide_core.fields import shown
 from tailslide_runtime.errors import StartError
 
 Settings = TypeVar("Settings", bound=BaseSettings)
@@ -34,11 +35,11 @@ class ListenAddress:
         if text.startswith("unix:"):
             path = Path(text.removeprefix("unix:"))
             if not path.is_absolute():
-                raise ValueError(f"expected unix:/absolute/path, got {text!r}")
+                raise ValueError(f"expected unix:/absolute/path, got {shown(text)}")
             return cls(path=path)
         match = _HOST_PORT.fullmatch(text)
         if match is None or int(match["port"]) > 65535 or not match["host"]:
-            raise ValueError(f"expected host:port with a port of 0 to 65535, or unix:/absolute/path, got {text!r}")
+            raise ValueError(f"expected host:port with a port of 0 to 65535, or unix:/absolute/path, got {shown(text)}")
         return cls(host=match["host"].strip("[]"), port=int(match["port"]))
 
     def __str__(self) -> str:
@@ -54,7 +55,7 @@ class ListenAddress:
             if isinstance(value, ListenAddress):
                 return value
             if not isinstance(value, str):
-                raise ValueError(f"expected host:port, got {value!r}")  # noqa: TRY004 # pydantic collects ValueError
+                raise ValueError(f"expected host:port, got {shown(value)}")  # noqa: TRY004 # pydantic collects ValueError
             return cls.parse(value)
 
         return core_schema.no_info_plain_validator_function(read)
@@ -113,7 +114,7 @@ def problems(error: ValidationError) -> list[tuple[str, str]]:
         elif item["type"] == "missing":
             message = "a value is required"
         elif item["type"] != "value_error":
-            message = f"{message[:1].lower()}{message[1:]}, got {item['input']!r:.60}"
+            message = f"{message[:1].lower()}{message[1:]}, got {shown(item['input'])}"
         found.append((path or "body", message))
     return found
 

@@ -12,10 +12,12 @@ import orjson
 from tailslide_core.errors import ContractError
 from tailslide_core.evaluation import Decision, Evaluation, decide
 from tailslide_core.naming import check_key
+from tailslide_core.work import NO_DEMANDS
 from tailslide_sidecar import ofrep
 from tailslide_sidecar.evaluation_counts import EvaluationCounts
 from tailslide_sidecar.flag_store import FlagStore, HeldFlag
-from tailslide_sidecar.query import context_of_query
+from tailslide_sidecar.query import TARGETING_KEY, context_of_query
+from tailslide_sidecar.question_limits import SMALL, TooMuchError, bounded
 from tailslide_sidecar.replies import Reply
 
 OFREP_ONE = 0
@@ -45,11 +47,14 @@ class Answers:
 
     def ofrep_one(self, flag: str, body: bytes) -> Reply:
         """Evaluate one flag as OFREP asks for it."""
-        try:
-            context = ofrep.read_context(body)
-        except ofrep.OfrepError as error:
-            return _json(ofrep.failure(flag, error.code, str(error)))
         held = self._store.held(flag)
+        try:
+            if len(body) <= SMALL:
+                context = ofrep.read_context(body)
+            else:
+                context = ofrep.read_bounded_context(body, NO_DEMANDS if held is None else held.demands)
+        except ofrep.OfrepError as error:
+            return _json(ofrep.failure(flag, error.code, str(error), error.status))
         if held is None:
             self._counts.unknown += 1
             if self._store.origin is None:
@@ -65,9 +70,9 @@ class Answers:
     def ofrep_all(self, body: bytes, if_none_match: str | None = None) -> Reply:
         """Evaluate all flags as OFREP asks for them; 304 when the caller has that answer already."""
         try:
-            context = ofrep.read_context(body)
+            context = ofrep.read_bounded_context(body, self._store.demands)
         except ofrep.OfrepError as error:
-            return _json(ofrep.failure(None, error.code, str(error)))
+            return _json(ofrep.failure(None, error.code, str(error), error.status))
         if self._store.origin is None:
             return _json(ofrep.not_ready(None))
         items = []
@@ -92,6 +97,11 @@ class Answers:
             self._counts.unknown += 1
             return self._no_flag(flag)
         context = context_of_query(query)
+        if len(query) > SMALL:
+            try:
+                context = bounded(context, held.demands, TARGETING_KEY)
+            except TooMuchError as error:
+                return _error(400, "INVALID", error.problem, error.field)
         decision = decide(held.ruleset, held.effective, context.targeting_key, context.attributes)
         self._counts.add(flag, decision)
         reply: Reply | None = held.answers.get((NATIVE_ONE, decision))
@@ -101,7 +111,10 @@ class Answers:
 
     def native_all(self, query: str) -> Reply:
         """Evaluate all flags as our own endpoint asks for them: `{"flags": […]}`, in the order of their keys."""
-        context = context_of_query(query)
+        try:
+            context = bounded(context_of_query(query), self._store.demands, TARGETING_KEY)
+        except TooMuchError as error:
+            return _error(400, "INVALID", error.problem, error.field)
         items = []
         for flag, held in self._store.all_held().items():
             decision = decide(held.ruleset, held.effective, context.targeting_key, context.attributes)

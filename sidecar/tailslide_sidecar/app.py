@@ -158,7 +158,14 @@ class _Sidecar:
         settings, metrics = self._settings, self._metrics
         api = flags_api.FlagsApi(
             self._answers,
-            Reports(self._store, self._buffer, metrics.outcomes_stale.inc),
+            Reports(
+                self._store,
+                self._buffer,
+                metrics.outcomes_stale.inc,
+                accepts=settings.reported_outcomes,
+                calls_per_s=settings.reported_calls_per_s,
+                refused=metrics.reported_calls_refused.inc,
+            ),
             self._events,
             metrics,
             self._readiness,

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import AfterValidator, Field, PlainValidator, ValidationError, model_validator
 
+from tailslide_core.fields import shown
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.settings import AllowedHosts, ListenAddress, problems
@@ -22,6 +23,7 @@ from tailslide_sidecar.proxy.routes import ForwardHost
 from tailslide_sidecar.route_file import HOST_NAME, MAX_IDLE_MS, MAX_TIMEOUT_MS, Key, RoutePart, Strict, is_ipv6
 
 _FORWARD_HOST = re.compile(rf"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<host>(?:\*\.)?{HOST_NAME}))(?::(?P<port>[0-9]{{1,5}}))?")
+MAX_CALLS_PER_S = 1_000_000
 Stamp = tuple[int, int, int]
 """What tells one content of a file from another: when it was written, its size, its inode."""
 
@@ -57,21 +59,23 @@ def _network(value: object) -> Network:
             return ip_network(value)
     except ValueError:
         pass
-    raise ValueError(f"expected an address or a network like 10.0.0.0/8, got {value!r:.60}")
+    raise ValueError(f"expected an address or a network like 10.0.0.0/8, got {shown(value)}")
 
 
 def _forward_host(value: object) -> ForwardHost:
     match = _FORWARD_HOST.fullmatch(value.lower()) if isinstance(value, str) else None
     port = 80 if match is None or match["port"] is None else int(match["port"])
     if match is None or not 0 < port < 65_536 or (match["v6"] is not None and not is_ipv6(match["v6"])):
-        raise ValueError(f"expected host, host:port, *.suffix or *.suffix:port, never all hosts, got {value!r:.80}")
+        raise ValueError(
+            f"expected host, host:port, *.suffix or *.suffix:port, never all hosts, got {shown(value, 80)}"
+        )
     return ForwardHost(match["v6"] or match["host"], port)
 
 
 def _socket_mode(value: object) -> int:
     # As a string: YAML takes 0660 for an octal number, 660 for a decimal one, and "0o660" for text.
     if not isinstance(value, str) or re.fullmatch(r"0?[0-7]{3}", value) is None:
-        raise ValueError(f'expected permissions in octal and in quotes, like "0660", got {value!r:.40}')
+        raise ValueError(f'expected permissions in octal and in quotes, like "0660", got {shown(value, 40)}')
     return int(value, 8)
 
 
@@ -169,6 +173,8 @@ class ConfigFile(Strict):
     flags_token: FlagsToken | None = None
     stale_after_ms: Annotated[int, Field(ge=1_000, le=86_400_000)] | None = None
     flush_interval_ms: Annotated[int, Field(ge=10, le=60_000)] | None = None
+    reported_outcomes: bool | None = None
+    reported_calls_per_s: Annotated[int, Field(ge=1, le=MAX_CALLS_PER_S)] | None = None
     routes: list[RoutePart] = Field(default_factory=list)
     forward_allow: list[Annotated[ForwardHost, PlainValidator(_forward_host)]] = Field(default_factory=list)
     trusted_peers: list[Annotated[Network, PlainValidator(_network)]] = Field(
@@ -221,7 +227,7 @@ def read_config_file(path: Path) -> ConfigFile:
     if content is None:
         content = {}
     if not isinstance(content, dict):
-        raise StartError(f"{path}: expected settings as `name: value`, got {content!r:.60}")
+        raise StartError(f"{path}: expected settings as `name: value`, got {shown(content)}")
     try:
         return ConfigFile.model_validate(content)
     except ValidationError as error:
@@ -245,6 +251,8 @@ class _UniqueKeys(yaml.SafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
-                    raise yaml.MarkedYAMLError(problem=f"{key.value!r} is there twice", problem_mark=key.start_mark)
+                    raise yaml.MarkedYAMLError(
+                        problem=f"{shown(key.value)} is there twice", problem_mark=key.start_mark
+                    )
                 seen.add(key.value)
         return super().construct_mapping(node, deep)

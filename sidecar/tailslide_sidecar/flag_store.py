@@ -16,6 +16,7 @@ from tailslide_core.errors import ContractError
 from tailslide_core.evaluation import EffectiveCircuit, effective_circuit
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, FlagId, app_of_mark, is_reserved
 from tailslide_core.ruleset import Ruleset
+from tailslide_core.work import NO_DEMANDS, Demands, Total, demands_of
 from tailslide_runtime.bucket_watch import Entry, Listing
 
 Value = TypeVar("Value", Ruleset, Circuit)
@@ -36,6 +37,8 @@ class Refusal:
     key: str
     revision: int
     problem: str
+    unforeseen: Exception | None = None
+    """The error, where it is one that no reader of values should raise: a defect, to be told with its traceback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class HeldFlag:
 
     Unlike `trips` it never goes back: what began at a lower number says nothing of the feature as it is now.
     """
+    demands: Demands = field(default_factory=lambda: NO_DEMANDS)
+    """What its conditions ask of each attribute."""
     answers: dict[object, Any] = field(default_factory=dict)
     """Whatever an asker has worked out for this state of the flag, under a key of its own; gone with the next state."""
 
@@ -91,6 +96,7 @@ class FlagStore:
         self._rulesets: dict[str, Ruleset] = {}
         self._circuits: dict[str, Circuit] = {}
         self._held: dict[str, HeldFlag] = {}
+        self._total = Total()
         self._refused: dict[tuple[str, str], int] = {}
         self._kept: set[str] = set()
         self._in_bucket: set[str] = set()
@@ -106,6 +112,11 @@ class FlagStore:
     def all_held(self) -> Mapping[str, HeldFlag]:
         """Return all flags as they are held, by key, in the order of their keys."""
         return self._held
+
+    @property
+    def demands(self) -> Demands:
+        """What the conditions of all flags ask of each attribute."""
+        return self._total.demands
 
     def forget_answers(self) -> None:
         """Let askers work out their answers anew: something that they all depend on has changed."""
@@ -190,10 +201,12 @@ class FlagStore:
                 if self._take_entry(bucket, entry):
                     changed.add(_flag(entry.key))
                 self._refused.pop((bucket, entry.key), None)
-            except ContractError as error:
+            except Exception as error:  # noqa: BLE001 # what no reader foresaw in a value costs that value only
                 if self._refused.get((bucket, entry.key)) != entry.revision:
                     self._refused[(bucket, entry.key)] = entry.revision
-                    refused.append(Refusal(bucket, entry.key, entry.revision, str(error)))
+                    unforeseen = None if isinstance(error, ContractError) else error
+                    problem = str(error) or type(error).__name__
+                    refused.append(Refusal(bucket, entry.key, entry.revision, problem, unforeseen))
         return tuple(refused), changed
 
     def _hold(self, changed: Iterable[str]) -> None:
@@ -201,13 +214,15 @@ class FlagStore:
         known = len(self._held)
         for flag in changed:
             self.revision += 1
-            ruleset = self._rulesets.get(flag)
+            ruleset, before = self._rulesets.get(flag), self._held.get(flag)
+            held = None
             if ruleset is None:
                 self._held.pop(flag, None)
             else:
                 circuit = self._circuits.get(flag)
                 trips = 0 if circuit is None else circuit.trips
-                self._held[flag] = _next(self._held.get(flag), ruleset, effective_circuit(ruleset, circuit), trips)
+                held = self._held[flag] = _next(before, ruleset, effective_circuit(ruleset, circuit), trips)
+            self._total.replace(_demands(before), _demands(held))
         if len(self._held) > known:
             self._held = dict(sorted(self._held.items()))
 
@@ -235,15 +250,20 @@ class FlagStore:
 
 
 def _next(before: HeldFlag | None, ruleset: Ruleset, effective: EffectiveCircuit | None, trips: int) -> HeldFlag:
+    demands = before.demands if before is not None and before.ruleset is ruleset else demands_of(ruleset)
     if before is None:
-        return HeldFlag(ruleset, effective, trips)
+        return HeldFlag(ruleset, effective, trips, demands=demands)
     was, now = _state(before.effective), _state(effective)
     opened = (
         (now is State.OPEN and was is not State.OPEN)
         or (now is State.RECOVERING and was is State.CLOSED)
         or trips > before.trips
     )
-    return HeldFlag(ruleset, effective, trips, before.openings + opened)
+    return HeldFlag(ruleset, effective, trips, before.openings + opened, demands)
+
+
+def _demands(held: HeldFlag | None) -> Demands:
+    return NO_DEMANDS if held is None else held.demands
 
 
 def _state(effective: EffectiveCircuit | None) -> State:

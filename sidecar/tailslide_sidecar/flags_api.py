@@ -14,7 +14,15 @@ import structlog
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from tailslide_runtime.http import ApiError, Handler, errors_as_json, json_response, read_body, read_json
+from tailslide_runtime.http import (
+    ApiError,
+    Handler,
+    error_response,
+    errors_as_json,
+    json_response,
+    read_body,
+    read_json,
+)
 from tailslide_runtime.http1.refusals import Refusal
 from tailslide_sidecar import ofrep
 from tailslide_sidecar.answers import Answers
@@ -22,7 +30,7 @@ from tailslide_sidecar.event_stream import EventStream
 from tailslide_sidecar.metrics import Metrics
 from tailslide_sidecar.readiness import Readiness
 from tailslide_sidecar.replies import JSON, Reply
-from tailslide_sidecar.reported import Reports
+from tailslide_sidecar.reported import Reports, TooManyReportsError
 
 log = structlog.get_logger()
 
@@ -180,8 +188,15 @@ def _query(request: web.Request) -> str:
 
 async def _outcomes(request: web.Request) -> web.Response:
     api = request.app[_API]
+    api.reports.require_accepted()
     _require_json(request)
-    accepted = api.reports.take(request.match_info["key"], await read_json(request))
+    body = await read_json(request)
+    try:
+        accepted = api.reports.take(request.match_info["key"], body)
+    except TooManyReportsError as error:
+        refusal = error_response(error.status, error.code, error.message, error.field)
+        refusal.headers["Retry-After"] = str(error.retry_after_s)
+        return refusal
     return json_response({"accepted": accepted}, 202)
 
 

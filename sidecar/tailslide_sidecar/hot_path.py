@@ -19,6 +19,8 @@ from tailslide_sidecar.replies import Reply
 DATE_S = 1.0
 OUT_BYTES = 131_072
 """Answers to pipelined requests are handed to the transport in portions of about so much."""
+TURN_S = 0.02
+"""How long one connection may be answered questions about all flags before all others have their turn."""
 
 
 class HotListener:
@@ -29,14 +31,16 @@ class HotListener:
         answers: Answers,
         guard: Guard,
         *,
+        turn_s: float = TURN_S,
         token: str | None = None,
         observe: Callable[[float], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`guard` takes over what is not for here; its limits and names hold here too, and its connections are ours.
 
-        `token`, if there is one, has to be in Authorization or X-API-Key. `observe` is told the seconds that each batch
-        of answers took; `clock` gives Unix time for the Date header.
+        `token`, if there is one, has to be in Authorization or X-API-Key. Questions about all flags are answered for
+        `turn_s`, then others have their turn. `observe` is told the seconds that each batch of answers took; `clock`
+        gives Unix time for the Date header.
         """
         self.answers = answers
         self.guard = guard
@@ -49,6 +53,7 @@ class HotListener:
         self.known_fields: KnownFields = {}
         self.now = 0.0
         """The loop's time at the last look, up to a second ago: exact enough for timeouts of seconds."""
+        self.turn_s = turn_s
         self._clock = clock
         self.refresh()
 
@@ -76,7 +81,18 @@ class HotListener:
 class HotProtocol(asyncio.Protocol):
     """One connection, until it is closed or handed over."""
 
-    __slots__ = ("_buffer", "_listener", "_needed", "_paused", "_reader", "_since", "_transport", "_unsent")
+    __slots__ = (
+        "_buffer",
+        "_full",
+        "_listener",
+        "_needed",
+        "_paused",
+        "_reader",
+        "_since",
+        "_spent_s",
+        "_transport",
+        "_unsent",
+    )
 
     def __init__(self, listener: HotListener) -> None:
         self._listener = listener
@@ -86,6 +102,10 @@ class HotProtocol(asyncio.Protocol):
         self._needed = 0
         self._since = self._listener.now
         self._paused = False
+        """Whether no more is answered for now."""
+        self._full = False
+        """Whether that is because the client takes nothing."""
+        self._spent_s = 0.0
         self._unsent = 0
 
     # The transport
@@ -117,12 +137,24 @@ class HotProtocol(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Stop reading: whoever does not take the answers gets no more of them."""
+        self._full = True
+        self._pause()
+
+    def resume_writing(self) -> None:
+        """Go on with what has come meanwhile."""
+        self._full = False
+        self._go_on()
+
+    def _pause(self) -> None:
         self._paused = True
         if self._transport is not None:
             self._transport.pause_reading()
 
-    def resume_writing(self) -> None:
-        """Go on with what has come meanwhile."""
+    def _next_turn(self) -> None:
+        if self._paused and not self._full:
+            self._go_on()
+
+    def _go_on(self) -> None:
         self._paused = False
         if self._transport is not None:
             self._transport.resume_reading()
@@ -217,7 +249,15 @@ class HotProtocol(asyncio.Protocol):
         if head.route is Route.OFREP_ONE:
             return answers.ofrep_one(head.flag, body)
         if head.route is Route.OFREP_ALL:
-            return answers.ofrep_all(body, head.if_none_match)
+            began_s = time.perf_counter()
+            reply = answers.ofrep_all(body, head.if_none_match)
+            self._spent_s += time.perf_counter() - began_s
+            if self._spent_s > self._listener.turn_s:
+                # Thousands of pipelined questions fit in what comes at once, and each may take as long as a call.
+                self._spent_s = 0.0
+                self._pause()
+                asyncio.get_running_loop().call_soon(self._next_turn)
+            return reply
         return answers.native_one(head.flag, head.query)
 
     def _hand_over(self, data: bytes, out: list[bytes]) -> None:
@@ -232,8 +272,8 @@ class HotProtocol(asyncio.Protocol):
         guarded = guard.connection()
         self._transport = None
         guard.connections.handed_over(self, guarded)
-        guarded.take_over(transport, self._since, paused=self._paused)
+        guarded.take_over(transport, self._since, paused=self._full)
         transport.set_protocol(guarded)
-        if self._paused:
+        if self._full:
             transport.resume_reading()  # the guard holds back by itself
         return guarded

@@ -24,6 +24,8 @@ MAX_BODY_BYTES = 65_536
 """A larger body is aiohttp's to read."""
 MAX_KNOWN = 4_096
 """How many heads are kept; when there are more, all are forgotten."""
+MAX_KNOWN_BYTES = 1_024
+"""A longer head is read anew each time, so that all that are kept are a few megabytes at most."""
 
 _LINE = re.compile(
     rb"(?:POST (?P<ofrep>/ofrep/v1/evaluate/flags)(?:/(?P<one>[a-z0-9][a-z0-9_-]{0,62}))?"
@@ -162,18 +164,21 @@ class HotReader:
             head = HotHead(Route.OFREP_ONE, one.decode(), "", None, length)
         else:
             head = HotHead(Route.OFREP_ALL, "", "", fields.if_none_match, length)
-        if len(self._known) >= MAX_KNOWN:
-            self._known.clear()
-        self._known[raw] = head
+        if len(raw) <= MAX_KNOWN_BYTES:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[raw] = head
         return head
 
     def _read_fields(self, raw: bytes, begin: int, *, posts: bool) -> HotFields | None:
         known, key = self._known_fields, (posts, raw[begin:])
         fields = known.get(key)
         if fields is None and self._takes(raw, posts=posts):
-            if len(known) >= MAX_KNOWN:
-                known.clear()
-            fields = known[key] = HotFields(self._if_none_match, self._content_length)
+            fields = HotFields(self._if_none_match, self._content_length)
+            if len(raw) <= MAX_KNOWN_BYTES:
+                if len(known) >= MAX_KNOWN:
+                    known.clear()
+                known[key] = fields
         return fields
 
     def _takes(self, head: bytes, *, posts: bool) -> bool:

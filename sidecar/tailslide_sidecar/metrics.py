@@ -71,6 +71,11 @@ class Metrics:
             "Calls not counted, since their circuit opened while they ran",
             registry=self.registry,
         )
+        self.reported_calls_refused = Counter(
+            "tailslide_sidecar_reported_calls_refused",
+            "Calls that clients reported beyond reported_calls_per_s, and that were not counted",
+            registry=self.registry,
+        )
         self.snapshot_writes = Counter(
             "tailslide_sidecar_snapshot_writes", "Snapshots, by result", ["result"], registry=self.registry
         )

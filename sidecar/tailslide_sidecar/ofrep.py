@@ -11,6 +11,8 @@ from enum import StrEnum
 import orjson
 
 from tailslide_core.evaluation import Context, Evaluation, Reason
+from tailslide_core.work import Demands
+from tailslide_sidecar.question_limits import MAX_CONTEXT_BYTES, TooMuchError, bounded
 
 TARGETING_KEY = "targetingKey"
 
@@ -43,9 +45,11 @@ class Answer:
 class OfrepError(Exception):
     """A request that cannot be evaluated."""
 
-    def __init__(self, code: ErrorCode, details: str) -> None:
+    def __init__(self, code: ErrorCode, details: str, status: int | None = None) -> None:
+        """`status` is the answer's; without one it follows from the code."""
         super().__init__(details)
         self.code = code
+        self.status = status
 
 
 _STATUSES = {ErrorCode.FLAG_NOT_FOUND: 404, ErrorCode.GENERAL: 500}
@@ -87,6 +91,18 @@ def read_context(body: bytes) -> Context:
     if targeting_key is not None and not isinstance(targeting_key, str):
         raise OfrepError(ErrorCode.INVALID_CONTEXT, f"context.{TARGETING_KEY}: expected a string")
     return Context(targeting_key, context)
+
+
+def read_bounded_context(body: bytes, demands: Demands) -> Context:
+    """Read a context that may be evaluated for flags with these demands; raise `OfrepError`."""
+    if len(body) > MAX_CONTEXT_BYTES:
+        problem = f"body: expected a context of at most {MAX_CONTEXT_BYTES} bytes, got {len(body)}"
+        raise OfrepError(ErrorCode.GENERAL, problem, 413)
+    try:
+        return bounded(read_context(body), demands, TARGETING_KEY)
+    except TooMuchError as error:
+        where = "context" if error.field is None else f"context.{error.field}"
+        raise OfrepError(ErrorCode.INVALID_CONTEXT, f"{where}: {error.problem}") from None
 
 
 def answer(evaluation: Evaluation, *, stale: bool = False) -> Answer:

@@ -1,21 +1,32 @@
 """Outcomes that thin clients report of calls that the proxy cannot see: read, judged, counted. No I/O.
 
 `{"outcome": "success" | "failure", "latency_ms": 12.5, "count": 1}`, or a list of up to a thousand of them.
+Whoever may report decides about circuits, so reports can be turned off, and are limited for each flag
+(`docs/decisions/0016-what-reports-may-do.md`).
 """
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
+
 from tailslide_core.circuit import State
+from tailslide_core.fields import shown
 from tailslide_core.naming import Metric
 from tailslide_core.outcomes import Outcome, is_slow, latency_metric
 from tailslide_runtime.http import ApiError
 from tailslide_sidecar.flag_store import FlagStore
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
+from tailslide_sidecar.report_allowance import Allowance
 
 MAX_REPORTS = 1_000
 MAX_COUNT = 1_000_000
+DEFAULT_CALLS_PER_S = 10_000
+"""About as many calls as one sidecar's proxy carries: what an application does itself is hardly more."""
+TELL_EVERY_S = 60.0
+log = structlog.get_logger()
 _FIELDS = frozenset({"outcome", "latency_ms", "count"})
 
 
@@ -28,22 +39,57 @@ class Report:
     count: int
 
 
+class TooManyReportsError(ApiError):
+    """More calls than clients may report of a flag; they can be reported in `retry_after_s` seconds."""
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(429, "TOO_MANY_REPORTS", message, "body")
+        self.retry_after_s = retry_after_s
+
+
 class Reports:
     """Takes reports and adds them up with the proxy's own counts."""
 
-    def __init__(self, store: FlagStore, buffer: OutcomeBuffer, stale: Callable[[int], None]) -> None:
-        """`stale` is told of how many calls reports came while the circuit was open; they count for nothing."""
+    def __init__(
+        self,
+        store: FlagStore,
+        buffer: OutcomeBuffer,
+        stale: Callable[[int], None],
+        *,
+        accepts: bool = True,
+        calls_per_s: int = DEFAULT_CALLS_PER_S,
+        refused: Callable[[int], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`stale` is told of how many calls reports came while the circuit was open; they count for nothing.
+
+        `accepts` says whether there may be any reports, `calls_per_s` of how many calls for each flag; `refused` is
+        told of how many calls reports came beyond that. `clock` gives seconds.
+        """
         self._store = store
         self._buffer = buffer
         self._stale = stale
+        self._accepts = accepts
+        self._allowance = Allowance(calls_per_s)
+        self._refused = refused
+        self._clock = clock
+        self._told_at_s = -math.inf
+        self._untold = 0
+
+    def require_accepted(self) -> None:
+        """Raise `ApiError` where reports are turned off."""
+        if not self._accepts:
+            raise ApiError(403, "REPORTS_OFF", "this sidecar takes no reports of outcomes (reported_outcomes is false)")
 
     def take(self, flag: str, body: object) -> int:
         """Count what a client has reported and return of how many calls; all of it or, with an error, nothing."""
+        self.require_accepted()
         held = self._store.held(flag)
         if held is None:
             raise ApiError(404, "FLAG_NOT_FOUND", f"the app {self._store.app} has no flag {flag}", "key")
         reports = read_reports(body)
         calls = sum(report.count for report in reports)
+        self._allow(flag, calls)
         if held.effective is not None and held.effective.state is State.OPEN:
             # As for the proxy's calls: what began before the circuit opened says nothing of what comes after.
             self._stale(calls)
@@ -56,6 +102,23 @@ class Reports:
                 if is_slow(report.latency_ms, slow_call_ms):
                     self._buffer.add(flag, Metric.SLOW, report.count)
         return calls
+
+    def _allow(self, flag: str, calls: int) -> None:
+        allowance, now_s = self._allowance, self._clock()
+        if calls > allowance.most:
+            raise _invalid(f"expected outcomes of at most {allowance.most} calls in one request, got {calls}", "body")
+        wait_s = allowance.take(flag, calls, now_s)
+        if not wait_s:
+            return
+        self._refused(calls)
+        self._untold += calls
+        if now_s - self._told_at_s >= TELL_EVERY_S:
+            log.warning(
+                "reports_refused", flag=flag, refused_calls=self._untold, reported_calls_per_s=allowance.calls_per_s
+            )
+            self._told_at_s, self._untold = now_s, 0
+        limit = f"{allowance.calls_per_s} calls a second for each flag, {allowance.most} at once"
+        raise TooManyReportsError(f"expected outcomes of at most {limit}; nothing of this was counted", wait_s)
 
 
 def read_reports(body: object) -> list[Report]:
@@ -76,14 +139,14 @@ def _report(item: object, path: str) -> Report:
             raise _invalid("unknown field", f"{prefix}{name}")
     outcome, latency_ms, count = item.get("outcome"), item.get("latency_ms"), item.get("count", 1)
     if outcome not in tuple(Outcome):
-        raise _invalid(f"expected success or failure, got {outcome!r:.40}", f"{prefix}outcome")
+        raise _invalid(f"expected success or failure, got {shown(outcome, 40)}", f"{prefix}outcome")
     if latency_ms is not None and not _is_latency(latency_ms):
         raise ApiError(
-            400, "INVALID", f"expected milliseconds, at least 0, got {latency_ms!r:.40}", f"{prefix}latency_ms"
+            400, "INVALID", f"expected milliseconds, at least 0, got {shown(latency_ms, 40)}", f"{prefix}latency_ms"
         )
     if isinstance(count, bool) or not isinstance(count, int) or not 0 < count <= MAX_COUNT:
         raise ApiError(
-            400, "INVALID", f"expected an integer from 1 to {MAX_COUNT}, got {count!r:.40}", f"{prefix}count"
+            400, "INVALID", f"expected an integer from 1 to {MAX_COUNT}, got {shown(count, 40)}", f"{prefix}count"
         )
     return Report(Outcome(outcome), None if latency_ms is None else float(latency_ms), count)
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, PlainValidator, Tag, model_validator
 
 from tailslide_core.errors import ContractError
+from tailslide_core.fields import shown
 from tailslide_core.naming import check_key
 from tailslide_runtime.settings import Closed
 from tailslide_sidecar.proxy.routes import (
@@ -70,7 +71,7 @@ def _key(text: str) -> str:
 
 
 def _address(value: object) -> Address:
-    expected = f"expected http://host:port or https://host:port without a path, got {value!r:.80}"
+    expected = f"expected http://host:port or https://host:port without a path, got {shown(value, 80)}"
     if not isinstance(value, str):
         raise ValueError(expected)  # noqa: TRY004 # pydantic collects ValueError
     try:
@@ -97,25 +98,25 @@ def _addresses(found: list[Address]) -> list[Address]:
 def _host(value: str) -> str:
     host = value.lower()
     if _HOST.fullmatch(host) is None and not is_ipv6(host):
-        raise ValueError(f"expected a host name without a port, *.suffix or *, got {value!r:.80}")
+        raise ValueError(f"expected a host name without a port, *.suffix or *, got {shown(value, 80)}")
     return host
 
 
 def _path(value: str) -> str:
     if not value.startswith("/") or not re.fullmatch(r"[!-~]+", value) or re.search(r"[?#]", value):
-        raise ValueError(f"expected a path like /checkout, got {value!r:.80}")
+        raise ValueError(f"expected a path like /checkout, got {shown(value, 80)}")
     return value
 
 
 def _new_prefix(value: str) -> str:
     if "//" in _path(value):
-        raise ValueError(f"expected a path without //, got {value!r:.80}")
+        raise ValueError(f"expected a path without //, got {shown(value, 80)}")
     return value
 
 
 def _method(value: object) -> str:
     if not isinstance(value, str) or value.upper() not in METHODS:
-        raise ValueError(f"expected a method like GET or POST that routes can take, got {value!r:.40}")
+        raise ValueError(f"expected a method like GET or POST that routes can take, got {shown(value, 40)}")
     return value.upper()
 
 
@@ -127,19 +128,19 @@ def _at_least_one(methods: list[str]) -> list[str]:
 
 def _name(value: str) -> str:
     if re.fullmatch(r"[^\s;=,]+", value) is None:
-        raise ValueError(f"expected a name without spaces, got {value!r:.40}")
+        raise ValueError(f"expected a name without spaces, got {shown(value, 40)}")
     return value
 
 
 def _token(value: str) -> str:
     if _TOKEN.fullmatch(value) is None:
-        raise ValueError(f"expected a name of letters, digits and - _ . without spaces, got {value!r:.40}")
+        raise ValueError(f"expected a name of letters, digits and - _ . without spaces, got {shown(value, 40)}")
     return value
 
 
 def _field_value(value: object) -> str:
     if not isinstance(value, str) or _FIELD_VALUE.fullmatch(value) is None:
-        raise ValueError(f"expected text in printable ASCII without spaces around it, got {value!r:.40}")
+        raise ValueError(f"expected text in printable ASCII without spaces around it, got {shown(value, 40)}")
     return value
 
 
@@ -147,7 +148,7 @@ def _header_condition(value: object) -> str | None:
     if value is True:
         return None
     if not isinstance(value, str) or not value:
-        raise ValueError(f"expected the header's value as text, or true for any value, got {value!r:.40}")
+        raise ValueError(f"expected the header's value as text, or true for any value, got {shown(value, 40)}")
     return _field_value(value)
 
 

@@ -15,6 +15,7 @@ from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.logs import LogFormat, LogLevel
 from tailslide_runtime.settings import AllowedHosts, ListenAddress, explain
 from tailslide_sidecar.config_file import (
+    MAX_CALLS_PER_S,
     AppKey,
     ConfigFile,
     FlagsToken,
@@ -27,6 +28,7 @@ from tailslide_sidecar.config_file import (
 )
 from tailslide_sidecar.proxy.limits import ProxyOptions
 from tailslide_sidecar.proxy.routes import ForwardHost, Route
+from tailslide_sidecar.reported import DEFAULT_CALLS_PER_S
 
 DEFAULT_NATS_URL = "nats://127.0.0.1:4222"
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379"
@@ -56,6 +58,8 @@ class Environment(BaseModel):
     allowed_hosts: AllowedHosts | None = None
     stale_after_ms: Annotated[int, Field(ge=1_000, le=86_400_000)] | None = None
     flush_interval_ms: Annotated[int, Field(ge=10, le=60_000)] | None = None
+    reported_outcomes: bool | None = None
+    reported_calls_per_s: Annotated[int, Field(ge=1, le=MAX_CALLS_PER_S)] | None = None
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
 
@@ -85,6 +89,10 @@ class Settings:
     """Out of contact with NATS for longer than this, answers say that they may be stale."""
     flush_interval_ms: int = DEFAULT_FLUSH_INTERVAL_MS
     """How often outcomes are written to Redis, in milliseconds."""
+    reported_outcomes: bool = True
+    """Whether callers of the flags listener may report outcomes, which open circuits or keep them closed."""
+    reported_calls_per_s: int = DEFAULT_CALLS_PER_S
+    """Of how many calls a second for each flag, with room for ten seconds at once."""
     routes: tuple[Route, ...] = ()
     forward_allow: tuple[ForwardHost, ...] = ()
     """Where requests in absolute form may go to without a route."""
@@ -131,6 +139,8 @@ def _load(config_path: Path | None, environment: Environment) -> Settings:
         allowed_hosts=environment.allowed_hosts or file.allowed_hosts or (),
         stale_after_ms=environment.stale_after_ms or file.stale_after_ms or DEFAULT_STALE_AFTER_MS,
         flush_interval_ms=environment.flush_interval_ms or file.flush_interval_ms or DEFAULT_FLUSH_INTERVAL_MS,
+        reported_outcomes=_first(environment.reported_outcomes, file.reported_outcomes, True),
+        reported_calls_per_s=environment.reported_calls_per_s or file.reported_calls_per_s or DEFAULT_CALLS_PER_S,
         routes=tuple(route.read() for route in file.routes),
         forward_allow=tuple(file.forward_allow),
         proxy=file.proxy_options(),
@@ -140,6 +150,12 @@ def _load(config_path: Path | None, environment: Environment) -> Settings:
         log_level=environment.log_level,
         log_format=environment.log_format,
     )
+
+
+def _first(environment: bool | None, file: bool | None, default: bool) -> bool:
+    if environment is not None:
+        return environment
+    return default if file is None else file
 
 
 def _read_environment(environ: Mapping[str, str]) -> Environment:

@@ -114,7 +114,7 @@ def decode_snapshot(data: bytes, app: str) -> Snapshot:
     mark = body.get("mark")
     return Snapshot(
         app,
-        fields.number("saved_at"),
+        fields.number("saved_at", low=0),
         Content(
             {key: decode_ruleset(orjson.dumps(value)) for key, value in body["rulesets"].items()},
             {key: decode_circuit(orjson.dumps(value)) for key, value in body["circuits"].items()},

@@ -118,6 +118,7 @@ class Watcher:
                 key=refusal.key,
                 revision=refusal.revision,
                 problem=refusal.problem,
+                exc_info=refusal.unforeseen,
             )
         if applied.dropped:
             log.warning("tower has published again without flags that were kept; they are gone", flags=applied.dropped)

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from tailslide_aerobat.counts import BATCH, OVERLAP_MS, Counts
 from tailslide_aerobat.flags import Judged
+from tailslide_aerobat.metrics import Metrics
 from tailslide_aerobat.timeseries import LONG_TICK_MS, InMemoryTimeSeries
+from tailslide_aerobat.troubles import Troubles
 from tailslide_core.circuit import Circuit
 from tailslide_core.naming import FlagId
 from tailslide_core.ruleset import CircuitSettings
@@ -55,7 +57,7 @@ async def test_reading_what_is_new_comes_to_the_same_as_reading_everything(
 ) -> None:
     """Each tick lets time pass and adds calls, some of them late after an outage."""
     series = InMemoryTimeSeries(NOW_MS)
-    counts = Counts(series)
+    counts = Counts(series, Troubles(Metrics()))
     flags = judged(settings=SLOW), judged(OTHER, settings=SLOW)
     long = any(passed_ms > LONG_TICK_MS for passed_ms, _ in story)
     for passed_ms, added in story:
@@ -64,7 +66,7 @@ async def test_reading_what_is_new_comes_to_the_same_as_reading_everything(
             at_ms = None if late_ms is None else series.now_ms - late_ms
             series.add(flag_id, at_ms=at_ms, success=success, failure=failure, slow=slow)
         now_ms = await look(counts, *flags)
-        anew = Counts(series)
+        anew = Counts(series, Troubles(Metrics()))
         await look(anew, *flags)
         for flag in flags:
             mine, other = (list(over(each, now_ms, flag.flag_id)) for each in (counts, anew))
@@ -76,7 +78,7 @@ async def test_reading_what_is_new_comes_to_the_same_as_reading_everything(
 
 async def test_a_flag_that_is_not_busy_is_not_read() -> None:
     series = InMemoryTimeSeries(NOW_MS)
-    counts = Counts(series)
+    counts = Counts(series, Troubles(Metrics()))
     series.add(FLAG, success=1)
     await look(counts, judged(), judged(OTHER))
     assert series.read == [(None, {FLAG})]
@@ -85,7 +87,7 @@ async def test_a_flag_that_is_not_busy_is_not_read() -> None:
 
 async def test_a_known_flag_is_read_from_the_last_look_on_until_its_mark_is_old() -> None:
     series = InMemoryTimeSeries(NOW_MS)
-    counts = Counts(series)
+    counts = Counts(series, Troubles(Metrics()))
     series.add(FLAG, success=1)
     await look(counts, judged())
     for passed_ms in (250, OVERLAP_MS - 250, 1, 250, 250):
@@ -98,13 +100,13 @@ async def test_a_mark_of_long_ago_is_enough_for_what_was_never_read() -> None:
     series = InMemoryTimeSeries(NOW_MS)
     series.add(FLAG, failure=3)
     series.now_ms += 1_000_000
-    counts = Counts(series)
+    counts = Counts(series, Troubles(Metrics()))
     assert over(counts, await look(counts, judged()))[-1].failures == 3
 
 
 async def test_what_is_judged_by_anew_is_read_anew() -> None:
     series = InMemoryTimeSeries(NOW_MS)
-    counts = Counts(series)
+    counts = Counts(series, Troubles(Metrics()))
     series.add(FLAG, success=4, slow=4)
     now_ms = await look(counts, judged())
     assert over(counts, now_ms)[-1].slow == 0
@@ -116,7 +118,7 @@ async def test_what_is_judged_by_anew_is_read_anew() -> None:
 
 async def test_an_app_that_was_given_away_is_read_whole_when_it_comes_back() -> None:
     series = InMemoryTimeSeries(NOW_MS)
-    counts = Counts(series)
+    counts = Counts(series, Troubles(Metrics()))
     series.add(FOREIGN, failure=5)
     series.add(FLAG, success=1)
     await look(counts, judged(), judged(FOREIGN))
@@ -130,7 +132,7 @@ async def test_an_app_that_was_given_away_is_read_whole_when_it_comes_back() -> 
 
 async def test_a_clock_that_goes_back_has_everything_read_anew() -> None:
     series = InMemoryTimeSeries(NOW_MS)
-    counts = Counts(series)
+    counts = Counts(series, Troubles(Metrics()))
     series.add(FLAG, success=1)
     await look(counts, judged())
     series.now_ms -= 5_000
@@ -141,7 +143,7 @@ async def test_a_clock_that_goes_back_has_everything_read_anew() -> None:
 
 async def test_what_was_late_before_the_clock_was_set_back_is_read_once() -> None:
     series = InMemoryTimeSeries(NOW_MS)
-    counts = Counts(series)
+    counts = Counts(series, Troubles(Metrics()))
     series.add(FLAG, at_ms=NOW_MS - 5_000, success=1)
     await look(counts, judged())
     series.now_ms -= 3_600_000
@@ -157,7 +159,7 @@ async def test_what_was_late_before_the_clock_was_set_back_is_read_once() -> Non
 
 async def test_what_is_stamped_ahead_of_the_clock_counts_when_its_time_comes() -> None:
     series = InMemoryTimeSeries(NOW_MS)
-    counts = Counts(series)
+    counts = Counts(series, Troubles(Metrics()))
     series.add(FLAG, success=1)
     series.add(FLAG, at_ms=NOW_MS + 300, failure=1)
     assert over(counts, await look(counts, judged()))[-1].failures == 0
@@ -167,7 +169,7 @@ async def test_what_is_stamped_ahead_of_the_clock_counts_when_its_time_comes() -
 
 async def test_a_flag_that_falls_silent_is_forgotten_in_the_end() -> None:
     series = InMemoryTimeSeries(NOW_MS)
-    counts = Counts(series)
+    counts = Counts(series, Troubles(Metrics()))
     series.add(FLAG, failure=1)
     await look(counts, judged())
     assert len(counts) == 1
@@ -179,7 +181,7 @@ async def test_a_flag_that_falls_silent_is_forgotten_in_the_end() -> None:
 
 async def test_only_flags_with_new_bad_calls_are_to_be_looked_at() -> None:
     series = InMemoryTimeSeries(NOW_MS)
-    counts = Counts(series)
+    counts = Counts(series, Troubles(Metrics()))
     flags = judged(settings=SLOW), judged(OTHER)
     added = [
         ({"success": 5}, {"failure": 1}, [OTHER]),
@@ -197,7 +199,7 @@ async def test_only_flags_with_new_bad_calls_are_to_be_looked_at() -> None:
 
 async def test_after_a_long_tick_fewer_buckets_are_read_and_nothing_is_lost() -> None:
     series = InMemoryTimeSeries(NOW_MS)
-    counts = Counts(series)
+    counts = Counts(series, Troubles(Metrics()))
     series.add(FLAG, failure=1)
     await look(counts, judged())
     for _ in range(10):
@@ -210,7 +212,7 @@ async def test_after_a_long_tick_fewer_buckets_are_read_and_nothing_is_lost() ->
 
 async def test_many_flags_are_read_in_batches() -> None:
     series = InMemoryTimeSeries(NOW_MS)
-    counts = Counts(series)
+    counts = Counts(series, Troubles(Metrics()))
     flags = [judged(FlagId("clinic", f"flag-{number}")) for number in range(BATCH + 1)]
     for _ in range(2):
         for flag in flags:

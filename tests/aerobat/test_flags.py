@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from aerobat_court import FLAG, RULESET, SETTINGS
 
-from tailslide_aerobat.flags import BucketMemory, Flags
+from tailslide_aerobat.flags import Broken, BucketMemory, Flags
 from tailslide_aerobat.metrics import Metrics
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.contracts import Claim, Mark, encode_circuit, encode_claim, encode_mark, encode_ruleset
@@ -152,7 +152,7 @@ def test_a_value_that_does_not_parse_is_counted_and_leaves_the_last_good_one() -
     flags.circuits.take(circuit(3))
     flags.rulesets.take(Entry(KEY, b'{"schema": 1}', 2))
     flags.circuits.take(Entry(KEY, b"{", 4))
-    assert known(flags) == [(State.OPEN, 4)]
+    assert (known(flags), flags.broken()) == ([], [Broken(FLAG, 4, OPEN, 0)])
     assert (refused(metrics, "rulesets"), refused(metrics, "circuits")) == (1, 1)
 
 
@@ -165,16 +165,43 @@ def test_a_refused_value_seen_again_in_a_listing_is_counted_once_and_keeps_the_l
     assert known(flags) == [(State.CLOSED, None)]
 
 
-def test_a_broken_circuit_without_a_good_one_before_is_replaced_at_its_revision() -> None:
+def test_a_broken_circuit_is_not_judged_until_a_good_one_is_in_its_place() -> None:
+    flags, _ = begun()
+    flags.rulesets.take(ruleset(2, circuit=replace(SETTINGS, reset_generation=3)))
+    for broken in (b"[]", b"", b"\xff", b'{"schema": 18446744073709551615}', b'{"schema": 9007199254740993}'):
+        flags.circuits.take(listing(Entry(KEY, broken, 4)))
+        assert (known(flags), flags.broken()) == ([], [Broken(FLAG, 4, None, 3)])
+    flags.circuits.wrote(FLAG, OPEN, 5)
+    assert (known(flags), flags.broken()) == ([(State.OPEN, 5)], [])
+
+
+def test_a_broken_circuit_without_a_ruleset_that_judges_it_is_left_alone() -> None:
     flags, _ = begun()
     flags.circuits.take(listing(Entry(KEY, b"[]", 4)))
-    assert known(flags) == [(State.CLOSED, 4)]
+    for without in (ruleset(2, circuit=None), Entry(KEY, None, 3)):
+        flags.rulesets.take(without)
+        assert flags.broken() == []
+    assert flags.orphans() == [(FLAG, 4)]
+
+
+def test_what_no_reader_foresaw_is_a_refused_value(capsys: pytest.CaptureFixture[str]) -> None:
+    def read(flag_id: FlagId, data: bytes) -> bytes:
+        if data == b"bad":
+            raise RecursionError("too deep")
+        return data
+
+    metrics = Metrics()
+    memory = BucketMemory("circuits", read, metrics, lambda _: None)
+    memory.take(listing(Entry(KEY, b"bad", 1), Entry("clinic.other", b"good", 2)))
+    assert {flag_id.flag: held.value for flag_id, held in memory.items()} == {FLAG.flag: None, "other": b"good"}
+    assert refused(metrics, "circuits") == 1
+    assert "RecursionError: too deep" in capsys.readouterr().out
 
 
 def test_a_circuit_of_a_newer_schema_is_not_ours_to_move() -> None:
     flags, metrics = begun()
     flags.circuits.take(Entry(KEY, b'{"schema": 2}', 4))
-    assert known(flags) == []
+    assert (known(flags), flags.broken()) == ([], [])
     assert refused(metrics, "circuits") == 1
 
 

@@ -35,7 +35,7 @@ class Sample(NamedTuple):
 
 
 def columns(samples: Sequence[Sample]) -> Samples:
-    return Samples(*zip(*samples, strict=True)) if samples else Samples()
+    return Samples._make([*zip(*samples, strict=True), 0]) if samples else Samples()
 
 
 def history_of(*samples: Sample) -> History:
@@ -211,3 +211,14 @@ def test_the_edges_split_no_bucket() -> None:
             edge = edge_ms(grain, now_ms)
             assert edge % grain.bucket_ms == 0
             assert grain.from_age_ms <= now_ms - edge < grain.from_age_ms + grain.bucket_ms
+
+
+def test_the_largest_counts_for_years_stay_within_their_type() -> None:
+    history = History()
+    for number in range(3_000):
+        at_ms = NOW_MS + number * 100
+        history.replace(at_ms, Samples([at_ms], [2**53], [2**53], [2**53]))
+        if history.is_full:
+            history.thin_out(at_ms, 20_000)
+    (counts,) = history.over((10_000,), NOW_MS + 299_900, 0)
+    assert counts == WindowCounts(10_000, 100 * 2**53, 100 * 2**53, 100 * 2**53)

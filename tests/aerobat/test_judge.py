@@ -6,11 +6,12 @@ from aerobat_court import FLAG, RULESET, SETTINGS, TICK_MS, Court
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tailslide_aerobat.flags import Judged
 from tailslide_aerobat.judge import next_due
 from tailslide_aerobat.timeseries import Marks, TimeSeriesError
 from tailslide_core.circuit import Circuit, Signal, State
 from tailslide_core.contracts import Lease, encode_lease
-from tailslide_core.naming import lease_key
+from tailslide_core.naming import FlagId, lease_key
 from tailslide_core.rendezvous import owner_of
 from tailslide_core.ruleset import Ruleset
 from tailslide_runtime.bucket_watch import Entry, Listing
@@ -346,3 +347,149 @@ def test_ticks_keep_their_rhythm_and_those_missed_are_left_out(due: int, passed:
     assert following.at - (due + passed) <= interval + max(0, -passed)
     assert following.at == due + (following.skipped + 1) * interval
     assert following.skipped == max(0, passed // interval)
+
+
+OTHER = FlagId(FLAG.app, "invoices")
+THIRD = FlagId("shop", "basket")
+
+
+def ruleset_of(flag_id: FlagId) -> Ruleset:
+    return replace(RULESET, app=flag_id.app, key=flag_id.flag)
+
+
+def court_of_three() -> Court:
+    return Court().begin(RULESET, ruleset_of(OTHER), ruleset_of(THIRD))
+
+
+def states(court: Court) -> list[State | None]:
+    circuits = [court.stored(flag_id) for flag_id in (FLAG, OTHER, THIRD)]
+    return [None if circuit is None else circuit.state for circuit in circuits]
+
+
+async def test_samples_that_are_no_counts_are_left_out_and_the_rest_is_judged() -> None:
+    court = court_of_three()
+    for count in (9 * 10**18, -5):
+        court.series.add(FLAG, failure=count)
+        court.series.add(OTHER, success=count, failure=30)
+        await court.tick(ms=500)
+    assert states(court) == [None, None, None]
+    assert court.metric("refused_samples_total") == 4
+    court.series.add(OTHER, failure=30)
+    await court.tick(failure=30)
+    assert states(court) == [State.OPEN, State.OPEN, None]
+    assert court.metric("flag_errors_total") == 0
+
+
+async def test_a_flag_whose_series_is_none_keeps_its_circuit_and_the_others_are_judged() -> None:
+    court = court_of_three()
+    await recovering(court)
+    court.series.no_series.add(FLAG)
+    for _ in range(40):
+        court.series.add(OTHER, failure=10)
+        await court.tick(success=10)
+    assert states(court) == [State.RECOVERING, State.OPEN, None]
+    assert 1 < court.metric("refused_keys_total") < 10, "it is tried again now and then, not with each tick"
+
+    court.series.no_series.clear()
+    court.series.now_ms += 2_000
+    await court.tick()
+    before = court.stored()
+    assert before is not None
+    for _ in range(8):
+        await court.tick(success=10)
+    after = court.stored()
+    assert after is not None
+    assert (before.state, after.generation) == (State.RECOVERING, before.generation + 2)
+
+
+async def test_an_app_whose_marks_cannot_be_read_keeps_its_circuits_and_the_others_are_judged() -> None:
+    court = court_of_three()
+    await recovering(court)
+    court.series.no_marks[FLAG.app] = "WRONGTYPE"
+    for _ in range(20):
+        court.series.add(FLAG, failure=10)
+        court.series.add(OTHER, failure=10)
+        court.series.add(THIRD, failure=10)
+        await court.tick()
+    assert states(court) == [State.RECOVERING, None, State.OPEN]
+    assert court.metric("refused_keys_total") == 20
+
+    del court.series.no_marks[FLAG.app]
+    await court.tick()
+    assert states(court) == [State.OPEN, State.OPEN, State.OPEN], "what was counted meanwhile is read"
+
+
+async def test_a_step_waits_for_what_sidecars_still_have_when_marks_can_be_read_again() -> None:
+    court = court_of_three()
+    await recovering(court)
+    court.series.no_marks[FLAG.app] = "WRONGTYPE"
+    await court.tick(ms=2_000)
+    del court.series.no_marks[FLAG.app]
+    for _ in range((3_000 + 500) // TICK_MS - 1):
+        circuit = await court.tick(success=1)
+        assert circuit is not None
+        assert circuit.percentage == 50
+    for _ in range(2):
+        circuit = await court.tick(success=1)
+    assert circuit is not None
+    assert circuit.percentage == 75
+
+
+@pytest.mark.parametrize("where", ["_begins", "over"])
+async def test_an_unexpected_error_in_one_flag_is_told_and_the_others_are_judged_in_the_same_tick(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], where: str
+) -> None:
+    court = court_of_three()
+    works = getattr(court.judge.counts, where)
+
+    def fails(subject: FlagId | Judged, *rest: object) -> object:
+        if FLAG in (subject, getattr(subject, "flag_id", None)):
+            raise OverflowError("int too large to convert")
+        return works(subject, *rest)
+
+    monkeypatch.setattr(court.judge.counts, where, fails)
+    for flag_id in (OTHER, THIRD):
+        court.series.add(flag_id, failure=30)
+    await court.tick(failure=30)
+    assert states(court) == [None, State.OPEN, State.OPEN]
+    assert court.metric("flag_errors_total") == 1
+    told = capsys.readouterr().out
+    assert "flag_failed" in told
+    assert "OverflowError: int too large to convert" in told
+
+    monkeypatch.undo()
+    court.series.now_ms += 2_000
+    await court.tick()
+    assert states(court)[0] is State.OPEN, "nothing of it was lost"
+
+
+async def test_a_value_that_cannot_be_read_is_replaced_and_judged_from_there() -> None:
+    court = court_of_three()
+    await opened(court)
+    court.store.entries.append(Entry(str(FLAG), b"[]", len(court.store.entries) + 1))
+    court.deliver()
+    court.series.add(OTHER, failure=30)
+    circuit = await court.tick()
+    assert states(court)[:2] == [State.OPEN, State.OPEN]
+    assert circuit == court.store.events[0].transition.after
+    for _ in range(20):
+        await court.tick(success=10)
+    assert states(court)[0] is State.CLOSED
+
+
+async def test_a_circuit_that_claims_to_be_of_the_far_future_begins_now() -> None:
+    court = court_of_three()
+    for flag_id, ahead_ms in ((FLAG, 2**52), (OTHER, 3_600_000)):
+        circuit = Circuit(State.OPEN, 0.0, 1, 1, 0, court.series.now_ms + ahead_ms)
+        await court.store.write(flag_id, circuit, None)
+    court.deliver()
+    dated = await court.tick()
+    assert dated is not None
+    assert (dated.state, dated.since_ms, dated.next_ms) == (
+        State.OPEN,
+        court.series.now_ms,
+        court.series.now_ms + 1_000,
+    )
+    await court.tick(ms=1_000)
+    await court.tick()
+    assert states(court) == [State.RECOVERING, State.OPEN, None], "an hour is waited for"

@@ -1,15 +1,16 @@
 import asyncio
 from dataclasses import replace
 
+import nats.errors
 import pytest
 from aerobat_court import FLAG, NOW_MS, SETTINGS, Court
 
-from tailslide_aerobat.circuit_store import EVENTS_MAX_AGE_S, InMemoryCircuitStore
+from tailslide_aerobat.circuit_store import EVENTS_MAX_AGE_S, InMemoryCircuitStore, LastEvent, WriteRefusedError
 from tailslide_aerobat.verdicts import Move, between
 from tailslide_core.circuit import TRANSITIONS, Circuit, Signal, State, Transition
 from tailslide_core.contracts import CircuitEvent
 from tailslide_core.naming import FlagId
-from tailslide_runtime.bucket_watch import Listing
+from tailslide_runtime.bucket_watch import Entry, Listing
 
 CLOSED = Circuit()
 OPEN = Circuit(State.OPEN, 0.0, 1, 1, 0, NOW_MS, NOW_MS + 1_000)
@@ -255,3 +256,89 @@ def test_where_more_than_one_event_is_missing_the_signal_leads_to_the_state(stat
     for before in State:
         transition = between(Circuit(before), Circuit(state, generation=5))
         assert state in {target for (_, signal), target in TRANSITIONS.items() if signal is transition.signal}
+
+
+BROKEN = b"[]"
+
+
+def break_circuit(court: Court) -> None:
+    court.store.entries.append(Entry(str(FLAG), BROKEN, len(court.store.entries) + 1))
+    court.deliver()
+
+
+async def replaced(court: Court, source: str) -> Circuit | None:
+    (broken,) = court.flags.broken()
+    await court.verdicts.replace(broken, NOW_MS)
+    assert court.metric(f'replaced_circuits_total{{source="{source}"}}') == 1
+    assert court.flags.broken() == []
+    return court.stored()
+
+
+async def test_what_cannot_be_read_is_replaced_by_what_was_known() -> None:
+    court = Court().begin()
+    await court.verdicts.write(breach())
+    break_circuit(court)
+    assert await replaced(court, "memory") == OPEN
+
+
+async def test_what_cannot_be_read_is_replaced_by_what_the_last_event_says() -> None:
+    court = Court().begin()
+    await court.verdicts.write(breach())
+    break_circuit(court)
+    following = Court(court.series, court.store).begin()
+    assert await replaced(following, "event") == OPEN
+
+
+async def test_what_cannot_be_read_and_never_moved_is_closed_and_all_its_calls_count() -> None:
+    court = Court().begin()
+    court.put_settings(replace(SETTINGS, reset_generation=3))
+    break_circuit(court)
+    assert await replaced(court, "nothing") == Circuit(reset_generation=3)
+
+
+async def test_what_cannot_be_read_with_an_event_that_cannot_be_either_is_closed_from_now_on() -> None:
+    class UnreadableEvents(InMemoryCircuitStore):
+        async def last_event(self, flag_id: FlagId) -> LastEvent | None:
+            return LastEvent(None, 7)
+
+    court = Court(store=UnreadableEvents()).begin()
+    break_circuit(court)
+    assert await replaced(court, "nothing") == Circuit(since_ms=NOW_MS)
+
+
+async def test_two_who_replace_do_it_once() -> None:
+    first = Court().begin()
+    second = Court(first.series, first.store).begin()
+    for court in (first, second):
+        court.deliver()
+    break_circuit(first)
+    second.deliver()
+    for court in (first, second):
+        (broken,) = court.flags.broken()
+        await court.verdicts.replace(broken, NOW_MS)
+    assert len(first.store.entries) == 2
+    assert second.metric("conflicts_total") == 1
+    assert second.flags.broken(), "the watch brings what the first has written"
+    second.deliver()
+    assert second.flags.broken() == []
+
+
+async def test_an_error_of_one_flag_ends_nothing_and_one_of_the_connection_comes_out() -> None:
+    class Failing(InMemoryCircuitStore):
+        error: Exception = WriteRefusedError("message size exceeds maximum allowed")
+
+        async def write(self, flag_id: FlagId, circuit: Circuit, revision: int | None) -> int:
+            if flag_id == FLAG:
+                raise self.error
+            return await super().write(flag_id, circuit, revision)
+
+    store = Failing()
+    court = Court(store=store).begin()
+    other = FlagId(FLAG.app, "other")
+    for flag_id in (FLAG, other):
+        await court.verdicts.write(Move(flag_id, breach().transition, None))
+    assert [entry.key for entry in store.entries] == [str(other)]
+    assert court.metric("flag_errors_total") == 1
+    store.error = nats.errors.TimeoutError()
+    with pytest.raises(nats.errors.TimeoutError):
+        await court.verdicts.write(breach())

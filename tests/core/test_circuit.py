@@ -9,6 +9,8 @@ import pytest
 
 from tailslide_core.breach import TripReason, TripRule
 from tailslide_core.circuit import TRANSITIONS, Circuit, IllegalTransition, Signal, State, _move, delay_ms, step
+from tailslide_core.contracts import decode_circuit, encode_circuit
+from tailslide_core.fields import MAX_INTEGER
 from tailslide_core.ruleset import CircuitSettings, Recovery, Ruleset
 from tailslide_core.windows import WindowCounts
 
@@ -291,3 +293,12 @@ def test_the_diagram_in_the_documents_is_the_generated_one() -> None:
     generate = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generate)
     assert generate.diagram() == (folder / "diagram.md").read_text(encoding="utf-8"), "run docs/circuit/generate.py"
+
+
+def test_what_follows_the_largest_numbers_can_be_read_again() -> None:
+    for circuit in (Circuit(trips=MAX_INTEGER, generation=MAX_INTEGER), Circuit(generation=MAX_INTEGER - 1)):
+        after = step(circuit, flag(), FAILING, START).circuit
+        assert after.state is State.OPEN
+        assert decode_circuit(encode_circuit(after)) == after
+    assert step(Circuit(generation=MAX_INTEGER), flag(), FAILING, START).circuit.generation == 1
+    assert step(Circuit(generation=MAX_INTEGER - 1), flag(), FAILING, START).circuit.generation == MAX_INTEGER

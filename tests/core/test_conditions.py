@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import attributes, conditions, finite, scalars, texts
 
-from tailslide_core.conditions import Condition, Operator, Scalar, number_of, parse_semver, text_of
+from tailslide_core.conditions import Condition, Items, Operator, Scalar, number_of, parse_semver, text_of
 from tailslide_core.errors import ContractError
 
 MISSING = object()
@@ -279,3 +279,23 @@ def test_lone_surrogates_are_text_like_any_other() -> None:
     assert holds("equals", ["\ud800"], "\ud800")
     assert not holds("semver_lt", ["1.0.0"], "\ud800")
     assert not holds("lt", [1], "\ud800")
+
+
+@given(conditions, st.lists(scalars, max_size=4))
+def test_a_list_holds_as_its_items_do(condition: Condition, values: list[Scalar]) -> None:
+    holds = [condition.holds({condition.attribute: value}) for value in values]
+    if condition.operator is Operator.EXISTS:
+        expected = condition.values != (False,)
+    else:
+        expected = all(holds) if condition.operator is Operator.NOT_IN else any(holds)
+    assert condition.holds({condition.attribute: values}) is expected
+    assert condition.holds({condition.attribute: Items(values)}) is expected
+    assert condition.holds({condition.attribute: tuple(values)}) is expected
+
+
+@pytest.mark.parametrize("item", [None, {}, []])
+def test_what_is_no_scalar_is_neither_in_nor_not_in(item: object) -> None:
+    for operator in (Operator.IN, Operator.NOT_IN):
+        assert not Condition("a", operator, ("x",)).holds({"a": [item]})
+    assert not Condition("a", Operator.NOT_IN, ("x",)).holds({"a": ["y", item]})
+    assert Condition("a", Operator.IN, ("x",)).holds({"a": ["x", item]})

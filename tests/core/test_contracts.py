@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
+from contract_samples import CIRCUIT, CLAIM, EVENT, LEASE, MARK, RULESET
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import circuits, flag_ids, rulesets, transitions
@@ -33,35 +34,6 @@ from tailslide_core.naming import FlagId
 from tailslide_core.ramp import RampProfile
 from tailslide_core.ruleset import CircuitSettings, LocalGuard, Recovery, Ruleset
 
-# The values as the design gives them, and the local guard.
-RULESET: dict[str, Any] = {
-    "schema": 1, "app": "checkout", "key": "new-checkout", "version": 12, "active": True,
-    "rollout": 25.0, "salt": "new-checkout", "allow": ["u1"], "deny": [],
-    "rules": [{"when": [{"attribute": "country", "operator": "in", "values": ["DE"]}], "rollout": 100.0}],
-    "circuit": {
-        "forced_open": False, "reset_generation": 3, "window_ms": 10000, "long_window_ms": 600000, "min_calls": 10,
-        "confidence": 0.95, "error_threshold": 50.0, "failure_statuses": ["5xx"],
-        "slow_call_ms": 500, "slow_threshold": 80.0,
-        "recovery": {"delay_ms": 30000, "max_delay_ms": 600000, "initial": 10.0, "increment": 10.0,
-                     "interval_ms": 5000, "profile": "linear"},
-        "local_guard": {"consecutive_failures": 3, "max_ms": 1500},
-    },
-    "updated_at": "2026-11-22T10:00:00Z",
-}  # fmt: skip
-CIRCUIT: dict[str, Any] = {
-    "schema": 1, "state": "recovering", "percentage": 20.0, "trips": 2, "generation": 9, "reset_generation": 3,
-    "since_ms": 1795363190302, "next_ms": 1795363195302,
-    "reason": {"rule": "error_rate", "observed": 62.0, "lower_bound": 53.1, "threshold": 50.0, "calls": 141,
-               "window_ms": 10000},
-}  # fmt: skip
-EVENT: dict[str, Any] = {
-    "schema": 1, "app": "checkout", "flag": "new-checkout", "signal": "breach", "at_ms": 1795363190302,
-    "before": CIRCUIT | {"state": "closed", "percentage": 100.0},
-    "after": CIRCUIT | {"state": "open", "percentage": 0.0},
-}  # fmt: skip
-LEASE: dict[str, Any] = {"schema": 1, "worker": "host-1a2b3c", "since_ms": 1795363190302}
-CLAIM: dict[str, Any] = {"schema": 1, "database": "3f2a", "comparisons": 7, "address": "127.0.0.1:5432/flags"}
-MARK: dict[str, Any] = {"schema": 1, "at_ms": 1795363190302, "keys": 12}
 SAMPLES: dict[str, tuple[dict[str, Any], Callable[[bytes], object]]] = {
     "ruleset": (RULESET, decode_ruleset),
     "circuit": (CIRCUIT, decode_circuit),

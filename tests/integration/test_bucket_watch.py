@@ -4,18 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 
-import nats
 import pytest
 from nats.aio.client import Client
 from nats.js.api import KeyValueConfig, StorageType
 from nats.js.kv import KeyValue
+from raw_nats import publish_raw
 from real_servers import RealServers, real_servers
 
 from tailslide_core.naming import bucket_stream
 from tailslide_embedded.stack import Endpoints
 from tailslide_runtime import bucket_watch
-from tailslide_runtime.bucket_watch import Entry, Listing, watch_bucket
-from tailslide_runtime.jetstream import Link, ensure_bucket
+from tailslide_runtime.bucket_watch import Entry, Listing, WatchStatus, watch_bucket
+from tailslide_runtime.jetstream import Link, SturdyClient, ensure_bucket
 
 PATIENCE_S = 20.0
 
@@ -24,7 +24,8 @@ Items = AsyncIterator[Listing | Entry]
 
 @pytest.fixture
 async def client(servers: Endpoints) -> AsyncIterator[Client]:
-    client = await nats.connect(servers.nats_url, allow_reconnect=False)
+    client = SturdyClient()
+    await client.connect(servers.nats_url, allow_reconnect=False)
     yield client
     await client.close()
 
@@ -276,3 +277,44 @@ async def test_a_defect_in_what_is_served_comes_out_of_the_link(servers: Endpoin
         isinstance(caught.value, BaseExceptionGroup) and caught.value.subgroup(ZeroDivisionError) is not None
     )
     assert not link.status.connected
+
+
+@pytest.mark.parametrize(
+    ("token", "headers"),
+    [
+        (b"\xff\xfe", None),
+        (b"f\xc3\xbcr", None),
+        (b"a%", None),
+        (b"a.b.c", None),
+        (b"a" * 1_000, None),
+        (b"a", b"xx\r\n\r\n"),
+        (b"a", b"NATS/1.0\r\nno header\r\n\r\n"),
+        (b"a", b"NATS/1.0 \xff\r\n\r\n"),
+        (b"a", b"NATS/1.0\r\nKV-Operation: \xff\r\n\r\n"),
+        (b"a", b"NATS/1.0 503\r\n\r\n"),
+        (b"a", b"NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 7\r\n\r\n"),
+        (b"a", b"NATS/1.0\r\nStatus: 100\r\n\r\n"),
+        (b"a", b"NATS/1.0\r\nStatus: 409\r\n\r\n"),
+    ],
+)
+async def test_no_key_and_no_header_ends_a_watch(
+    client: Client, request: pytest.FixtureRequest, token: bytes, headers: bytes | None
+) -> None:
+    js = client.jetstream()
+    name = f"odd-{request.node.callspec.indices['token']}"
+    bucket = await js.create_key_value(KeyValueConfig(bucket=name, history=1, storage=StorageType.MEMORY))
+    await bucket.put("app.before", b"1")
+    subject = b"$KV.%b.app.%b" % (name.encode(), token)
+    await publish_raw(client, subject, b"{}", headers)
+    status = WatchStatus()
+    try:
+        async with asyncio.timeout(PATIENCE_S), aclosing(watch_bucket(client, name, "app.>", status)) as items:
+            listing = await next_listing(items)
+            assert (listing["app.before"], len(listing)) == (b"1", 2)
+            await publish_raw(client, subject, b"{}", headers)
+            await bucket.put("app.after", b"2")
+            entries = [await anext(items) for _ in range(2)]
+            assert [entry.value for entry in entries if isinstance(entry, Entry)] == [b"{}", b"2"]
+        assert status.restarts == 0
+    finally:
+        await js.delete_stream(bucket_stream(name))

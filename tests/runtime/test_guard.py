@@ -13,7 +13,7 @@ from tailslide_runtime import guard as guard_module
 from tailslide_runtime.connections import Connections
 from tailslide_runtime.guard import (
     EARLY_BYTES,
-    HELD_BODY_BYTES,
+    HELD_BYTES,
     AfterAnswer,
     Guard,
     GuardedConnection,
@@ -293,8 +293,8 @@ async def test_who_does_not_take_its_answer_is_given_up() -> None:
 
 
 async def test_larger_bodies_share_a_room_and_give_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = Desk(ListenerLimits(max_body_bytes=HELD_BODY_BYTES, max_connections=10))
-    monkeypatch.setattr(guard_module, "HELD_BODY_BYTES", 300_000)
+    desk = Desk(ListenerLimits(max_body_bytes=HELD_BYTES, max_connections=10))
+    monkeypatch.setattr(guard_module, "HELD_BYTES", 300_000)
     head = b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n"
     first, second, small = desk.wire(), desk.wire(), desk.wire()
     first.protocol.data_received(head + b"x" * 199_999)
@@ -310,6 +310,29 @@ async def test_larger_bodies_share_a_room_and_give_it_back(monkeypatch: pytest.M
     gone.protocol.data_received(head + b"x" * 100_000)
     assert desk.guard.held_bytes == 100_000
     gone.abort()
+    assert desk.guard.held_bytes == 0
+
+
+async def test_tiny_chunks_take_no_more_than_their_bytes(desk: Desk) -> None:
+    wire = desk.wire()
+    wire.protocol.data_received(b"POST /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(100):
+        wire.protocol.data_received(b"2\r\nxx\r\n" * 300)
+    connection = wire.protocol
+    assert isinstance(connection, GuardedConnection)
+    assert connection._body == b"x" * 60_000
+
+
+async def test_what_comes_early_has_its_part_of_the_room_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk()
+    monkeypatch.setattr(guard_module, "HELD_BYTES", 300_000)
+    first, second = desk.wire(), desk.wire()
+    for wire in (first, second):
+        wire.protocol.data_received(GET)
+        wire.protocol.data_received(b"x" * (EARLY_BYTES + 200_000))
+    assert (first.end, second.end) == ("", "aborted")
+    assert desk.guard.held_bytes == 200_000
+    first.abort()
     assert desk.guard.held_bytes == 0
 
 

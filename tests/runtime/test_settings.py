@@ -47,7 +47,7 @@ def test_an_address_is_read_and_written(text: str, address: ListenAddress) -> No
 )
 def test_any_other_text_is_refused_with_what_was_expected(text: str) -> None:
     with pytest.raises(
-        ValueError, match=r"^expected (host:port with a port of 0 to 65535, or )?unix:/absolute/path, got '"
+        ValueError, match=r'^expected (host:port with a port of 0 to 65535, or )?unix:/absolute/path, got "'
     ):
         ListenAddress.parse(text)
 
@@ -95,9 +95,9 @@ def test_settings_come_from_the_environment_over_defaults(environment: pytest.Mo
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
-        ({"TAILSLIDE_TICK_MS": "soon"}, "TAILSLIDE_TICK_MS: input should be a valid integer, .*, got 'soon'"),
-        ({"TAILSLIDE_TICK_MS": "20"}, "TAILSLIDE_TICK_MS: input should be greater than or equal to 50, got '20'"),
-        ({"TAILSLIDE_EXAMPLE_LISTEN": "4143"}, "TAILSLIDE_EXAMPLE_LISTEN: expected host:port .*, got '4143'"),
+        ({"TAILSLIDE_TICK_MS": "soon"}, 'TAILSLIDE_TICK_MS: input should be a valid integer, .*, got "soon"'),
+        ({"TAILSLIDE_TICK_MS": "20"}, 'TAILSLIDE_TICK_MS: input should be greater than or equal to 50, got "20"'),
+        ({"TAILSLIDE_EXAMPLE_LISTEN": "4143"}, 'TAILSLIDE_EXAMPLE_LISTEN: expected host:port .*, got "4143"'),
         ({"TAILSLIDE_HOSTS": "a,b"}, "TAILSLIDE_HOSTS: expected JSON, which this is not"),
         ({"TAILSLIDE_HOSTS": '["a", {}]'}, r"TAILSLIDE_HOSTS\[1\]: input should be a valid string, got {}"),
         ({"TAILSLIDE_NAME": None}, "TAILSLIDE_NAME: a value is required"),
@@ -107,7 +107,7 @@ def test_settings_come_from_the_environment_over_defaults(environment: pytest.Mo
         ),
         (
             {"TAILSLIDE_NAME": None, "TAILSLIDE_EXAMPLE_LISTEN": "x"},
-            "TAILSLIDE_EXAMPLE_LISTEN: expected host:port .*, got 'x'; TAILSLIDE_NAME: a value is required",
+            'TAILSLIDE_EXAMPLE_LISTEN: expected host:port .*, got "x"; TAILSLIDE_NAME: a value is required',
         ),
     ],
 )
@@ -148,7 +148,7 @@ def refusals(model: type[BaseModel], content: object) -> ValidationError:
         ({"app": 5}, [("app", "input should be a valid string, got 5")]),
         (
             {"app": "a", "routes": [{"path": "/"}, {"path": None}]},
-            [("routes[1].path", "input should be a valid string, got None")],
+            [("routes[1].path", "input should be a valid string, got null")],
         ),
         ({"app": "a", "routes": [{"path": "/", "timout_ms": 5}]}, [("routes[0].timout_ms", "unknown field")]),
         ([], [("body", "input should be a valid dictionary or instance of File, got []")]),

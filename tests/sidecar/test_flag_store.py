@@ -7,10 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tailslide_core.circuit import Circuit, State
+from tailslide_core.conditions import Condition, Operator
 from tailslide_core.contracts import Mark, encode_circuit, encode_mark, encode_ruleset
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, mark_key
-from tailslide_core.ruleset import CircuitSettings, Ruleset
+from tailslide_core.ruleset import CircuitSettings, Rule, Ruleset
+from tailslide_core.work import Demand
 from tailslide_runtime.bucket_watch import Entry, Listing
+from tailslide_sidecar import flag_store
 from tailslide_sidecar.flag_store import FlagStore, Origin
 
 APP = "clinic"
@@ -126,6 +129,23 @@ def test_forced_open_is_an_opening_and_other_changes_are_none() -> None:
 
 def test_the_same_value_again_changes_nothing() -> None:
     assert not filled().apply(RULESETS_BUCKET, entry("f", encode_ruleset(ruleset()), 2)).changed
+
+
+def test_demands_are_those_of_the_flags_that_are_held() -> None:
+    def asks(flag: str, attribute: str) -> Entry:
+        rules = (Rule((Condition(attribute, Operator.IN, ("DE", "FR")),), 50.0),)
+        return entry(flag, encode_ruleset(replace(ruleset(flag), rules=rules)))
+
+    store = FlagStore(APP)
+    store.apply(RULESETS_BUCKET, listing(asks("a", "country"), asks("b", "country"), value("c")))
+    assert store.demands == {"country": Demand(lookups=2, values=4)}
+    store.apply(CIRCUITS_BUCKET, entry("a", encode_circuit(OPEN)))
+    assert store.demands == {"country": Demand(lookups=2, values=4)}
+    store.apply(RULESETS_BUCKET, asks("a", "plan"))
+    assert store.demands == {"country": Demand(lookups=1, values=2), "plan": Demand(lookups=1, values=2)}
+    store.apply(RULESETS_BUCKET, entry("b", None))
+    store.apply(RULESETS_BUCKET, value("a"))
+    assert store.demands == {}
 
 
 def test_a_deletion_takes_a_flag_away() -> None:
@@ -316,3 +336,40 @@ def test_after_a_loss_and_a_publication_it_knows_what_is_in_the_bucket(
         assert set(store.flags()) <= after | before
     assert set(store.flags()) == after
     assert store.kept() == []
+
+
+POISON = [
+    b"[]",
+    b"",
+    b"\xff" * 600_000,
+    b'{"schema": 1, "generation": 18446744073709551615}',
+    encode_circuit(OPEN).replace(b'"generation":0', b'"generation":18446744073709551615'),
+    encode_circuit(OPEN).replace(b'"since_ms":0', b'"since_ms":9000000000000000000'),
+    encode_circuit(OPEN).replace(b'"percentage":0.0', b'"percentage":NaN'),
+]
+
+
+@pytest.mark.parametrize("poison", POISON, ids=range(len(POISON)))
+def test_a_poisoned_circuit_leaves_the_last_good_one_and_the_other_flags(poison: bytes) -> None:
+    store = FlagStore(APP)
+    store.apply(RULESETS_BUCKET, listing(value("f"), value("g")))
+    store.apply(CIRCUITS_BUCKET, listing(entry("f", encode_circuit(OPEN), 1)))
+    for item in (entry("f", poison, 2), listing(entry("f", poison, 2), entry("g", encode_circuit(OPEN), 3))):
+        store.apply(CIRCUITS_BUCKET, item)
+        assert state_of(store, "f") is State.OPEN
+    assert state_of(store, "g") is State.OPEN
+    store.apply(CIRCUITS_BUCKET, entry("f", encode_circuit(RECOVERING), 4))
+    assert state_of(store, "f") is State.RECOVERING
+
+
+def test_an_error_that_no_reader_foresaw_costs_one_value_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(data: bytes) -> Circuit:
+        raise RecursionError("too deep")
+
+    store = filled()
+    monkeypatch.setattr(flag_store, "decode_circuit", fails)
+    (refusal,) = store.apply(CIRCUITS_BUCKET, entry("f", encode_circuit(OPEN))).refused
+    assert isinstance(refusal.unforeseen, RecursionError)
+    assert refusal.problem == "too deep"
+    monkeypatch.undo()
+    assert store.apply(CIRCUITS_BUCKET, entry("f", encode_circuit(OPEN), 2)).changed

@@ -1,6 +1,7 @@
 """All routes of the flags listener, without a listener: who is let in, and what errors look like."""
 
 import asyncio
+import dataclasses
 from collections.abc import Mapping
 from unittest import mock
 
@@ -12,6 +13,9 @@ from aiohttp.streams import StreamReader
 from aiohttp.test_utils import make_mocked_request
 from flag_listeners import Parts, parts
 from flag_requests import APP, TOKEN, USER, content
+
+from tailslide_sidecar import flags_api
+from tailslide_sidecar.reported import Reports
 
 ONE = "/ofrep/v1/evaluate/flags/half"
 ALL = "/ofrep/v1/evaluate/flags"
@@ -186,9 +190,53 @@ async def test_outcomes_arrive_in_the_buffer(clinic: Parts) -> None:
     assert status == 400
     assert said["error"] == {
         "code": "INVALID",
-        "message": "expected success or failure, got 'no'",
+        "message": 'expected success or failure, got "no"',
         "field": "[0].outcome",
     }
+
+
+async def test_reports_need_the_token(guarded: Parts) -> None:
+    status, said, _ = await ask(guarded, "POST", f"{NATIVE}/outcomes", b'{"outcome":"failure"}')
+    assert status == 401
+    assert guarded.buffer.take() == {}
+    headers = {**JSON, "Authorization": f"Bearer {TOKEN}"}
+    status, said, _ = await ask(guarded, "POST", f"{NATIVE}/outcomes", b'{"outcome":"failure"}', headers)
+    assert (status, said) == (202, {"accepted": 1})
+
+
+async def test_too_many_reports_are_told_when_to_come_again(clinic: Parts) -> None:
+    most = b'{"outcome":"success","count":100000}'
+    assert (await ask(clinic, "POST", f"{NATIVE}/outcomes", most))[0] == 202
+    status, said, answer = await ask(clinic, "POST", f"{NATIVE}/outcomes", most)
+    assert status == 429
+    assert said["error"] == {
+        "code": "TOO_MANY_REPORTS",
+        "message": "expected outcomes of at most 10000 calls a second for each flag, 100000 at once; nothing of this "
+        "was counted",
+        "field": "body",
+    }
+    assert 1 <= int(answer.headers["Retry-After"]) <= 10
+
+
+async def test_reports_that_are_turned_off_are_refused_whatever_they_say(clinic: Parts) -> None:
+    quiet = dataclasses.replace(
+        clinic.app[flags_api._API], reports=Reports(clinic.store, clinic.buffer, lambda _: None, accepts=False)
+    )
+    clinic.app[flags_api._API] = quiet
+    for body, headers in ((b'{"outcome":"failure"}', JSON), (b"{", JSON), (b"", {})):
+        status, said, _ = await ask(clinic, "POST", f"{NATIVE}/outcomes", body, headers)
+        assert status == 403
+        assert said["error"] == {
+            "code": "REPORTS_OFF",
+            "message": "this sidecar takes no reports of outcomes (reported_outcomes is false)",
+        }
+
+
+@pytest.mark.parametrize("path", [f"{NATIVE}/outcomes", f"{NATIVE}/outcomes?x=1"])
+@pytest.mark.parametrize("item", ['"outcome"', '"latency_ms"', '"count"', '"else"'])
+async def test_a_report_that_is_nested_a_thousand_deep_is_a_bad_request(clinic: Parts, path: str, item: str) -> None:
+    for body in (f"{{{item}: {'[' * 900}{']' * 900}}}", f"{{{item}: {'[' * 2_000}{']' * 2_000}}}"):
+        assert (await ask(clinic, "POST", path, body.encode()))[0] == 400
 
 
 async def test_a_defect_is_an_error_in_the_right_form(

@@ -4,6 +4,7 @@ That it says the same as aiohttp is shown in `tests/integration/test_hot_path.py
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 
 import pytest
@@ -29,6 +30,7 @@ from tailslide_runtime.connections import Connections
 from tailslide_runtime.guard import Guard, GuardedConnection, ListenerLimits
 from tailslide_runtime.http1.refusals import Refusal
 from tailslide_sidecar.hot_path import OUT_BYTES, HotListener, HotProtocol
+from tailslide_sidecar.hot_requests import MAX_KNOWN_BYTES
 
 DATE = b"Thu, 01 Jan 1970 00:00:00 GMT"
 REQUEST = post(f"{ONE}/half")
@@ -84,7 +86,7 @@ def nobody(_: object) -> asyncio.Protocol:
 class Desk:
     """A listener, and the connections to it."""
 
-    def __init__(self, token: str | None = None) -> None:
+    def __init__(self, token: str | None = None, turn_s: float = math.inf) -> None:
         self.parts = parts(APP, content(), token)
         self.observed: list[float] = []
         self.connections = Connections(100)
@@ -92,6 +94,7 @@ class Desk:
         self.listener = HotListener(
             self.parts.answers,
             self.guard,
+            turn_s=turn_s,
             token=token,
             observe=self.observed.append,
             clock=lambda: 0.0,
@@ -212,6 +215,42 @@ async def test_who_does_not_take_the_answers_gets_no_more_of_them(desk: Desk) ->
     taken = wire.take_all()
     assert taken.count(b"HTTP/1.1 200 OK\r\n") == total + 1
     assert wire.reading
+
+
+async def test_after_its_turn_a_connection_waits_for_the_others() -> None:
+    desk = Desk(turn_s=0.0)
+    wire, total = desk.wire(), 5
+    wire.protocol.data_received(post(ALL) * total + REQUEST)
+    for answered in range(1, total + 1):
+        assert wire.take().count(b"HTTP/1.1 200 OK\r\n") == 1, answered
+        assert not wire.reading
+        await asyncio.sleep(0)
+    assert wire.take().count(b'"key":"half"') == 1
+    assert wire.reading
+
+
+async def test_who_takes_nothing_gets_no_turn() -> None:
+    desk = Desk(turn_s=0.0)
+    wire = desk.wire(high_water=100)
+    wire.protocol.data_received(post(ALL) * 3)
+    await asyncio.sleep(0)
+    assert wire.unsent.count(b"HTTP/1.1 200 OK\r\n") == 1
+    assert not wire.reading
+    for _ in range(3):
+        wire.take()
+        await asyncio.sleep(0)
+    assert not wire.unsent
+    assert wire.reading
+
+
+async def test_long_heads_are_not_kept(desk: Desk) -> None:
+    wire = desk.wire()
+    for length in (100, 4_000):
+        wire.protocol.data_received(post(f"{ONE}/half", USER, f"X-Trace: {'x' * length}"))
+    assert wire.take().count(b"HTTP/1.1 200 OK\r\n") == 2
+    kept = [*desk.listener.known_heads, *(fields for _, fields in desk.listener.known_fields)]
+    assert len(kept) == 2
+    assert max(map(len, kept)) <= MAX_KNOWN_BYTES
 
 
 async def test_who_gets_a_full_connection_waits_too_and_it_is_read_again(desk: Desk) -> None:

@@ -1,6 +1,7 @@
 """Outcomes that thin clients report."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.outcomes import Outcome
@@ -8,22 +9,42 @@ from tailslide_core.ruleset import CircuitSettings, Ruleset
 from tailslide_runtime.http import ApiError
 from tailslide_sidecar.flag_store import Content, FlagStore
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
-from tailslide_sidecar.reported import MAX_COUNT, MAX_REPORTS, Report, Reports, read_reports
+from tailslide_sidecar.reported import MAX_COUNT, MAX_REPORTS, Report, Reports, TooManyReportsError, read_reports
 
 SETTINGS = CircuitSettings(slow_call_ms=100, slow_threshold=50.0)
 
 
 class Desk:
-    def __init__(self, settings: CircuitSettings | None = SETTINGS, circuit: Circuit | None = None) -> None:
+    def __init__(
+        self,
+        settings: CircuitSettings | None = SETTINGS,
+        circuit: Circuit | None = None,
+        *,
+        accepts: bool = True,
+        calls_per_s: int = 10_000,
+    ) -> None:
         store = FlagStore("clinic")
         ruleset = Ruleset("clinic", "f", 1, active=True, rollout=100.0, salt="f", circuit=settings)
         store.restore(Content({"f": ruleset}, {} if circuit is None else {"f": circuit}))
         self.buffer = OutcomeBuffer()
         self.stale = 0
-        self.reports = Reports(store, self.buffer, self.count_stale)
+        self.refused = 0
+        self.now_s = 0.0
+        self.reports = Reports(
+            store,
+            self.buffer,
+            self.count_stale,
+            accepts=accepts,
+            calls_per_s=calls_per_s,
+            refused=self.count_refused,
+            clock=lambda: self.now_s,
+        )
 
     def count_stale(self, calls: int) -> None:
         self.stale += calls
+
+    def count_refused(self, calls: int) -> None:
+        self.refused += calls
 
 
 @pytest.mark.parametrize(
@@ -62,8 +83,8 @@ def test_without_a_circuit_nothing_is_slow() -> None:
         (None, "body", "expected an object"),
         ([], "body", "expected 1 to 1000 outcomes, got 0"),
         ([{"outcome": "success"}] * (MAX_REPORTS + 1), "body", "expected 1 to 1000 outcomes, got 1001"),
-        ({}, "outcome", "expected success or failure, got None"),
-        ({"outcome": "fine"}, "outcome", "expected success or failure, got 'fine'"),
+        ({}, "outcome", "expected success or failure, got null"),
+        ({"outcome": "fine"}, "outcome", 'expected success or failure, got "fine"'),
         ({"outcome": ["success"]}, "outcome", "expected success or failure"),
         ({"outcome": {"a": 1}}, "outcome", "expected success or failure"),
         ({"outcome": True}, "outcome", "expected success or failure"),
@@ -122,3 +143,51 @@ def test_while_the_circuit_is_open_nothing_is_counted(
 
 def test_a_thousand_reports_are_read() -> None:
     assert read_reports([{"outcome": "failure"}] * MAX_REPORTS) == [Report(Outcome.FAILURE, None, 1)] * MAX_REPORTS
+
+
+def test_reports_can_be_turned_off() -> None:
+    desk = Desk(accepts=False)
+    with pytest.raises(ApiError) as caught:
+        desk.reports.take("f", {"outcome": "failure"})
+    assert (caught.value.status, caught.value.code) == (403, "REPORTS_OFF")
+    assert desk.buffer.take() == {}
+
+
+def test_beyond_the_limit_nothing_of_a_request_is_counted() -> None:
+    desk = Desk(calls_per_s=10)
+    assert desk.reports.take("f", {"outcome": "success", "count": 95}) == 95
+    batch = [{"outcome": "failure", "count": 4}, {"outcome": "success", "count": 20}]
+    with pytest.raises(TooManyReportsError) as caught:
+        desk.reports.take("f", batch)
+    assert (caught.value.status, caught.value.code, caught.value.retry_after_s) == (429, "TOO_MANY_REPORTS", 2)
+    assert caught.value.message == (
+        "expected outcomes of at most 10 calls a second for each flag, 100 at once; nothing of this was counted"
+    )
+    assert desk.refused == 24
+    assert desk.buffer.take() == {("f", "success"): 95}
+    desk.now_s = 2.0
+    assert desk.reports.take("f", batch) == 24
+
+
+def test_what_could_never_be_taken_is_no_matter_of_time() -> None:
+    desk = Desk(calls_per_s=10)
+    with pytest.raises(ApiError) as caught:
+        desk.reports.take("f", [{"outcome": "success", "count": 60}] * 2)
+    assert (caught.value.status, caught.value.field) == (400, "body")
+    assert caught.value.message == "expected outcomes of at most 100 calls in one request, got 120"
+
+
+def test_refused_reports_are_logged_once_a_minute() -> None:
+    desk = Desk(calls_per_s=10)
+    desk.reports.take("f", {"outcome": "success", "count": 100})
+    with capture_logs() as log:
+        for now_s in (0.0, 0.1, 0.2, 59.9, 60.0):
+            desk.now_s = now_s
+            if now_s == 59.9:
+                desk.reports.take("f", {"outcome": "success", "count": 100})
+            with pytest.raises(TooManyReportsError):
+                desk.reports.take("f", {"outcome": "success", "count": 50})
+    assert [(line["event"], line["flag"], line["refused_calls"]) for line in log] == [
+        ("reports_refused", "f", 50),
+        ("reports_refused", "f", 200),
+    ]

@@ -192,3 +192,19 @@ def test_the_examples_of_the_reference_are_valid(tmp_path: Path) -> None:
     assert len(examples) == 5
     for example in examples:
         assert load_config(written(tmp_path, example), {}).routes
+
+
+def test_reports_are_taken_unless_either_says_no(tmp_path: Path) -> None:
+    file = tmp_path / "sidecar.yaml"
+
+    def settings(text: str, **environ: str) -> Settings:
+        file.write_text(f"app: a\n{text}")
+        return load_config(file, environ)
+
+    assert settings("").reported_outcomes
+    assert not settings("reported_outcomes: false").reported_outcomes
+    assert settings("reported_outcomes: false", TAILSLIDE_REPORTED_OUTCOMES="true").reported_outcomes
+    assert not settings("reported_outcomes: true", TAILSLIDE_REPORTED_OUTCOMES="false").reported_outcomes
+    assert settings("").reported_calls_per_s == 10_000
+    assert settings("reported_calls_per_s: 5").reported_calls_per_s == 5
+    assert settings("reported_calls_per_s: 5", TAILSLIDE_REPORTED_CALLS_PER_S="7").reported_calls_per_s == 7

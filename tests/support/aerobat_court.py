@@ -8,6 +8,7 @@ from tailslide_aerobat.holders import Holders
 from tailslide_aerobat.judge import Judge
 from tailslide_aerobat.metrics import Metrics
 from tailslide_aerobat.timeseries import InMemoryTimeSeries
+from tailslide_aerobat.troubles import Troubles
 from tailslide_aerobat.verdicts import Verdicts
 from tailslide_core.circuit import Circuit, Signal
 from tailslide_core.contracts import decode_circuit, encode_ruleset
@@ -33,8 +34,9 @@ class Court:
         self.metrics = Metrics()
         self.flags = Flags(self.metrics)
         self.holders = Holders("alone", lambda: 0.0)
-        self.judge = Judge(self.flags, self.series, self.metrics, TICK_MS, self.holders)
-        self.verdicts = Verdicts(self.store, self.flags, self.metrics)
+        self.troubles = Troubles(self.metrics, lambda: 0.0)
+        self.judge = Judge(self.flags, self.series, self.metrics, TICK_MS, self.holders, self.troubles)
+        self.verdicts = Verdicts(self.store, self.flags, self.metrics, self.troubles)
         self._ruleset_revision = 0
         self._delivered = 0
 

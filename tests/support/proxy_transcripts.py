@@ -276,7 +276,19 @@ def read_requests(*parts: bytes, limits: ProxyLimits = LIMITS) -> list[Event]:
         if events and isinstance(events[-1], Leftover):
             events[-1].data += part
         else:
-            events += reader.feed(part)
+            events += feed_all(reader, part)
+    return events
+
+
+def feed_all(reader: RequestReader, data: bytes) -> list[Event]:
+    """Feed a reader until it has taken all there is, or leaves the rest to the answer of a wish to upgrade."""
+    events = reader.feed(data)
+    while reader.stopped_at < len(data):
+        rest = data[reader.stopped_at :]
+        if isinstance(events[-1], Leftover):
+            events[-1].data += rest
+            break
+        events += reader.feed(data, reader.stopped_at)
     return events
 
 

@@ -6,6 +6,7 @@ from tailslide_core.breach import TripReason, TripRule
 from tailslide_core.circuit import TRANSITIONS, Circuit, Signal, State, Transition
 from tailslide_core.conditions import Condition, Operator, Scalar
 from tailslide_core.evaluation import Context
+from tailslide_core.fields import MAX_INTEGER
 from tailslide_core.naming import FlagId
 from tailslide_core.outcomes import StatusSet
 from tailslide_core.ramp import RampProfile
@@ -109,7 +110,7 @@ rulesets = st.builds(
     Ruleset,
     app=wire_keys,
     key=wire_keys,
-    version=st.integers(0, 2**53),
+    version=st.integers(0, MAX_INTEGER),
     active=st.booleans(),
     rollout=percentages,
     salt=texts,
@@ -140,7 +141,7 @@ def circuits(draw: st.DrawFn) -> Circuit:
         state=state,
         percentage=draw(st.floats(0.001, 100)) if percentage is None else percentage,
         trips=draw(st.integers(0 if state is State.CLOSED else 1, 60)),
-        generation=draw(st.integers(0, 2**53)),
+        generation=draw(st.integers(0, MAX_INTEGER)),
         reset_generation=draw(st.integers(0, 5)),
         since_ms=draw(times_ms),
         next_ms=draw(st.none() | times_ms),

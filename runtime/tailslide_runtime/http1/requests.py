@@ -31,6 +31,9 @@ from tailslide_runtime.http1.refusals import Refusal, bad_request
 _BY_LENGTH = Framing.LENGTH  # a global costs a fifth of a member of an enum
 _ABSOLUTE = re.compile(rb"http://(?P<authority>[^/?]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _LENGTH = re.compile(rb"[0-9]{1,18}")
+_EMPTY_LINES = re.compile(rb"[\r\n]*+")
+_BEYOND = 1_024
+"""How much of a body is read at once at least: each part is an event."""
 _LOOP = 16
 """A chain of so many sidecars is a circle."""
 
@@ -137,41 +140,56 @@ class RequestReader:
         """Whether llhttp leaves out a chunked body, as it does with all bodies where another protocol is wished for."""
         self._parsing = False
         """Whether llhttp is amid a message."""
+        self._whole = False
+        """Whether the end of a request was among what was fed last."""
+        self.stopped_at = 0
 
     @property
     def has_begun(self) -> bool:
         """Whether a head has come in part."""
         return self._fed > 0
 
-    def feed(self, data: bytes) -> list[Event]:
-        """Take what has come; return what it amounts to, in order."""
-        if self._ended:
-            return []
+    def feed(self, data: bytes, start: int = 0) -> list[Event]:
+        """Take what has come, from `start` on and up to the end of one request; return what it amounts to, in order.
+
+        `stopped_at` says how far that is. What follows is to be fed when it can be dealt with: bytes take a tenth of
+        the memory that their events do. Where nobody can tell the end beforehand (chunks), a little of the next
+        request may be among the events.
+        """
+        self._whole = False
         events: list[Event] = []
-        start, end = 0, len(data)
-        while start < end and not self._ended:
+        end = len(data)
+        while start < end and not (self._whole or self._ended):
             if self._left:
                 start = self._count(data, events, start)
                 continue
             match = None if self._parsing else plain.REQUEST.match(data, start)
             head = None if match is None else self._plain_head(match, data, start)
             if match is None or head is None:
-                # An empty line before a request is none (RFC 9112 §2.2).
-                is_empty = not self._parsing and data[start] in b"\r\n"
-                rest = data[start:].lstrip(b"\r\n") if is_empty else data[start:]
-                data = self._parse(rest, events) if rest else b""
-                start, end = 0, len(data)
+                if not self._parsing:
+                    # An empty line before a request is none (RFC 9112 §2.2).
+                    start = _EMPTY_LINES.match(data, start).end()  # type: ignore[union-attr] # it matches nothing as well
+                if start < end:
+                    start = self._parse_some(data, start, events)
                 continue
             start = match.end()
             if head.length > 0:
                 events.append(head)
                 self._left = head.length
                 self._is_last = False
-            elif start == end and not events:
-                return [head, END]  # one whole request, as most data is
             else:
                 events += (head, END)
+                break
+        self.stopped_at = end if self._ended else start
         return events
+
+    def _parse_some(self, data: bytes, start: int, events: list[Event]) -> int:
+        """Let llhttp read up to what may be the end of a message, or not far beyond; return how far it came."""
+        in_head = not self._parsing or self._fed > 0
+        found = data.find(b"\r\n\r\n", start if in_head else start + _BEYOND)
+        stop = len(data) if found < 0 else found + 4
+        rest = self._parse(data[start:stop] if start or stop < len(data) else data, events)
+        return stop - len(rest)
 
     def _plain_head(self, match: re.Match[bytes], data: bytes, start: int) -> RequestHead | None:
         """Return the head of a plain request; None if it is not plain after all."""
@@ -212,6 +230,7 @@ class RequestReader:
             events.append(data[start:] if start else data)
             return len(data)
         self._left = 0
+        self._whole = True
         self._ended = self._is_last
         events.append(data[start : start + left] if start or there > left else data)
         events.append(END)
@@ -258,6 +277,7 @@ class RequestReader:
         elif self._upgrades and not self._left:
             # From here on it may be anything; whoever goes on with HTTP feeds it again.
             self._upgrades = False
+            self._whole = True
             self._events.append(Leftover(rest))
             return b""
         return rest
@@ -322,6 +342,7 @@ class RequestReader:
         """End the request."""
         if not (self._ended or self._left or self._leaves_out_chunks):
             self._events.append(End(trailer_lines(self._fields)) if self._fields else END)
+            self._whole = True
             self._ended = self._is_last
         self._fields = []
         self._without_body = 0
@@ -503,29 +524,41 @@ def _read_target(head: RequestHead, target: bytes) -> Refusal | None:
 def _read_host(head: RequestHead, field: bytes) -> Refusal | None:
     host = _hosts.get(field) or _host_of(field)
     if host is None and (field or not head.version_1_0):
-        return bad_request(
-            "expected Host to be a name or an address, with or without a port" if field else "expected a Host"
-        )
+        return _BAD_HOST if field else bad_request("expected a Host")
     if head.absolute:
         host = _host_of(head.authority)
         if host is None:
-            return bad_request("expected the target's host to be a name or an address, without a user")
+            return bad_request(
+                f"expected the target's host to be a name of at most {MAX_NAME} characters or an address, without user"
+            )
     head.host = host or ""
     return None
 
 
+MAX_NAME = 253
+"""Characters of a name in text: 255 octets on the wire (RFC 1035 §2.3.4) without the first length and the root's."""
+_MAX_AUTHORITY = MAX_NAME + len(".:65535")
 _MANY_HOSTS = 1_000
 _hosts: dict[bytes, str] = {}
+"""Hosts that were read before; when there are more, all are forgotten."""
+
+
+_BAD_HOST = bad_request(
+    f"expected Host to be a name of at most {MAX_NAME} characters or an address, with or without a port"
+)
 
 
 def _host_of(authority: bytes) -> str | None:
     """Return the host of an authority in lower case, without port and brackets; None when it is no valid one."""
-    match = AUTHORITY.fullmatch(authority)
+    match = AUTHORITY.fullmatch(authority) if len(authority) <= _MAX_AUTHORITY else None
     if match is None or (match["port"] and int(match["port"]) > 65_535):
         return None
     host = match["host"].decode("ascii").lower().strip("[]")
     if host.endswith(".") and host != ".":
         host = host[:-1]  # the same name, written out to the root
-    if len(_hosts) < _MANY_HOSTS:
-        _hosts[authority] = host
+    if len(host) > MAX_NAME:
+        return None
+    if len(_hosts) >= _MANY_HOSTS:
+        _hosts.clear()
+    _hosts[authority] = host
     return host

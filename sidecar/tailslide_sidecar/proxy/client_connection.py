@@ -23,7 +23,9 @@ if TYPE_CHECKING:  # each knows the other
 
 WRITE_HIGH_BYTES = 262_144
 BACKLOG_BYTES = 65_536
-"""How much of requests that came too early is kept before the client is held back."""
+"""How much of requests that came too early is kept, as it came, before the client is held back."""
+AT_ONCE = 32
+"""How many requests that came too early may be begun one after another before all others have their turn."""
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -32,8 +34,9 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "_backlog",
-        "_backlog_bytes",
         "_discarded",
+        "_early",
+        "_early_from",
         "_exchange",
         "_leftover",
         "_lingers",
@@ -44,6 +47,7 @@ class ClientConnection(asyncio.Protocol):
         "_since_s",
         "_transport",
         "_tunnel",
+        "_turn_is_over",
         "_unsent",
         "closes",
         "held_back",
@@ -65,13 +69,17 @@ class ClientConnection(asyncio.Protocol):
         self._reader = RequestReader(listener.limits)
         self._exchange: Exchange | None = None
         self._backlog: deque[Event] = deque()
-        self._backlog_bytes = 0
+        """What came to be read already, and is not its turn."""
+        self._early = b""
+        """Bytes behind that, unread from `_early_from` on."""
+        self._early_from = 0
         self._leftover: Leftover | None = None
         self._tunnel: Tunnel | None = None
         self._reading_paused = False
         self._lingers = False
         self._discarded = 0
         self._running = False
+        self._turn_is_over = False
         self._since_s = listener.now_s
         self._unsent = 0
 
@@ -117,9 +125,21 @@ class ClientConnection(asyncio.Protocol):
             if self._discarded > LINGER_BYTES:
                 self.abort()
             return
-        begun = self._reader.has_begun
-        events = self._reader.feed(data)
-        if self._exchange is None and events and not self._backlog and not self.writing_paused:
+        exchange = self._exchange
+        if self._early or (exchange is not None and exchange.request_complete):
+            self._come_early(data)
+            self._hold_early()
+            return
+        reader = self._reader
+        begun = reader.has_begun
+        if exchange is None and (self.writing_paused or self._backlog) and not begun:
+            self._come_early(data)
+            self._hold_early()
+            return
+        events = reader.feed(data)
+        if reader.stopped_at < len(data):
+            self._early, self._early_from = data, reader.stopped_at
+        elif exchange is None and events and not self._backlog and not self.writing_paused:
             head, parts = events[0], len(events)
             if head.__class__ is RequestHead and head.opening and events[-1] is END and parts <= 3:
                 # One whole request, with its body in one piece or none, as nearly all are.
@@ -160,20 +180,20 @@ class ClientConnection(asyncio.Protocol):
 
     def _take(self, events: list[Event]) -> None:
         """Let the exchange have what belongs to it; what comes too early waits."""
-        backlog = self._backlog
-        for event in events:
-            if backlog or not self._handle(event):
-                backlog.append(event)
-                if event.__class__ is bytes:
-                    self._backlog_bytes += len(event)
-        exchange = self._exchange
-        if exchange is not None and exchange.phase is Phase.NEW and not self._running:
-            self._running = True
-            exchange.launch()
-            self._running = False
+        self._backlog.extend(events)
+        if self._backlog:
             self._go_on()
-        elif backlog:
-            self._go_on()
+
+    def _come_early(self, data: bytes) -> None:
+        """Keep what nobody can deal with yet."""
+        self._early = self._early[self._early_from :] + data if self._early else data
+        self._early_from = 0
+
+    def _unread(self) -> bytes:
+        """Take out what has not been read."""
+        early, self._early = self._early[self._early_from :], b""
+        self._early_from = 0
+        return early
 
     def _handle(self, event: Event) -> bool:
         """Carry out an event; say whether it is its turn."""
@@ -207,42 +227,71 @@ class ClientConnection(asyncio.Protocol):
     def _take_leftover(self, leftover: Leftover) -> bool:
         exchange = self._exchange
         if exchange is not None and exchange.head.upgrade:
+            leftover.data += self._unread()
             self._leftover = leftover  # what it is, the answer says
             return True
         if exchange is not None:
             return False
-        if leftover.data:
-            # Nobody asked the upstream to switch: these are requests like all others.
-            self._backlog.extendleft(reversed(self._reader.feed(leftover.data)))
+        # Nobody asked the upstream to switch: these are requests like all others.
+        self._early, self._early_from = leftover.data + self._unread(), 0
         return True
 
     def _go_on(self) -> None:
         """Begin with what came too early, as long as each is answered at once."""
-        if self._running or self._transport is None or self._transport.is_closing():
+        if self._running or self._turn_is_over or self._transport is None or self._transport.is_closing():
             return  # what nobody can get an answer to any more is not begun with
         self._running = True
-        backlog = self._backlog
+        begun = 0
         while True:
-            while backlog and not self._lingers:
-                event = backlog.popleft()
-                if not self._handle(event):
-                    backlog.appendleft(event)
-                    break
-                if event.__class__ is bytes:
-                    self._backlog_bytes -= len(event)
+            self._work_off()
             exchange = self._exchange
-            if exchange is None or exchange.phase is not Phase.NEW:
+            if exchange is not None and exchange.phase is Phase.NEW:
+                if begun == AT_ONCE:
+                    # Each may be refused at once, and thousands fit in what comes at once.
+                    self._turn_is_over = True
+                    asyncio.get_running_loop().call_soon(self._next_turn)
+                    break
+                begun += 1
+                exchange.launch()
+            elif self._backlog or not self._read_early():
                 break
-            exchange.launch()
         self._running = False
         self._hold_early()
+
+    def _work_off(self) -> None:
+        backlog = self._backlog
+        while backlog and not self._lingers:
+            event = backlog.popleft()
+            if not self._handle(event):
+                backlog.appendleft(event)
+                break
+
+    def _read_early(self) -> bool:
+        """Read on in what came too early, up to the end of a request, if that can be dealt with; say whether it was."""
+        exchange = self._exchange
+        if not self._early or self._lingers or self._leftover is not None:
+            return False
+        if self.writing_paused if exchange is None else exchange.request_complete:
+            return False
+        reader = self._reader
+        if not reader.has_begun:
+            self._since_s = self.listener.now_s
+        self._backlog.extend(reader.feed(self._early, self._early_from))
+        self._early_from = reader.stopped_at
+        if self._early_from == len(self._early):
+            self._unread()
+        return True
+
+    def _next_turn(self) -> None:
+        self._turn_is_over = False
+        self._go_on()
 
     def exchange_done(self) -> None:
         """The answer is sent: on to the next request, or to the end."""
         exchange, self._exchange = self._exchange, None
         self._since_s = self.listener.now_s
         if self.closes:
-            if exchange is not None and exchange.request_complete and not self._backlog:
+            if exchange is not None and exchange.request_complete and not self._backlog and not self._early:
                 self.close()
             else:
                 self._linger()
@@ -250,9 +299,9 @@ class ClientConnection(asyncio.Protocol):
         leftover, self._leftover = self._leftover, None
         if leftover is not None and leftover.data:
             # The upstream would not switch: what came behind are requests.
-            self._take(self._reader.feed(leftover.data))
-            self._hold_early()
-        elif self._backlog:
+            self._early, self._early_from = leftover.data + self._unread(), 0
+            self._go_on()
+        elif self._backlog or self._early:
             self._go_on()
         elif self.listener.closing:
             self.close()
@@ -281,12 +330,12 @@ class ClientConnection(asyncio.Protocol):
             self._set_reading()
 
     def _hold_early(self) -> None:
-        if self._reading_paused or self._backlog_bytes > BACKLOG_BYTES or self._backlog or self._leftover is not None:
+        if self._reading_paused or self._early or self._turn_is_over or self._leftover is not None:
             self._set_reading()
 
     def _set_reading(self) -> None:
-        early = self._backlog_bytes if self._leftover is None else len(self._leftover.data)
-        paused = not self._lingers and (self.held_back or early > BACKLOG_BYTES or len(self._backlog) > 1_000)
+        early = len(self._early) - self._early_from if self._leftover is None else len(self._leftover.data)
+        paused = not self._lingers and (self.held_back or self._turn_is_over or early > BACKLOG_BYTES)
         transport = self._transport
         if paused is self._reading_paused or transport is None or transport.is_closing():
             return
@@ -321,7 +370,7 @@ class ClientConnection(asyncio.Protocol):
         self._lingers = True
         self._discarded = 0
         self._backlog.clear()
-        self._backlog_bytes = 0
+        self._unread()
         self._leftover = None
         self._since_s = self.listener.now_s
         self._set_reading()

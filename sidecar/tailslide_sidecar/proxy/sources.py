@@ -16,6 +16,8 @@ import orjson
 
 from tailslide_core.conditions import Attributes, text_of
 from tailslide_core.evaluation import Context
+from tailslide_core.fields import shown
+from tailslide_sidecar.question_limits import MAX_TEXT_CHARACTERS
 
 if TYPE_CHECKING:  # `routes` holds sources; the other way round, only their types are needed
     from tailslide_sidecar.proxy.routes import Request, Switch
@@ -44,7 +46,7 @@ class Source:
 
     def __post_init__(self) -> None:
         if self.kind is SourceKind.HEADER and self.name != self.name.lower():
-            raise ValueError(f"expected the name of a header in lower case, got {self.name!r}")
+            raise ValueError(f"expected the name of a header in lower case, got {shown(self.name)}")
         if self.token is not None and (
             self.kind is not SourceKind.JWT_CLAIM or self.token.kind not in {SourceKind.HEADER, SourceKind.COOKIE}
         ):
@@ -60,6 +62,8 @@ _MAX_TOKEN = 16_384
 
 def context_of(switch: "Switch", request: "Request") -> tuple[str | None, Attributes]:
     """Return the targeting key and the attributes that a request speaks for; what it does not say is left out.
+
+    So is an attribute that is too long: a call is never refused for what it says of its user.
 
     Without a targeting key, that of the cookie for the anonymous counts, if it came. No `Context`, whose making would
     cost as much as all the rest.
@@ -80,7 +84,7 @@ def context_of(switch: "Switch", request: "Request") -> tuple[str | None, Attrib
     attributes: dict[str, object] = {}
     for name, source in switch.attributes:
         value = _value(source, request)
-        if value is not None:
+        if value is not None and (value.__class__ is not str or len(value) <= MAX_TEXT_CHARACTERS):
             attributes[name] = value
     return key, attributes
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from proxy_strategies import mutated, requests, splits
-from proxy_transcripts import NotStrictError, one_by_one, read_requests, requests_in, sent_on, split_at, told
+from proxy_transcripts import NotStrictError, feed_all, one_by_one, read_requests, requests_in, sent_on, split_at, told
 
 from tailslide_runtime.http1.messages import End, Framing
 from tailslide_runtime.http1.refusals import Refusal
@@ -65,7 +65,7 @@ def test_what_goes_on_is_one_request_for_each_that_was_read(data: bytes) -> None
 @given(mutated(requests()))
 def test_nothing_follows_a_refusal(data: bytes) -> None:
     reader = RequestReader(ProxyLimits())
-    events = reader.feed(data)
+    events = feed_all(reader, data)
     refusals = [place for place, event in enumerate(events) if isinstance(event, Refusal)]
     assert refusals in ([], [len(events) - 1])
     if refusals:
@@ -497,7 +497,7 @@ def test_a_reader_knows_whether_a_head_has_begun() -> None:
         (LAST + b"G", True),
         (LAST[1:], False),
     ):
-        reader.feed(data)
+        feed_all(reader, data)
         assert reader.has_begun is has_begun, data
 
 

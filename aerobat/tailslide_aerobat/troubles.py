@@ -1,0 +1,60 @@
+"""What is wrong with one flag, or one app, and must not concern the others: counted each time, told now and then."""
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from tailslide_aerobat.metrics import Metrics
+from tailslide_core.naming import FlagId
+
+log = structlog.get_logger()
+
+TELL_EVERY_S = 60.0
+"""How often the same trouble of the same flag is told of, at most."""
+REMEMBERED = 10_000
+"""Troubles of which is known when they were told; beyond that, those of long ago are forgotten."""
+
+
+class Troubles:
+    """Counts and tells; what is done about a trouble is the business of whoever has it."""
+
+    def __init__(self, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock`: monotonic, in seconds."""
+        self._metrics = metrics
+        self._clock = clock
+        self._told: dict[tuple[str, str], float] = {}
+
+    def failed(self, flag_id: FlagId, error: Exception) -> None:
+        """Take an error that nobody expected, met while one flag was read, judged or written."""
+        self._metrics.flag_errors.inc()
+        if self._is_due("flag_failed", str(flag_id)):
+            log.error("flag_failed", flag=str(flag_id), error=str(error) or type(error).__name__, exc_info=error)
+
+    def samples_refused(self, flag_id: FlagId, samples: int) -> None:
+        """Take that some of what is in the series of a flag is no count."""
+        self._metrics.refused_samples.inc(samples)
+        if self._is_due("samples_refused", str(flag_id)):
+            log.warning("samples_refused", flag=str(flag_id), samples=samples, expected="integers from 0 to 2^53")
+
+    def no_series(self, flag_id: FlagId) -> None:
+        """Take that a key that has the name of a series of this flag is something else."""
+        self._metrics.refused_keys.inc()
+        if self._is_due("series_refused", str(flag_id)):
+            log.warning("series_refused", flag=str(flag_id), todo="delete the keys of the flag that are no time series")
+
+    def no_marks(self, app: str, problem: str) -> None:
+        """Take that the sets that say which flags of an app are counted cannot be read."""
+        self._metrics.refused_keys.inc()
+        if self._is_due("marks_refused", app):
+            log.warning("marks_refused", app=app, problem=problem, todo="delete the key; sidecars make it again")
+
+    def _is_due(self, event: str, subject: str) -> bool:
+        now = self._clock()
+        told = self._told.get((event, subject))
+        if told is not None and now - told < TELL_EVERY_S:
+            return False
+        if len(self._told) >= REMEMBERED:
+            self._told = {key: at for key, at in self._told.items() if now - at < TELL_EVERY_S}
+        self._told[event, subject] = now
+        return True
