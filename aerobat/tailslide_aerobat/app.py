@@ -33,14 +33,14 @@ async def run(settings: AerobatSettings, stop: asyncio.Event) -> None:
     """Run until `stop` is set; raise `StartError` when the address cannot be listened on."""
     metrics = Metrics()
     flags = Flags(metrics)
-    series = RedisTimeSeries(settings.redis_url.get_secret_value())
+    series = RedisTimeSeries(settings.redis_url)
     holders = Holders(worker_id(socket.gethostname(), secrets.token_hex(3)), time.monotonic)
     leaseholder = Leaseholder(holders, metrics, started_ms=int(time.time() * 1000))
     troubles = Troubles(metrics)
     judge = Judge(flags, series, metrics, settings.aerobat_tick_ms, holders, troubles)
     session = Session(flags, judge, holders, leaseholder, metrics, troubles)
     token = None if settings.sdk_key is None else settings.sdk_key.get_secret_value()
-    link = Link(settings.nats_url.get_secret_value(), "aerobat", token)
+    link = Link(settings.nats_url, "aerobat", token)
     standing = Standing(flags, judge, holders, link.status, metrics)
     listener = HttpListener(
         Routes(standing).application(),

@@ -19,6 +19,7 @@ from redis.exceptions import ReadOnlyError, RedisError
 from tailslide_aerobat.history import FINE_MS, SECONDS, TENS, Samples, edge_ms
 from tailslide_core.fields import MAX_INTEGER, is_integer
 from tailslide_core.naming import JUDGED_METRICS, RESOLUTIONS, FlagId, Metric, busy_key, is_key, late_key, series_key
+from tailslide_runtime.server_urls import RedisUrl
 
 CONNECT_TIMEOUT_S = 2.0
 ANSWER_TIMEOUT_S = 5.0
@@ -186,9 +187,9 @@ class RedisTimeSeries:
     It does not retry; the next tick does. `close` it at the end.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: RedisUrl) -> None:
         self._redis = Redis.from_url(
-            url,
+            url.with_secrets(),
             protocol=3,
             socket_connect_timeout=CONNECT_TIMEOUT_S,
             socket_timeout=ANSWER_TIMEOUT_S,

@@ -16,6 +16,7 @@ import orjson
 import uvloop
 
 from tailslide_core.naming import Metric
+from tailslide_runtime.server_urls import RedisUrl
 from tailslide_sidecar.timeseries import RedisSeries, SeriesUnavailableError
 from tick_bench.traffic import Counts, counts_of, flags_by_app, metrics
 
@@ -56,7 +57,7 @@ class Sidecars:
 
     def _of(self, app: str) -> RedisSeries:
         if app not in self._series:
-            self._series[app] = RedisSeries(self._redis_url, app)
+            self._series[app] = RedisSeries(RedisUrl.parse(self._redis_url), app)
         return self._series[app]
 
     async def make(self, flags: int, apps: int, *, latencies: bool) -> None:

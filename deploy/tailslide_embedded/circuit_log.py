@@ -15,6 +15,7 @@ from tailslide_core.contracts import decode_circuit
 from tailslide_core.naming import CIRCUITS_BUCKET, FlagId
 from tailslide_runtime.bucket_watch import Listing, watch_bucket
 from tailslide_runtime.jetstream import Link
+from tailslide_runtime.server_urls import NatsUrl
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class CircuitLog:
     """The verdicts on one flag since the log was opened, the first being the state that it found."""
 
     def __init__(self, nats_url: str, flag_id: FlagId) -> None:
-        self._link = Link(nats_url, name="circuit-log")
+        self._link = Link(NatsUrl.parse(nats_url), name="circuit-log")
         self._flag_id = flag_id
         self._changed = asyncio.Condition()
         self.verdicts: list[Verdict] = []

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tailslide_embedded import server_urls
 from tailslide_embedded.addresses import PortChooser
 from tailslide_embedded.data_dir import DataDir, open_data_dir
 from tailslide_embedded.processes import Child, Exit, NotReadyError, ProcessSpec
-from tailslide_embedded.server_urls import UrlSetting
+from tailslide_embedded.restarts import MOST_RESTARTS, WITHIN_S, Restarts
 from tailslide_embedded.servers import EmbeddedServer, nats, postgres, redis
 from tailslide_runtime.errors import StartError
+from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl, RedisUrl
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Endpoints:
     def environment(self) -> dict[str, str]:
         """Return the settings that lead Tailslide's processes to these servers."""
         return {
-            server_urls.NATS.variable: self.nats_url,
-            server_urls.REDIS.variable: self.redis_url,
-            server_urls.DATABASE.variable: self.database_url,
+            NatsUrl.variable: self.nats_url,
+            RedisUrl.variable: self.redis_url,
+            DatabaseUrl.variable: self.database_url,
         }
 
 
@@ -42,15 +42,16 @@ class _Kind:
     """One of the three servers. The order of the kinds is the order of starting, its reverse that of stopping."""
 
     key: str
-    setting: UrlSetting
+    what: str
+    url: type[NatsUrl | RedisUrl | DatabaseUrl]
     server: Callable[[DataDir, int], EmbeddedServer]
     check: Callable[[str], Awaitable[None]]
 
 
 _KINDS = (
-    _Kind("nats", server_urls.NATS, nats.server, nats.check),
-    _Kind("redis", server_urls.REDIS, redis.server, redis.check),
-    _Kind("postgres", server_urls.DATABASE, postgres.server, postgres.check),
+    _Kind("nats", "NATS server with JetStream", NatsUrl, nats.server, nats.check),
+    _Kind("redis", "Redis with time series", RedisUrl, redis.server, redis.check),
+    _Kind("postgres", "PostgreSQL", DatabaseUrl, postgres.server, postgres.check),
 )
 
 
@@ -86,6 +87,14 @@ class Stack:
             for child in self.children.values():
                 stopping.push_async_callback(child.stop)
 
+    async def keep_running(self, tell: Callable[[str], None]) -> None:
+        """Until cancelled, start each child again that ends by itself, after a growing pause; the others go on.
+
+        `tell` gets a sentence, with the end of the log, for each end, and one for each restart. Raises StartError for a
+        child that ends too often (see `restarts`).
+        """
+        await _together(*(_keep_running(child, tell) for child in self.children.values()))
+
     async def first_exit(self) -> Exit:
         """Return the end of the first child that ends; never, when there is no child."""
         return await _first_exit(tuple(self.children.values()))
@@ -117,14 +126,14 @@ async def servers_on(
     data: DataDir, ports: PortChooser, given: Mapping[str, int | None], environ: Mapping[str, str]
 ) -> AsyncIterator[Stack]:
     """Do as `embedded_servers`, on a data folder that is held already; `given` has the wanted ports by key."""
-    own = {kind.key: url for kind in _KINDS if (url := server_urls.url_from(kind.setting, environ)) is not None}
+    own = {kind.key: url for kind in _KINDS if (url := _own(kind, environ)) is not None}
     chosen: dict[str, int] = {}
     for kind in _KINDS:
         wanted, option = given.get(kind.key), f"--{kind.key}-port"
         if kind.key not in own:
             chosen[kind.key] = ports.port(wanted, data.remembered_port(kind.key), option)
         elif wanted is not None:
-            raise StartError(f"{option} has no meaning while {kind.setting.variable} is set: drop one of them")
+            raise StartError(f"{option} has no meaning while {kind.url.variable} is set: drop one of them")
     servers = {kind.key: _set_up(kind, data, chosen[kind.key]) for kind in _KINDS if kind.key in chosen}
     data.remember_ports(chosen)
     urls = own | {key: server.url for key, server in servers.items()}
@@ -155,16 +164,24 @@ def _set_up(kind: _Kind, data: DataDir, port: int) -> EmbeddedServer:
     try:
         return kind.server(data, port)
     except OSError as error:
-        raise StartError(f"--data-dir: {kind.setting.what} cannot be set up in {data.path}: {error}") from error
+        raise StartError(f"--data-dir: {kind.what} cannot be set up in {data.path}: {error}") from error
+
+
+def _own(kind: _Kind, environ: Mapping[str, str]) -> str | None:
+    """Return the URL of one's own server, None when the variable is unset or empty."""
+    text = environ.get(kind.url.variable)
+    try:
+        return kind.url.parse(text).with_secrets() if text else None
+    except ValueError as problem:
+        raise StartError(f"{kind.url.variable}: {problem}") from None
 
 
 async def _reach(kind: _Kind, url: str) -> None:
-    setting = kind.setting
     try:
         await kind.check(url)
     except NotReadyError as error:
         raise StartError(
-            f"{setting.variable}: no {setting.what} can be used at {server_urls.shown(url)}: {error}; "
+            f"{kind.url.variable}: no {kind.what} can be used at {kind.url.parse(url)}: {error}; "
             f"start it, correct the URL, or unset the variable to use the embedded server"
         ) from error
 
@@ -178,6 +195,29 @@ async def _first_exit(children: Sequence[Child]) -> Exit:
         return next(task.result() for task in waiting if task in done)
     finally:
         await _cancel(*waiting)
+
+
+async def _keep_running(child: Child, tell: Callable[[str], None]) -> None:
+    clock = asyncio.get_running_loop().time
+    restarts = Restarts()
+    while True:
+        what = str(await child.wait())
+        started = False
+        while not started:
+            pause = restarts.next_pause(clock())
+            if pause is None:
+                raise StartError(
+                    f"{what}\n{child.spec.name} was started again {MOST_RESTARTS} times within "
+                    f"{WITHIN_S / 60:g} minutes: everything is stopped"
+                )
+            tell(f"{what}\n{child.spec.name} is started again in {pause:g} s")
+            await asyncio.sleep(pause)
+            try:
+                await child.start()
+                started = True
+            except StartError as error:
+                what = str(error)
+        tell(f"{child.spec.name} runs again")
 
 
 async def _cancel(*tasks: asyncio.Task[Any]) -> None:

@@ -20,7 +20,7 @@ from nats.js.errors import BadRequestError
 
 from tailslide_runtime.cancellation import raise_if_cancelled
 from tailslide_runtime.errors import leaves
-from tailslide_runtime.settings import without_secrets
+from tailslide_runtime.server_urls import NatsUrl
 
 log = structlog.get_logger()
 
@@ -88,7 +88,8 @@ class SturdyClient(Client):
 class Link:
     """A connection that is made anew, with backoff and jitter, for as long as `run` runs."""
 
-    def __init__(self, url: str, name: str, token: str | None = None) -> None:
+    def __init__(self, url: NatsUrl, name: str, token: str | None = None) -> None:
+        """`token` goes before the credentials of the URL."""
         self._url = url
         self._name = name
         self._token = token
@@ -107,10 +108,10 @@ class Link:
                 client, lost = await self._connect()
             except (OSError, TimeoutError, nats.errors.Error) as error:
                 if backoff.failures == 0:
-                    log.warning("nats is not reachable", url=without_secrets(self._url), error=_text(error))
+                    log.warning("nats is not reachable", url=str(self._url), error=_text(error))
                 await backoff.wait()
                 continue
-            log.info("nats connected", url=without_secrets(self._url))
+            log.info("nats connected", url=str(self._url))
             connected_at = time.monotonic()
             self.status.connected = True
             self.status.connects += 1
@@ -121,7 +122,7 @@ class Link:
             finally:
                 self.status.connected = False
                 await _close(client)
-            log.warning("nats connection lost", url=without_secrets(self._url))
+            log.warning("nats connection lost", url=str(self._url))
             if time.monotonic() - connected_at >= STEADY_S:
                 backoff = Backoff()
             else:  # a server that lets us in and then serves nothing must not be asked ten times a second
@@ -141,9 +142,8 @@ class Link:
         client = SturdyClient()
         try:
             await client.connect(
-                self._url.split(","),
+                **self._url.connect_options(self._token),
                 name=self._name,
-                token=self._token,
                 allow_reconnect=False,
                 # The client would retry by itself, without backoff or end; one retry at once is all we let it have.
                 max_reconnect_attempts=1,

@@ -1,6 +1,7 @@
-"""What the settings of all processes share: addresses, secrets in URLs, and errors that name the variable.
+"""What the settings of all processes share: addresses to listen on, and errors that name the variable.
 
-Each process has a `settings.py` of its own, which alone reads the environment; this module reads nothing.
+Each process has a `settings.py` of its own, which alone reads the environment; this module reads nothing. The URLs of
+servers are in `server_urls`.
 """
 
 import re
@@ -17,7 +18,8 @@ from tailslide_runtime.errors import StartError
 
 Settings = TypeVar("Settings", bound=BaseSettings)
 
-_BETWEEN_URLS = re.compile(r",(?=[A-Za-z][A-Za-z0-9+.-]*://)")
+_OBJECT_EXPECTED = ("model_type", "model_attributes_type", "dict_type")
+"""Kinds of pydantic's errors whose texts speak of dictionaries and of classes of ours."""
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]*):(?P<port>[0-9]{1,5})")
 
 
@@ -34,7 +36,7 @@ class ListenAddress:
         """Read an address; raise `ValueError` that says what was expected."""
         if text.startswith("unix:"):
             path = Path(text.removeprefix("unix:"))
-            if not path.is_absolute():
+            if not path.is_absolute() or "\0" in text:
                 raise ValueError(f"expected unix:/absolute/path, got {shown(text)}")
             return cls(path=path)
         match = _HOST_PORT.fullmatch(text)
@@ -113,23 +115,12 @@ def problems(error: ValidationError) -> list[tuple[str, str]]:
             message = "unknown field"
         elif item["type"] == "missing":
             message = "a value is required"
+        elif item["type"] in _OBJECT_EXPECTED:
+            message = f"input should be an object, got {shown(item['input'])}"
         elif item["type"] != "value_error":
             message = f"{message[:1].lower()}{message[1:]}, got {shown(item['input'])}"
         found.append((path or "body", message))
     return found
-
-
-def without_secrets(url: str) -> str:
-    """Return a URL, or a comma-separated list of them, fit for logs: what stands before the last `@` is left out.
-
-    Not parsed as a URL: one that is none, for want of a scheme or for a `/` in its password, may hold a secret too.
-    """
-    return ",".join(_without_userinfo(part) for part in _BETWEEN_URLS.split(url))
-
-
-def _without_userinfo(url: str) -> str:
-    scheme, mark, rest = url.partition("://")
-    return f"{scheme}{mark}{rest.rpartition('@')[2]}" if mark else url.rpartition("@")[2]
 
 
 class Closed(BaseModel):

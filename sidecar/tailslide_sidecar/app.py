@@ -29,7 +29,7 @@ from tailslide_sidecar.readiness import Readiness, readiness
 from tailslide_sidecar.reload import Changeable, RouteReloader
 from tailslide_sidecar.reported import Reports
 from tailslide_sidecar.settings import Settings
-from tailslide_sidecar.snapshot import Snapshot, SnapshotFile, SnapshotWriter
+from tailslide_sidecar.snapshot_file import Reading, SnapshotFile, SnapshotWriter
 from tailslide_sidecar.staleness import Staleness
 from tailslide_sidecar.status import Status
 from tailslide_sidecar.timeseries import RedisSeries
@@ -57,7 +57,8 @@ class _Sidecar:
         self._settings = settings
         self._store = FlagStore(settings.app)
         self._file = None if settings.snapshot is None else SnapshotFile(settings.snapshot, settings.app)
-        self._restored = self._restore()
+        self._reading = self._restore()
+        self._restored = None if self._reading is None else self._reading.snapshot
         self._buffer = OutcomeBuffer()
         self._guards = GuardedFlags(self._store)
         self._link = Link(settings.nats_url, f"sidecar {settings.app}", settings.sdk_key)
@@ -81,6 +82,8 @@ class _Sidecar:
             )
         )
         self._metrics.registry.register(self._guards)
+        if self._reading is not None:
+            self._metrics.count_reading(self._reading)
         self._events = EventStream(lambda: self._store.revision, token=settings.flags_token)
         self._staleness = Staleness(self._readiness, settings.stale_after_ms, self._store.forget_answers)
         self._answers = Answers(
@@ -134,15 +137,15 @@ class _Sidecar:
         if self._snapshots is not None:
             self._snapshots.changed()
 
-    def _restore(self) -> Snapshot | None:
+    def _restore(self) -> Reading | None:
         if self._file is None:
             return None
         self._file.check()
-        snapshot = self._file.read()
-        if snapshot is not None:
+        reading = self._file.read()
+        if (snapshot := reading.snapshot) is not None:
             self._store.restore(snapshot.content)
             log.info("snapshot loaded", flags=len(snapshot.content.rulesets), saved_at=snapshot.saved_at)
-        return snapshot
+        return reading
 
     def _readiness(self) -> Readiness | None:
         return readiness(

@@ -9,14 +9,14 @@ from collections.abc import Hashable
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import yaml
-from pydantic import AfterValidator, Field, PlainValidator, ValidationError, model_validator
+from pydantic import Field, PlainValidator, ValidationError, model_validator
 
 from tailslide_core.fields import shown
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.guard import ListenerLimits
+from tailslide_runtime.server_urls import NatsUrl, RedisUrl
 from tailslide_runtime.settings import AllowedHosts, ListenAddress, problems
 from tailslide_sidecar.proxy.limits import Network, ProxyLimits, ProxyOptions
 from tailslide_sidecar.proxy.routes import ForwardHost
@@ -30,27 +30,6 @@ Stamp = tuple[int, int, int]
 _LIMITS = ProxyLimits()
 _OPTIONS = ProxyOptions()
 _FLAGS_LIMITS = ListenerLimits()
-
-
-def _nats_url(value: str) -> str:
-    return _server_url(value, ("nats", "tls", "ws", "wss"), "nats://host:port")
-
-
-def _redis_url(value: str) -> str:
-    return _server_url(value, ("redis", "rediss", "unix"), "redis://host:port")
-
-
-def _server_url(value: str, schemes: tuple[str, ...], example: str) -> str:
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in schemes and bool(parts.hostname or (parts.scheme == "unix" and parts.path))
-        _ = parts.port
-    except ValueError:
-        usable = False
-    if not usable:
-        # A URL may carry a password, so what came is not repeated.
-        raise ValueError(f"expected a URL like {example}")
-    return value
 
 
 def _network(value: object) -> Network:
@@ -89,8 +68,6 @@ def _flags_token(value: object) -> str:
 AppKey = Key
 SocketMode = Annotated[int, PlainValidator(_socket_mode)]
 FlagsToken = Annotated[str, PlainValidator(_flags_token)]
-NatsUrl = Annotated[str, AfterValidator(_nats_url)]
-RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 
 
 class NatsPart(Strict):

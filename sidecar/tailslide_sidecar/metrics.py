@@ -20,6 +20,7 @@ from tailslide_sidecar.flag_store import FlagStore
 from tailslide_sidecar.latency_histogram import LatencyHistogram
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
 from tailslide_sidecar.readiness import Readiness
+from tailslide_sidecar.snapshot_file import Reading
 
 STATE_NUMBERS = {State.CLOSED: 0, State.OPEN: 1, State.RECOVERING: 2}
 
@@ -79,6 +80,23 @@ class Metrics:
         self.snapshot_writes = Counter(
             "tailslide_sidecar_snapshot_writes", "Snapshots, by result", ["result"], registry=self.registry
         )
+        self.snapshot_reads = Counter(
+            "tailslide_sidecar_snapshot_reads",
+            "Snapshots looked for at the start, by result: read, missing, damaged and put aside, or untrusted",
+            ["result"],
+            registry=self.registry,
+        )
+        self.snapshot_refused_values = Counter(
+            "tailslide_sidecar_snapshot_refused_values",
+            "Values of the snapshot that could not be understood; their flags were left out",
+            registry=self.registry,
+        )
+
+    def count_reading(self, reading: Reading) -> None:
+        """Count what came of the snapshot at the start."""
+        self.snapshot_reads.labels(reading.result).inc()
+        if reading.snapshot is not None:
+            self.snapshot_refused_values.inc(len(reading.snapshot.refused))
 
     def exposition(self) -> bytes:
         """Return all of it as Prometheus reads it."""

@@ -13,14 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.logs import LogFormat, LogLevel
+from tailslide_runtime.server_urls import LOCAL_NATS, LOCAL_REDIS, NatsUrl, RedisUrl
 from tailslide_runtime.settings import AllowedHosts, ListenAddress, explain
 from tailslide_sidecar.config_file import (
     MAX_CALLS_PER_S,
     AppKey,
     ConfigFile,
     FlagsToken,
-    NatsUrl,
-    RedisUrl,
     SocketMode,
     Stamp,
     read_config_file,
@@ -30,8 +29,6 @@ from tailslide_sidecar.proxy.limits import ProxyOptions
 from tailslide_sidecar.proxy.routes import ForwardHost, Route
 from tailslide_sidecar.reported import DEFAULT_CALLS_PER_S
 
-DEFAULT_NATS_URL = "nats://127.0.0.1:4222"
-DEFAULT_REDIS_URL = "redis://127.0.0.1:6379"
 DEFAULT_FLAGS_LISTEN = ListenAddress("127.0.0.1", 4141)
 DEFAULT_PROXY_LISTEN = ListenAddress("127.0.0.1", 4140)
 DEFAULT_FLUSH_INTERVAL_MS = 100
@@ -70,9 +67,9 @@ class Settings:
 
     app: str
     """The key of the app whose flags are answered; the one setting without a default."""
-    nats_url: str = DEFAULT_NATS_URL
+    nats_url: NatsUrl = LOCAL_NATS
     sdk_key: str | None = field(default=None, repr=False)
-    redis_url: str = field(default=DEFAULT_REDIS_URL, repr=False)
+    redis_url: RedisUrl = LOCAL_REDIS
     snapshot: Path | None = None
     """The file that rulesets and circuits are kept in for a start without NATS; None keeps none."""
     flags_listen: ListenAddress = DEFAULT_FLAGS_LISTEN
@@ -127,9 +124,9 @@ def _load(config_path: Path | None, environment: Environment) -> Settings:
     snapshot = environment.snapshot or file.snapshot
     return Settings(
         app=app,
-        nats_url=environment.nats_url or (file.nats.url if file.nats else DEFAULT_NATS_URL),
+        nats_url=environment.nats_url or (file.nats.url if file.nats else LOCAL_NATS),
         sdk_key=environment.sdk_key,
-        redis_url=environment.redis_url or (file.redis.url if file.redis else DEFAULT_REDIS_URL),
+        redis_url=environment.redis_url or (file.redis.url if file.redis else LOCAL_REDIS),
         snapshot=None if snapshot is None else Path(snapshot),
         flags_listen=environment.flags_listen or file.flags_listen or DEFAULT_FLAGS_LISTEN,
         proxy_listen=environment.proxy_listen or file.proxy_listen or DEFAULT_PROXY_LISTEN,

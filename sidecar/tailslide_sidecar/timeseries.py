@@ -18,6 +18,7 @@ from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from tailslide_core.naming import FlagId, busy_key, late_key, series_key
+from tailslide_runtime.server_urls import RedisUrl
 from tailslide_sidecar.marks import NEEDS, Command, mark
 from tailslide_sidecar.outcome_buffer import Counts
 from tailslide_sidecar.series_making import is_behind, is_done, making, taking_away
@@ -74,13 +75,13 @@ class RedisSeries:
     marked as late as soon as it lets us.
     """
 
-    def __init__(self, url: str, app: str) -> None:
+    def __init__(self, url: RedisUrl, app: str) -> None:
         self._app = app
         self._made: set[Key] = set()
         self._taken: set[str] = set()
         self.unmarked: set[str] = set()
         self._pool = ConnectionPool.from_url(
-            url,
+            url.with_secrets(),
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
             retry=Retry(NoBackoff(), 0),

@@ -15,8 +15,8 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_everything_has_a_default() -> None:
     settings = load(AerobatSettings)
-    assert settings.nats_url.get_secret_value() == "nats://127.0.0.1:4222"
-    assert settings.redis_url.get_secret_value() == "redis://127.0.0.1:6379"
+    assert str(settings.nats_url) == "nats://127.0.0.1:4222"
+    assert str(settings.redis_url) == "redis://127.0.0.1:6379/0"
     assert settings.sdk_key is None
     assert settings.aerobat_listen == ListenAddress("127.0.0.1", 4143)
     assert settings.aerobat_tick_ms == 250
@@ -42,11 +42,11 @@ def test_where_to_listen(monkeypatch: pytest.MonkeyPatch, variable: str, value: 
         ("AEROBAT_TICK_MS", "49", "greater than or equal to 50"),
         ("AEROBAT_TICK_MS", "10001", "less than or equal to 10000"),
         ("AEROBAT_TICK_MS", "fast", "valid integer"),
-        ("NATS_URL", "http://127.0.0.1:4222", "expected nats://host:port"),
-        ("NATS_URL", "nats://secret@:4222", "expected nats://host:port"),
-        ("NATS_URL", "nats://127.0.0.1:99999", "expected nats://host:port"),
-        ("REDIS_URL", "127.0.0.1:6379", "expected redis://host:port"),
-        ("REDIS_URL", "redis://:secret@[::1", "expected redis://host:port"),
+        ("NATS_URL", "http://127.0.0.1:4222", "expected a URL like nats://"),
+        ("NATS_URL", "nats://secret@:4222", "expected a URL like nats://"),
+        ("NATS_URL", "nats://127.0.0.1:99999", "expected a URL like nats://"),
+        ("REDIS_URL", "127.0.0.1:6379", "expected a URL like redis://"),
+        ("REDIS_URL", "redis://:secret@[::1", "expected a URL like redis://"),
         ("LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
     ],
 )

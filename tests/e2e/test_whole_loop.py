@@ -10,6 +10,7 @@ from tailslide_core.circuit import Circuit, Signal, State
 from tailslide_core.contracts import CircuitEvent, decode_event
 from tailslide_core.naming import EVENTS_STREAM, FlagId, event_subject
 from tailslide_runtime.jetstream import Link
+from tailslide_runtime.server_urls import NatsUrl
 
 EVENT_TIMEOUT_S = 20.0
 
@@ -91,5 +92,5 @@ async def _events(scene: Scene) -> list[CircuitEvent]:
             found.append(decode_event(message.data))
             sequence = message.seq + 1
 
-    await Link(scene.loop.stack.endpoints.nats_url, name="events").run(read)
+    await Link(NatsUrl.parse(scene.loop.stack.endpoints.nats_url), name="events").run(read)
     return found

@@ -16,6 +16,7 @@ from tailslide_embedded.stack import Endpoints
 from tailslide_runtime import bucket_watch
 from tailslide_runtime.bucket_watch import Entry, Listing, WatchStatus, watch_bucket
 from tailslide_runtime.jetstream import Link, SturdyClient, ensure_bucket
+from tailslide_runtime.server_urls import NatsUrl
 
 PATIENCE_S = 20.0
 
@@ -210,7 +211,7 @@ def mortal_servers() -> Iterator[RealServers]:
 
 
 async def test_after_a_kill_of_the_server_the_watch_begins_again(mortal_servers: RealServers) -> None:
-    link = Link(mortal_servers.endpoints.nats_url, "test")
+    link = Link(NatsUrl.parse(mortal_servers.endpoints.nats_url), "test")
     connected: asyncio.Queue[Client] = asyncio.Queue()
     listed: asyncio.Queue[dict[str, bytes | None]] = asyncio.Queue()
     ends: list[str] = []
@@ -251,7 +252,7 @@ async def test_after_a_kill_of_the_server_the_watch_begins_again(mortal_servers:
 async def test_a_link_waits_for_a_server_that_comes_later(mortal_servers: RealServers) -> None:
     await asyncio.to_thread(mortal_servers.stop, "nats")
     # Of a list, a server that is away is passed over.
-    link = Link(f"nats://127.0.0.1:9,{mortal_servers.endpoints.nats_url}", "test")
+    link = Link(NatsUrl.parse(f"nats://127.0.0.1:9,{mortal_servers.endpoints.nats_url}"), "test")
     served: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def serve(client: Client) -> None:
@@ -270,7 +271,7 @@ async def test_a_defect_in_what_is_served_comes_out_of_the_link(servers: Endpoin
     async def serve(client: Client) -> None:
         raise ZeroDivisionError("a defect")
 
-    link = Link(servers.nats_url, "test")
+    link = Link(NatsUrl.parse(servers.nats_url), "test")
     with pytest.raises(BaseException) as caught:  # alone or in a group, it must come out
         await link.run(serve)
     assert isinstance(caught.value, ZeroDivisionError) or (

@@ -7,7 +7,6 @@ import asyncio
 import os
 import shutil
 import signal
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from real_servers import temporary_folder, with_all_commands
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
@@ -24,6 +24,7 @@ from tailslide_embedded.addresses import any_free_port
 from tailslide_embedded.data_dir import open_data_dir
 from tailslide_embedded.processes import Child
 from tailslide_embedded.servers import redis as redis_server
+from tailslide_runtime.server_urls import RedisUrl
 from tailslide_sidecar.flusher import Flusher
 from tailslide_sidecar.marks import mark
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
@@ -79,7 +80,7 @@ class Stage:
     writers: list[Writer]
 
     def writer(self) -> Writer:
-        buffer, series = OutcomeBuffer(), RedisSeries(self.url, APP)
+        buffer, series = OutcomeBuffer(), RedisSeries(RedisUrl.parse(self.url), APP)
         flusher = Flusher(
             buffer,
             series,
@@ -129,9 +130,9 @@ class Stage:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    with tempfile.TemporaryDirectory() as name:
-        async with open_data_dir(Path(name) / "data") as data:
-            server = redis_server.server(data, any_free_port())
+    with temporary_folder() as name:
+        async with open_data_dir(name / "data") as data:
+            server = with_all_commands(redis_server.server(data, any_free_port()))
             child = Child(server.process)
             try:
                 await child.start()

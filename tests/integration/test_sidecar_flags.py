@@ -159,7 +159,7 @@ async def test_a_damaged_snapshot_is_put_aside(own: tuple[Bench, OwnServers]) ->
     assert status == 503
     assert body["error"]["code"] == "NOT_READY"  # type: ignore[index] # the error shape
     assert (bench.folder / "clinic.json.broken").exists()
-    assert "put aside" in sidecar.log()
+    assert "snapshot_put_aside" in sidecar.log()
 
 
 async def test_a_route_that_names_no_flag_is_reported_and_falls_back(bench: Bench) -> None:

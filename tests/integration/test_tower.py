@@ -16,6 +16,7 @@ from tower_bench import TOKEN, Tower, TowerBench, tower_bench, until
 from tailslide_core.contracts import circuit_settings_json
 from tailslide_core.ruleset import CircuitSettings
 from tailslide_runtime.errors import StartError
+from tailslide_runtime.server_urls import DatabaseUrl
 from tailslide_tower.app import serve
 from tailslide_tower.auth.service import hash_of
 from tailslide_tower.database import Database, metadata
@@ -236,7 +237,7 @@ async def test_pages(tower: Tower) -> None:
 
 
 async def test_two_starts_at_once_make_one_schema_which_is_the_one_in_the_code(bench: TowerBench) -> None:
-    databases = [Database(bench.database_url) for _ in range(2)]
+    databases = [Database(DatabaseUrl.parse(bench.database_url)) for _ in range(2)]
     try:
         await asyncio.gather(*(database.prepare() for database in databases))
         await databases[0].prepare()
@@ -288,9 +289,9 @@ async def test_a_database_that_cannot_be_used_is_one_sentence(bench: TowerBench)
         (f"{credentials}-wrong@{place}", "password authentication failed"),
         (f"{credentials}@{place.partition('/')[0]}/nowhere", 'database "nowhere" does not exist'),
         (f"{credentials}@127.0.0.1:1/flags", "Connect"),
-        (f"{credentials}@{place}?sslmode=perhaps", "sslmode"),
+        (f"{credentials}@{place}?sslrootcert=/nowhere/ca.pem&sslmode=verify-full", "No such file"),
     ):
-        database = Database(url)
+        database = Database(DatabaseUrl.parse(url))
         try:
             with pytest.raises(StartError) as caught:
                 await database.prepare(patience_s=0)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tailslide_runtime.errors import StartError
-from tailslide_runtime.settings import Closed, ListenAddress, explain, load, problems, without_secrets
+from tailslide_runtime.settings import Closed, ListenAddress, explain, load, problems
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_an_address_is_read_and_written(text: str, address: ListenAddress) -> No
             "[]:80",
             "http://a:80",
         ],
-        *["", "a b:80", "a:80 ", "a:\u0668\u0660", "unix:", "unix:relative/path", "unix"],
+        *["", "a b:80", "a:80 ", "a:\u0668\u0660", "unix:", "unix:relative/path", "unix:/a\0b", "unix"],
     ],
 )
 def test_any_other_text_is_refused_with_what_was_expected(text: str) -> None:
@@ -151,7 +151,7 @@ def refusals(model: type[BaseModel], content: object) -> ValidationError:
             [("routes[1].path", "input should be a valid string, got null")],
         ),
         ({"app": "a", "routes": [{"path": "/", "timout_ms": 5}]}, [("routes[0].timout_ms", "unknown field")]),
-        ([], [("body", "input should be a valid dictionary or instance of File, got []")]),
+        ([], [("body", "input should be an object, got []")]),
     ],
 )
 def test_problems_are_paths_with_what_was_expected(content: object, found: list[tuple[str, str]]) -> None:
@@ -171,24 +171,3 @@ def test_what_came_is_quoted_shortened() -> None:
 def test_what_people_write_does_not_change_once_read() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Route(path="/").path = "/other"  # type: ignore[misc] # that it cannot be assigned is what this shows
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("nats://127.0.0.1:4222", "nats://127.0.0.1:4222"),
-        ("nats://token@127.0.0.1:4222", "nats://127.0.0.1:4222"),
-        ("redis://user:secret@host:6379/0", "redis://host:6379/0"),
-        ("redis://:se@cret@host/0", "redis://host/0"),
-        ("nats://user:se/cret@host:4222", "nats://host:4222"),
-        ("nats://user:se://cret@host:4222", "nats://host:4222"),
-        ("nats://a:secret@one:1,nats://b:secret@two:2", "nats://one:1,nats://two:2"),
-        ("nats://a:sec,ret@one:1,nats://two:2", "nats://one:1,nats://two:2"),
-        ("secret@host:4222", "host:4222"),
-        ("host:4222", "host:4222"),
-        ("nats://[::1", "nats://[::1"),
-        ("", ""),
-    ],
-)
-def test_a_url_in_a_log_has_no_secrets(url: str, shown: str) -> None:
-    assert without_secrets(url) == shown

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tailslide_runtime.errors import StartError
+from tailslide_runtime.server_urls import NatsUrl
 from tailslide_sidecar.config_file import LimitsPart, read_config_file, stamp_of
 from tailslide_sidecar.proxy.limits import ProxyLimits, ProxyOptions
 from tailslide_sidecar.proxy.routes import ForwardHost
@@ -38,7 +39,7 @@ def refusal(path: Path, text: str) -> str:
         ("app: a\napp: b", "line 2, column 1: expected YAML, but \"app\" is there twice"),
         ("flags_listen: 4141", "flags_listen: expected host:port, got 4141"),
         ("flush_interval_ms: '5'", "flush_interval_ms: expected a valid integer, got \"5\""),
-        ("nats: {url: 'http://x'}", "nats.url: expected a URL like nats://host:port"),
+        ("nats: {url: 'http://x'}", f"nats.url: {NatsUrl.expected}, but the scheme is none of nats, tls, ws, wss"),
         ("redis: {}", "redis.url: a value is required"),
         ("routes: 5", "routes: expected a valid list, got 5"),
         ("routes: [{upstream: 'http://a', max_calls: 0}]", "routes[0].max_calls: expected greater than or equal to 1, "

@@ -58,7 +58,11 @@ def test_without_a_file_the_app_is_enough() -> None:
 
 def test_a_whole_file(tmp_path: Path) -> None:
     settings = load_config(written(tmp_path, FULL), {})
-    assert (settings.app, settings.nats_url, settings.redis_url) == ("checkout", "nats://n:4222", "redis://r:6379")
+    assert (settings.app, str(settings.nats_url), str(settings.redis_url)) == (
+        "checkout",
+        "nats://n:4222",
+        "redis://r:6379/0",
+    )
     assert settings.snapshot == Path("/var/lib/tailslide/checkout.json")
     assert settings.proxy_listen == ListenAddress(path=Path("/run/proxy.sock"))
     assert settings.flush_interval_ms == 50
@@ -92,11 +96,12 @@ def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
         "TAILSLIDE_OTHER": "ignored",
     }
     settings = load_config(written(tmp_path, FULL), environ)
-    assert (settings.nats_url, settings.sdk_key) == ("nats://secret@other:1", "key")
-    assert settings.redis_url == "redis://r:6379"
+    assert (settings.nats_url.with_secrets(), settings.sdk_key) == ("nats://secret@other:1", "key")
+    assert str(settings.redis_url) == "redis://r:6379/0"
     assert str(settings.flags_listen) == "0.0.0.0:0"
     assert settings.log_level == "debug"
     assert "key" not in repr(settings).replace("key=", "")
+    assert "secret" not in repr(settings)
 
 
 @pytest.mark.parametrize(
@@ -105,8 +110,8 @@ def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
         ({}, "TAILSLIDE_APP: a value is required, the key of the app whose flags are answered"),
         ({"TAILSLIDE_APP": "No App"}, "TAILSLIDE_APP: expected 1 to 63 characters of a-z"),
         ({"TAILSLIDE_PROXY_LISTEN": "4140"}, "TAILSLIDE_PROXY_LISTEN: expected host:port"),
-        ({"TAILSLIDE_NATS_URL": "http://n"}, "TAILSLIDE_NATS_URL: expected a URL like nats://host:port"),
-        ({"TAILSLIDE_REDIS_URL": "redis://h:x"}, "TAILSLIDE_REDIS_URL: expected a URL like redis://host:port"),
+        ({"TAILSLIDE_NATS_URL": "http://n"}, "TAILSLIDE_NATS_URL: expected a URL like nats://"),
+        ({"TAILSLIDE_REDIS_URL": "redis://h:x"}, "TAILSLIDE_REDIS_URL: expected a URL like redis://"),
         ({"TAILSLIDE_FLUSH_INTERVAL_MS": "soon"}, "TAILSLIDE_FLUSH_INTERVAL_MS: "),
         ({"TAILSLIDE_LOG_LEVEL": "loud"}, "TAILSLIDE_LOG_LEVEL: "),
         ({"TAILSLIDE_FLAGS_TOKEN": "short"}, "TAILSLIDE_FLAGS_TOKEN: expected 16 or more printable ASCII characters"),

@@ -1,10 +1,10 @@
-"""The snapshot on disk: whole or not at all, and never another app's."""
+"""What a snapshot holds: what was written, or a reason; never another app's, and never an exception of Python's."""
 
-import asyncio
-import os
-import time
-from pathlib import Path
+import hashlib
+from dataclasses import replace
+from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,22 +14,15 @@ from tailslide_core.circuit import Circuit, State
 from tailslide_core.contracts import Mark
 from tailslide_core.errors import ContractError
 from tailslide_core.ruleset import CircuitSettings, Ruleset
-from tailslide_runtime.errors import StartError
 from tailslide_sidecar.flag_store import Content
-from tailslide_sidecar.snapshot import (
-    Snapshot,
-    SnapshotEncoder,
-    SnapshotFile,
-    SnapshotWriter,
-    decode_snapshot,
-)
+from tailslide_sidecar.snapshot import Snapshot, SnapshotEncoder, decode_snapshot
 
 RULESET = Ruleset("clinic", "f", 3, active=True, rollout=12.5, salt="s", circuit=CircuitSettings())
 CONTENT = Content({"f": RULESET}, {"f": Circuit(State.OPEN, 0.0, trips=2)}, Mark(1_795_363_190_302, 1))
 
 
 @given(
-    st.dictionaries(st.just("f"), rulesets),
+    st.dictionaries(st.just("f"), rulesets.map(lambda ruleset: replace(ruleset, app="clinic", key="f"))),
     st.dictionaries(st.just("f"), circuits()),
     st.none() | st.builds(Mark, st.integers(0, 2**53), st.integers(0, 10_000)),
     st.floats(0, 2e9),
@@ -68,76 +61,117 @@ def test_no_damage_goes_unnoticed(data: st.DataObject) -> None:
     assert read.content == CONTENT  # a space or a letter of no meaning
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"[]", b"{}", b'{"format": 2}', SnapshotEncoder().encode(Snapshot("a", 1.0, CONTENT))[:-9]]
+WHOLE: dict[str, Any] = orjson.loads(SnapshotEncoder().encode(Snapshot("clinic", 1.0, CONTENT)))
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.just("f"), inner, max_size=3),
+    max_leaves=8,
 )
-def test_a_broken_file_is_put_aside(tmp_path: Path, data: bytes) -> None:
-    path = tmp_path / "s.json"
-    path.write_bytes(data)
-    assert SnapshotFile(path, "clinic").read() is None
-    assert (tmp_path / "s.json.broken").read_bytes() == data
-    assert not path.exists()
 
 
-def test_another_app_s_file_is_put_aside(tmp_path: Path) -> None:
-    path = tmp_path / "s.json"
-    SnapshotFile(path, "other").write(CONTENT, 1.0)
-    assert SnapshotFile(path, "clinic").read() is None
-    assert (tmp_path / "s.json.broken").exists()
+def signed(body: dict[str, Any]) -> bytes:
+    """Return a file with the right checksum, whatever is in it."""
+    rest = {name: value for name, value in body.items() if name != "checksum"}
+    checksum = hashlib.sha256(orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return orjson.dumps(rest | {"checksum": checksum})
 
 
-def test_no_file_is_no_snapshot(tmp_path: Path) -> None:
-    assert SnapshotFile(tmp_path / "s.json", "clinic").read() is None
+def put(value: Any, path: list[str], new: Any) -> Any:
+    """Return a value with another one at the path; missing objects on the way are made."""
+    if not path:
+        return new
+    inner = value if isinstance(value, dict) else {}
+    return inner | {path[0]: put(inner.get(path[0]), path[1:], new)}
 
 
-def test_check_makes_folders_and_leaves_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "a" / "b" / "s.json"
-    SnapshotFile(path, "clinic").check()
-    assert list(path.parent.iterdir()) == []
+def test_a_right_checksum_is_all_that_a_changed_file_lacks() -> None:
+    assert decode_snapshot(signed(WHOLE), "clinic").content == CONTENT
 
 
-def test_check_removes_what_a_killed_sidecar_was_writing_long_ago(tmp_path: Path) -> None:
-    for name, age_s in (("s.json", 999), (".s.json.7.tmp", 999), (".s.json.8.tmp", 1), (".t.json.7.tmp", 999)):
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (time.time() - age_s,) * 2)
-    SnapshotFile(tmp_path / "s.json", "clinic").check()
-    assert {path.name for path in tmp_path.iterdir()} == {"s.json", ".s.json.8.tmp", ".t.json.7.tmp"}
+@given(st.dictionaries(st.sampled_from(list(WHOLE)) | st.text(max_size=5), ANY_JSON, max_size=7))
+def test_any_json_under_the_right_checksum_is_a_snapshot_or_a_contract_error(fields: dict[str, Any]) -> None:
+    for body in (fields, WHOLE | fields):
+        try:
+            snapshot = decode_snapshot(signed(body), "clinic")
+        except ContractError:
+            continue
+        assert all(ruleset.flag_id == ("clinic", key) for key, ruleset in snapshot.content.rulesets.items())
 
 
-def test_a_path_that_cannot_be_written_names_the_setting(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    for path in (tmp_path / "file" / "s.json", tmp_path):
-        with pytest.raises(StartError, match=rf"^snapshot: {path} cannot be written"):
-            SnapshotFile(path, "clinic").check()
+@given(st.data())
+def test_any_json_in_any_place_of_a_value_costs_that_flag_at_most(data: st.DataObject) -> None:
+    """The same within a ruleset, a circuit and the mark, beside a flag that is whole."""
+    body = put(WHOLE, ["rulesets", "whole"], WHOLE["rulesets"]["f"] | {"key": "whole"})
+    name = data.draw(st.sampled_from(["rulesets", "circuits"]))
+    path, place = [name, "f"], body[name]["f"]
+    while isinstance(place, dict) and place and data.draw(st.booleans()):
+        path.append(data.draw(st.sampled_from(sorted(place))))
+        place = place[path[-1]]
+    snapshot = decode_snapshot(signed(put(body, path, data.draw(ANY_JSON))), "clinic")
+    assert snapshot.content.rulesets["whole"].key == "whole"
+    assert snapshot.content.mark == CONTENT.mark
+    assert len(snapshot.refused) == ("f" not in snapshot.content.rulesets) + ("f" not in snapshot.content.circuits)
+    assert all(f"{name}.f: " in problem for problem in snapshot.refused)
 
 
-def test_a_write_replaces_the_file_and_leaves_nothing_else(tmp_path: Path) -> None:
-    file = SnapshotFile(tmp_path / "s.json", "clinic")
-    file.write(Content({}, {}), 1.0)
-    file.write(CONTENT, 2.0)
-    assert file.read() == Snapshot("clinic", 2.0, CONTENT)
-    assert [path.name for path in tmp_path.iterdir()] == ["s.json"]
+@pytest.mark.parametrize(
+    ("path", "value", "problem"),
+    [
+        ("rulesets", None, "rulesets: expected an object with a value for each flag, got null"),
+        ("rulesets", [], "rulesets: expected an object with a value for each flag, got []"),
+        ("rulesets", 5, "rulesets: expected an object with a value for each flag, got 5"),
+        ("circuits", "x", 'circuits: expected an object with a value for each flag, got "x"'),
+        ("mark", 5, "mark: expected an object or null, got 5"),
+        ("mark", {"schema": 1, "at_ms": -1, "keys": 1}, "mark.at_ms: "),
+        ("mark", {}, "mark.schema: "),
+        ("format", 2, "format: expected 1, got 2"),
+        ("format", None, "format: expected an integer, got null"),
+        ("app", "other", 'app: expected clinic, got "other"'),
+        ("app", None, "app: expected a string, got null"),
+        ("saved_at", "now", "saved_at: expected a number"),
+        ("saved_at", 1e300, "saved_at: expected a number"),
+        ("saved_at", -1, "saved_at: expected a number"),
+        ("rulesets.f", None, "rulesets: expected rulesets, got none that can be understood: rulesets.f: "),
+        ("rulesets.f.schema", 9, "rulesets: expected rulesets, got none that can be understood: rulesets.f: schema: "),
+    ],
+)
+def test_a_wrong_shape_under_the_right_checksum_is_one_sentence(path: str, value: object, problem: str) -> None:
+    with pytest.raises(ContractError) as error:
+        decode_snapshot(signed(put(WHOLE, path.split("."), value)), "clinic")
+    assert str(error.value).startswith(problem)
 
 
-async def test_a_change_is_written_soon(tmp_path: Path) -> None:
-    file = SnapshotFile(tmp_path / "s.json", "clinic")
-    counted: asyncio.Queue[str] = asyncio.Queue()
-    writer = SnapshotWriter(file, lambda: CONTENT, counted.put_nowait, lambda: 100.0)
-    await writer.write()
-    assert counted.get_nowait() == "written"
-    snapshot = file.read()
-    assert snapshot is not None
+@pytest.mark.parametrize("missing", [name for name in WHOLE if name not in ("checksum", "mark")])
+def test_a_missing_field_is_one_sentence(missing: str) -> None:
+    with pytest.raises(ContractError, match=f"^{missing}: "):
+        decode_snapshot(signed({name: value for name, value in WHOLE.items() if name != missing}), "clinic")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("g", None, "rulesets.g: value: expected a JSON object, got null"),
+        ("g", "x", 'rulesets.g: value: expected a JSON object, got "x"'),
+        ("g", WHOLE["rulesets"]["f"], "rulesets.g: key: expected the ruleset of clinic.g, got that of clinic.f"),
+        (
+            "g",
+            WHOLE["rulesets"]["f"] | {"app": "other", "key": "g"},
+            "rulesets.g: key: expected the ruleset of clinic.g, got that of other.g",
+        ),
+        ("no key", WHOLE["rulesets"]["f"], "rulesets.no key: flag: expected "),
+        ("k" * 5_000, WHOLE["rulesets"]["f"], f"rulesets.{'k' * 100}: flag: expected "),
+    ],
+)
+def test_one_bad_flag_costs_that_flag_only(key: str, value: object, problem: str) -> None:
+    snapshot = decode_snapshot(signed(put(WHOLE, ["rulesets", key], value)), "clinic")
     assert snapshot.content == CONTENT
-    assert time.time() - snapshot.saved_at == pytest.approx(100, abs=5)
+    (refused,) = snapshot.refused
+    assert refused.startswith(problem)
+    assert len(refused) < 500
 
 
-async def test_a_disk_that_fails_is_counted_and_raises_nothing(tmp_path: Path) -> None:
-    counted: list[str] = []
-    writer = SnapshotWriter(
-        SnapshotFile(tmp_path / "gone" / "s.json", "clinic"), lambda: CONTENT, counted.append, lambda: 0.0
-    )
-    await writer.write()
-    await writer.write()
-    (tmp_path / "gone").mkdir()
-    await writer.write()
-    assert counted == ["failed", "failed", "written"]
+@pytest.mark.parametrize("depth", [250, 900, 100_000])
+def test_a_deep_nesting_is_one_sentence(depth: int) -> None:
+    nested = b'{"format":1,"checksum":"x","app":"clinic","rulesets":' + b"[" * depth + b"]" * depth + b"}"
+    with pytest.raises(ContractError):
+        decode_snapshot(nested, "clinic")

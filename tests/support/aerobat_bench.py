@@ -9,7 +9,6 @@ import contextlib
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ import aiohttp
 import nats
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
+from real_servers import temporary_folder, with_all_commands
 from redis.asyncio import Redis
 
 from tailslide_core.circuit import Circuit, State
@@ -43,6 +43,7 @@ from tailslide_embedded.servers import redis as redis_server
 from tailslide_runtime.bucket_watch import Listing, watch_bucket
 from tailslide_runtime.cancellation import raise_if_cancelled
 from tailslide_runtime.jetstream import Link, ensure_bucket
+from tailslide_runtime.server_urls import NatsUrl, RedisUrl
 from tailslide_sidecar.timeseries import RedisSeries, SeriesUnavailableError
 
 FLAG = FlagId("clinic", "appointments")
@@ -163,7 +164,7 @@ class Bench:
 
     async def count(self, calls: Calls, at_ms: int | None = None, flag_id: FlagId = FLAG) -> None:
         """Count calls once, as a sidecar does: now, or at an earlier time as after an outage."""
-        async with closing(RedisSeries(self.redis_url, flag_id.app)) as series:
+        async with closing(RedisSeries(RedisUrl.parse(self.redis_url), flag_id.app)) as series:
             await series.add(calls.of(flag_id), at_ms)
 
     async def add_sample(self, key: str, value: int, labels: dict[str, str]) -> None:
@@ -194,7 +195,7 @@ class Bench:
 
     async def traffic(self) -> None:
         """Count `calls` for ever, as a sidecar does, also while Redis is away."""
-        async with closing(RedisSeries(self.redis_url, FLAG.app)) as series:
+        async with closing(RedisSeries(RedisUrl.parse(self.redis_url), FLAG.app)) as series:
             while True:
                 raise_if_cancelled()
                 with contextlib.suppress(SeriesUnavailableError):
@@ -217,7 +218,7 @@ class Bench:
                                 self.seen.append(circuit)
                             self.changed.notify_all()
 
-        await Link(self.nats_url, "bench").run(serve)
+        await Link(NatsUrl.parse(self.nats_url), "bench").run(serve)
 
 
 def _readable(value: bytes | None) -> Circuit | None:
@@ -312,12 +313,15 @@ class Aerobat:
 
 @asynccontextmanager
 async def running_bench() -> AsyncIterator[Bench]:
-    with tempfile.TemporaryDirectory() as name:
-        async with open_data_dir(Path(name) / "data") as data:
-            servers = nats_server.server(data, any_free_port()), redis_server.server(data, any_free_port())
+    with temporary_folder() as name:
+        async with open_data_dir(name / "data") as data:
+            servers = (
+                nats_server.server(data, any_free_port()),
+                with_all_commands(redis_server.server(data, any_free_port())),
+            )
             children = [Child(server.process) for server in servers]
             ruleset = Ruleset(FLAG.app, FLAG.flag, 1, active=True, rollout=100.0, salt=FLAG.flag, circuit=SETTINGS)
-            bench = Bench(Path(name), children[0], servers[0].url, children[1], servers[1].url, ruleset)
+            bench = Bench(name, children[0], servers[0].url, children[1], servers[1].url, ruleset)
             background: list[asyncio.Task[None]] = []
             try:
                 await asyncio.gather(*(child.start() for child in children))

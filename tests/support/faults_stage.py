@@ -10,11 +10,9 @@ import os
 import random
 import signal
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -24,6 +22,7 @@ from counted_load import Account, Door, Features
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 from proxy_endings import refusing_address
+from real_servers import temporary_folder
 from redis.asyncio import Redis
 from sidecar_bench import upstream
 
@@ -61,6 +60,7 @@ from tailslide_embedded.servers import nats as nats_server
 from tailslide_embedded.servers import redis as redis_server
 from tailslide_runtime.bucket_watch import Entry, Listing, watch_bucket
 from tailslide_runtime.jetstream import Link, ensure_bucket
+from tailslide_runtime.server_urls import NatsUrl
 
 APP = "clinic"
 WAIT_S = 30.0
@@ -288,7 +288,7 @@ class Stage:
                             self.circuits[FlagId.parse(entry.key).flag] = decode_circuit(entry.value)
                             self.changed.notify_all()
 
-        await Link(self.nats_url, "stage").run(serve)
+        await Link(NatsUrl.parse(self.nats_url), "stage").run(serve)
 
     async def publish(self) -> None:
         """Publish all rulesets, and mark that this is all, as Tower does."""
@@ -399,7 +399,7 @@ async def running_stage(
     """Run all parts on flags with these settings; nobody ever listens at the feature of `dead`."""
     features = Features(chance, dict.fromkeys(settings, 0.0))
     async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tailslide-")))
+        folder = stack.enter_context(temporary_folder())
         data = await stack.enter_async_context(open_data_dir(folder / "data"))
         feature_url = await stack.enter_async_context(upstream(features.answer))
         dead_url = stack.enter_context(refusing_address())

@@ -37,6 +37,7 @@ from tailslide_core.naming import (
 from tailslide_core.ruleset import Ruleset
 from tailslide_runtime.bucket_watch import Entry, Listing, watch_bucket
 from tailslide_runtime.jetstream import ensure_bucket
+from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl
 from tailslide_runtime.settings import ListenAddress
 from tailslide_tower.app import serve
 from tailslide_tower.settings import TowerSettings
@@ -111,8 +112,8 @@ class TowerBench:
     def settings(self, token: str | None = TOKEN) -> TowerSettings:
         """Return the settings of one more Tower."""
         return TowerSettings(
-            database_url=SecretStr(self.database_url),
-            nats_url=SecretStr(self.nats_url),
+            database_url=DatabaseUrl.parse(self.database_url),
+            nats_url=NatsUrl.parse(self.nats_url),
             tower_listen=ListenAddress(path=self._folder / f"{uuid4().hex[:8]}.sock"),
             api_token=None if token is None else SecretStr(token),
         )
@@ -305,15 +306,16 @@ async def tower_bench(servers: RealServers, folder: Path) -> AsyncIterator[Tower
 
 @asynccontextmanager
 async def _database(servers: RealServers, template: str | None = None) -> AsyncIterator[str]:
-    """Make a database, and drop it at the end; yield its URL."""
-    admin_url = servers.endpoints.database_url.replace("+asyncpg", "")
+    """Make a database of Tower's role, and drop it at the end; yield its URL."""
+    tower_url, admin_url = servers.endpoints.database_url, servers.superuser_url
     name = f"tower_{uuid4().hex[:12]}"
     async with AsyncExitStack() as ending:
         admin = await asyncpg.connect(admin_url)
-        await admin.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+        copied = f" TEMPLATE {template}" if template else ""
+        await admin.execute(f"CREATE DATABASE {name} OWNER tower{copied}")
         await admin.close()
         ending.push_async_callback(_drop, admin_url, name)
-        yield f"{admin_url.rpartition('/')[0]}/{name}"
+        yield f"{tower_url.rpartition('/')[0]}/{name}"
 
 
 async def _drop(admin_url: str, name: str) -> None:

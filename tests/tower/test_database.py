@@ -2,6 +2,7 @@ import asyncpg
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from tailslide_runtime.server_urls import DatabaseUrl
 from tailslide_tower.database import Database, is_unavailable, reason_of
 
 
@@ -46,4 +47,5 @@ def test_a_reason_is_the_first_line_without_statement_or_parameters() -> None:
 
 
 def test_the_address_holds_no_password() -> None:
-    assert Database("postgresql://user:hush@db.example/flags?sslmode=require").address == "db.example:5432/flags"
+    url = DatabaseUrl.parse("postgresql://user:hush@db.example/flags?sslmode=require")
+    assert Database(url).address == "postgresql://db.example:5432/flags"

@@ -67,7 +67,7 @@ async def test_an_empty_body_has_no_fields() -> None:
         (b'{"key": "k", "allow": ["u1", 2]}', "allow[1]", "input should be a valid string, got 2"),
         (b'{"key": "k", "allow": [""]}', "allow[0]", 'string should have at least 1 character, got ""'),
         (b'{"key": "k", "deny": ["\\u0000"]}', "deny[0]", "expected text without the character U+0000"),
-        (b'{"key": "k", "circuit": 5}', "circuit", "input should be a valid dictionary"),
+        (b'{"key": "k", "circuit": 5}', "circuit", "input should be an object, got 5"),
         (b'{"key": "k", "circuit": {"min_calls": 2.5}}', "circuit.min_calls", "input should be a valid integer"),
         (b'{"key": "k", "circuit": {"recovery": {"x": 1}}}', "circuit.recovery.x", "unknown field"),
         (b'{"key": "k", "circuit": {"reset_generation": 7}}', "circuit.reset_generation", "expected to be left out"),

@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.jetstream import Link
 from tailslide_runtime.logs import LogLevel, configure
-from tailslide_runtime.settings import load, without_secrets
+from tailslide_runtime.settings import load
 from tailslide_tower.database import Database, DatabaseUnavailableError
 from tailslide_tower.publisher.adoption import NotAdoptedError, Plan, adopt, plan_adoption
 from tailslide_tower.publisher.bucket import Bucket, BucketError, JetStreamBucket
@@ -74,7 +74,7 @@ async def _carry_out(settings: TowerSettings, confirmed: Plan) -> None:
 
 async def _with_both(settings: TowerSettings, work: Callable[[Bucket, Database], Awaitable[Result]]) -> Result:
     """Work with the bucket and the database, once."""
-    database = Database(settings.database_url.get_secret_value())
+    database = Database(settings.database_url)
     try:
         await database.prepare()
         return await _with_bucket(settings, lambda bucket: work(bucket, database))
@@ -85,7 +85,7 @@ async def _with_both(settings: TowerSettings, work: Callable[[Bucket, Database],
 
 
 async def _with_bucket(settings: TowerSettings, work: Callable[[Bucket], Awaitable[Result]]) -> Result:
-    url = settings.nats_url.get_secret_value()
+    url = settings.nats_url
     link = Link(url, name="tower-adopt", token=settings.sdk_key.get_secret_value() if settings.sdk_key else None)
     connected = asyncio.Event()
     results: list[Result] = []
@@ -101,9 +101,7 @@ async def _with_bucket(settings: TowerSettings, work: Callable[[Bucket], Awaitab
     try:
         await asyncio.wait({running, connecting}, timeout=CONNECT_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
         if not connected.is_set() and not running.done():
-            raise StartError(
-                f"TAILSLIDE_NATS_URL: expected NATS with JetStream at {without_secrets(url)}, which cannot be reached"
-            )
+            raise StartError(f"TAILSLIDE_NATS_URL: expected NATS with JetStream at {url}, which cannot be reached")
         await running
         return results[0]
     finally:

@@ -54,7 +54,7 @@ def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verd
 
 async def serve(settings: TowerSettings) -> None:
     """Run Tower until cancelled; raise `StartError` when it cannot start. Everything is closed at the end."""
-    database = Database(settings.database_url.get_secret_value())
+    database = Database(settings.database_url)
     try:
         await database.prepare()
         tokens = TokenService(
@@ -64,7 +64,7 @@ async def serve(settings: TowerSettings) -> None:
         metrics = TowerMetrics()
         publisher = Publisher(DatabaseRulesets(database), metrics)
         link = Link(
-            settings.nats_url.get_secret_value(),
+            settings.nats_url,
             name="tower",
             token=settings.sdk_key.get_secret_value() if settings.sdk_key else None,
         )

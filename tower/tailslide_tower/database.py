@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import asyncpg
 import orjson
@@ -24,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from tailslide_runtime.errors import StartError
+from tailslide_runtime.server_urls import DatabaseUrl
 
 log = structlog.get_logger()
 
@@ -44,7 +44,6 @@ START_PATIENCE_S = 10.0
 RETRY_S = 0.5
 PROBE_TIMEOUT_S = 2.0
 
-VARIABLE = "TAILSLIDE_DATABASE_URL"
 MIGRATIONS_LOCK = 0x7A11_511D_E000_0001
 """Key of the advisory lock under which the schema is changed."""
 
@@ -61,15 +60,14 @@ class DatabaseUnavailableError(Exception):
 class Database:
     """A pool of connections to one PostgreSQL database."""
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self.address = f"{parts.hostname}:{parts.port or 5432}{parts.path}"
+    def __init__(self, url: DatabaseUrl) -> None:
+        self.address = str(url)
         """Where it is, fit for logs."""
 
-        # asyncpg reads the URL itself, so that it means what libpq takes it for (sslmode, several hosts, a socket).
+        # Not SQLAlchemy's own way to a connection, which knows neither sslmode nor several hosts nor a socket.
         async def connect() -> asyncpg.Connection:
             return await asyncpg.connect(
-                url,
+                **url.connect_options(),
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=COMMAND_TIMEOUT_S,
                 server_settings={"application_name": "tailslide-tower", "timezone": "UTC"},
@@ -119,7 +117,8 @@ class Database:
             except DatabaseUnavailableError as error:
                 if asyncio.get_running_loop().time() >= deadline or _is_hopeless(error.__cause__):
                     raise StartError(
-                        f"{VARIABLE}: expected a PostgreSQL database at {self.address}, which cannot be used: {error}"
+                        f"{DatabaseUrl.variable}: expected a PostgreSQL database at {self.address}, "
+                        f"which cannot be used: {error}"
                     ) from error
                 if not complained:
                     log.warning("waiting for the database", address=self.address, error=str(error))
@@ -136,7 +135,8 @@ class Database:
                 await connection.run_sync(_upgrade)
             except CommandError as error:
                 raise StartError(
-                    f"{VARIABLE}: the database at {self.address} was made by another version of Tailslide: {error}"
+                    f"{DatabaseUrl.variable}: the database at {self.address} was made by another version of Tailslide: "
+                    f"{error}"
                 ) from error
 
     async def close(self) -> None:

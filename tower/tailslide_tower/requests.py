@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from tailslide_core.fields import shown
 from tailslide_core.naming import check_key
 from tailslide_runtime.http import ApiError, read_json
 from tailslide_runtime.settings import Closed, problems
@@ -116,5 +117,5 @@ def read_precondition(request: web.Request) -> Precondition:
         return Precondition()
     tags = request.if_match
     if not tags:
-        raise ApiError(400, "INVALID", f'expected "<version>" in quotes, or *, got {header[:60]!r}', "If-Match")
+        raise ApiError(400, "INVALID", f'expected "<version>" in quotes, or *, got {shown(header)}', "If-Match")
     return Precondition(frozenset(tag.value for tag in tags if not tag.is_weak))

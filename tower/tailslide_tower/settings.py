@@ -2,42 +2,17 @@
 
 import re
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tailslide_runtime.logs import LogFormat, LogLevel
+from tailslide_runtime.server_urls import LOCAL_NATS, DatabaseUrl, NatsUrl
 from tailslide_runtime.settings import AllowedHosts, ListenAddress
 
 MIN_TOKEN_LENGTH = 20
 
-_DATABASE_SCHEMES = ("postgresql", "postgresql+asyncpg")
-_NATS_SCHEMES = ("nats", "tls", "ws", "wss")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
-
-
-def _is_valid_url(url: str, schemes: tuple[str, ...]) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in schemes and parts.port != 0 and bool(parts.hostname or "host=" in parts.query)
-    except ValueError:  # a port that is none
-        return False
-
-
-def _database_url(value: SecretStr) -> SecretStr:
-    # The message leaves the value out: it holds a password.
-    url = value.get_secret_value()
-    if not _is_valid_url(url, _DATABASE_SCHEMES):
-        raise ValueError("expected postgresql://user:password@host:port/database")
-    return SecretStr(f"postgresql://{url.partition('://')[2]}")
-
-
-def _nats_url(value: SecretStr) -> SecretStr:
-    # The message leaves the value out: it may hold a token.
-    if not all(_is_valid_url(url, _NATS_SCHEMES) for url in value.get_secret_value().split(",")):
-        raise ValueError("expected nats://host:port")
-    return value
 
 
 def _api_token(value: SecretStr | None) -> SecretStr | None:
@@ -52,16 +27,16 @@ def _api_token(value: SecretStr | None) -> SecretStr | None:
 
 
 class TowerSettings(BaseSettings):
-    """What Tower is told by its environment; each field is the variable `TAILSLIDE_<FIELD>`."""
+    """What Tower is told by its environment; each field is the variable `TAILSLIDE_<FIELD>`, empty is unset."""
 
-    model_config = SettingsConfigDict(env_prefix="TAILSLIDE_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="TAILSLIDE_", env_ignore_empty=True, frozen=True)
 
-    database_url: Annotated[SecretStr, AfterValidator(_database_url)]
+    database_url: Annotated[DatabaseUrl, NoDecode]
     """PostgreSQL, as `postgresql://user:password@host:port/database`. Required."""
-    nats_url: Annotated[SecretStr, AfterValidator(_nats_url)] = SecretStr("nats://127.0.0.1:4222")
+    nats_url: Annotated[NatsUrl, NoDecode] = LOCAL_NATS
     """NATS with JetStream; may carry a token before the `@`. Servers of one cluster are separated by commas."""
     sdk_key: SecretStr | None = None
-    """The token that NATS asks for, when the URL does not carry it."""
+    """The token that NATS asks for; goes before what the URL carries."""
     tower_listen: Annotated[ListenAddress, NoDecode] = ListenAddress("127.0.0.1", 4142)
     """Where the API listens."""
     allowed_hosts: AllowedHosts = ()

@@ -1,0 +1,18 @@
+"""URLs of one's own servers. That such servers are used: see `tests/integration/test_embedded_servers.py`."""
+
+from pathlib import Path
+
+import pytest
+
+from tailslide_embedded.stack import embedded_servers
+from tailslide_runtime.errors import StartError
+
+
+@pytest.mark.parametrize("variable", ["TAILSLIDE_NATS_URL", "TAILSLIDE_REDIS_URL", "TAILSLIDE_DATABASE_URL"])
+async def test_a_url_that_is_none_is_one_sentence_before_anything_starts(tmp_path: Path, variable: str) -> None:
+    with pytest.raises(StartError) as error:
+        async with embedded_servers(tmp_path / "data", environ={variable: "http://geheim@h"}):
+            pass
+    assert str(error.value).startswith(f"{variable}: expected a URL like ")
+    assert "geheim" not in str(error.value)
+    assert not list((tmp_path / "data").glob("*/*"))

@@ -1,0 +1,192 @@
+"""Every refusal of a value of the wrong type: said in the words of JSON, which callers write, and not of Python."""
+
+import copy
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+import orjson
+import pytest
+from aiohttp.test_utils import make_mocked_request
+from pydantic import BaseModel
+
+from tailslide_core.errors import ContractError
+from tailslide_core.naming import check_key
+from tailslide_runtime.http import ApiError
+from tailslide_tower.apps.models import AppChange, AppCreate
+from tailslide_tower.flags.flag import changed, created, toggled
+from tailslide_tower.flags.models import FlagChange, FlagCreate, Toggle
+from tailslide_tower.requests import NoFields, _checked, read_page, read_precondition
+
+NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
+PYTHON = re.compile(
+    r"\b(True|False|None|NoneType|dict|dictionary|tuple|bool|str|int|float|nan|inf|instance of|object at)\b"
+    r"|list\[|<class|got '|[A-Z][a-z]+(Fields|Create|Change)"
+)
+"""Words and marks of Python's, and names of our classes."""
+WRONG: tuple[object, ...] = (
+    *(None, True, False, 0, -1, 5, 2**60, 2**80, 0.5, -1e300, "", "x", "é\n\u202e", "\0"),
+    *([], [None], [True], [False, None], [5], ["x"], [[]], [{}], [{"a": None}]),
+    *({}, {"a": None}, {"a": True}, {"True": [None]}, "y" * 5_000, ["z"] * 5_000),
+)
+CONDITION: dict[str, object] = {"attribute": "country", "operator": "in", "values": ["DE"]}
+FLAG: dict[str, object] = {
+    "key": "k",
+    "description": "",
+    "active": True,
+    "rollout": 5,
+    "allow": ["u"],
+    "deny": ["v"],
+    "salt": "s",
+    "rules": [{"when": [CONDITION], "rollout": 5}],
+    "circuit": {
+        "forced_open": False,
+        "window_ms": 10_000,
+        "long_window_ms": 60_000,
+        "min_calls": 10,
+        "confidence": 0.99,
+        "error_threshold": 50,
+        "failure_statuses": ["5xx", 429],
+        "slow_call_ms": 5,
+        "slow_threshold": 50,
+        "recovery": {
+            "delay_ms": 1,
+            "max_delay_ms": 5,
+            "initial": 5,
+            "increment": 5,
+            "interval_ms": 500,
+            "profile": "linear",
+        },
+        "local_guard": {"consecutive_failures": 5, "max_ms": 500},
+    },
+}
+CHANGE = {name: value for name, value in FLAG.items() if name != "key"}
+BODIES: dict[type[BaseModel], dict[str, object]] = {
+    FlagCreate: FLAG,
+    FlagChange: CHANGE,
+    Toggle: {"active": True},
+    AppCreate: {"key": "a", "name": "A"},
+    AppChange: {"name": "A"},
+    NoFields: {},
+}
+TOWERS_OWN = {"app", "version", "created_at", "updated_at", "reset_generation"}
+"""Fields that nobody may say, whatever the value."""
+
+
+def carry_out(request: object) -> None:
+    """Do what a request asks for, as far as it can be refused: through the core, as the services do."""
+    flag = created("a", FlagCreate.model_validate(FLAG), NOW)
+    match request:
+        case FlagCreate():
+            created("a", request, NOW)
+        case FlagChange():
+            changed(flag, request, NOW)
+        case Toggle():
+            toggled(flag, request.active, NOW)
+        case AppCreate():
+            check_key("app", request.key)
+
+
+def places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Return the path of each value within a body, itself included."""
+    yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in items:
+        yield from places(item, (*path, name))
+
+
+def put(body: object, path: tuple[str | int, ...], value: object) -> object:
+    if not path:
+        return value
+    whole: Any = copy.deepcopy(body)
+    parent = whole
+    for name in path[:-1]:
+        parent = parent[name]
+    parent[path[-1]] = value
+    return whole
+
+
+def refusal(ask: Callable[[], object]) -> str | None:
+    """Return why something is refused, None when it is not; the field is the caller's."""
+    try:
+        ask()
+    except ApiError as error:
+        return error.message
+    except ContractError as error:
+        return error.problem
+    return None
+
+
+def in_our_words(sentence: str) -> str:
+    """Return a sentence without the texts that it quotes, which are the caller's."""
+    return re.sub(r'"(?:[^"\\]|\\.)*(?:"|…$)', '""', sentence)
+
+
+def assert_plain(sentence: str) -> None:
+    assert PYTHON.search(in_our_words(sentence)) is None, sentence
+    assert len(sentence) < 400, sentence
+    assert sentence.isprintable(), sentence
+
+
+@pytest.mark.parametrize("model", BODIES)
+def test_a_value_of_the_wrong_type_is_refused_in_the_words_of_json(model: type[BaseModel]) -> None:
+    body = BODIES[model]
+    assert refusal(lambda: carry_out(_checked(model, body))) is None
+    refused = 0
+    for path in places(body):
+        for value in WRONG:
+            asked = orjson.loads(json.dumps(put(body, path, value)))
+            sentence = refusal(lambda asked=asked: carry_out(_checked(model, asked)))  # type: ignore[misc] # of the loop
+            if sentence is not None:
+                refused += 1
+                assert_plain(sentence)
+    assert refused > len(WRONG) // 2
+
+
+@pytest.mark.parametrize("model", [FlagCreate, FlagChange])
+@pytest.mark.parametrize("name", [*sorted(TOWERS_OWN), "colour"])
+def test_a_field_that_nobody_may_say_is_refused_in_plain_words(model: type[BaseModel], name: str) -> None:
+    for value in WRONG:
+        body = put(BODIES[model], ("circuit", name) if name == "reset_generation" else (name,), value)
+        sentence = refusal(lambda body=body: _checked(model, body))  # type: ignore[misc] # of the loop
+        assert sentence is not None
+        assert_plain(sentence)
+
+
+def test_the_bodies_say_every_field_that_may_be_said() -> None:
+    """Else a new field would go untested."""
+    for model, body in BODIES.items():
+        said = {".".join(str(name) for name in path if isinstance(name, str)) for path in places(body)} - {""}
+        assert set(fields_of(model)) - said == set()
+
+
+def fields_of(model: type[BaseModel], path: str = "") -> Iterator[str]:
+    for name, described in model.model_fields.items():
+        if name in TOWERS_OWN or (model is FlagChange and name == "key"):
+            continue
+        yield f"{path}{name}"
+        for part in parts_of(described.annotation):
+            yield from fields_of(part, f"{path}{name}.")
+
+
+def parts_of(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from parts_of(part)
+
+
+@pytest.mark.parametrize("query", ["limit=x", "limit=", "limit=0", "limit=501", "limit=None", "after=%00", "colour=1"])
+def test_a_wrong_query_is_refused_in_plain_words(query: str) -> None:
+    sentence = refusal(lambda: read_page(make_mocked_request("GET", f"/?{query}")))
+    assert sentence is not None
+    assert_plain(sentence)
+
+
+@pytest.mark.parametrize("header", ["5", "None", "", "'5'", "x" * 5_000])
+def test_a_wrong_precondition_is_refused_in_plain_words(header: str) -> None:
+    sentence = refusal(lambda: read_precondition(make_mocked_request("PUT", "/", {"If-Match": header})))
+    assert sentence is not None
+    assert_plain(sentence)
