@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import TypeVar
 
 from tailslide_aerobat.flags import Judged
@@ -92,19 +92,19 @@ class Counts:
     def set_aside(self, flag_id: FlagId, now_ms: int) -> None:
         """Leave a flag as it is for a while, since nothing can be said of its calls; then read it whole."""
         self._known.pop(flag_id, None)
+        self._aside.pop(flag_id, None)  # to be the last of all
         self._aside[flag_id] = now_ms + SET_ASIDE_MS
 
     def is_aside(self, flag_id: FlagId) -> bool:
         """Whether a flag is not to be judged, be it that it is tried again now."""
         return flag_id in self._aside
 
-    def waits(self, flag_id: FlagId, now_ms: int) -> bool:
-        """Whether a flag is set aside and not to be tried again yet."""
-        return self._aside.get(flag_id, 0) > now_ms
+    def due_again(self, now_ms: int) -> set[FlagId]:
+        """Return the flags that were set aside and are to be tried again: some at a time, those of longest ago first.
 
-    def due_again(self, now_ms: int) -> list[FlagId]:
-        """Return the flags that were set aside and are to be tried again."""
-        return [flag_id for flag_id, again_ms in self._aside.items() if again_ms <= now_ms]
+        However many there are, the others must not wait for them.
+        """
+        return {flag_id for flag_id, again_ms in islice(self._aside.items(), WHOLE_BATCH) if again_ms <= now_ms}
 
     async def marks(self, apps: Collection[str]) -> Marks:
         """Begin a look at the flags of `apps`: return the time, and which of them there is something new of.

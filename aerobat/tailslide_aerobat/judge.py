@@ -155,13 +155,14 @@ class Judge:
         that cannot be read or judged keeps its circuit, and is tried again after a while.
         """
         now_ms = marks.now_ms
-        marked = {*marks.busy, *marks.late, *self._unread(apps), *self.counts.due_again(now_ms)}
+        again = self.counts.due_again(now_ms)
+        marked = {*marks.busy, *marks.late, *self._unread(apps), *again}
         wanted = []
         for flag_id in marked:
             flag = self._flags.get(flag_id)
             if flag is None:
                 self.counts.forget_flag(flag_id)
-            elif not self.counts.waits(flag_id, now_ms):
+            elif not self.counts.is_aside(flag_id) or flag_id in again:
                 wanted.append(flag)
         self._metrics.flags_read.inc(len(wanted))
         moves = []
@@ -221,15 +222,15 @@ class Judge:
             for flag in self._flags.judged()
             if flag.circuit.since_ms > now_ms + AHEAD_MS and self._holders.owns(flag.flag_id.app)
         ]
-        hopeless = [flag for flag in ahead if flag.circuit.since_ms > now_ms + DAY_MS]
-        ahead_ms = [flag.circuit.since_ms - now_ms for flag in ahead if flag not in hopeless]
+        last_ms = now_ms + DAY_MS
+        ahead_ms = [flag.circuit.since_ms - now_ms for flag in ahead if flag.circuit.since_ms <= last_ms]
         if ahead_ms:
             log.warning(
                 "circuits wait for the clock of redis, which was ahead when they moved; reset them, or set the clock",
                 circuits=len(ahead_ms),
                 wait_s=round(max(ahead_ms) / 1000),
             )
-        return hopeless
+        return [flag for flag in ahead if flag.circuit.since_ms > last_ms]
 
     def _lost(self, error: TimeSeriesError) -> None:
         self._metrics.redis_errors.inc()

@@ -13,7 +13,7 @@ log = structlog.get_logger()
 TELL_EVERY_S = 60.0
 """How often the same trouble of the same flag is told of, at most."""
 REMEMBERED = 10_000
-"""Troubles of which is known when they were told; beyond that, those of long ago are forgotten."""
+"""Troubles that are told of within that time; a log with more of them says nothing more."""
 
 
 class Troubles:
@@ -24,6 +24,7 @@ class Troubles:
         self._metrics = metrics
         self._clock = clock
         self._told: dict[tuple[str, str], float] = {}
+        self._tidied_at = clock()
 
     def failed(self, flag_id: FlagId, error: Exception) -> None:
         """Take an error that nobody expected, met while one flag was read, judged or written."""
@@ -55,6 +56,9 @@ class Troubles:
         if told is not None and now - told < TELL_EVERY_S:
             return False
         if len(self._told) >= REMEMBERED:
+            if now - self._tidied_at < TELL_EVERY_S:
+                return False
+            self._tidied_at = now
             self._told = {key: at for key, at in self._told.items() if now - at < TELL_EVERY_S}
         self._told[event, subject] = now
         return True

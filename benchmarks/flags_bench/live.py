@@ -18,7 +18,7 @@ import orjson
 from flags_bench.load import Target, ask, ask_all, connect, exchange
 from flags_bench.questions import flag_keys, get, post_json, single, users
 from flags_bench.servers import Bench
-from tailslide_embedded.up import tailslide_process
+from tailslide_embedded.parts import tailslide_process
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.settings import ListenAddress
 

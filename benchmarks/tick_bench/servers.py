@@ -21,10 +21,10 @@ from tailslide_core.naming import RULESETS_BUCKET
 from tailslide_core.ruleset import Ruleset
 from tailslide_embedded.addresses import LOOPBACK, any_free_port
 from tailslide_embedded.data_dir import DataDir, open_data_dir
+from tailslide_embedded.parts import tailslide_process
 from tailslide_embedded.processes import Child
 from tailslide_embedded.servers import nats as nats_server
 from tailslide_embedded.servers import redis as redis_server
-from tailslide_embedded.up import tailslide_process
 from tailslide_embedded.whole_loop import temporary_data_dir
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.jetstream import ensure_bucket

@@ -13,6 +13,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from tailslide_core.binomial import at_least
+from tailslide_core.fields import MAX_INTEGER
 from tailslide_core.ramp import FULL
 from tailslide_core.ruleset import CircuitSettings
 from tailslide_core.wilson import lower_bound
@@ -68,7 +69,8 @@ def _exceeds(
     if at_least(hits, window.calls, threshold / 200) >= by_chance(settings.confidence):
         return None
     observed = 100 * hits / window.calls
-    return TripReason(rule, round(observed, 3), round(bound, 3), threshold, window.calls, window.window_ms)
+    calls = min(window.calls, MAX_INTEGER)  # what is written has to be read
+    return TripReason(rule, round(observed, 3), round(bound, 3), threshold, calls, window.window_ms)
 
 
 @lru_cache(maxsize=1024)

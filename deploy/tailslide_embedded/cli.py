@@ -19,6 +19,8 @@ _LAZY = {
     "demo": ("tailslide_embedded.demo.command", "Watch a circuit open and recover, on real servers."),
 }
 
+_DATA_DIR = "TAILSLIDE_DATA_DIR"
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -52,14 +54,28 @@ class TailslideGroup(click.Group):
             raise click.ClickException(str(error)) from error
 
 
+def _named_folder(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Path | None:
+    # click takes an empty variable for none; who set it meant some folder, and the empty path is the working directory.
+    if value is None:
+        value = os.environ.get(_DATA_DIR)
+    if value is None:
+        return None
+    if not value.strip():
+        raise click.UsageError(
+            f"--data-dir (or {_DATA_DIR}) is empty: give it the path of a folder, or leave it out for the default"
+        )
+    return Path(value)
+
+
 def _data_dir(command: _Function) -> _Function:
     return click.option(
         "--data-dir",
-        type=click.Path(path_type=Path, file_okay=False),
-        envvar="TAILSLIDE_DATA_DIR",
+        metavar="DIRECTORY",
+        callback=_named_folder,
+        envvar=_DATA_DIR,
         show_envvar=True,
-        help="Where data, secrets and logs are kept.  [default: the platform's data folder for tailslide; "
-        "for root on Linux /var/lib/tailslide]",
+        help="Where data, secrets and logs are kept; new, empty, or one of before.  [default: the platform's data "
+        "folder for tailslide; for root on Linux /var/lib/tailslide]",
     )(command)
 
 
@@ -116,8 +132,13 @@ def up(
 ) -> None:
     """Run NATS, Redis, PostgreSQL, Tower and Aerobat on this machine.
 
-    Ctrl-C stops everything in order; the next start on the same data folder carries on with the same flags. When one
-    of them ends by itself, its name and the end of its log are shown, and everything else is stopped.
+    For trying things out, for development, and for small internal use on one machine: the servers keep their data and
+    are started again when they end, but there is one of each, on loopback, without TLS, and the data is backed up by
+    whoever copies the folder. For more than that set the three URLs below to servers of your own.
+
+    Ctrl-C stops everything in order; the next start on the same data folder carries on with the same flags. What ends
+    by itself is started again after 1, 2, 4, 8 and 16 seconds, with the end of its log shown; at the sixth time within
+    ten minutes everything is stopped. Started by root, each process runs as a user of its own.
     """
     from tailslide_embedded.data_dir import default_data_dir
     from tailslide_embedded.up import UpOptions, run_up
@@ -135,14 +156,18 @@ def up(
 
 @cli.command()
 @_data_dir
-def env(data_dir: Path | None) -> None:
+@click.option("--admin", is_flag=True, help="Print what manages flags: Tower's URL and API token, the database's URL.")
+def env(data_dir: Path | None, *, admin: bool) -> None:
     """Print the settings of what `tailslide up` runs, for a shell.
 
     Use it as:  eval "$(tailslide env)"
+
+    That is what a sidecar needs: where NATS and Redis are. With --admin it is the rest, which no sidecar should have.
     """
     from tailslide_embedded.data_dir import default_data_dir, environment_of_running
 
-    for name, value in sorted(environment_of_running(data_dir or default_data_dir()).items()):
+    told = environment_of_running(data_dir or default_data_dir(), "admin" if admin else "sidecar")
+    for name, value in sorted(told.items()):
         click.echo(f"export {name}={shlex.quote(value)}")
 
 

@@ -2,6 +2,7 @@
 
 `lock` belongs to the supervisor. `servers.lock` is held by every child too, so that it is free only when none of them
 is left: after a `kill -9` of the supervisor the next start waits for that, and no data is ever served twice.
+Each process has a folder that it alone writes to, and when root starts it a user of its own that owns nothing else.
 What the servers keep inside their folders is not known here.
 """
 
@@ -12,20 +13,35 @@ import fcntl
 import json
 import os
 import secrets
+import stat
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import platformdirs
 
+from tailslide_embedded.users import (
+    RunAs,
+    check_way_of_root,
+    hand_over,
+    has_name,
+    is_root,
+    name_of,
+    open_way,
+    unused_id,
+)
 from tailslide_runtime.errors import StartError
 
 _LEFTOVERS_TIMEOUT_S = 15.0
 # `env` looks at the lock for an instant, which must not keep a start from getting it.
 _LOCK_TIMEOUT_S = 0.5
 _POLL_S = 0.02
+# A folder that has one of these is a data folder.
+_OURS = ("lock", "servers.lock", "secrets.json", "state.json")
+# What a fresh file system holds.
+_NOTHING = {"lost+found"}
 
 
 class DataDir:
@@ -36,11 +52,30 @@ class DataDir:
         self.keep_open = (servers_lock,)
         """What each child has to inherit: the descriptor of `servers.lock`."""
 
-    def folder(self, name: str) -> Path:
-        """Return the folder of that name, made if missing."""
+    def folder(self, name: str, owner: RunAs | None = None) -> Path:
+        """Return the folder of that name, made if missing, for `owner` alone (None: for this process's user)."""
         path = self.path / name
         path.mkdir(mode=0o700, exist_ok=True)
+        if owner is not None:
+            open_way(self.path, owner)
+            hand_over(path, owner)
         return path
+
+    def user(self, process: str) -> RunAs | None:
+        """Return the user that the process of that name runs as, chosen once; None when we are not root."""
+        if not is_root():
+            return None
+        file = self.path / "state.json"
+        state = _read(file)
+        known = state.get("users")
+        users = {str(name): number for name, number in known.items()} if isinstance(known, dict) else {}
+        number = users.get(process)
+        # An account that was added since has the id now: what is ours must not become its own.
+        if not isinstance(number, int) or number <= 0 or has_name(number):
+            number = users[process] = unused_id({one for one in users.values() if isinstance(one, int)})
+            state["users"] = users
+            self.write_private(file, _json(state))
+        return RunAs(number, number)
 
     def log(self, name: str) -> Path:
         """Return where the log of that name is."""
@@ -71,19 +106,29 @@ class DataDir:
         state["ports"] = {**(before if isinstance(before, dict) else {}), **ports}
         self.write_private(self.path / "state.json", _json(state))
 
-    def publish_environment(self, environment: Mapping[str, str] | None) -> None:
-        """Tell other processes of this user how to reach what runs here; None when nothing runs any more."""
+    def publish_environment(self, environment: Mapping[str, Mapping[str, str]] | None) -> None:
+        """Tell other processes of this user how to reach what runs here; None when nothing runs any more.
+
+        `environment` has the settings by whom they are for: `sidecar` and `admin`.
+        """
         state = _read(self.path / "state.json")
         state["environment"] = environment
         self.write_private(self.path / "state.json", _json(state))
 
-    def write_private(self, path: Path, text: str) -> None:
-        """Write a file for the owner alone, whole or not at all; raise StartError when that fails."""
+    def write_private(self, path: Path, text: str, reader: RunAs | None = None) -> None:
+        """Write a file for its owner alone, and `reader` if given, whole or not at all; raise StartError if that fails.
+
+        The folder may belong to a server: a link that lies in it is never followed.
+        """
         new = path.with_name(f"{path.name}.new")
         try:
             new.unlink(missing_ok=True)
-            new.touch(mode=0o600, exist_ok=False)
-            new.write_text(text, encoding="utf-8")
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                if reader is not None:
+                    os.fchown(descriptor, -1, reader.gid)
+                    os.fchmod(descriptor, 0o640)
+                file.write(text)
             new.replace(path)
         except OSError as error:
             raise StartError(f"{path} cannot be written: {error.strerror or error}") from error
@@ -107,14 +152,13 @@ async def open_data_dir(path: Path) -> AsyncIterator[DataDir]:
     with contextlib.ExitStack() as files:
         try:
             _make(path)
-            own = files.enter_context((path / "lock").open("a+"))
-            servers = files.enter_context((path / "servers.lock").open("a"))
+            _check_owner(path)
+            own = files.enter_context(_open_lock(path / "lock"))
+            servers = files.enter_context(_open_lock(path / "servers.lock"))
         except OSError as error:
             raise StartError(f"--data-dir: {path} cannot be used as data folder: {error.strerror or error}") from error
         if not await _locked(own.fileno(), _LOCK_TIMEOUT_S):
-            own.seek(0)
-            holder = own.read().strip() or "another process"
-            raise StartError(f"--data-dir: {path} is in use by {holder}; stop it or choose another folder")
+            raise StartError(f"--data-dir: {path} is in use by {holder_of(path)}; stop it or choose another folder")
         own.truncate(0)
         own.write(f"process {os.getpid()}\n")
         own.flush()
@@ -126,8 +170,11 @@ async def open_data_dir(path: Path) -> AsyncIterator[DataDir]:
         yield DataDir(path, servers.fileno())
 
 
-def environment_of_running(path: Path) -> dict[str, str]:
-    """Return the settings that what runs on a data folder has published; raises StartError when nothing runs there."""
+def environment_of_running(path: Path, whom: str) -> dict[str, str]:
+    """Return the settings that what runs on a data folder has published for `sidecar` or `admin`.
+
+    Raises StartError when nothing runs there.
+    """
     path = _absolute(path)
     nothing = StartError(f"nothing runs on {path}: start it with tailslide up, or say which folder with --data-dir")
     try:
@@ -138,14 +185,23 @@ def environment_of_running(path: Path) -> dict[str, str]:
                 pass  # held by who runs it
             else:
                 raise nothing
-        environment = _read(path / "state.json").get("environment")
+        published = _read(path / "state.json").get("environment")
     except FileNotFoundError:
         raise nothing from None
     except OSError as error:
         raise StartError(f"--data-dir: {path} cannot be read: {error.strerror or error}") from error
+    environment = published.get(whom) if isinstance(published, dict) else None
     if not isinstance(environment, dict) or not environment:
         raise StartError(f"what runs on {path} is not ready yet: try again when it says so")
     return {str(name): str(value) for name, value in environment.items()}
+
+
+def holder_of(path: Path) -> str:
+    """Return which process holds a data folder, in words; `another process` when that cannot be read."""
+    try:
+        return (path / "lock").read_text(encoding="utf-8").strip() or "another process"
+    except (OSError, UnicodeDecodeError):
+        return "another process"
 
 
 def _absolute(path: Path) -> Path:
@@ -153,8 +209,8 @@ def _absolute(path: Path) -> Path:
 
 
 def _make(path: Path) -> None:
-    # Root's PostgreSQL runs as another user, who has to pass through; what lies in the folders stays closed to them.
-    mode = 0o711 if os.geteuid() == 0 else 0o700
+    # The users that root's servers run as have to pass through; what lies in the folders stays closed to them.
+    mode = 0o711 if is_root() else 0o700
     for folder in (*reversed(path.parents), path):
         try:
             folder.mkdir()
@@ -163,6 +219,32 @@ def _make(path: Path) -> None:
                 raise NotADirectoryError(errno.ENOTDIR, f"{folder} is not a folder") from None
         else:
             folder.chmod(mode)
+
+
+def _check_owner(path: Path) -> None:
+    """Raise StartError when the folder holds other things, or when somebody else could change what it holds."""
+    names = {entry.name for entry in path.iterdir()} - _NOTHING
+    if names and not names.intersection(_OURS):
+        raise StartError(
+            f"--data-dir: {path} holds other files ({min(names)}) and no data of Tailslide: "
+            f"choose a new or an empty folder"
+        )
+    status = path.stat()
+    if status.st_uid != os.geteuid():
+        raise StartError(
+            f"--data-dir: {path} belongs to {name_of(status.st_uid)}: "
+            f"run tailslide as that user, or choose another folder"
+        )
+    path.chmod(stat.S_IMODE(status.st_mode) & ~0o022)
+    if is_root():
+        check_way_of_root(path)
+
+
+def _open_lock(path: Path) -> TextIO:
+    """Open a lock for its owner alone: who can open it can lock it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "r+")
 
 
 async def _locked(descriptor: int, timeout_s: float) -> bool:

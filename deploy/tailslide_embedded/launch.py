@@ -12,16 +12,21 @@ import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
 
 
 def _die_with(parent: int, death_signal: int) -> None:
     if sys.platform != "linux":
         return  # no such request elsewhere; the lock of the data folder still tells of leftover servers
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    _prctl(_PR_SET_PDEATHSIG, death_signal, "PR_SET_PDEATHSIG")
     if os.getppid() != parent:  # it died before the request was made, so no signal will come
         sys.exit(1)
+
+
+def _prctl(option: int, value: int, name: str) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl({name}) failed")
 
 
 def main(arguments: list[str]) -> None:
@@ -29,10 +34,14 @@ def main(arguments: list[str]) -> None:
     parent, death_signal, uid, gid, *argv = arguments
     # A shell starts background jobs with SIGINT ignored, and an ignored signal stays ignored across exec.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # What the program writes is for its user alone.
+    os.umask(0o077)
     if uid != "-":
         os.setgroups([])
         os.setgid(int(gid))
         os.setuid(int(uid))
+        if sys.platform == "linux":  # and no program with a set-user-id bit leads back
+            _prctl(_PR_SET_NO_NEW_PRIVS, 1, "PR_SET_NO_NEW_PRIVS")
     # After the change of user, which forgets the request.
     _die_with(int(parent), int(death_signal))
     try:

@@ -6,31 +6,26 @@ order; on Linux the kernel ends them when the supervisor is killed. What the pro
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tailslide_embedded import launch
+from tailslide_embedded.users import RunAs
 from tailslide_runtime.errors import StartError
 
 _POLL_S = 0.05
+_LEFTOVERS_TIMEOUT_S = 15.0
 _TAIL_BYTES = 4096
 _TAIL_LINES = 10
 
 
 class NotReadyError(Exception):
     """A server does not answer as it should, yet; the text is the reason, to be read after a colon."""
-
-
-@dataclass(frozen=True)
-class RunAs:
-    """The user and group that a child changes to. Only root can ask for that."""
-
-    uid: int
-    gid: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,13 +51,15 @@ class Command:
 class ProcessSpec(Command):
     """A program that goes on running and answers at `address`.
 
-    `prepare` runs before each start. `ready` returns once the process answers as it should, and raises NotReadyError
-    as long as it does not; StartError from either ends the start at once. Times are in seconds.
+    `prepare` runs before each start. `lock` is a file that the process and all that it starts hold locked: a start
+    waits until nothing is left of the one before. `ready` returns once the process answers as it should, and raises
+    NotReadyError as long as it does not; StartError from either ends the start at once. Times are in seconds.
     """
 
     address: str
     ready: Callable[[], Awaitable[None]]
     prepare: Callable[[], Awaitable[None]] | None = None
+    lock: Path | None = None
     start_timeout_s: float = 30.0
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout_s: float = 10.0
@@ -101,12 +98,18 @@ class Child:
         """
         if self.pid is not None:
             return
-        if self.spec.prepare is not None:
+        with contextlib.ExitStack() as own:
+            spec = self.spec
             try:
-                await self.spec.prepare()
+                if spec.lock is not None:
+                    lock = await _lock(spec.lock, spec.name)
+                    own.callback(os.close, lock)  # the child has it by then
+                    spec = replace(spec, keep_open=(*spec.keep_open, lock))
+                if spec.prepare is not None:
+                    await spec.prepare()
             except OSError as error:
-                raise StartError(f"{self.spec.name} cannot be set up: {error}") from error
-        self._process = await _spawn(self.spec)
+                raise StartError(f"{spec.name} cannot be set up: {error}") from error
+            self._process = await _spawn(spec)
         try:
             await self._until_ready(self._process)
         except BaseException:
@@ -201,6 +204,29 @@ def log_tail(log: Path) -> str:
     return "\n".join(line.rstrip() for line in text.splitlines()[-_TAIL_LINES:]).strip()
 
 
+async def _lock(path: Path, name: str) -> int:
+    """Return a descriptor that holds the lock; raise StartError when processes of an earlier run keep it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        async with asyncio.timeout(_LEFTOVERS_TIMEOUT_S):
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    await asyncio.sleep(_POLL_S)
+                else:
+                    return descriptor
+    except TimeoutError:
+        os.close(descriptor)
+        raise StartError(
+            f"{name}: processes of its last run have not ended within {_LEFTOVERS_TIMEOUT_S:g} s; "
+            f"end those that have {path} open, then start again"
+        ) from None
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
 async def _spawn(command: Command) -> asyncio.subprocess.Process:
     user = ("-", "-") if command.run_as is None else (str(command.run_as.uid), str(command.run_as.gid))
     launcher = (sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), str(int(command.orphan_signal)))
@@ -229,7 +255,7 @@ async def _spawn(command: Command) -> asyncio.subprocess.Process:
 def _open_log(log: Path) -> int:
     with contextlib.suppress(FileNotFoundError):
         log.replace(log.with_name(f"{log.stem}.previous{log.suffix}"))
-    return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
 def _describe(status: int) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from tailslide_embedded.addresses import PortChooser
 from tailslide_embedded.data_dir import DataDir, open_data_dir
 from tailslide_embedded.processes import Child, Exit, NotReadyError, ProcessSpec
+from tailslide_embedded.restarts import MOST_RESTARTS, WITHIN_S, Restarts
 from tailslide_embedded.servers import EmbeddedServer, nats, postgres, redis
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl, RedisUrl
@@ -85,6 +86,14 @@ class Stack:
         async with AsyncExitStack() as stopping:  # goes on with the others when one stop is cancelled
             for child in self.children.values():
                 stopping.push_async_callback(child.stop)
+
+    async def keep_running(self, tell: Callable[[str], None]) -> None:
+        """Until cancelled, start each child again that ends by itself, after a growing pause; the others go on.
+
+        `tell` gets a sentence, with the end of the log, for each end, and one for each restart. Raises StartError for a
+        child that ends too often (see `restarts`).
+        """
+        await _together(*(_keep_running(child, tell) for child in self.children.values()))
 
     async def first_exit(self) -> Exit:
         """Return the end of the first child that ends; never, when there is no child."""
@@ -186,6 +195,29 @@ async def _first_exit(children: Sequence[Child]) -> Exit:
         return next(task.result() for task in waiting if task in done)
     finally:
         await _cancel(*waiting)
+
+
+async def _keep_running(child: Child, tell: Callable[[str], None]) -> None:
+    clock = asyncio.get_running_loop().time
+    restarts = Restarts()
+    while True:
+        what = str(await child.wait())
+        started = False
+        while not started:
+            pause = restarts.next_pause(clock())
+            if pause is None:
+                raise StartError(
+                    f"{what}\n{child.spec.name} was started again {MOST_RESTARTS} times within "
+                    f"{WITHIN_S / 60:g} minutes: everything is stopped"
+                )
+            tell(f"{what}\n{child.spec.name} is started again in {pause:g} s")
+            await asyncio.sleep(pause)
+            try:
+                await child.start()
+                started = True
+            except StartError as error:
+                what = str(error)
+        tell(f"{child.spec.name} runs again")
 
 
 async def _cancel(*tasks: asyncio.Task[Any]) -> None:

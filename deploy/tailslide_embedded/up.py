@@ -1,4 +1,4 @@
-"""`tailslide up`: the servers, Tower and Aerobat as children of this process, until Ctrl-C or until one of them ends.
+"""`tailslide up`: the servers, Tower and Aerobat as children of this process, until Ctrl-C or until one ends too often.
 
 What the options are called and how errors are shown is the command line's business.
 """
@@ -6,23 +6,22 @@ What the options are called and how errors are shown is the command line's busin
 import asyncio
 import shlex
 import signal
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
 from rich.console import Console
 
 from tailslide_embedded.addresses import PortChooser, parse_listen, reachable
-from tailslide_embedded.data_dir import DataDir, default_data_dir, open_data_dir
+from tailslide_embedded.data_dir import default_data_dir, holder_of, open_data_dir
+from tailslide_embedded.environments import environment_of, published
+from tailslide_embedded.parts import tailslide_process, user_of_part
 from tailslide_embedded.processes import NotReadyError, ProcessSpec
+from tailslide_embedded.servers.nats import data_dir_of
 from tailslide_embedded.stack import Endpoints, Stack, servers_on
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl, RedisUrl
 from tailslide_runtime.settings import ListenAddress
-
-_READY_TIMEOUT_S = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +37,7 @@ class UpOptions:
 
 
 def run_up(options: UpOptions, environ: Mapping[str, str]) -> int:
-    """Run until a signal asks to stop and return 0; raises StartError when something does not start or ends by itself.
+    """Run until a signal asks to stop and return 0; raises StartError when something does not start or ends too often.
 
     Everything is stopped in both cases.
     """
@@ -67,61 +66,57 @@ async def _until_signal(options: UpOptions, environ: Mapping[str, str], console:
 
 async def _run(options: UpOptions, environ: Mapping[str, str], console: Console) -> None:
     given = {"nats": options.nats_port, "redis": options.redis_port, "postgres": options.postgres_port}
+    await _refuse_to_join(environ)
     async with open_data_dir(options.data_dir) as data:
         ports = PortChooser()
         tower = ports.listen(parse_listen(options.tower_listen, "--tower-listen"), "--tower-listen")
         aerobat = ports.listen(parse_listen(options.aerobat_listen, "--aerobat-listen"), "--aerobat-listen")
         console.print("Starting …")
+
+        def tell(text: str) -> None:
+            console.print(text, markup=False)
+
         async with servers_on(data, ports, given, environ) as stack:
             token = environ.get("TAILSLIDE_API_TOKEN") or data.secret("api_token")
-            settings = stack.endpoints.environment() | {"TAILSLIDE_API_TOKEN": token}
-            listens = {"TAILSLIDE_TOWER_LISTEN": str(tower), "TAILSLIDE_AEROBAT_LISTEN": str(aerobat)}
-            env = {**environ, **settings, **listens}
-            await stack.add(
-                {
-                    "tower": tailslide_process("tower", tower, data, env),
-                    "aerobat": tailslide_process("aerobat", aerobat, data, env),
-                }
-            )
-            data.publish_environment(settings | {"TAILSLIDE_TOWER_URL": f"http://{reachable(tower)}"})
+            settings = stack.endpoints.environment() | {
+                "TAILSLIDE_API_TOKEN": token,
+                "TAILSLIDE_TOWER_LISTEN": str(tower),
+                "TAILSLIDE_AEROBAT_LISTEN": str(aerobat),
+            }
+            parts: dict[str, ProcessSpec] = {}
+            for part, listen in (("tower", tower), ("aerobat", aerobat)):
+                user = user_of_part(data, part, tell)
+                env = environment_of(part, settings, environ, own_user=user is not None)
+                parts[part] = tailslide_process(part, listen, data, env, run_as=user)
+            await stack.add(parts)
+            data.publish_environment(published(stack.endpoints, f"http://{reachable(tower)}", token))
             try:
                 _tell(console, stack, tower, aerobat)
-                raise StartError(str(await stack.first_exit()))
+                await stack.keep_running(tell)
             finally:
                 data.publish_environment(None)
 
 
-def tailslide_process(
-    part: str, listen: ListenAddress, data: DataDir, env: Mapping[str, str], *arguments: str
-) -> ProcessSpec:
-    """Return `tailslide <part> [argument …]` as a child that is ready when its `/readyz` answers 200.
+async def _refuse_to_join(environ: Mapping[str, str]) -> None:
+    """Raise StartError when TAILSLIDE_NATS_URL names the server of another `tailslide up`.
 
-    `env` is its whole environment, with the setting that makes it listen on `listen`.
+    Its Tower and Aerobat would work on the other's flags and circuits, with another database.
     """
-    return ProcessSpec(
-        name=part.capitalize(),
-        # -P: a file of the working directory must not be taken for one of our modules.
-        argv=(sys.executable, "-P", "-m", "tailslide_embedded", part, *arguments),
-        env=env,
-        cwd=Path.cwd(),
-        log=data.log(part),
-        keep_open=data.keep_open,
-        address=f"http://{listen}",
-        ready=lambda: _answers_ready(f"http://{reachable(listen)}/readyz"),
-        start_timeout_s=60.0,
-        stop_timeout_s=15.0,
-    )
-
-
-async def _answers_ready(url: str) -> None:
-    timeout = aiohttp.ClientTimeout(total=_READY_TIMEOUT_S)
+    text = environ.get(NatsUrl.variable)
+    if not text:
+        return
     try:
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:
-            status, text = response.status, await response.text()
-    except (aiohttp.ClientError, OSError) as error:
-        raise NotReadyError(str(error) or "no answer in time") from error
-    if status != 200:
-        raise NotReadyError(f"/readyz answers {status} {text[:200]}".rstrip())
+        other = await data_dir_of(NatsUrl.parse(text).with_secrets())
+    except (ValueError, NotReadyError):  # told where the servers are started, with what to do
+        return
+    if other is not None:
+        kinds = (NatsUrl, RedisUrl, DatabaseUrl)
+        names = [kind.variable for kind in kinds if environ.get(kind.variable)]
+        raise StartError(
+            f"{', '.join(names)}: this shell has the settings of the tailslide up that runs on {other} "
+            f"({holder_of(other)}), and a second one would use its servers; "
+            f"use what runs there, or start in a new shell (or after: unset {' '.join(names)})"
+        )
 
 
 def _tell(console: Console, stack: Stack, tower: ListenAddress, aerobat: ListenAddress) -> None:
@@ -141,9 +136,11 @@ def _tell(console: Console, stack: Stack, tower: ListenAddress, aerobat: ListenA
     console.print("\n[bold green]Tailslide is running.[/]\n")
     for name, place in places.items():
         console.print(f"  {name:<12}{place}", markup=False)
-    console.print("\nTo start a sidecar in another terminal, with this machine's settings and API token:\n")
+    console.print("\nTo start a sidecar in another terminal:\n")
     console.print(f'  eval "$({env})"', markup=False)
     console.print("  tailslide sidecar --config sidecar.yaml\n", markup=False)
+    console.print("To manage flags, with Tower's URL and API token:\n")
+    console.print(f'  eval "$({env} --admin)"\n', markup=False)
     console.print("Ctrl-C stops everything; the data stays.")
 
 

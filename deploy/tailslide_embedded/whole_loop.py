@@ -17,8 +17,11 @@ import yaml
 
 from tailslide_embedded.addresses import LOOPBACK, PortChooser, is_free
 from tailslide_embedded.data_dir import DataDir, open_data_dir
+from tailslide_embedded.environments import environment_of
+from tailslide_embedded.parts import tailslide_process, user_of_part
+from tailslide_embedded.processes import ProcessSpec
 from tailslide_embedded.stack import Stack, servers_on
-from tailslide_embedded.up import tailslide_process
+from tailslide_embedded.users import RunAs
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.settings import ListenAddress
 
@@ -104,19 +107,21 @@ async def whole_loop(data_dir: Path, plan: Plan, ports: Mapping[str, int] | None
         addresses = Addresses(**{name: f"http://{listen}" for name, listen in listens.items()})
         async with servers_on(data, chooser, {}, {}) as stack:
             token = data.secret("api_token")
-            environ |= stack.endpoints.environment() | {
+            settings = stack.endpoints.environment() | {
                 "TAILSLIDE_API_TOKEN": token,
                 "TAILSLIDE_TOWER_LISTEN": str(listens["tower"]),
                 "TAILSLIDE_AEROBAT_LISTEN": str(listens["aerobat"]),
             }
-            await stack.add(
-                {part: tailslide_process(part, listens[part], data, environ) for part in ("tower", "aerobat")}
-            )
+
+            def process(part: str, listen: ListenAddress, *arguments: str) -> ProcessSpec:
+                user = user_of_part(data, part)
+                env = environment_of(part, settings, environ, own_user=user is not None)
+                return tailslide_process(part, listen, data, env, *arguments, run_as=user)
+
+            await stack.add({part: process(part, listens[part]) for part in ("tower", "aerobat")})
             await _create_flag(addresses.tower, token, plan)
-            config = _write_sidecar_config(data, plan, listens)
-            await stack.add(
-                {"sidecar": tailslide_process("sidecar", listens["flags"], data, environ, "--config", str(config))}
-            )
+            config = _write_sidecar_config(data, plan, listens, user_of_part(data, "sidecar"))
+            await stack.add({"sidecar": process("sidecar", listens["flags"], "--config", str(config))})
             yield WholeLoop(plan=plan, stack=stack, addresses=addresses, api_token=token)
 
 
@@ -139,7 +144,8 @@ async def _ask_tower(
             raise StartError(f"Tower refused {method} {path}: {answer.status} {await answer.text()}")
 
 
-def _write_sidecar_config(data: DataDir, plan: Plan, listens: Mapping[str, ListenAddress]) -> Path:
+def _write_sidecar_config(data: DataDir, plan: Plan, listens: Mapping[str, ListenAddress], user: RunAs | None) -> Path:
+    folder = data.folder("sidecar", user)
     route = {
         "match": {"path_prefix": plan.path_prefix},
         "flag": plan.flag,
@@ -151,11 +157,11 @@ def _write_sidecar_config(data: DataDir, plan: Plan, listens: Mapping[str, Liste
         "app": plan.app,
         "flags_listen": str(listens["flags"]),
         "proxy_listen": str(listens["proxy"]),
-        "snapshot": str(data.path / "sidecar-snapshot.json"),
+        "snapshot": str(folder / "snapshot.json"),
         "routes": [route],
     }
-    path = data.path / "sidecar.yaml"
-    data.write_private(path, yaml.safe_dump(config, sort_keys=False))
+    path = folder / "sidecar.yaml"
+    data.write_private(path, yaml.safe_dump(config, sort_keys=False), user)
     return path
 
 

@@ -21,6 +21,9 @@ FOLDER_MODE = 0o700
 MAX_ASIDE = 9
 """How many files are kept under names of the kind that `set_aside` gives."""
 
+Identity = tuple[int, int, int]
+"""What tells one content of a name from another: device, inode, and when it was written."""
+
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without waiting for the other end of a pipe.
 _OLD = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -109,8 +112,16 @@ class PrivateFolder:
         os.close(os.open(probe, _NEW, FILE_MODE, dir_fd=self._descriptor))
         os.unlink(probe, dir_fd=self._descriptor)
 
-    def set_aside(self, name: str) -> str:
-        """Give a file another name, one that nothing has, and return it: `.broken`, or `.broken.2` to `.broken.9`."""
+    def identity(self, name: str) -> Identity:
+        """Return which file has a name now."""
+        status = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+        return status.st_dev, status.st_ino, status.st_mtime_ns
+
+    def set_aside(self, name: str, seen: Identity) -> str:
+        """Give a file another name, one that nothing has, and return it: `.broken`, or `.broken.2` to `.broken.9`.
+
+        Raises `OSError` when it is not the file that was seen: another process may have put a good one there.
+        """
         for number in range(1, MAX_ASIDE + 1):
             aside = f"{name}.broken" if number == 1 else f"{name}.broken.{number}"
             # The name is taken by a file of ours before it is given away: so nothing of others is written over.
@@ -119,6 +130,8 @@ class PrivateFolder:
             except FileExistsError:
                 continue
             try:
+                if self.identity(name) != seen:
+                    raise OSError(errno.ESTALE, "another file has taken its place meanwhile")  # noqa: TRY301 # undone below
                 os.rename(name, aside, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
             except BaseException:
                 os.unlink(aside, dir_fd=self._descriptor)

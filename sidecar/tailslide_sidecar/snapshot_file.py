@@ -19,7 +19,7 @@ import structlog
 
 from tailslide_core.errors import ContractError
 from tailslide_runtime.errors import StartError
-from tailslide_runtime.private_files import PrivateFolder, UntrustedFileError, make_folder, open_folder
+from tailslide_runtime.private_files import Identity, PrivateFolder, UntrustedFileError, make_folder, open_folder
 from tailslide_sidecar.flag_store import Content
 from tailslide_sidecar.snapshot import Snapshot, SnapshotEncoder, decode_snapshot
 
@@ -114,14 +114,15 @@ class SnapshotFile:
 
     def _read_in(self, folder: PrivateFolder) -> Reading:
         name = self._path.name
+        seen = folder.identity(name)
         try:
             snapshot = decode_snapshot(folder.read(name, MAX_BYTES), self._app)
         except ContractError as error:
-            return self._put_aside(folder, str(error))
+            return self._put_aside(folder, seen, str(error))
         except UntrustedFileError as error:
             if not error.is_ours:
                 raise
-            return self._put_aside(folder, str(error.strerror))
+            return self._put_aside(folder, seen, str(error.strerror))
         if snapshot.refused:
             log.warning(
                 "snapshot_values_refused",
@@ -131,10 +132,10 @@ class SnapshotFile:
             )
         return Reading(ReadResult.READ, snapshot)
 
-    def _put_aside(self, folder: PrivateFolder, problem: str) -> Reading:
+    def _put_aside(self, folder: PrivateFolder, seen: Identity, problem: str) -> Reading:
         """Make room for a new file; where that cannot be had, the next write takes the place of the old one."""
         try:
-            aside = str(self._path.with_name(folder.set_aside(self._path.name)))
+            aside = str(self._path.with_name(folder.set_aside(self._path.name, seen)))
         except OSError as error:
             log.warning("snapshot_stays", path=str(self._path), problem=problem, error=error.strerror or str(error))
         else:

@@ -6,7 +6,7 @@ from aerobat_court import FLAG, NOW_MS, RULESET, SETTINGS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailslide_aerobat.counts import BATCH, OVERLAP_MS, Counts
+from tailslide_aerobat.counts import BATCH, OVERLAP_MS, SET_ASIDE_MS, WHOLE_BATCH, Counts
 from tailslide_aerobat.flags import Judged
 from tailslide_aerobat.metrics import Metrics
 from tailslide_aerobat.timeseries import LONG_TICK_MS, InMemoryTimeSeries
@@ -220,3 +220,24 @@ async def test_many_flags_are_read_in_batches() -> None:
         await look(counts, *flags)
     assert [len(read) for from_ms, read in series.read if from_ms is not None] == [BATCH, 1]
     assert len(counts) == BATCH + 1
+
+
+async def test_flags_that_are_set_aside_are_tried_again_some_at_a_time() -> None:
+    counts = Counts(InMemoryTimeSeries(NOW_MS), Troubles(Metrics()))
+    flags = [FlagId("clinic", f"f{number}") for number in range(3 * WHOLE_BATCH)]
+    for flag_id in flags:
+        counts.set_aside(flag_id, NOW_MS)
+    assert counts.due_again(NOW_MS + SET_ASIDE_MS - 1) == set()
+    seen: set[FlagId] = set()
+    for tick in range(3):
+        now_ms = NOW_MS + SET_ASIDE_MS + tick
+        due = counts.due_again(now_ms)
+        assert len(due) == WHOLE_BATCH
+        assert not due & seen
+        seen |= due
+        for flag_id in due:
+            counts.set_aside(flag_id, now_ms)
+    assert seen == set(flags)
+    assert all(map(counts.is_aside, flags))
+    counts.forget_flag(flags[0])
+    assert not counts.is_aside(flags[0])

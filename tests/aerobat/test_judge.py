@@ -349,6 +349,7 @@ def test_ticks_keep_their_rhythm_and_those_missed_are_left_out(due: int, passed:
     assert following.skipped == max(0, passed // interval)
 
 
+SLOW = replace(SETTINGS, slow_call_ms=500, slow_threshold=50.0)
 OTHER = FlagId(FLAG.app, "invoices")
 THIRD = FlagId("shop", "basket")
 
@@ -493,3 +494,25 @@ async def test_a_circuit_that_claims_to_be_of_the_far_future_begins_now() -> Non
     await court.tick(ms=1_000)
     await court.tick()
     assert states(court) == [State.RECOVERING, State.OPEN, None], "an hour is waited for"
+
+
+anything = st.one_of(st.integers(), st.integers(0, 2**53), st.sampled_from([2**53, -1, 9 * 10**18, 2**63, 2**70]))
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 1_800_000), anything, anything, anything),
+        max_size=30,
+    )
+)
+async def test_whatever_is_in_the_series_of_one_flag_another_trips_in_the_same_tick(
+    samples: list[tuple[int, int, int, int]],
+) -> None:
+    court = Court().begin(replace(RULESET, circuit=SLOW), ruleset_of(OTHER))
+    for ago_ms, success, failure, slow in samples:
+        at_ms = court.series.now_ms - ago_ms
+        court.series.add(FLAG, at_ms=at_ms, success=success, failure=failure, slow=slow)
+    court.series.add(OTHER, failure=30)
+    await court.tick()
+    assert states(court)[1] is State.OPEN
+    assert court.metric("flag_errors_total") == 0

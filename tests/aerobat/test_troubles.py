@@ -62,9 +62,11 @@ def test_an_unexpected_error_is_told_with_its_traceback(told: Told, capsys: pyte
     assert told.metric("flag_errors_total") == 2
 
 
-def test_what_was_told_long_ago_is_forgotten(told: Told) -> None:
-    for number in range(REMEMBERED):
+def test_of_very_many_troubles_only_so_many_are_told_a_minute(told: Told) -> None:
+    for number in range(REMEMBERED + 5):
         told.troubles.no_series(FlagId("clinic", f"f{number}"))
+    assert told.lines("series_refused") == REMEMBERED
+    assert told.metric("refused_keys_total") == REMEMBERED + 5
     told.now += TELL_EVERY_S
     told.troubles.no_series(FLAG)
-    assert len(told.troubles._told) == 1
+    assert told.lines("series_refused") == 1

@@ -302,3 +302,10 @@ def test_what_follows_the_largest_numbers_can_be_read_again() -> None:
         assert decode_circuit(encode_circuit(after)) == after
     assert step(Circuit(generation=MAX_INTEGER), flag(), FAILING, START).circuit.generation == 1
     assert step(Circuit(generation=MAX_INTEGER - 1), flag(), FAILING, START).circuit.generation == MAX_INTEGER
+
+
+def test_a_verdict_on_more_calls_than_can_be_written_can_be_read_again() -> None:
+    counts = (WindowCounts(10_000, calls=2**62, failures=2**62, slow=0),)
+    after = step(Circuit(), flag(), counts, START).circuit
+    assert after.state is State.OPEN
+    assert decode_circuit(encode_circuit(after)) == after

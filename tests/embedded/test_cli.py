@@ -81,9 +81,30 @@ def test_adopt_does_what_the_person_says(answer: str, status: int, monkeypatch: 
 
 async def test_env_quotes_for_the_shell(tmp_path: Path) -> None:
     async with open_data_dir(tmp_path) as data:
-        data.publish_environment({"TAILSLIDE_REDIS_URL": "redis://a?x=1&y=$z", "TAILSLIDE_NATS_URL": "nats://a:1"})
+        sidecar = {"TAILSLIDE_REDIS_URL": "redis://a?x=1&y=$z", "TAILSLIDE_NATS_URL": "nats://a:1"}
+        data.publish_environment({"sidecar": sidecar, "admin": {"TAILSLIDE_API_TOKEN": "token"}})
         result = CliRunner().invoke(cli, ["env", "--data-dir", str(tmp_path)])
+        admin = CliRunner().invoke(cli, ["env", "--data-dir", str(tmp_path), "--admin"])
     assert result.output == ("export TAILSLIDE_NATS_URL=nats://a:1\nexport TAILSLIDE_REDIS_URL='redis://a?x=1&y=$z'\n")
+    assert admin.output == "export TAILSLIDE_API_TOKEN=token\n"
+
+
+@pytest.mark.parametrize("command", ["up", "env"])
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_an_empty_data_dir_is_refused_and_fills_nothing(
+    command: str, empty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words, variable in (([command, "--data-dir", empty], None), ([command], empty)):
+        result = CliRunner().invoke(cli, words, env={"TAILSLIDE_DATA_DIR": variable})
+        assert result.exit_code == 2
+        assert "--data-dir (or TAILSLIDE_DATA_DIR) is empty: give it the path of a folder" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_help_says_what_up_is_for() -> None:
+    words = " ".join(CliRunner().invoke(cli, ["up", "--help"]).output.split())
+    assert "For trying things out, for development, and for small internal use on one machine" in words
 
 
 def test_env_without_a_run_is_one_sentence(tmp_path: Path) -> None:

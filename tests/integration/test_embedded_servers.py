@@ -1,6 +1,7 @@
 """The embedded servers as real processes: they keep their data, are watched, and are never left behind."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ import asyncpg
 import nats
 import pytest
 import redis.asyncio
+import redis.exceptions
 from real_servers import processes_on, temporary_folder
 
 from tailslide_embedded import wheels
@@ -117,8 +119,12 @@ async def test_a_killed_server_is_reported_by_name_and_can_start_again_with_its_
 async def test_secrets_are_for_the_owner_alone_and_not_on_command_lines(folder: Path) -> None:
     async with embedded_servers(folder) as stack:
         secrets = (folder / "secrets.json").read_text()
-        for private in ("secrets.json", "state.json", "nats/nats.conf", "redis/redis.conf", "logs/nats.log"):
+        for private in ("secrets.json", "state.json", "lock", "servers.lock", "postgres.lock", "logs/nats.log"):
             assert (folder / private).stat().st_mode & 0o077 == 0, private
+        for read_by_its_server in ("nats/nats.conf", "redis/redis.conf"):
+            status = (folder / read_by_its_server).stat()
+            assert status.st_mode & 0o037 == 0, read_by_its_server
+            assert status.st_gid == (folder / read_by_its_server).parent.stat().st_gid
         for inner in ("nats", "redis", "postgres", "logs"):
             assert (folder / inner).stat().st_mode & 0o077 == 0, inner
         for child in stack.children.values():
@@ -130,7 +136,7 @@ async def test_without_the_credentials_nobody_gets_in(servers: Endpoints) -> Non
     for url, variable in (
         (servers.nats_url.replace("nats://", "nats://x"), "TAILSLIDE_NATS_URL"),
         (servers.redis_url.replace("redis://:", "redis://:x"), "TAILSLIDE_REDIS_URL"),
-        (servers.database_url.replace("tailslide:", "tailslide:x"), "TAILSLIDE_DATABASE_URL"),
+        (servers.database_url.replace("tower:", "tower:x"), "TAILSLIDE_DATABASE_URL"),
     ):
         with temporary_folder() as folder:
             with pytest.raises(StartError, match=variable):
@@ -145,6 +151,50 @@ async def test_urls_of_ones_own_replace_the_embedded_servers(folder: Path, serve
     async with embedded_servers(folder, environ=environ) as stack:
         assert stack.endpoints == replace(servers, embedded=frozenset())
         assert stack.children == {}
+
+
+async def test_the_pages_name_the_programs_that_run(servers: Endpoints) -> None:
+    client = await nats.connect(servers.nats_url)
+    nats_version = client.connected_server_version
+    await client.close()
+    async with redis.asyncio.Redis.from_url(servers.redis_url) as store:
+        valkey = (await store.info("server"))["valkey_version"].rpartition(".")[0]
+        modules = await store.module_list()
+        (number,) = [module[b"ver"] for module in modules if module[b"name"] == b"timeseries"]
+    async with database(servers) as connection:
+        postgres = await connection.fetchval("SHOW server_version")
+    timeseries = f"{number // 10000}.{number // 100 % 100}"
+    for page in ("embedded.md", "licences.md"):
+        text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+        for program in (f"{nats_version.major}.{nats_version.minor}", f"Valkey {valkey}", f"PostgreSQL {postgres}"):
+            assert program in text, page
+        assert timeseries in text, page
+
+
+async def test_a_client_that_never_reads_does_not_make_redis_grow(servers: Endpoints) -> None:
+    """Twenty of them, without the password, as long as the server takes what they send, at most 20 MB each."""
+    async with redis.asyncio.Redis.from_url(servers.redis_url) as store:
+        before = (await store.info("memory"))["used_memory"]
+        port = store.connection_pool.connection_kwargs["port"]
+        sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+        try:
+            for one in sockets:
+                one.setblocking(False)
+            for _ in range(100):
+                for one in sockets:
+                    with contextlib.suppress(OSError):  # full, or closed by the server
+                        one.send(b"*1\r\n$4\r\nPING\r\n" * 15_000)
+                assert (await store.info("memory"))["used_memory"] < before + 16_000_000
+        finally:
+            for one in sockets:
+                one.close()
+
+
+@pytest.mark.parametrize("words", [("REPLICAOF", "127.0.0.1", "1"), ("CONFIG", "SET", "dir", "/"), ("SHUTDOWN",)])
+async def test_redis_refuses_what_would_replace_or_move_its_data(words: tuple[str, ...], servers: Endpoints) -> None:
+    async with redis.asyncio.Redis.from_url(servers.redis_url) as store:
+        with pytest.raises(redis.exceptions.ResponseError):
+            await ts(store, *words)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +227,7 @@ async def test_a_redis_without_time_series_is_refused(folder: Path) -> None:
         ProcessSpec(
             name="Redis",
             argv=(str(wheels.redis().server), "--bind", "127.0.0.1", "--port", str(port), "--save", ""),
-            env={"LD_LIBRARY_PATH": str(wheels.redis().libraries)},
+            env={},
             cwd=folder,
             log=folder / "plain.log",
             address=f"127.0.0.1:{port}",
@@ -265,31 +315,33 @@ async def test_lost_secrets_are_one_sentence(folder: Path) -> None:
 
 
 async def test_an_unfinished_cluster_is_made_anew(folder: Path) -> None:
+    (folder / "state.json").write_text("{}")
     (folder / "postgres" / "cluster.unfinished" / "base").mkdir(parents=True)
     async with embedded_servers(folder) as stack, database(stack.endpoints) as connection:
         assert await connection.fetchval("SHOW server_encoding") == "UTF8"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs servers as other users")
 async def test_programs_out_of_reach_of_the_other_user_are_copied(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = wheels.postgres()
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
-    shutil.copytree(files.install, closed / "pgserver" / "pginstall", symlinks=True)
-    shutil.copytree(files.libraries, closed / "pgserver.libs", symlinks=True)
-    moved = replace(files, install=closed / "pgserver" / "pginstall", libraries=closed / "pgserver.libs")
+    package = files.install.parent.name
+    shutil.copytree(files.install, closed / package / "pginstall", symlinks=True)
+    shutil.copytree(files.libraries, closed / files.libraries.name, symlinks=True)
+    moved = replace(files, install=closed / package / "pginstall", libraries=closed / files.libraries.name)
     monkeypatch.setattr(wheels, "postgres", lambda: moved)
     for _ in range(2):
         async with embedded_servers(folder / "data") as stack, database(stack.endpoints) as connection:
             assert await connection.fetchval("SELECT 1") == 1
             assert program_of(stack.children["postgres"]).is_relative_to(
-                folder / "data" / f"postgres-programs-{files.version}"
+                folder / "data" / "programs" / f"postgres-{files.version}"
             )
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs servers as other users")
 async def test_a_data_folder_out_of_reach_of_the_other_user_is_one_sentence(folder: Path) -> None:
     closed = folder / "closed"
     closed.mkdir(mode=0o700)

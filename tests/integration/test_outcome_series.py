@@ -7,7 +7,6 @@ import asyncio
 import os
 import shutil
 import signal
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from real_servers import temporary_folder, with_all_commands
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
@@ -130,9 +130,9 @@ class Stage:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    with tempfile.TemporaryDirectory() as name:
-        async with open_data_dir(Path(name) / "data") as data:
-            server = redis_server.server(data, any_free_port())
+    with temporary_folder() as name:
+        async with open_data_dir(name / "data") as data:
+            server = with_all_commands(redis_server.server(data, any_free_port()))
             child = Child(server.process)
             try:
                 await child.start()

@@ -1,10 +1,11 @@
 """`tailslide up` as a user has it: one process to start, to ask, to stop, to kill."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,7 +14,14 @@ import pytest
 from real_servers import processes_on, temporary_folder
 
 TAILSLIDE = (sys.executable, "-P", "-m", "tailslide_embedded")
-STARTED_HERE = 5  # NATS, Redis, PostgreSQL, Tower, Aerobat
+PARTS = {
+    "nats-server": "NATS",
+    "valkey-server": "Redis",
+    "bin/postgres": "PostgreSQL",
+    "\0tower\0": "Tower",
+    "\0aerobat\0": "Aerobat",
+}
+"""What `up` starts: a word of the command line, and the name."""
 
 
 @pytest.fixture
@@ -40,17 +48,16 @@ async def tailslide(*words: str) -> tuple[int, str, str]:
 
 
 @asynccontextmanager
-async def up(folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def up(
+    folder: Path, program: tuple[str, ...] = TAILSLIDE, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run `tailslide up` until the end of the block; it is ready when the block begins."""
     words = ("up", "--data-dir", str(folder), "--tower-listen", "127.0.0.1:0", "--aerobat-listen", "127.0.0.1:0")
     process = await asyncio.create_subprocess_exec(
-        *TAILSLIDE, *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *program, *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environ
     )
     try:
-        assert process.stdout is not None
-        async with asyncio.timeout(60):
-            while (line := await process.stdout.readline()) != b"Ctrl-C stops everything; the data stays.\n":
-                assert line, (await process.communicate())[1].decode()
+        await told(process, "Ctrl-C stops everything; the data stays.")
         yield process
     finally:
         if process.returncode is None:
@@ -58,28 +65,64 @@ async def up(folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
         await process.communicate()
 
 
-async def settings(folder: Path) -> dict[str, str]:
-    status, out, err = await tailslide("env", "--data-dir", str(folder))
+async def told(process: asyncio.subprocess.Process, line: str) -> None:
+    """Read what it says up to this line."""
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        while (said := (await process.stdout.readline()).decode()) != f"{line}\n":
+            assert said, (await process.communicate())[1].decode()
+
+
+async def settings(folder: Path, *options: str) -> dict[str, str]:
+    status, out, err = await tailslide("env", "--data-dir", str(folder), *options)
     assert status == 0, err
     return dict(line.removeprefix("export ").split("=", 1) for line in out.splitlines())
+
+
+def spoil_cluster(folder: Path) -> None:
+    (folder / "postgres" / "cluster" / "PG_VERSION").write_text("9\n")
+
+
+def sidecar_config(folder: Path) -> Path:
+    path = folder / "sidecar.yaml"
+    path.write_text("app: checkout\nflags_listen: 127.0.0.1:0\nproxy_listen: 127.0.0.1:0\n")
+    return path
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+async def assert_tower_answers(folder: Path) -> None:
+    known = await settings(folder, "--admin")
+    headers = {"Authorization": f"Bearer {known['TAILSLIDE_API_TOKEN']}"}
+    async with (
+        aiohttp.ClientSession(known["TAILSLIDE_TOWER_URL"], headers=headers) as session,
+        session.get("/api/v1/apps") as response,
+    ):
+        assert response.status == 200
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    entries = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return dict(entry.split("=", 1) for entry in entries if entry)
+
+
+def pid_of(folder: Path, word: str) -> int:
+    """Return the oldest process on the folder that has this word in its command line."""
+    return min(pid for pid in processes_on(folder) if word in command_line(pid))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_it_tells_where_everything_is_and_stops_when_asked(folder: Path, number: signal.Signals) -> None:
     async with up(folder) as process:
-        told = await settings(folder)
-        assert {name for name in told if name.endswith("_URL")} == {
-            "TAILSLIDE_NATS_URL",
-            "TAILSLIDE_REDIS_URL",
+        assert set(await settings(folder)) == {"TAILSLIDE_NATS_URL", "TAILSLIDE_REDIS_URL"}
+        assert set(await settings(folder, "--admin")) == {
+            "TAILSLIDE_API_TOKEN",
             "TAILSLIDE_DATABASE_URL",
             "TAILSLIDE_TOWER_URL",
         }
-        headers = {"Authorization": f"Bearer {told['TAILSLIDE_API_TOKEN']}"}
-        async with (
-            aiohttp.ClientSession(told["TAILSLIDE_TOWER_URL"], headers=headers) as session,
-            session.get("/api/v1/apps") as response,
-        ):
-            assert response.status == 200
+        await assert_tower_answers(folder)
         process.send_signal(number)
         async with asyncio.timeout(30):
             out, err = await process.communicate()
@@ -91,16 +134,110 @@ async def test_it_tells_where_everything_is_and_stops_when_asked(folder: Path, n
     assert err_text.startswith(f"Error: nothing runs on {folder}: start it with tailslide up")
 
 
-async def test_the_end_of_one_part_is_reported_by_name_and_ends_the_run(folder: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the environments of processes")
+async def test_each_process_is_told_what_it_needs_and_no_more(folder: Path) -> None:
+    shell = {**os.environ, "AWS_SECRET_ACCESS_KEY": "of the shell", "TAILSLIDE_LOG_LEVEL": "warning"}
+    async with up(folder, environ=shell):
+        known = {**await settings(folder), **await settings(folder, "--admin")}
+        secrets = json.loads((folder / "secrets.json").read_text())
+        config = folder / "sidecar.yaml"
+        config.write_text("app: checkout\nflags_listen: 127.0.0.1:0\nproxy_listen: 127.0.0.1:0\n", encoding="utf-8")
+        # As a shell that has evaluated `tailslide env` and knows nothing else.
+        sidecar = await asyncio.create_subprocess_exec(
+            *TAILSLIDE, "sidecar", "--config", str(config), env={"PATH": os.defpath, **await settings(folder)}
+        )
+        try:
+            await until(lambda: "sidecar" in command_line(sidecar.pid))
+            ours = {
+                "sidecar": environment_of(sidecar.pid),
+                "tower": environment_of(pid_of(folder, "\0tower\0")),
+                "aerobat": environment_of(pid_of(folder, "\0aerobat\0")),
+                "nats": environment_of(pid_of(folder, "nats-server")),
+                "redis": environment_of(pid_of(folder, "valkey-server")),
+                "postgres": environment_of(pid_of(folder, "bin/postgres")),
+            }
+        finally:
+            sidecar.kill()
+            await sidecar.wait()
+    told_of = {
+        part: {name for name in environment if name.startswith("TAILSLIDE_")} for part, environment in ours.items()
+    }
+    nats_and_redis = {"TAILSLIDE_NATS_URL", "TAILSLIDE_REDIS_URL"}
+    assert told_of == {
+        "sidecar": nats_and_redis,
+        "tower": {
+            "TAILSLIDE_API_TOKEN",
+            "TAILSLIDE_DATABASE_URL",
+            "TAILSLIDE_LOG_LEVEL",
+            "TAILSLIDE_NATS_URL",
+            "TAILSLIDE_TOWER_LISTEN",
+        },
+        "aerobat": {*nats_and_redis, "TAILSLIDE_AEROBAT_LISTEN", "TAILSLIDE_LOG_LEVEL"},
+        "nats": set(),
+        "redis": set(),
+        "postgres": set(),
+    }
+    values = {part: "\n".join(environment.values()) for part, environment in ours.items()}
+    for part in ours:
+        assert ("AWS_SECRET_ACCESS_KEY" in ours[part], secrets["postgres_password"] in values[part]) == (False, False)
+        assert (secrets["database_password"] in values[part]) == (part == "tower")
+        assert (known["TAILSLIDE_API_TOKEN"] in values[part]) == (part == "tower")
+        assert (secrets["redis_password"] in values[part]) == (part in {"sidecar", "aerobat"})
+
+
+async def test_what_is_killed_is_started_again_and_the_others_go_on(folder: Path) -> None:
     async with up(folder) as process:
-        (aerobat,) = (pid for pid in processes_on(folder) if "\0aerobat\0" in command_line(pid))
-        os.kill(aerobat, signal.SIGKILL)
+        first = {word: pid_of(folder, word) for word in PARTS}
+        for word, name in PARTS.items():
+            os.kill(pid_of(folder, word), signal.SIGKILL)
+            await told(process, f"{name} is started again in 1 s")
+            await told(process, f"{name} runs again")
+        assert all(pid_of(folder, word) != pid for word, pid in first.items())
+        await assert_tower_answers(folder)
+        tower, aerobat = pid_of(folder, "\0tower\0"), pid_of(folder, "\0aerobat\0")
+        os.kill(pid_of(folder, "nats-server"), signal.SIGKILL)
+        await told(process, "NATS is started again in 2 s")
+        await told(process, "NATS runs again")
+        assert (pid_of(folder, "\0tower\0"), pid_of(folder, "\0aerobat\0")) == (tower, aerobat)
+        await assert_tower_answers(folder)
+        process.send_signal(signal.SIGINT)
         async with asyncio.timeout(30):
             _, err = await process.communicate()
+        assert (process.returncode, err) == (0, b"")
+        assert processes_on(folder) == set()
+
+
+async def test_what_ends_again_and_again_is_given_up_and_everything_stopped(folder: Path) -> None:
+    hasty = "from tailslide_embedded import cli, restarts; restarts.FIRST_PAUSE_S = 0.01; cli.main()"
+    async with up(folder, program=(sys.executable, "-P", "-c", hasty)) as process:
+        spoil_cluster(folder)
+        os.kill(pid_of(folder, "bin/postgres"), signal.SIGKILL)
+        async with asyncio.timeout(90):
+            out, err = await process.communicate()
         assert process.returncode == 1
-        assert err.decode().startswith("Error: Aerobat ended unexpectedly: killed by SIGKILL")
+        sentence, *log = err.decode().splitlines()
+        assert sentence.startswith("Error: PostgreSQL ended before it was ready at 127.0.0.1:")
+        assert log[-1] == ("PostgreSQL was started again 5 times within 10 minutes: everything is stopped")
+        assert out.decode().count("PostgreSQL is started again in ") == 5
         assert "Traceback" not in err.decode()
         assert processes_on(folder) == set()
+
+
+async def test_a_second_one_with_the_settings_of_the_first_is_refused_and_told_whose_they_are(folder: Path) -> None:
+    async with up(folder / "first") as process:
+        loaded = {**os.environ, **await settings(folder / "first")}
+        second = await asyncio.create_subprocess_exec(
+            *TAILSLIDE, "up", "--data-dir", str(folder / "second"), env=loaded, stderr=asyncio.subprocess.PIPE
+        )
+        async with asyncio.timeout(60):
+            _, err = await second.communicate()
+        assert second.returncode == 1
+        assert err.decode().startswith(
+            "Error: TAILSLIDE_NATS_URL, TAILSLIDE_REDIS_URL: this shell has the settings of the tailslide up that runs "
+            f"on {folder / 'first'} (process {process.pid}), "
+        )
+        assert err.count(b"\n") == 1
+        assert names_in(folder) == {"first"}
 
 
 async def test_a_second_one_on_the_same_folder_is_refused(folder: Path) -> None:
@@ -113,7 +250,7 @@ async def test_a_second_one_on_the_same_folder_is_refused(folder: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a killed process")
 async def test_kill_9_leaves_nothing(folder: Path) -> None:
     async with up(folder) as process:
-        assert len(processes_on(folder)) > STARTED_HERE  # PostgreSQL has children of its own
+        assert len(processes_on(folder)) > len(PARTS)  # PostgreSQL has children of its own
         process.kill()
         await process.wait()
         await until(lambda: processes_on(folder) == set())

@@ -16,7 +16,7 @@ from tailslide_core.ruleset import CircuitSettings, Ruleset
 from tailslide_runtime.errors import StartError
 from tailslide_sidecar import snapshot_file
 from tailslide_sidecar.flag_store import Content
-from tailslide_sidecar.snapshot import Snapshot, SnapshotEncoder
+from tailslide_sidecar.snapshot import Snapshot, SnapshotEncoder, decode_snapshot
 from tailslide_sidecar.snapshot_file import Reading, ReadResult, SnapshotFile, SnapshotWriter
 
 RULESET = Ruleset("clinic", "f", 3, active=True, rollout=12.5, salt="s", circuit=CircuitSettings())
@@ -203,3 +203,21 @@ def test_a_folder_that_everybody_may_write_to_is_told_of(tmp_path: Path) -> None
         with capture_logs() as logs:
             SnapshotFile(tmp_path / "s.json", "clinic").check()
         assert [line["event"] for line in logs] == (["snapshot_folder_exposed"] if told else [])
+
+
+def test_a_good_file_that_another_sidecar_has_written_meanwhile_is_not_put_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "s.json"
+    path.write_text("broken")
+    file, other = SnapshotFile(path, "clinic"), SnapshotFile(path, "clinic")
+
+    def decode_slowly(data: bytes, app: str) -> Snapshot:
+        other.write(CONTENT, 2.0)
+        return decode_snapshot(data, app)
+
+    monkeypatch.setattr(snapshot_file, "decode_snapshot", decode_slowly)
+    assert file.read() == DAMAGED
+    monkeypatch.undo()
+    assert file.read().snapshot == Snapshot("clinic", 2.0, CONTENT)
+    assert [found.name for found in tmp_path.iterdir()] == ["s.json"]

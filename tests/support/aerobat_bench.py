@@ -9,7 +9,6 @@ import contextlib
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ import aiohttp
 import nats
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
+from real_servers import temporary_folder, with_all_commands
 from redis.asyncio import Redis
 
 from tailslide_core.circuit import Circuit, State
@@ -313,12 +313,15 @@ class Aerobat:
 
 @asynccontextmanager
 async def running_bench() -> AsyncIterator[Bench]:
-    with tempfile.TemporaryDirectory() as name:
-        async with open_data_dir(Path(name) / "data") as data:
-            servers = nats_server.server(data, any_free_port()), redis_server.server(data, any_free_port())
+    with temporary_folder() as name:
+        async with open_data_dir(name / "data") as data:
+            servers = (
+                nats_server.server(data, any_free_port()),
+                with_all_commands(redis_server.server(data, any_free_port())),
+            )
             children = [Child(server.process) for server in servers]
             ruleset = Ruleset(FLAG.app, FLAG.flag, 1, active=True, rollout=100.0, salt=FLAG.flag, circuit=SETTINGS)
-            bench = Bench(Path(name), children[0], servers[0].url, children[1], servers[1].url, ruleset)
+            bench = Bench(name, children[0], servers[0].url, children[1], servers[1].url, ruleset)
             background: list[asyncio.Task[None]] = []
             try:
                 await asyncio.gather(*(child.start() for child in children))

@@ -10,11 +10,9 @@ import os
 import random
 import signal
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -24,6 +22,7 @@ from counted_load import Account, Door, Features
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 from proxy_endings import refusing_address
+from real_servers import temporary_folder
 from redis.asyncio import Redis
 from sidecar_bench import upstream
 
@@ -400,7 +399,7 @@ async def running_stage(
     """Run all parts on flags with these settings; nobody ever listens at the feature of `dead`."""
     features = Features(chance, dict.fromkeys(settings, 0.0))
     async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tailslide-")))
+        folder = stack.enter_context(temporary_folder())
         data = await stack.enter_async_context(open_data_dir(folder / "data"))
         feature_url = await stack.enter_async_context(upstream(features.answer))
         dead_url = stack.enter_context(refusing_address())

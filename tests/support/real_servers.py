@@ -17,10 +17,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from tailslide_embedded.processes import Child
+from tailslide_embedded.servers import EmbeddedServer
 from tailslide_embedded.stack import Endpoints, Stack, embedded_servers
 
 _Result = TypeVar("_Result")
 _TIMEOUT_S = 60.0
+
+
+def superuser_url(stack: Stack) -> str:
+    """Return the URL of the embedded PostgreSQL's database `postgres` for its superuser, as asyncpg takes it."""
+    address = stack.endpoints.database_url.rpartition("@")[2].partition("/")[0]
+    return f"postgresql://tailslide:{stack.data.secret('postgres_password')}@{address}/postgres"
 
 
 class RealServers:
@@ -29,6 +36,8 @@ class RealServers:
     def __init__(self, stack: Stack, loop: asyncio.AbstractEventLoop) -> None:
         self.endpoints: Endpoints = stack.endpoints
         self.folder: Path = stack.data.path
+        self.superuser_url: str = superuser_url(stack)
+        """For what Tower's own role may not do, such as another database."""
         self._stack = stack
         self._loop = loop
 
@@ -80,6 +89,14 @@ def processes_on(folder: Path) -> set[int]:
             except OSError:  # it has ended, or it is another user's
                 continue
     return found
+
+
+def with_all_commands(server: EmbeddedServer) -> EmbeddedServer:
+    """Return the embedded Redis with the commands that it takes from its clients, as a server of one's own has them."""
+    config = server.process.cwd / "redis.conf"
+    lines = config.read_text().splitlines(keepends=True)
+    config.write_text("".join(line for line in lines if not line.startswith("rename-command ")))
+    return server
 
 
 @contextmanager

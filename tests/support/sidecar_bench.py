@@ -21,6 +21,7 @@ import redis.asyncio
 import yaml
 from aiohttp import web
 from nats.js.api import KeyValueConfig
+from real_servers import temporary_folder
 from redis.exceptions import ResponseError
 
 from tailslide_core.circuit import Circuit
@@ -239,8 +240,8 @@ class OwnServers:
 
 @asynccontextmanager
 async def bench_with_servers() -> AsyncIterator[tuple[Bench, OwnServers]]:
-    with tempfile.TemporaryDirectory() as name:
-        async with open_data_dir(Path(name) / "data") as data:
+    with temporary_folder() as name:
+        async with open_data_dir(name / "data") as data:
             servers = nats_server.server(data, any_free_port()), redis_server.server(data, any_free_port())
             own = OwnServers(Child(servers[0].process), Child(servers[1].process))
             try:

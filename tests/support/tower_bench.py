@@ -306,15 +306,16 @@ async def tower_bench(servers: RealServers, folder: Path) -> AsyncIterator[Tower
 
 @asynccontextmanager
 async def _database(servers: RealServers, template: str | None = None) -> AsyncIterator[str]:
-    """Make a database, and drop it at the end; yield its URL."""
-    admin_url = servers.endpoints.database_url.replace("+asyncpg", "")
+    """Make a database of Tower's role, and drop it at the end; yield its URL."""
+    tower_url, admin_url = servers.endpoints.database_url, servers.superuser_url
     name = f"tower_{uuid4().hex[:12]}"
     async with AsyncExitStack() as ending:
         admin = await asyncpg.connect(admin_url)
-        await admin.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+        copied = f" TEMPLATE {template}" if template else ""
+        await admin.execute(f"CREATE DATABASE {name} OWNER tower{copied}")
         await admin.close()
         ending.push_async_callback(_drop, admin_url, name)
-        yield f"{admin_url.rpartition('/')[0]}/{name}"
+        yield f"{tower_url.rpartition('/')[0]}/{name}"
 
 
 async def _drop(admin_url: str, name: str) -> None:

@@ -4,13 +4,14 @@ One token for everybody: credentials per app are Tower's business. Not a cluster
 """
 
 import asyncio
-from urllib.parse import quote
+from pathlib import Path
+from urllib.parse import quote, unquote
 
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 
-from tailslide_embedded import wheels
+from tailslide_embedded import programs
 from tailslide_embedded.addresses import LOOPBACK
 from tailslide_embedded.data_dir import DataDir
 from tailslide_embedded.processes import NotReadyError, ProcessSpec
@@ -19,12 +20,21 @@ from tailslide_runtime.server_urls import NatsUrl
 from tailslide_runtime.settings import ListenAddress
 
 _ANSWER_TIMEOUT_S = 3.0
+_NAME = "tailslide-up:"
 # Paths are relative to the working directory, so that a data folder may have any name. What JetStream acknowledges is
-# with the kernel, so only a crash of the whole machine can lose the writes since the last sync.
+# with the kernel, so only a crash of the whole machine can lose the writes since the last sync. The server's name tells
+# a second `tailslide up` whose server it was about to use.
+# Limits: who has not shown the token within two seconds is disconnected, and who leaves more than 32 MB unread.
 _CONFIG = """\
 listen: "{address}"
-server_name: "tailslide"
-authorization {{ token: "{token}" }}
+server_name: "{name}"
+authorization {{ token: "{token}", timeout: 2 }}
+max_connections: 1024
+max_payload: 1MB
+max_pending: 32MB
+max_control_line: 4KB
+max_subscriptions: 10000
+write_deadline: "5s"
 jetstream {{
   store_dir: "."
   sync_interval: "10s"
@@ -39,8 +49,11 @@ def server(data: DataDir, port: int) -> EmbeddedServer:
     address = ListenAddress(LOOPBACK, port)
     token = data.secret("nats_token")
     url = f"nats://{quote(token, safe='')}@{address}"
-    folder = data.folder("nats")
-    data.write_private(folder / "nats.conf", _CONFIG.format(address=address, token=token))
+    run_as = data.user("nats")
+    folder = data.folder("nats", run_as)
+    program = programs.nats_server(data, run_as)
+    name = f"{_NAME}{quote(str(data.path))}"
+    data.write_private(folder / "nats.conf", _CONFIG.format(address=address, token=token, name=name), run_as)
 
     async def ready() -> None:
         await check(url)
@@ -49,10 +62,11 @@ def server(data: DataDir, port: int) -> EmbeddedServer:
         url,
         ProcessSpec(
             name="NATS",
-            argv=(str(wheels.nats_server()), "--config", "nats.conf"),
+            argv=(str(program), "--config", "nats.conf"),
             env={},
             cwd=folder,
             log=data.log("nats"),
+            run_as=run_as,
             keep_open=data.keep_open,
             address=str(address),
             ready=ready,
@@ -62,6 +76,19 @@ def server(data: DataDir, port: int) -> EmbeddedServer:
 
 async def check(url: str) -> None:
     """Return when a NATS server lets us in there and serves JetStream, else raise NotReadyError with the reason."""
+    await _name(url)
+
+
+async def data_dir_of(url: str) -> Path | None:
+    """Return the data folder of the `tailslide up` whose server answers there, None when it is another's server.
+
+    Raises NotReadyError as `check` does.
+    """
+    name = await _name(url)
+    return Path(unquote(name.removeprefix(_NAME))) if name.startswith(_NAME) else None
+
+
+async def _name(url: str) -> str:
     last: list[Exception] = []
 
     async def note(error: Exception) -> None:
@@ -79,6 +106,7 @@ async def check(url: str) -> None:
                 error_cb=note,
             )
             await client.jetstream().account_info()
+            return str(client._server_info.get("server_name", ""))  # noqa: SLF001  the client has no other word for it
     except (nats.js.errors.ServiceUnavailableError, nats.js.errors.NoStreamResponseError) as error:
         raise NotReadyError("JetStream is not enabled there") from error
     except (nats.errors.Error, nats.js.errors.Error, OSError, ValueError) as error:

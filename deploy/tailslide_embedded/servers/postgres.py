@@ -1,39 +1,44 @@
-"""The embedded PostgreSQL: one cluster, one user and one database named `tailslide`, reached by TCP on loopback only.
+"""The embedded PostgreSQL: one cluster, reached by TCP on loopback only, with one database, which Tower's role owns.
 
-PostgreSQL refuses to run as root. Root therefore runs it as `nobody`, who must be able to enter the data folder and to
-read the programs; where the programs are out of reach, a copy of them is kept in the data folder.
+What that role may do, and how it came to own what an earlier version made, is in `tower_role`. The superuser is called
+`tailslide`, as in every data folder so far; its password stays in `secrets.json`. PostgreSQL refuses to run as root.
 No migrations here: the schema is Tower's.
 """
 
-import asyncio
 import contextlib
 import os
 import pwd
 import shutil
 import signal
-import stat
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
 import asyncpg
 
-from tailslide_embedded import wheels
+from tailslide_embedded import programs, wheels
 from tailslide_embedded.addresses import LOOPBACK
 from tailslide_embedded.data_dir import DataDir
-from tailslide_embedded.processes import Command, NotReadyError, ProcessSpec, RunAs, run
+from tailslide_embedded.processes import Command, NotReadyError, ProcessSpec, run
 from tailslide_embedded.servers import EmbeddedServer, reason
+from tailslide_embedded.servers.tower_role import DATABASE, ROLE, ensure_role, hand_over_tables
+from tailslide_embedded.users import RunAs, hand_over, has_account
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.server_urls import DatabaseUrl
 from tailslide_runtime.settings import ListenAddress
 
-_NAME = "tailslide"
+_SUPERUSER = "tailslide"
 _ANSWER_TIMEOUT_S = 3.0
 _INITDB_TIMEOUT_S = 120.0
 _ENV = {"LC_ALL": "C", "PATH": os.defpath}
 _SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
+    "max_connections": "60",
+    "authentication_timeout": "10s",
+    "tcp_keepalives_idle": "60s",
     # Everything stays in the data folder; the default leaves files in /dev/shm when the server is killed.
     "dynamic_shared_memory_type": "mmap",
     "timezone": "UTC",
@@ -42,35 +47,29 @@ _SETTINGS = {
 
 
 def server(data: DataDir, port: int) -> EmbeddedServer:
-    """Return the server; raises StartError when its wheel is missing or `nobody` cannot reach the data folder."""
+    """Return the server; raises StartError when its wheel is missing or its user cannot reach the data folder."""
     files = wheels.postgres()
-    folder = data.folder("postgres")
+    run_as = data.user("postgres")
+    folder = data.folder("postgres", run_as)
     cluster = folder / "cluster"
-    run_as = _run_as(cluster)
-    install = files.install
-    if run_as is not None:
-        _open_way(data.path, run_as)
-        os.chown(folder, run_as.uid, run_as.gid)
-        if not all(_within_reach(path, run_as) for path in _needed(files)):
-            install = data.path / f"postgres-programs-{files.version}" / "pgserver" / "pginstall"
+    install = programs.postgres_install(data, files, run_as)
     address = ListenAddress(LOOPBACK, port)
-    password = data.secret("postgres_password")
+    superuser = _Superuser(port, data.secret("postgres_password"), cluster)
+    password = data.secret("database_password")
     settings = (word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}"))
 
     async def prepare() -> None:
-        if not install.exists():
-            await asyncio.to_thread(_copy, files, install.parent.parent)
         if not cluster.exists():
-            await _make_cluster(data, install, folder, password, run_as)
-        # The lock of the data folder says that no server is left of the last run; after a restart of the machine the
-        # process id in this file may belong to another program, which PostgreSQL would take for a running server.
-        (cluster / "postmaster.pid").unlink(missing_ok=True)
+            await _make_cluster(data, install, folder, superuser.password, run_as)
+        # The lock says that no process is left of the last run; after a restart of the machine the process id in this
+        # file may belong to another program, which PostgreSQL would take for a running server.
+        _remove_from(cluster, "postmaster.pid")
 
     async def ready() -> None:
-        await _ready(port, password, cluster)
+        await superuser.set_up(password)
 
     return EmbeddedServer(
-        f"postgresql://{_NAME}:{quote(password, safe='')}@{address}/{_NAME}",
+        f"postgresql://{ROLE}:{quote(password, safe='')}@{address}/{DATABASE}",
         ProcessSpec(
             name="PostgreSQL",
             argv=(str(install / "bin" / "postgres"), "-D", str(cluster), "-p", str(port), *settings),
@@ -82,6 +81,7 @@ def server(data: DataDir, port: int) -> EmbeddedServer:
             # Killed outright, it would leave a segment of shared memory; this ends it at once, but orderly.
             orphan_signal=signal.SIGQUIT,
             address=str(address),
+            lock=data.path / "postgres.lock",
             prepare=prepare,
             ready=ready,
             start_timeout_s=60.0,
@@ -100,129 +100,103 @@ async def check(url: str) -> None:
         raise NotReadyError(reason(error)) from error
 
 
-async def _ready(port: int, password: str, cluster: Path) -> None:
-    try:
+@dataclass(frozen=True)
+class _Superuser:
+    port: int
+    password: str = field(repr=False)
+    cluster: Path
+
+    async def set_up(self, password: str) -> None:
+        """Give Tower's role its password and all that is its own; raise NotReadyError as long as that fails."""
         try:
-            await (await _connect(port, password, _NAME)).close()
-        except asyncpg.InvalidCatalogNameError:
-            connection = await _connect(port, password, "postgres")
-            try:
-                await connection.execute(f"CREATE DATABASE {_NAME}")
-            finally:
-                await connection.close()
-    except asyncpg.InvalidPasswordError as error:
-        raise StartError(
-            f"PostgreSQL's data in {cluster} was made with another password than the one in secrets.json: "
-            f"put the old secrets.json back, or remove {cluster} to start with an empty database"
-        ) from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise NotReadyError(reason(error)) from error
+            async with self._connection("postgres") as connection:
+                await ensure_role(connection, password)
+            async with self._connection(DATABASE) as connection:
+                await hand_over_tables(connection)
+        except asyncpg.InvalidPasswordError as error:
+            raise StartError(
+                f"PostgreSQL's data in {self.cluster} was made with another password than the one in secrets.json: "
+                f"put the old secrets.json back, or remove {self.cluster} to start with an empty database"
+            ) from error
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            raise NotReadyError(reason(error)) from error
 
-
-async def _connect(port: int, password: str, database: str) -> asyncpg.Connection:
-    return await asyncpg.connect(
-        host=LOOPBACK,
-        port=port,
-        user=_NAME,
-        password=password,
-        database=database,
-        ssl=False,
-        timeout=_ANSWER_TIMEOUT_S,
-    )
+    @asynccontextmanager
+    async def _connection(self, database: str) -> AsyncIterator[asyncpg.Connection]:
+        connection = await asyncpg.connect(
+            host=LOOPBACK,
+            port=self.port,
+            user=_SUPERUSER,
+            password=self.password,
+            database=database,
+            ssl=False,
+            timeout=_ANSWER_TIMEOUT_S,
+        )
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
 
 async def _make_cluster(data: DataDir, install: Path, folder: Path, password: str, run_as: RunAs | None) -> None:
-    """Make the cluster beside its place and move it there when it is whole: a start may be killed at any time."""
+    """Make the cluster beside its place and move it there when it is whole: a start may be killed at any time.
+
+    initdb asks for the name of its user, which ours has not. It is run as `nobody`, but in the group of our user, and
+    its files are handed over: other processes of `nobody` are not in that group, so that they can neither pass through
+    the folder nor look into the process.
+    """
+    if run_as is None and not has_account(os.geteuid()):
+        raise StartError(
+            f"PostgreSQL's initdb asks for the name of its user, and user id {os.geteuid()} has no account here: "
+            f"add one to /etc/passwd, or set TAILSLIDE_DATABASE_URL"
+        )
     unfinished, password_file = folder / "cluster.unfinished", folder / "password"
     if unfinished.exists():
         shutil.rmtree(unfinished)
-    data.write_private(password_file, password)
-    if run_as is not None:
-        os.chown(password_file, run_as.uid, run_as.gid)
+    data.write_private(password_file, password, run_as)
     try:
-        await run(
-            Command(
-                name="initdb",
-                argv=(
-                    str(install / "bin" / "initdb"),
-                    f"--pgdata={unfinished}",
-                    f"--username={_NAME}",
-                    f"--pwfile={password_file}",
-                    "--auth=scram-sha-256",
-                    "--encoding=UTF8",
-                    "--locale=C",
+        with _passable_for_group(folder) if run_as is not None else contextlib.nullcontext():
+            await run(
+                Command(
+                    name="initdb",
+                    argv=(
+                        str(install / "bin" / "initdb"),
+                        f"--pgdata={unfinished}",
+                        f"--username={_SUPERUSER}",
+                        f"--pwfile={password_file}",
+                        "--auth=scram-sha-256",
+                        "--encoding=UTF8",
+                        "--locale=C",
+                    ),
+                    env=_ENV,
+                    cwd=folder,
+                    log=data.log("initdb"),
+                    run_as=None if run_as is None else RunAs(pwd.getpwnam("nobody").pw_uid, run_as.gid),
+                    keep_open=data.keep_open,
                 ),
-                env=_ENV,
-                cwd=folder,
-                log=data.log("initdb"),
-                run_as=run_as,
-                keep_open=data.keep_open,
-            ),
-            timeout_s=_INITDB_TIMEOUT_S,
-        )
+                timeout_s=_INITDB_TIMEOUT_S,
+            )
+            if run_as is not None:
+                hand_over(unfinished, run_as)
     finally:
         password_file.unlink(missing_ok=True)
     unfinished.rename(folder / "cluster")
 
 
-def _run_as(cluster: Path) -> RunAs | None:
-    if os.geteuid() != 0:
-        return None
-    with contextlib.suppress(FileNotFoundError):
-        owner = cluster.stat()
-        if owner.st_uid != 0:
-            return RunAs(owner.st_uid, owner.st_gid)
-    nobody = pwd.getpwnam("nobody")
-    return RunAs(nobody.pw_uid, nobody.pw_gid)
+@contextmanager
+def _passable_for_group(folder: Path) -> Iterator[None]:
+    folder.chmod(0o770)
+    try:
+        yield
+    finally:
+        folder.chmod(0o700)
 
 
-def _open_way(path: Path, user: RunAs) -> None:
-    """Let `user` pass through our own folder, whose contents stay closed; raise StartError when a parent is closed."""
-    path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o011)
-    for parent in path.resolve().parents:
-        if not _may(parent, user, 0o1):
-            raise StartError(
-                f"PostgreSQL does not run as root, and the user it is run as cannot enter {parent}: "
-                f"choose a --data-dir elsewhere, run tailslide as another user, or set TAILSLIDE_DATABASE_URL"
-            )
-
-
-def _needed(files: wheels.PostgresFiles) -> Iterator[Path]:
-    yield files.install / "bin" / "initdb"
-    yield files.install / "bin" / "postgres"
-    yield files.install / "share" / "postgresql" / "postgres.bki"
-    if files.libraries.is_dir():
-        yield from files.libraries.iterdir()
-
-
-def _within_reach(path: Path, user: RunAs) -> bool:
-    path = path.resolve()
-    executable = path.stat().st_mode & 0o100
-    return _may(path, user, 0o5 if executable else 0o4) and all(_may(one, user, 0o1) for one in path.parents)
-
-
-def _may(path: Path, user: RunAs, wanted: int) -> bool:
-    """Tell whether the mode of `path` grants the user all bits of `wanted` (4 read, 2 write, 1 execute or enter)."""
-    status = path.stat()
-    if status.st_uid == user.uid:
-        granted = status.st_mode >> 6
-    elif status.st_gid == user.gid:
-        granted = status.st_mode >> 3
-    else:
-        granted = status.st_mode
-    return granted & wanted == wanted
-
-
-def _copy(files: wheels.PostgresFiles, target: Path) -> None:
-    """Copy the programs with the same places relative to each other, readable for everybody."""
-    unfinished = target.with_name(f"{target.name}.unfinished")
-    if unfinished.exists():
-        shutil.rmtree(unfinished)
-    skip = shutil.ignore_patterns("include", "pkgconfig", "pgxs", "*.a")
-    shutil.copytree(files.install, unfinished / "pgserver" / "pginstall", symlinks=True, ignore=skip)
-    if files.libraries.is_dir():
-        shutil.copytree(files.libraries, unfinished / files.libraries.name, symlinks=True)
-    for path in (unfinished, *unfinished.rglob("*")):
-        if not path.is_symlink():
-            path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
-    unfinished.rename(target)
+def _remove_from(folder: Path, name: str) -> None:
+    """Remove a file of a folder that is its user's to change, without following a link in the folder's place."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,6 +1,7 @@
-"""The embedded Redis with the RedisTimeSeries module, and the proof that a Redis has time series.
+"""The embedded Redis, which is Valkey with the RedisTimeSeries module, and the proof that a Redis has time series.
 
-Duplicate policies and retention belong to each series and are set by those who make them.
+Duplicate policies and retention belong to each series and are set by those who make them. Who may do which command is
+not decided here yet: there is one user, with a password.
 """
 
 from urllib.parse import quote
@@ -10,7 +11,7 @@ import redis.exceptions
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from tailslide_embedded import wheels
+from tailslide_embedded import programs, wheels
 from tailslide_embedded.addresses import LOOPBACK
 from tailslide_embedded.data_dir import DataDir
 from tailslide_embedded.processes import NotReadyError, ProcessSpec
@@ -19,17 +20,41 @@ from tailslide_runtime.settings import ListenAddress
 
 _ANSWER_TIMEOUT_S = 3.0
 # An append-only file, not snapshots: killed, it loses nothing; the module logs each sample with the time it got.
-# A background save that fails (a full disk) must not stop the counting.
+# A background save that fails (a full disk) must not stop the counting. Data folders of earlier versions hold files of
+# Redis 7.4, whose format Valkey reads when it is told to ("relaxed") and replaces at its next rewrite.
+#
+# Limits: what one client may send and leave unread, and all of them together; who has said nothing for ten minutes is
+# disconnected, and clients connect anew. Commands that would replace the data by another server's, send it there, or
+# end the server have no names.
 _CONFIG = """\
 bind {host}
 port {port}
+protected-mode yes
 requirepass "{password}"
 databases 1
 dir .
 save ""
 appendonly yes
 appendfsync everysec
+rdb-version-check relaxed
 stop-writes-on-bgsave-error no
+maxclients 512
+timeout 600
+tcp-keepalive 60
+maxmemory-clients 128mb
+client-query-buffer-limit 16mb
+client-output-buffer-limit normal 32mb 8mb 30
+client-output-buffer-limit pubsub 8mb 2mb 30
+proto-max-bulk-len 8mb
+enable-protected-configs no
+enable-debug-command no
+enable-module-command no
+rename-command REPLICAOF ""
+rename-command SLAVEOF ""
+rename-command SYNC ""
+rename-command PSYNC ""
+rename-command MIGRATE ""
+rename-command SHUTDOWN ""
 """
 
 
@@ -39,8 +64,11 @@ def server(data: DataDir, port: int) -> EmbeddedServer:
     address = ListenAddress(LOOPBACK, port)
     password = data.secret("redis_password")
     url = f"redis://:{quote(password, safe='')}@{address}/0"
-    folder = data.folder("redis")
-    data.write_private(folder / "redis.conf", _CONFIG.format(host=LOOPBACK, port=port, password=password))
+    run_as = data.user("redis")
+    folder = data.folder("redis", run_as)
+    program = programs.valkey_server(data, files, run_as)
+    module = programs.timeseries_module(data, files)
+    data.write_private(folder / "redis.conf", _CONFIG.format(host=LOOPBACK, port=port, password=password), run_as)
 
     async def ready() -> None:
         await check(url)
@@ -49,10 +77,11 @@ def server(data: DataDir, port: int) -> EmbeddedServer:
         url,
         ProcessSpec(
             name="Redis",
-            argv=(str(files.server), "redis.conf", "--loadmodule", str(files.timeseries)),
-            env={"LD_LIBRARY_PATH": str(files.libraries), "LC_ALL": "C"},
+            argv=(str(program), "redis.conf", "--loadmodule", str(module)),
+            env={"LC_ALL": "C"},
             cwd=folder,
             log=data.log("redis"),
+            run_as=run_as,
             keep_open=data.keep_open,
             address=str(address),
             ready=ready,
