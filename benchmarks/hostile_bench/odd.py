@@ -173,7 +173,7 @@ def _all_flags(_: Listener) -> Sequence[bytes]:
     return (request("POST", _BULK, b'{"context":{"targetingKey":"u1","country":"DE"}}'),)
 
 
-def _dearest(_: Listener) -> Sequence[bytes]:
+def dearest() -> Sequence[bytes]:
     """Return questions, the dearest first: the one that is taken costs what a question may cost."""
     return [
         request("POST", _BULK, context(many_items(items))) for items in (10_000, 5_000, 4_000, 3_000, 2_000, 1_000, 500)
@@ -265,7 +265,7 @@ ATTACKS = (
     Attack("requests behind the event stream", behind_the_stream, ("flags",)),
     Attack("900 ask for metrics at once", _at_once(_page)),
     Attack("900 ask for all flags at once", _at_once(_all_flags), ("flags",)),
-    Attack("900 ask the dearest question at once", _at_once(_dearest), ("flags",)),
+    Attack("900 ask the dearest question at once", _at_once(lambda _: dearest()), ("flags",)),
     Attack("300 report 1,000 outcomes at once", _at_once(_largest_report, 300), ("flags",)),
     Attack("wrong tokens, 200 connections", wrong_tokens, ("tower",)),
     Attack("wish for another protocol", upgrades, _EVERY, together=True),
