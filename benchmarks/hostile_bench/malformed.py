@@ -11,6 +11,9 @@ from hostile_bench.wire import Seen, talk
 CANARY = "zq9canary"
 """Stands in what is malformed, so that it is seen whether an answer gives it back."""
 
+NO_HEAD = "HTTP/0.9"
+"""The only case that may be left without an answer."""
+
 _GETS = {"flags": "/v1/flags/route", "ofrep": "/ofrep/v1/evaluate/flags", "proxy": "/svc/ok"}
 _GETS |= {"tower": "/api/v1/apps", "aerobat": "/v1/status"}
 _POSTS = {"flags": "/v1/flags/flag-9/outcomes", "ofrep": "/ofrep/v1/evaluate/flags", "proxy": "/svc/ok"}
@@ -170,7 +173,7 @@ CASES: dict[str, Make] = {
     "line without a colon": lambda get, _, auth: _get(get, auth, _C),
     "folded header": lambda get, _, auth: _get(get, auth, b"X-Fold: a\r\n  " + _C),
     "LF only": lambda get, _, auth: _get(get, auth).replace(b"\r\n", b"\n"),
-    "HTTP/0.9": lambda get, _, __: f"GET {get}\r\n".encode(),
+    NO_HEAD: lambda get, _, __: f"GET {get}\r\n".encode(),
     "HTTP/1.0": lambda get, _, auth: _get(get, auth, version="HTTP/1.0"),
     "HTTP/1.2": lambda get, _, auth: _get(get, auth, version="HTTP/1.2"),
     "HTTP/3.7": lambda get, _, auth: _get(get, auth, version="HTTP/3.7"),
@@ -230,13 +233,14 @@ async def matrix(system: System, places: Sequence[str] = PLACES) -> list[Case]:
 async def _case(name: str, place: str, message: bytes, listener: Listener) -> Case:
     before = listener.process.look().tracebacks
     pieces = [message[start : start + 65_536] for start in range(0, len(message), 65_536)]
-    seen = await talk(listener.address, pieces, wait_s=2.5)
+    # To a server of HTTP/1.1 that line is the beginning of a request.
+    seen = await talk(listener.address, pieces, wait_s=0.5 if name == NO_HEAD else 10)
     head, _, body = _final(seen).partition(b"\r\n\r\n")
     kind = ""
     for line in head.split(b"\r\n")[1:]:
         if line.lower().startswith(b"content-type:"):
             kind = line.partition(b":")[2].strip().decode("latin-1")
-    is_ofrep = place == "ofrep" and b" /ofrep/" in message[:200]
+    is_ofrep = place == "ofrep" and b"/ofrep/" in message.partition(b" HTTP/")[0]
     return Case(
         case=name,
         place=place,

@@ -3,12 +3,13 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from hostile_bench.bodies import ROUTES
-from hostile_bench.measure import Attack, Told, tally
+from hostile_bench.measure import Attack, Run, Told, tally
+from hostile_bench.questions import context, many_items
 from hostile_bench.system import Listener, System
-from hostile_bench.wire import crowd, flood, request, talk
+from hostile_bench.wire import crowd, ended, flood, request, talk
 
 _BULK = "/ofrep/v1/evaluate/flags"
 _READERS = {"flags": _BULK, "proxy": "/svc/chunks", "tower": "/api/v1/apps/shop/flags", "aerobat": "/v1/status"}
@@ -132,6 +133,58 @@ async def behind_the_stream(system: System, listeners: list[Listener]) -> Told:
     return {"flags": f"{sent / 2**20:.0f} MiB of requests taken of 20 connections"}
 
 
+def _at_once(make: Callable[[Listener], Sequence[bytes]], count: int = 900) -> Run:
+    """Return an attack of so many connections, which are all there before each asks once, all at the same moment.
+
+    What is asked is the first of the messages that is not refused.
+    """
+
+    async def run(_: System, listeners: list[Listener]) -> Told:
+        told = {}
+        for listener in listeners:
+            loop = asyncio.get_running_loop()
+            for message in make(listener):
+                status = (await talk(listener.address, (message,), wait_s=30)).status
+                if status is not None and status < 300:
+                    break
+            async with crowd(listener.address, count, message[:-1]) as held:
+                await asyncio.sleep(1.0)  # so that all but the last byte is there
+                began = time.monotonic()
+                await asyncio.gather(*(loop.sock_sendall(one, message[-1:]) for one in held), return_exceptions=True)
+                answered = 0
+                left = list(held)
+                while left and time.monotonic() - began < 30:
+                    await asyncio.sleep(0.05)
+                    said = [ended(one) for one in left]
+                    answered += sum(data.startswith(b"HTTP/1.1 ") for _, data in said)
+                    left = [one for one, (over, data) in zip(left, said, strict=True) if not (over or data)]
+                took_s = time.monotonic() - began
+            told[listener.name] = f"{status}: {len(held)} connected, {answered} answered within {took_s:.1f} s"
+        return told
+
+    return run
+
+
+def _page(listener: Listener) -> Sequence[bytes]:
+    return (request("GET", _DEAR[listener.name]),)
+
+
+def _all_flags(_: Listener) -> Sequence[bytes]:
+    return (request("POST", _BULK, b'{"context":{"targetingKey":"u1","country":"DE"}}'),)
+
+
+def dearest() -> Sequence[bytes]:
+    """Return questions, the dearest first: the one that is taken costs what a question may cost."""
+    return [
+        request("POST", _BULK, context(many_items(items))) for items in (10_000, 5_000, 4_000, 3_000, 2_000, 1_000, 500)
+    ]
+
+
+def _largest_report(_: Listener) -> Sequence[bytes]:
+    body = json.dumps([{"outcome": "success", "latency_ms": float(ms)} for ms in range(1_000)]).encode()
+    return (request("POST", "/v1/flags/flag-7/outcomes", body),)
+
+
 async def wrong_tokens(system: System, listeners: list[Listener]) -> Told:
     """Try tokens, a different one each time, on 200 connections."""
     wait_s = 3.0 if system.quick else 8.0
@@ -210,6 +263,10 @@ ATTACKS = (
     Attack("2,000 refusals in one go, ten connections", refusals),
     Attack("requests as long as they are taken, none read", hoarding),
     Attack("requests behind the event stream", behind_the_stream, ("flags",)),
+    Attack("900 ask for metrics at once", _at_once(_page)),
+    Attack("900 ask for all flags at once", _at_once(_all_flags), ("flags",)),
+    Attack("900 ask the dearest question at once", _at_once(lambda _: dearest()), ("flags",)),
+    Attack("300 report 1,000 outcomes at once", _at_once(_largest_report, 300), ("flags",)),
     Attack("wrong tokens, 200 connections", wrong_tokens, ("tower",)),
     Attack("wish for another protocol", upgrades, _EVERY, together=True),
     Attack("100 reports of 1,000 outcomes", tiny_report, ("flags",)),

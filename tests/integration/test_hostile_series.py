@@ -10,6 +10,7 @@ from tailslide_aerobat.history import Samples
 from tailslide_aerobat.timeseries import MOST_MARKED, New, RedisTimeSeries, Wanted
 from tailslide_core.naming import FlagId, Metric, busy_key, late_key, series_key
 from tailslide_embedded.stack import Endpoints
+from tailslide_runtime.server_urls import RedisUrl
 
 BUCKET_MS = 100
 
@@ -22,7 +23,7 @@ async def redis(servers: Endpoints) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 async def series(servers: Endpoints) -> AsyncIterator[RedisTimeSeries]:
-    series = RedisTimeSeries(servers.redis_url)
+    series = RedisTimeSeries(RedisUrl.parse(servers.redis_url))
     yield series
     await series.close()
 

@@ -14,7 +14,7 @@ def hash_of(token: str) -> str:
     A token is long and random, so it needs no salt and no slow hash; and comparing hashes, by looking one up, tells
     nothing of the token by the time it takes.
     """
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
 
 
 class TokenService:
