@@ -9,7 +9,7 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -246,8 +246,7 @@ class _Consumer:
         if metadata.sequence.consumer != self._delivered:
             raise WatchGapError(f"expected message {self._delivered}, got {metadata.sequence.consumer}")
         key = message.subject.removeprefix(bucket_subject(self._bucket, ""))
-        operation = (message.headers or {}).get("KV-Operation")
-        value = None if operation in {"DEL", "PURGE"} else message.data
+        value = None if is_deletion(message.headers) else message.data
         return Entry(key, value, metadata.sequence.stream), metadata.num_pending
 
     async def _request(self, subject: str, body: dict[str, object]) -> dict[str, object]:
@@ -259,6 +258,12 @@ class _Consumer:
         """Stop receiving; the server removes the consumer when it finds nobody listening."""
         if self._subscription is not None and not self._client.is_closed:
             await self._subscription.unsubscribe()
+
+
+def is_deletion(headers: Mapping[str, str] | None) -> bool:
+    """Whether the headers of a message in a bucket say that its key was deleted (NATS ADR-8)."""
+    # What is no ASCII comes out of nats-py as an object that cannot be looked up in a set.
+    return str((headers or {}).get("KV-Operation", "")) in {"DEL", "PURGE"}
 
 
 def _is_idle(control: Msg) -> bool:

@@ -4,7 +4,8 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
+from email.header import Header
+from typing import Any, cast
 
 import nats.errors
 import orjson
@@ -13,7 +14,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from tailslide_runtime import bucket_watch
-from tailslide_runtime.bucket_watch import SILENCE_S, Entry, Listing, WatchStatus, watch_bucket
+from tailslide_runtime.bucket_watch import SILENCE_S, Entry, Listing, WatchStatus, is_deletion, watch_bucket
 
 SILENCE = nats.errors.TimeoutError()
 LOST = nats.errors.ConnectionClosedError()
@@ -143,6 +144,21 @@ async def test_a_deletion_is_part_of_a_listing() -> None:
     client = FakeClient((1, [value("checkout.c", b"", 12, nth=1, operation="DEL")]))
     async with watching(client) as items:
         assert await anext(items) == listing(GONE)
+
+
+@pytest.mark.parametrize(
+    ("headers", "deleted"),
+    [
+        (None, False),
+        ({}, False),
+        ({"KV-Operation": "DEL"}, True),
+        ({"KV-Operation": "PURGE"}, True),
+        ({"KV-Operation": "del"}, False),
+        ({"KV-Operation": Header(b"\xff".decode("ascii", "surrogateescape"), "unknown-8bit")}, False),
+    ],
+)
+def test_only_two_words_tell_of_a_deletion(headers: Any, deleted: bool) -> None:
+    assert is_deletion(headers) is deleted
 
 
 async def test_an_empty_value_is_no_deletion() -> None:

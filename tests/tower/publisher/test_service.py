@@ -8,6 +8,7 @@ import structlog
 from memory_rulesets import MemoryRulesets, ruleset
 
 from tailslide_core.contracts import Claim, Mark, decode_mark, encode_claim, encode_mark
+from tailslide_core.fields import MAX_INTEGER
 from tailslide_core.naming import CLAIM_KEY, FlagId, is_reserved, mark_key
 from tailslide_runtime.bucket_watch import Entry
 from tailslide_tower.metrics import TowerMetrics
@@ -343,6 +344,17 @@ async def test_a_loss_is_followed_by_a_new_mark_also_where_nothing_is_to_be_writ
     mark = scene.mark()
     assert mark is not None
     assert (mark.at_ms > 1_001, mark.keys) == (True, 1)
+
+
+async def test_a_mark_from_a_future_that_no_tower_has_written_is_replaced_by_one_of_now() -> None:
+    scene = Scene(one=b"1")
+    await scene.bucket.ensure()
+    await scene.bucket.put(mark_key("shop"), encode_mark(Mark(MAX_INTEGER, 5)), 0)
+    async with scene.serving():
+        await until(lambda: scene.mark() not in (None, Mark(MAX_INTEGER, 5)))
+    mark = scene.mark()
+    assert mark is not None
+    assert mark.at_ms < 10_000
 
 
 async def test_no_mark_before_what_could_not_be_written_is_there() -> None:

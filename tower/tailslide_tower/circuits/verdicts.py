@@ -15,6 +15,7 @@ from nats.aio.client import Client
 from tailslide_core.contracts import decode_circuit
 from tailslide_core.errors import ContractError
 from tailslide_core.naming import CIRCUITS_BUCKET, FlagId, bucket_stream, bucket_subject
+from tailslide_runtime.bucket_watch import is_deletion
 
 log = structlog.get_logger()
 
@@ -47,7 +48,7 @@ class Verdicts:
                 message = await client.jetstream().get_last_msg(
                     bucket_stream(CIRCUITS_BUCKET), bucket_subject(CIRCUITS_BUCKET, str(flag_id))
                 )
-            if (message.headers or {}).get("KV-Operation") in {"DEL", "PURGE"}:
+            if is_deletion(message.headers):
                 return None
             return decode_circuit(message.data or b"").reset_generation
         except nats.js.errors.NotFoundError:

@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from nats.js.errors import APIError, NoStreamResponseError
 
 from tailslide_core.naming import RULESETS_BUCKET, bucket_stream, bucket_subject
-from tailslide_runtime.bucket_watch import STREAM_NOT_FOUND, Entry, Listing, watch_bucket
+from tailslide_runtime.bucket_watch import STREAM_NOT_FOUND, Entry, Listing, is_deletion, watch_bucket
 from tailslide_runtime.jetstream import API_TIMEOUT_S, WRONG_LAST_SEQUENCE, ensure_bucket
 
 LISTING_TIMEOUT_S = 30.0
@@ -87,7 +87,7 @@ class JetStreamBucket:
             if isinstance(error.__cause__, APIError) and error.__cause__.err_code == MESSAGE_NOT_FOUND:
                 return None
             raise
-        deleted = (message.headers or {}).get("KV-Operation") in {"DEL", "PURGE"}
+        deleted = is_deletion(message.headers)
         return Entry(key, None if deleted else message.data or b"", message.seq or 0)
 
     async def put(self, key: str, value: bytes | None, revision: int) -> None:

@@ -24,6 +24,7 @@ import structlog
 from tailslide_core.contracts import Claim, Mark, decode_mark, encode_claim, encode_mark
 from tailslide_core.errors import ContractError
 from tailslide_core.naming import CLAIM_KEY, FlagId, is_key, mark_key
+from tailslide_core.ruleset import DAY_MS
 from tailslide_runtime.bucket_watch import Entry
 from tailslide_runtime.cancellation import raise_if_cancelled
 from tailslide_tower.database import DatabaseUnavailableError
@@ -416,11 +417,15 @@ def _app(key: str) -> str:
 
 
 def _after(entry: Entry | None, at_ms: int) -> int:
-    """Return the time of a new mark, which has to be later than that of the one before, whatever the clock did."""
+    """Return the time of a new mark, which has to be later than that of the one before, whatever the clock did.
+
+    One that is dated more than a day ahead no Tower has written.
+    """
     try:
-        return at_ms if entry is None or entry.value is None else max(at_ms, decode_mark(entry.value).at_ms + 1)
+        before_ms = 0 if entry is None or entry.value is None else decode_mark(entry.value).at_ms
     except ContractError:
         return at_ms
+    return at_ms if before_ms > at_ms + DAY_MS else max(at_ms, before_ms + 1)
 
 
 def _value(entry: Entry | None) -> bytes | None:
