@@ -101,6 +101,8 @@ class TimeSeries(Protocol):
         """Read everything of the last `reach_ms`, coarser with age; as `read_new`."""
 
 
+LONGEST_MEMBER = 255
+"""Bytes of what may be the key of a flag; what is longer is not even looked at, as that would be remembered."""
 MOST_MARKED = 50_000
 """Flags of one app that may be marked at once; beyond that its marks are not what sidecars write."""
 
@@ -262,9 +264,11 @@ def _marks_of(apps: Sequence[str], answer: Sequence[Any]) -> Marks:
         if problem is not None:
             unreadable[app] = problem
             continue
-        busy += [flag_id for flag in flags if (flag_id := _flag_id(app, flag)) is not None]
+        busy += [
+            flag_id for flag in flags if len(flag) <= LONGEST_MEMBER and (flag_id := _flag_id(app, flag)) is not None
+        ]
         for flag, score in zip(scored[::2], scored[1::2], strict=True):
-            flag_id = _flag_id(app, flag)
+            flag_id = _flag_id(app, flag) if len(flag) <= LONGEST_MEMBER else None
             if flag_id is not None:
                 late[flag_id] = int(max(0, min(float(score), MAX_INTEGER)))  # a score may be infinite
     return Marks(int(answer[0]), busy, late, unreadable)

@@ -8,6 +8,7 @@ time for an answer in the table of `flags.py`.
 import asyncio
 import cProfile
 import itertools
+import math
 import pstats
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -57,7 +58,7 @@ class _Server:
         counts = EvaluationCounts()
         self.answers = Answers(self.store, counts, is_stale=lambda: False)
         observe = LatencyHistogram("answer_seconds", "of one batch", [0.0001, 0.001, 0.01]).observe
-        self.listener = HotListener(self.answers, _guard(), observe=observe)
+        self.listener = HotListener(self.answers, _guard(), observe=observe, turn_s=math.inf)
         self.connection = self.listener.protocol()
         self.connection.connection_made(_Nowhere())
         self.reader = self.listener.reader()

@@ -24,6 +24,9 @@ SCHEMA = 1
 
 Json = dict[str, object]
 
+_SHARED_BYTES = 4_096
+"""Settings that take more are not kept to be shared: they are not like others, and what is kept stays."""
+
 _NOBODY: frozenset[str] = frozenset()
 """Shared, since each empty set takes as much memory as a small one."""
 
@@ -69,7 +72,7 @@ def _shared_circuit_settings(fields: Fields) -> CircuitSettings:
         data = fields.as_json()
     except orjson.JSONEncodeError:  # by a field that we do not know, and ignore
         return circuit_settings(fields)
-    return _circuit_settings_of(data)
+    return circuit_settings(fields) if len(data) > _SHARED_BYTES else _circuit_settings_of(data)
 
 
 @lru_cache(maxsize=1024)

@@ -41,6 +41,7 @@ class CallEnd(StrEnum):
     """The caller went away or sent nonsense; says nothing about the feature."""
 
 
+_LONGEST_PATTERN = len("500-504")
 _CODE = re.compile(r"[1-5][0-9]{2}")
 _CLASS = re.compile(r"([1-5])xx")
 _RANGE = re.compile(r"([1-5][0-9]{2})-([1-5][0-9]{2})")
@@ -59,7 +60,7 @@ class StatusSet:
         texts: list[str] = []
         for index, pattern in enumerate(patterns):
             text = str(pattern) if isinstance(pattern, int) and not isinstance(pattern, bool) else pattern
-            if not isinstance(text, str) or _codes_of(text) is None:
+            if not isinstance(text, str) or len(text) > _LONGEST_PATTERN or _codes_of(text) is None:
                 raise ContractError(
                     f"[{index}]",
                     f"expected a status (429), a range (500-504) or a class (5xx), got {shown(pattern, 40)}",

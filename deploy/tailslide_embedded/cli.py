@@ -133,8 +133,8 @@ def up(
     """Run NATS, Redis, PostgreSQL, Tower and Aerobat on this machine.
 
     For trying things out, for development, and for small internal use on one machine: the servers keep their data and
-    are started again when they end, but there is one of each, on loopback, without TLS, and the data is backed up by
-    whoever copies the folder. For more than that set the three URLs below to servers of your own.
+    are started again when they end, but there is one of each, on loopback, without TLS, and no backup but a copy of the
+    folder that is made while nothing runs on it. For more than that set the three URLs below to servers of your own.
 
     Ctrl-C stops everything in order; the next start on the same data folder carries on with the same flags. What ends
     by itself is started again after 1, 2, 4, 8 and 16 seconds, with the end of its log shown; at the sixth time within

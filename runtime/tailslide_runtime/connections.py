@@ -6,6 +6,7 @@ to come. What a connection does with its bytes is its own business.
 """
 
 import asyncio
+from collections.abc import Iterator
 from typing import Protocol
 
 SWEEP_S = 1.0
@@ -33,8 +34,10 @@ class Connection(Protocol):
 class Connections:
     """Who is connected to a listener."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, patience_s: float = 0.0) -> None:
+        """Let in `limit` of them; who has waited for its client for less than `patience_s` makes no place."""
         self.limit = limit
+        self._patience_s = patience_s
         self.accepted = 0
         self.turned_away = 0
         """How many came when there was no place, and none could be made."""
@@ -73,6 +76,9 @@ class Connections:
         self._members.discard(old)
         self._members.add(new)
 
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(list(self._members))
+
     def gone(self, connection: Connection) -> None:
         """Forget a connection."""
         self._members.discard(connection)
@@ -80,7 +86,12 @@ class Connections:
             self._empty.set()
 
     def _make_place(self) -> bool:
-        waiting = [(since, each) for each in self._members if (since := each.waits_since()) is not None]
+        latest = asyncio.get_running_loop().time() - self._patience_s
+        waiting = [
+            (since, each)
+            for each in self._members
+            if (since := each.waits_since()) is not None and (not self._patience_s or since < latest)
+        ]
         waiting.sort(key=lambda item: item[0])
         for _, each in waiting[:_AT_ONCE]:
             self.made_place += 1

@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 
 from tailslide_core.errors import ContractError
+from tailslide_core.fields import shown
 
 log = structlog.get_logger()
 
@@ -114,5 +115,5 @@ def _refuse_twice(pairs: list[tuple[str, object]]) -> None:
         return
     for name, _ in pairs:
         if name not in names:
-            raise ValueError(f"expected each name once, got {name[:100]!r} twice")
+            raise ValueError(f"expected each name once, got {shown(name, 100)} twice")
         names.remove(name)

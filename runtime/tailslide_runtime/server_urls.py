@@ -362,13 +362,11 @@ def _host_and_port(text: str) -> tuple[str, int | None]:
     """Return a host, without brackets, and its port if there is one."""
     if not text:
         raise _Unusable("it has no host")
+    if "," in text:
+        raise _Unusable("there is a comma behind the host: only NATS takes several servers so, each as a whole URL")
     match = _HOST_PORT.fullmatch(text)
     if match is None:
-        raise _Unusable(
-            "there is a comma between hosts, where a whole URL has to follow"
-            if "," in text
-            else "what stands for the host is no host:port or [IPv6]:port"
-        )
+        raise _Unusable("what stands for the host is no host:port or [IPv6]:port")
     port = None if match["port"] is None else int(match["port"])
     if port is not None and not 0 < port < 65_536:
         raise _Unusable("the port is not one of 1 to 65535")

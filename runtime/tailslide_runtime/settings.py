@@ -70,11 +70,11 @@ def read_hosts(value: object) -> tuple[str, ...]:
     """Read names of hosts, without ports: a list of them, or one text with commas; raise `ValueError`."""
     names = [name for name in value.split(",") if name.strip()] if isinstance(value, str) else value
     if not isinstance(names, list | tuple):
-        raise ValueError(f"expected names of hosts, got {value!r:.60}")  # noqa: TRY004 # pydantic collects ValueError
+        raise ValueError(f"expected names of hosts, got {shown(value)}")  # noqa: TRY004 # pydantic collects ValueError
     hosts = tuple(name.strip() if isinstance(name, str) else name for name in names)
     for host in hosts:
         if not isinstance(host, str) or _HOST.fullmatch(host) is None:
-            raise ValueError(f"expected names of hosts without ports, like tower.example.org, got {host!r:.60}")
+            raise ValueError(f"expected names of hosts without ports, like tower.example.org, got {shown(host)}")
     return hosts
 
 

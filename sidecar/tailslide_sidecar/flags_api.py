@@ -30,7 +30,7 @@ from tailslide_sidecar.event_stream import EventStream
 from tailslide_sidecar.metrics import Metrics
 from tailslide_sidecar.readiness import Readiness
 from tailslide_sidecar.replies import JSON, Reply
-from tailslide_sidecar.reported import Reports, TooManyReportsError
+from tailslide_sidecar.reported import MAX_BYTES, Reports, TooManyReportsError
 
 log = structlog.get_logger()
 
@@ -190,6 +190,9 @@ async def _outcomes(request: web.Request) -> web.Response:
     api = request.app[_API]
     api.reports.require_accepted()
     _require_json(request)
+    size = len(await read_body(request))
+    if size > MAX_BYTES:
+        raise ApiError(413, "BODY_TOO_LARGE", f"expected a body of at most {MAX_BYTES} bytes, got {size}", "body")
     body = await read_json(request)
     try:
         accepted = api.reports.take(request.match_info["key"], body)

@@ -20,7 +20,9 @@ DATE_S = 1.0
 OUT_BYTES = 131_072
 """Answers to pipelined requests are handed to the transport in portions of about so much."""
 TURN_S = 0.02
-"""How long one connection may be answered questions about all flags before all others have their turn."""
+"""How long one connection may be answered before all others have their turn."""
+LOOK_BYTES = 4_096
+"""After so many bytes of answers, about two dozen short ones, the time is looked at."""
 
 
 class HotListener:
@@ -38,9 +40,9 @@ class HotListener:
     ) -> None:
         """`guard` takes over what is not for here; its limits and names hold here too, and its connections are ours.
 
-        `token`, if there is one, has to be in Authorization or X-API-Key. Questions about all flags are answered for
-        `turn_s`, then others have their turn. `observe` is told the seconds that each batch of answers took; `clock`
-        gives Unix time for the Date header.
+        `token`, if there is one, has to be in Authorization or X-API-Key. A connection is answered for `turn_s`, then
+        all others have their turn. `observe` is told the seconds that each batch of answers took; `clock` gives Unix
+        time for the Date header.
         """
         self.answers = answers
         self.guard = guard
@@ -150,6 +152,12 @@ class HotProtocol(asyncio.Protocol):
         if self._transport is not None:
             self._transport.pause_reading()
 
+    def _end_turn(self) -> None:
+        # Thousands of pipelined questions fit in what comes at once, and each may take as long as a call.
+        if not self._paused:
+            self._pause()
+            asyncio.get_running_loop().call_soon(self._next_turn)
+
     def _next_turn(self) -> None:
         if self._paused and not self._full:
             self._go_on()
@@ -214,7 +222,7 @@ class HotProtocol(asyncio.Protocol):
         started = time.perf_counter()
         out: list[bytes] = []
         out_bytes = position = self._needed = 0
-        length = len(data)
+        length, look_at = len(data), LOOK_BYTES
         while position < length and not self._paused:
             request = read(data, position)
             if request.__class__ is Unread:
@@ -228,9 +236,13 @@ class HotProtocol(asyncio.Protocol):
             reply = self._reply(head, body)
             out += (reply.before_date, listener.date, reply.after_date)
             out_bytes += len(reply.after_date)
-            if out_bytes > OUT_BYTES:
-                self._send(out)
-                out_bytes = 0
+            if out_bytes > look_at:
+                look_at += LOOK_BYTES
+                if out_bytes > OUT_BYTES:
+                    self._send(out)
+                    out_bytes, look_at = 0, LOOK_BYTES
+                if time.perf_counter() - started > listener.turn_s:
+                    self._end_turn()
         self._buffer = data[position:] if position < length else b""
         if position:
             self._since = listener.now
@@ -253,10 +265,8 @@ class HotProtocol(asyncio.Protocol):
             reply = answers.ofrep_all(body, head.if_none_match)
             self._spent_s += time.perf_counter() - began_s
             if self._spent_s > self._listener.turn_s:
-                # Thousands of pipelined questions fit in what comes at once, and each may take as long as a call.
                 self._spent_s = 0.0
-                self._pause()
-                asyncio.get_running_loop().call_soon(self._next_turn)
+                self._end_turn()
             return reply
         return answers.native_one(head.flag, head.query)
 

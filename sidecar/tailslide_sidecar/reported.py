@@ -22,6 +22,8 @@ from tailslide_sidecar.outcome_buffer import OutcomeBuffer
 from tailslide_sidecar.report_allowance import Allowance
 
 MAX_REPORTS = 1_000
+MAX_BYTES = 131_072
+"""Of all reports of one request: twice what the longest ones take."""
 MAX_COUNT = 1_000_000
 DEFAULT_CALLS_PER_S = 10_000
 """About as many calls as one sidecar's proxy carries: what an application does itself is hardly more."""

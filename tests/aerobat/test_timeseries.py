@@ -12,6 +12,7 @@ from tailslide_aerobat.timeseries import (
     New,
     TimeSeriesError,
     Wanted,
+    _flag_id,
     _marks_of,
     _samples,
 )
@@ -102,6 +103,14 @@ def test_marks_that_are_none_are_those_of_one_app() -> None:
     for busy, late in ((wrong, []), ([], wrong), ([b"a"] * (MOST_MARKED + 1), []), ([], [b"a", b"1"] * 50_001)):
         marks = _marks_of(["clinic", "shop"], [NOW_MS, busy, late, [b"basket"], []])
         assert (marks.busy, list(marks.unreadable)) == ([FlagId("shop", "basket")], ["clinic"])
+
+
+def test_members_that_are_too_long_for_a_key_are_not_kept() -> None:
+    _flag_id.cache_clear()
+    long = b"x" * 1_000
+    marks = _marks_of(["clinic"], [NOW_MS, [long, b"a"], [long, b"1", b"b", b"2"]])
+    assert (marks.busy, list(marks.late)) == ([FlagId("clinic", "a")], [FlagId("clinic", "b")])
+    assert _flag_id.cache_info().currsize == 2
 
 
 def test_a_mark_of_any_score_is_a_mark() -> None:

@@ -6,11 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
-from strategies import circuit_settings, circuits, percentages, recoveries, targeting_keys, texts, window_counts
+from strategies import (
+    circuit_settings,
+    circuits,
+    percentages,
+    recoveries,
+    targeting_keys,
+    texts,
+    trip_reasons,
+    window_counts,
+)
 
 from tailslide_core.breach import TripReason, breach, by_chance
-from tailslide_core.circuit import QUIET_PATIENCE, TRANSITIONS, Circuit, Signal, State, step
+from tailslide_core.circuit import QUIET_PATIENCE, TRANSITIONS, Circuit, Signal, State, dated, step
+from tailslide_core.contracts import decode_circuit, encode_circuit
 from tailslide_core.evaluation import Context, evaluate
+from tailslide_core.fields import MAX_INTEGER
 from tailslide_core.ruleset import CircuitSettings, Recovery, Ruleset
 from tailslide_core.wilson import lower_bound
 from tailslide_core.windows import WindowCounts
@@ -209,3 +220,29 @@ def test_a_reset_always_closes(state: State, settings: CircuitSettings, counts: 
     after = step(circuit, flag(reset), counts, START).circuit
     assert (after.state, after.percentage, after.trips, after.reason) == (State.CLOSED, 100, 0, None)
     assert after.reset_generation == reset.reset_generation
+
+
+large = st.integers(0, MAX_INTEGER) | st.sampled_from([MAX_INTEGER, MAX_INTEGER - 1])
+any_circuits = st.builds(
+    Circuit,
+    state=st.sampled_from(State),
+    percentage=percentages,
+    trips=large,
+    generation=large,
+    reset_generation=st.integers(0, 6),
+    since_ms=large,
+    next_ms=st.none() | large,
+    reason=st.none() | trip_reasons,
+)
+any_counts = st.lists(st.builds(WindowCounts, st.just(10_000), *[st.integers(0, 2**62)] * 3), max_size=3)
+
+
+@given(any_circuits, circuit_settings(), any_counts, st.integers(0, 2**52))
+def test_what_follows_any_circuit_that_can_be_read_can_be_read(
+    circuit: Circuit, settings: CircuitSettings, counts: list[WindowCounts], now_ms: int
+) -> None:
+    flag = Ruleset("a", "f", 1, active=True, rollout=100.0, salt="f", circuit=settings)
+    after = step(circuit, flag, counts, now_ms).circuit
+    assert decode_circuit(encode_circuit(after)) == after
+    again = dated(circuit, settings, now_ms)
+    assert decode_circuit(encode_circuit(again)) == again

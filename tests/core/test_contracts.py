@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import circuits, flag_ids, rulesets, transitions
 
+from tailslide_core import contracts
 from tailslide_core.breach import TripRule
 from tailslide_core.circuit import Circuit, State, Transition
 from tailslide_core.contracts import (
@@ -345,3 +346,14 @@ def test_numbers_of_any_size_are_read_or_refused_and_never_crash() -> None:
         else:
             with pytest.raises(ContractError, match=r"^value: expected a JSON object"):
                 decode_ruleset(data)
+
+
+def test_settings_that_are_unlike_all_others_are_not_kept() -> None:
+    contracts._circuit_settings_of.cache_clear()
+    sizes = []
+    for number in range(3):
+        decode_ruleset(changed(RULESET, ["circuit", "new_field"], "x" * 100_000 + str(number)))
+        sizes.append(contracts._circuit_settings_of.cache_info().currsize)
+        decode_ruleset(orjson.dumps(RULESET))
+        sizes.append(contracts._circuit_settings_of.cache_info().currsize)
+    assert sizes == [0, 1, 1, 1, 1, 1]

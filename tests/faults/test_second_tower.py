@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 import asyncpg
+from real_servers import superuser_url
 from scene import APP, FLAG, Scene
 
 from tailslide_core.circuit import State
@@ -169,11 +170,11 @@ async def make_flags(scene: Scene) -> None:
 
 
 async def empty_database(scene: Scene, name: str) -> str:
-    url = scene.loop.stack.endpoints.database_url.replace("+asyncpg", "")
-    admin = await asyncpg.connect(url)
-    await admin.execute(f"CREATE DATABASE {name}")
+    """Make a database of Tower's role, which cannot make one itself; return its URL."""
+    admin = await asyncpg.connect(superuser_url(scene.loop.stack))
+    await admin.execute(f"CREATE DATABASE {name} OWNER tower")
     await admin.close()
-    return f"{url.rpartition('/')[0]}/{name}"
+    return f"{scene.loop.stack.endpoints.database_url.rpartition('/')[0]}/{name}"
 
 
 async def value_of(scene: Scene, flag: str) -> object:

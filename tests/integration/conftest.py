@@ -3,12 +3,17 @@
 from collections.abc import Iterator
 
 import pytest
-from real_servers import real_servers
+from real_servers import RealServers, real_servers
 
 from tailslide_embedded.stack import Endpoints
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Endpoints]:
+def running_servers() -> Iterator[RealServers]:
     with real_servers() as running:
-        yield running.endpoints
+        yield running
+
+
+@pytest.fixture(scope="session")
+def servers(running_servers: RealServers) -> Endpoints:
+    return running_servers.endpoints

@@ -333,12 +333,17 @@ async def test_programs_out_of_reach_of_the_other_user_are_copied(
     shutil.copytree(files.libraries, closed / files.libraries.name, symlinks=True)
     moved = replace(files, install=closed / package / "pginstall", libraries=closed / files.libraries.name)
     monkeypatch.setattr(wheels, "postgres", lambda: moved)
+    nats_server = Path(shutil.copy2(wheels.nats_server(), closed))
+    monkeypatch.setattr(wheels, "nats_server", lambda: nats_server)
+    valkey = replace(wheels.redis(), server=Path(shutil.copy2(wheels.redis().server, closed)))
+    monkeypatch.setattr(wheels, "redis", lambda: valkey)
+    programs = folder / "data" / "programs"
     for _ in range(2):
         async with embedded_servers(folder / "data") as stack, database(stack.endpoints) as connection:
             assert await connection.fetchval("SELECT 1") == 1
-            assert program_of(stack.children["postgres"]).is_relative_to(
-                folder / "data" / "programs" / f"postgres-{files.version}"
-            )
+            assert program_of(stack.children["postgres"]).is_relative_to(programs / f"postgres-{files.version}")
+            assert program_of(stack.children["nats"]).is_relative_to(programs)
+            assert program_of(stack.children["redis"]).is_relative_to(programs)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs servers as other users")

@@ -258,6 +258,17 @@ async def test_connections_beyond_those_that_there_may_be(bench: Bench, limits: 
     assert (await ask(sidecar, get("/"))).status == 200
 
 
+async def test_silent_clients_keep_nobody_out_for_long(bench: Bench) -> None:
+    sidecar = await bench.start(FIXED, limits={"max_connections": 3})
+    async with AsyncExitStack() as stack, asyncio.timeout(20):
+        for _ in range(3):
+            _, writer = await stack.enter_async_context(connection(sidecar))
+            writer.write(b"GET / HT")
+        while (await ask(sidecar, get("/"))).status != 200:
+            await asyncio.sleep(0.05)
+        assert await sidecar.metric("tailslide_sidecar_proxy_connections_evicted_total") > 0
+
+
 async def test_an_idle_connection_is_closed(bench: Bench) -> None:
     sidecar = await bench.start(FIXED, limits={"idle_timeout_ms": 300})
     async with connection(sidecar) as silent, connection(sidecar) as used:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 from nats.aio.client import Client
+from real_servers import RealServers
 from redis.asyncio import Redis
 
 from tailslide_embedded import wheels
@@ -29,18 +30,21 @@ def user() -> str:
 
 
 @pytest.mark.parametrize("password", WRITTEN)
-async def test_postgresql_lets_us_in(servers: Endpoints, user: str, password: str) -> None:
-    own = DatabaseUrl.parse(servers.database_url)
-    place = str(own).partition("://")[2]
+async def test_postgresql_lets_us_in(running_servers: RealServers, user: str, password: str) -> None:
+    own = DatabaseUrl.parse(running_servers.superuser_url)
+    place = str(own).partition("://")[2].partition("/")[0]
     admin = await asyncpg.connect(**own.connect_options())
     try:
         await admin.execute(f"CREATE ROLE \"{user}\" LOGIN PASSWORD '{PASSWORD}'")
+        await admin.execute(f'CREATE DATABASE "{user}" OWNER "{user}"')
         for hosts, options in ((place, "sslmode=disable"), (f"127.0.0.1:1,{place}", "ssl=prefer&application_name=x")):
-            url = DatabaseUrl.parse(f"postgres://{quote(user, safe='')}:{password}@{hosts}?{options}")
+            name = quote(user, safe="")
+            url = DatabaseUrl.parse(f"postgres://{name}:{password}@{hosts}/{name}?{options}")
             connection = await asyncpg.connect(**url.connect_options())
-            assert await connection.fetchval("SELECT current_user") == user
+            assert await connection.fetchval("SELECT current_user || current_database()") == user * 2
             await connection.close()
     finally:
+        await admin.execute(f'DROP DATABASE IF EXISTS "{user}"')
         await admin.execute(f'DROP ROLE IF EXISTS "{user}"')
         await admin.close()
 

@@ -263,6 +263,7 @@ async def test_a_flag_that_is_newer_in_the_bucket_takes_no_change_and_the_others
             rulesets = await bench.until_rulesets(lambda rulesets: rulesets["shop.two"].rollout == 2.0)
             assert rulesets["shop.one"] == newer["shop.one"]
             assert (await copy.adopt("--yes"))[0] == 0
+            await tower.until_published()  # it looks every second
             assert (await tower.ok("PATCH", f"{FLAGS}/one", {"rollout": 3}))["version"] == newer["shop.one"].version + 2
 
 

@@ -15,7 +15,7 @@ from flag_listeners import Parts, parts
 from flag_requests import APP, TOKEN, USER, content
 
 from tailslide_sidecar import flags_api
-from tailslide_sidecar.reported import Reports
+from tailslide_sidecar.reported import MAX_BYTES, Reports
 
 ONE = "/ofrep/v1/evaluate/flags/half"
 ALL = "/ofrep/v1/evaluate/flags"
@@ -192,6 +192,19 @@ async def test_outcomes_arrive_in_the_buffer(clinic: Parts) -> None:
         "code": "INVALID",
         "message": 'expected success or failure, got "no"',
         "field": "[0].outcome",
+    }
+
+
+async def test_reports_have_a_size_of_their_own(clinic: Parts) -> None:
+    report = b'{"outcome": "success", "latency_ms": 12345.123456789012, "count": 100}'
+    body = b"[" + b",\n    ".join([report] * 1_000) + b"]"
+    assert (await ask(clinic, "POST", f"{NATIVE}/outcomes", body))[0] == 202
+    status, said, _ = await ask(clinic, "POST", f"{NATIVE}/outcomes", body.ljust(MAX_BYTES + 1))
+    assert status == 413
+    assert said["error"] == {
+        "code": "BODY_TOO_LARGE",
+        "message": f"expected a body of at most {MAX_BYTES} bytes, got {MAX_BYTES + 1}",
+        "field": "body",
     }
 
 

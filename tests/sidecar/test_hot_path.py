@@ -229,6 +229,19 @@ async def test_after_its_turn_a_connection_waits_for_the_others() -> None:
     assert wire.reading
 
 
+async def test_short_questions_take_turns_too() -> None:
+    desk = Desk(turn_s=0.0)
+    wire, total = desk.wire(), 1_000
+    wire.protocol.data_received(REQUEST * total)
+    answered, turns = wire.take().count(b"HTTP/1.1 200 OK\r\n"), 1
+    while not wire.reading:
+        await asyncio.sleep(0)
+        answered += wire.take().count(b"HTTP/1.1 200 OK\r\n")
+        turns += 1
+    assert answered == total
+    assert 20 <= turns <= 100
+
+
 async def test_who_takes_nothing_gets_no_turn() -> None:
     desk = Desk(turn_s=0.0)
     wire = desk.wire(high_water=100)

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, get_args
 
 import orjson
@@ -12,6 +13,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from pydantic import BaseModel
 
+import tailslide_tower
 from tailslide_core.errors import ContractError
 from tailslide_core.naming import check_key
 from tailslide_runtime.http import ApiError
@@ -153,6 +155,13 @@ def test_a_field_that_nobody_may_say_is_refused_in_plain_words(model: type[BaseM
         sentence = refusal(lambda body=body: _checked(model, body))  # type: ignore[misc] # of the loop
         assert sentence is not None
         assert_plain(sentence)
+
+
+def test_every_body_that_is_read_is_tried() -> None:
+    """Else a new request would go untested."""
+    sources = Path(tailslide_tower.__file__).parent.rglob("*.py")
+    read = {name for source in sources for name in re.findall(r"read_body\(request, (\w+)\)", source.read_text())}
+    assert read == {model.__name__ for model in BODIES}
 
 
 def test_the_bodies_say_every_field_that_may_be_said() -> None:

@@ -81,6 +81,8 @@ class Accounts:
         self.accepted = 0
         self.turned_away = 0
         """Connections beyond the limits."""
+        self.evicted = 0
+        """Connections that had nothing to ask, closed to make place for others."""
 
     def route(self, label: str) -> RouteAccount:
         """Return the account of a route."""

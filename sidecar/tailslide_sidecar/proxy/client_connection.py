@@ -94,7 +94,7 @@ class ClientConnection(asyncio.Protocol):
         self.judge_peer()
         if not self.listener.opened(self, self._peer):
             self._refuse(TOO_MANY_CONNECTIONS)
-            if self.listener.is_flooded:
+            if self.listener.clients.is_flooded:
                 self.close()
 
     def judge_peer(self) -> None:
@@ -412,6 +412,10 @@ class ClientConnection(asyncio.Protocol):
     def is_busy(self) -> bool:
         """Whether a call or a tunnel is under way."""
         return self._exchange is not None or self._tunnel is not None
+
+    def waits_since(self) -> float | None:
+        """Return since when the client is waited for; None while a call or a tunnel is under way."""
+        return None if self.is_busy else self._since_s
 
     def end_if_late(self, now_s: float) -> None:
         """End what takes too long, as far as it is the client who does."""

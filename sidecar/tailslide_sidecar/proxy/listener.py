@@ -8,6 +8,7 @@ from email.utils import formatdate
 
 import structlog
 
+from tailslide_runtime.connections import Connections
 from tailslide_runtime.descriptors import connections_for
 from tailslide_runtime.settings import ListenAddress
 from tailslide_sidecar.calls import Calls
@@ -28,8 +29,8 @@ TICK_S = 0.02
 """How late a timeout may be noticed; more with thousands of calls at a time, whose deadlines are all looked at."""
 _TICK_PER_CALL_S = 0.00002
 _MANY_ROUTES = 2_000
-TURNED_AWAY_AT_ONCE = 32
-"""Of the descriptors that are no client's, so many may be lent to those who are being turned away."""
+PATIENCE_S = 1.0
+"""So long a client may have nothing to ask before its connection makes place for others, where places are wanting."""
 
 
 class ProxyListener:
@@ -59,13 +60,10 @@ class ProxyListener:
         self.pool = Pool()
         self.in_use: dict[int, ActiveRoute] = {}
         """Routes that calls have taken, by the identity of the route."""
-        self.closing = False
-        """Whether each answer is the last of its connection."""
-        self._max_connections = _as_many_as_fit(options.limits, descriptors)
+        self.clients = Connections(_as_many_as_fit(options.limits, descriptors), patience_s=PATIENCE_S)
         self._clock = clock
         self._loop = loop
         self.access_log = AccessLog(options)
-        self._connections: set[ClientConnection] = set()
         self._per_peer: Counter[str] = Counter()
         self.running: set[Exchange | Tunnel] = set()
         """Calls under way."""
@@ -74,7 +72,6 @@ class ProxyListener:
         self._ticking: asyncio.TimerHandle | None = None
         self._turn = 0
         self._own: frozenset[bytes] = frozenset()
-        self._empty = asyncio.Event()
         self.refresh()
 
     def protocol(self) -> asyncio.Protocol:
@@ -100,8 +97,9 @@ class ProxyListener:
         self.options = options
         self.access_log = AccessLog(options)
         self.in_use.clear()
-        for connection in self._connections:
-            connection.judge_peer()
+        for connection in self.clients:
+            if isinstance(connection, ClientConnection):
+                connection.judge_peer()
 
     def use(self, route: Route) -> ActiveRoute:
         """Return a route as it is in use."""
@@ -121,35 +119,32 @@ class ProxyListener:
 
     def opened(self, connection: ClientConnection, peer: str | None) -> bool:
         """Keep an eye on a connection; say whether it may stay."""
-        self._connections.add(connection)
-        accounts, limits = self.accounts, self.limits
+        accounts, clients, per_peer = self.accounts, self.clients, self.limits.max_connections_per_peer
+        evicted = clients.made_place
+        stays = clients.opened(connection)
         accounts.accepted += 1
         accounts.connections += 1
-        per_peer = limits.max_connections_per_peer
+        accounts.evicted += clients.made_place - evicted
         if peer is not None and per_peer is not None:
             self._per_peer[peer] += 1
-        if accounts.connections > self._max_connections or (
-            peer is not None and per_peer is not None and self._per_peer[peer] > per_peer
-        ):
+            stays = stays and self._per_peer[peer] <= per_peer
+        if not stays:
             accounts.turned_away += 1
-            return False
-        return True
+        return stays
 
     @property
-    def is_flooded(self) -> bool:
-        """Whether those that are turned away may not even stay to read why: each takes a descriptor."""
-        return self.accounts.connections > self._max_connections + TURNED_AWAY_AT_ONCE
+    def closing(self) -> bool:
+        """Whether each answer is the last of its connection."""
+        return self.clients.closing
 
     def gone(self, connection: ClientConnection, peer: str | None) -> None:
         """Forget a connection."""
-        self._connections.discard(connection)
+        self.clients.gone(connection)
         self.accounts.connections -= 1
         if peer is not None and self.limits.max_connections_per_peer is not None:
             self._per_peer[peer] -= 1
             if not self._per_peer[peer]:
                 del self._per_peer[peer]
-        if self.closing and not self._connections:
-            self._empty.set()
 
     # Calls
 
@@ -187,8 +182,7 @@ class ProxyListener:
         while True:
             self.refresh()
             self.pool.sweep(self.now_s)
-            for connection in list(self._connections):
-                connection.end_if_late(self.now_s)
+            self.clients.sweep(self.now_s)
             # The date has to change with the second, not a second after the last look.
             await asyncio.sleep(SWEEP_S - self._clock() % SWEEP_S)
 
@@ -196,20 +190,11 @@ class ProxyListener:
 
     def close(self) -> None:
         """End idle connections at once, and the others with their answer."""
-        self.closing = True
-        if not self._connections:
-            self._empty.set()
-        for connection in list(self._connections):
-            connection.close_when_idle()
+        self.clients.close()
 
     async def drained(self, timeout_s: float) -> None:
         """Wait until calls that had begun have ended, or end them when that takes too long; let go of upstreams."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._empty.wait()
-        except TimeoutError:
-            for connection in list(self._connections):
-                connection.abort()
+        await self.clients.drained(timeout_s)
         await self.pool.close()
         if self._ticking is not None:
             self._ticking.cancel()

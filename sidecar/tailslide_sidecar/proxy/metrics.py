@@ -84,6 +84,11 @@ class ProxyMetrics(Collector):
             "Connections of clients beyond the limits",
             value=accounts.turned_away,
         )
+        yield CounterMetricFamily(
+            "tailslide_sidecar_proxy_connections_evicted",
+            "Connections whose clients had nothing to ask, closed to make place for others",
+            value=accounts.evicted,
+        )
         count = descriptors.open_count()
         if count is not None:
             yield GaugeMetricFamily("tailslide_sidecar_open_fds", "Open file descriptors", value=count)

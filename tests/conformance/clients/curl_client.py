@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # a program of its own: the tests' modules are beside its folder
+sys.path.insert(0, str(Path(__file__).parents[2] / "support"))  # a program of its own: what tests share is there
 
 from proxy_origin import large_body
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from tailslide_core.fields import is_integer
 from tailslide_runtime.bucket_watch import Entry
 from tailslide_tower.flags.flag import SANE_NUMBER
 from tailslide_tower.publisher.wanted import Wanted
@@ -42,8 +43,7 @@ def stamp_of(value: bytes | None) -> Stamp | None:
 
 
 def _number(value: object) -> int | None:
-    is_number = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < SANE_NUMBER
-    return value if is_number and isinstance(value, int) else None
+    return value if isinstance(value, int) and is_integer(value, 0, SANE_NUMBER - 1) else None
 
 
 @dataclass(slots=True)
