@@ -368,9 +368,11 @@ async def test_requests_that_come_too_early_take_little_memory(system: System) -
 
 async def test_room_for_large_bodies_is_free_again_when_clients_leave(system: System) -> None:
     flags = system.listeners["flags"]
-    large = request("POST", "/v1/flags/flag-4/outcomes", json.dumps({"outcome": "success"}).encode() + b" " * 900_000)
+    outcome = json.dumps({"outcome": "success"}).encode()
+    half = request("POST", "/v1/flags/flag-4/outcomes", outcome + b" " * 900_000)[:-100_000]
+    large = request("POST", "/v1/flags/flag-4/outcomes", outcome + b" " * 100_000)
     for leave in (socket.socket.close, reset):
-        async with crowd(flags.address, 100, large[:-100_000]) as held:
+        async with crowd(flags.address, 100, half) as held:
             for connection in held:
                 leave(connection)
             held.clear()
