@@ -227,6 +227,14 @@ async def tiny_report(_: System, listeners: list[Listener]) -> Told:
     return {"flags": tally(one.label for one in seen)}
 
 
+async def small_objects(_: System, listeners: list[Listener]) -> Told:
+    """Send a megabyte of JSON that consists of very small objects, on ten connections at once."""
+    body = b"[" + b",".join([b'{"":1}'] * 140_000) + b"]"
+    message = request("POST", "/v1/flags/flag-9/outcomes", body)
+    seen = await asyncio.gather(*(talk(listeners[0].address, (message,), wait_s=30) for _ in range(10)))
+    return {"flags": tally(one.label for one in seen)}
+
+
 async def half_closed(system: System, listeners: list[Listener]) -> Told:
     """Send half a body, then close the sending half, on 50 connections, and wait."""
     wait_s = 2.0 if system.quick else 8.0
@@ -270,5 +278,6 @@ ATTACKS = (
     Attack("wrong tokens, 200 connections", wrong_tokens, ("tower",)),
     Attack("wish for another protocol", upgrades, _EVERY, together=True),
     Attack("100 reports of 1,000 outcomes", tiny_report, ("flags",)),
+    Attack("1 MB of small objects, ten at once", small_objects, ("flags",)),
     Attack("half a body, then half closed", half_closed, _EVERY, together=True),
 )

@@ -112,17 +112,36 @@ async def opens(system: System, listeners: list[Listener]) -> Told:
 
 
 async def masks(system: System, listeners: list[Listener]) -> Told:
-    """Report a thousand million successes, then let every proxied call of the flag fail."""
+    """Report successes all the while that every proxied call of the flag fails, in a report for each 50 ms."""
+    body = json.dumps([{"outcome": "success", "count": 1_000}]).encode()
+    report = request("POST", "/v1/flags/masked/outcomes", body)
+    taken: list[str] = []
+
+    async def go_on() -> None:
+        while True:
+            taken.append((await talk(listeners[0].address, (report,), wait_s=5)).label)
+            await asyncio.sleep(0.05)
+
+    reporting = asyncio.create_task(go_on())
+    try:
+        await asyncio.sleep(1.0)
+        fails = request("GET", "/masked/fail")
+        calls = [await talk(system.listeners["proxy"].address, (fails,), wait_s=5) for _ in range(200)]
+        await asyncio.sleep(1.0 if system.quick else 4.0)
+        state = await _circuit(system, "masked")
+    finally:
+        reporting.cancel()
+        await asyncio.gather(reporting, return_exceptions=True)
+    answers = tally(str(call.status) for call in calls)
+    return {"flags": f"reports {tally(taken)}; 200 failing calls: {answers}; circuit {state}"}
+
+
+async def huge_report(_: System, listeners: list[Listener]) -> Told:
+    """Report a thousand million successes at once."""
     body = json.dumps([{"outcome": "success", "count": 1_000_000}] * 1_000).encode()
-    seen = await talk(listeners[0].address, (request("POST", "/v1/flags/masked/outcomes", body),), wait_s=5)
-    await asyncio.sleep(0.5)
-    fails = request("GET", "/masked/fail")
-    calls = [await talk(system.listeners["proxy"].address, (fails,), wait_s=5) for _ in range(200)]
-    await asyncio.sleep(1.0 if system.quick else 4.0)
-    return {
-        "flags": f"{seen.label}; 200 failing calls: {tally(str(call.status) for call in calls)}; "
-        f"circuit {await _circuit(system, 'masked')}"
-    }
+    seen = await talk(listeners[0].address, (request("POST", "/v1/flags/flag-8/outcomes", body),), wait_s=5)
+    said = seen.data.rpartition(b"\r\n\r\n")[2].decode(errors="replace")
+    return {"flags": f"{seen.label} {said}"}
 
 
 ATTACKS = (
@@ -130,5 +149,6 @@ ATTACKS = (
     Attack("foreign page: names that look like ours", rebound_names, together=True),
     Attack("foreign page: writes", foreign_origin, together=True),
     Attack("one report of 1,000 failures", opens, ("flags",)),
-    Attack("one report of 10⁹ successes", masks, ("flags",)),
+    Attack("one report of 10⁹ successes", huge_report, ("flags",)),
+    Attack("a steady report of successes", masks, ("flags",)),
 )

@@ -30,6 +30,7 @@ _PACKAGES = ("core", "runtime", "sidecar", "tower", "aerobat", "deploy")
 _TIMEOUT_S = 30.0
 _CALM_TIMEOUT_S = 90.0
 _PROMPT_S = 0.25
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,6 @@ class System:
         return Process(name, child)
 
     async def _make_flags(self) -> None:
-        post = {"Authorization": f"Bearer {self.token}"}
         plain: list[dict[str, object]] = [
             {"key": name, "rollout": 100.0, "circuit": {}} for name in ("route", "masked", "reported")
         ]
@@ -204,12 +204,19 @@ class System:
             {"key": f"text-{index}", "rollout": 50.0, "rules": [{"when": [texts, version], "rollout": 100.0}]}
             for index in range(20)
         ]
-        messages: list[tuple[str, dict[str, object]]] = [("/api/v1/apps", {"key": APP})]
-        messages += [(f"/api/v1/apps/{APP}/flags", {"active": True, **flag}) for flag in [*plain, *ruled]]
-        for path, body in messages:
-            seen = await self.ask("tower", request("POST", path, json.dumps(body).encode(), **post))
-            if seen.status != 201:
-                raise StartError(f"Tower refused POST {path}: {seen.data[-300:].decode(errors='replace')}")
+        await self._create("/api/v1/apps", {"key": APP})
+        flags = [*plain, *ruled]
+        for start in range(0, len(flags), _AT_ONCE):
+            some = flags[start : start + _AT_ONCE]
+            await asyncio.gather(
+                *(self._create(f"/api/v1/apps/{APP}/flags", {"active": True, **flag}) for flag in some)
+            )
+
+    async def _create(self, path: str, body: Mapping[str, object]) -> None:
+        token = f"Bearer {self.token}"
+        seen = await self.ask("tower", request("POST", path, json.dumps(body).encode(), Authorization=token))
+        if seen.status != 201:
+            raise StartError(f"Tower refused POST {path}: {seen.data[-300:].decode(errors='replace')}")
 
     async def _start_bystander(self) -> None:
         process = await asyncio.create_subprocess_exec(

@@ -366,6 +366,23 @@ async def test_requests_that_come_too_early_take_little_memory(system: System) -
     assert harm.failed == []
 
 
+async def test_room_for_large_bodies_is_free_again_when_clients_leave(system: System) -> None:
+    flags = system.listeners["flags"]
+    outcome = json.dumps({"outcome": "success"}).encode()
+    half = request("POST", "/v1/flags/flag-4/outcomes", outcome + b" " * 900_000)[:-100_000]
+    large = request("POST", "/v1/flags/flag-4/outcomes", outcome + b" " * 100_000)
+    for leave in (socket.socket.close, reset):
+        async with crowd(flags.address, 100, half) as held:
+            for connection in held:
+                leave(connection)
+            held.clear()
+
+    async def is_taken() -> bool:
+        return (await talk(flags.address, (large,))).status == 202
+
+    await until(is_taken)
+
+
 # Every error is ours
 
 
