@@ -177,6 +177,9 @@ class RequestReader:
                 events.append(head)
                 self._left = head.length
                 self._is_last = False
+            elif start == end and not events:
+                self.stopped_at = end
+                return [head, END]  # one whole request, as most data is
             else:
                 events += (head, END)
                 break

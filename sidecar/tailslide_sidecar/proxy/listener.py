@@ -60,6 +60,8 @@ class ProxyListener:
         self.pool = Pool()
         self.in_use: dict[int, ActiveRoute] = {}
         """Routes that calls have taken, by the identity of the route."""
+        self.closing = False
+        """Whether each answer is the last of its connection."""
         self.clients = Connections(_as_many_as_fit(options.limits, descriptors), patience_s=PATIENCE_S)
         self._clock = clock
         self._loop = loop
@@ -132,11 +134,6 @@ class ProxyListener:
             accounts.turned_away += 1
         return stays
 
-    @property
-    def closing(self) -> bool:
-        """Whether each answer is the last of its connection."""
-        return self.clients.closing
-
     def gone(self, connection: ClientConnection, peer: str | None) -> None:
         """Forget a connection."""
         self.clients.gone(connection)
@@ -190,6 +187,7 @@ class ProxyListener:
 
     def close(self) -> None:
         """End idle connections at once, and the others with their answer."""
+        self.closing = True
         self.clients.close()
 
     async def drained(self, timeout_s: float) -> None:
