@@ -176,8 +176,8 @@ def env(data_dir: Path | None, *, admin: bool) -> None:
 def tower(context: click.Context) -> None:
     """Run Tower alone: the API with which people manage flags.
 
-    Its settings are in the environment: TAILSLIDE_DATABASE_URL, TAILSLIDE_NATS_URL, TAILSLIDE_REDIS_URL,
-    TAILSLIDE_API_TOKEN, TAILSLIDE_TOWER_LISTEN.
+    Its settings are in the environment: TAILSLIDE_DATABASE_URL, TAILSLIDE_NATS_URL, TAILSLIDE_API_TOKEN,
+    TAILSLIDE_TOWER_LISTEN, TAILSLIDE_ALLOWED_HOSTS.
     """
     if context.invoked_subcommand is None:
         from tailslide_tower.main import main as run

@@ -6,7 +6,7 @@ What the options are called and how errors are shown is the command line's busin
 import asyncio
 import shlex
 import signal
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +17,17 @@ from tailslide_embedded.data_dir import default_data_dir, holder_of, open_data_d
 from tailslide_embedded.environments import environment_of, published
 from tailslide_embedded.parts import tailslide_process, user_of_part
 from tailslide_embedded.processes import NotReadyError, ProcessSpec
-from tailslide_embedded.servers.nats import data_dir_of
+from tailslide_embedded.servers import nats, postgres, redis
 from tailslide_embedded.stack import Endpoints, Stack, servers_on
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl, RedisUrl
 from tailslide_runtime.settings import ListenAddress
+
+_OWNERS: tuple[tuple[type[NatsUrl | RedisUrl | DatabaseUrl], Callable[[str], Awaitable[Path | None]]], ...] = (
+    (NatsUrl, nats.data_dir_of),
+    (RedisUrl, redis.data_dir_of),
+    (DatabaseUrl, postgres.data_dir_of),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,20 +104,23 @@ async def _run(options: UpOptions, environ: Mapping[str, str], console: Console)
 
 
 async def _refuse_to_join(environ: Mapping[str, str]) -> None:
-    """Raise StartError when TAILSLIDE_NATS_URL names the server of another `tailslide up`.
+    """Raise StartError when a URL names a server of another `tailslide up`, be it one of the three.
 
-    Its Tower and Aerobat would work on the other's flags and circuits, with another database.
+    With its NATS we would work on its flags with another database, with its database our Tower would take changes that
+    are meant for its sidecars, and with its Redis we would judge our circuits by its calls.
     """
-    text = environ.get(NatsUrl.variable)
-    if not text:
-        return
-    try:
-        other = await data_dir_of(NatsUrl.parse(text).with_secrets())
-    except (ValueError, NotReadyError):  # told where the servers are started, with what to do
-        return
-    if other is not None:
-        kinds = (NatsUrl, RedisUrl, DatabaseUrl)
-        names = [kind.variable for kind in kinds if environ.get(kind.variable)]
+    joined: dict[Path, list[str]] = {}
+    for kind, data_dir_of in _OWNERS:
+        text = environ.get(kind.variable)
+        if not text:
+            continue
+        try:
+            other = await data_dir_of(kind.parse(text).with_secrets())
+        except (ValueError, NotReadyError):  # told where the servers are started, with what to do
+            continue
+        if other is not None:
+            joined.setdefault(other, []).append(kind.variable)
+    for other, names in joined.items():
         raise StartError(
             f"{', '.join(names)}: this shell has the settings of the tailslide up that runs on {other} "
             f"({holder_of(other)}), and a second one would use its servers; "
