@@ -77,6 +77,7 @@ async def _run(options: UpOptions, environ: Mapping[str, str], console: Console)
         ports = PortChooser()
         tower = ports.listen(parse_listen(options.tower_listen, "--tower-listen"), "--tower-listen")
         aerobat = ports.listen(parse_listen(options.aerobat_listen, "--aerobat-listen"), "--aerobat-listen")
+        before = {key: data.remembered_port(key) for key in given}
         console.print("Starting …")
 
         def tell(text: str) -> None:
@@ -98,6 +99,9 @@ async def _run(options: UpOptions, environ: Mapping[str, str], console: Console)
             data.publish_environment(published(stack.endpoints, f"http://{reachable(tower)}", token))
             try:
                 _tell(console, stack, tower, aerobat)
+                # Told last, since it is the one thing here to do something about.
+                for line in _moved(stack, before):
+                    tell(line)
                 await stack.keep_running(tell)
             finally:
                 data.publish_environment(None)
@@ -151,6 +155,22 @@ def _tell(console: Console, stack: Stack, tower: ListenAddress, aerobat: ListenA
     console.print("To manage flags, with Tower's URL and API token:\n")
     console.print(f'  eval "$({env} --admin)"\n', markup=False)
     console.print("Ctrl-C stops everything; the data stays.")
+
+
+def _moved(stack: Stack, before: Mapping[str, int | None]) -> list[str]:
+    """Return what to say of servers whose port of the last run was not free, or that were given another."""
+    moved = [
+        f"{stack.children[key].spec.name} from {port} to {stack.data.remembered_port(key)}"
+        for key, port in before.items()
+        if key in stack.endpoints.embedded and port is not None and port != stack.data.remembered_port(key)
+    ]
+    if not moved:
+        return []
+    return [
+        "",
+        f"Ports have changed since the last run: {', '.join(moved)}. Sidecars that were started before do not find "
+        f"these servers: start them again with a new tailslide env.",
+    ]
 
 
 def _place(endpoints: Endpoints, key: str, url: NatsUrl | RedisUrl | DatabaseUrl) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -224,6 +225,21 @@ async def test_what_ends_again_and_again_is_given_up_and_everything_stopped(fold
         assert out.decode().count("PostgreSQL is started again in ") == 5
         assert "Traceback" not in err.decode()
         assert processes_on(folder) == set()
+
+
+async def test_who_starts_it_again_is_told_when_a_port_was_not_free_any_more(folder: Path) -> None:
+    async with up(folder):
+        ports = json.loads((folder / "state.json").read_text())["ports"]
+    with socket.create_server(("127.0.0.1", ports["nats"])):
+        async with up(folder) as process:
+            now = json.loads((folder / "state.json").read_text())["ports"]
+            await told(process, "")
+            await told(
+                process,
+                f"Ports have changed since the last run: NATS from {ports['nats']} to {now['nats']}. Sidecars that "
+                "were started before do not find these servers: start them again with a new tailslide env.",
+            )
+    assert now == {**ports, "nats": now["nats"]}
 
 
 async def test_a_second_one_with_a_setting_of_the_first_is_refused_and_told_whose_it_is(folder: Path) -> None:
