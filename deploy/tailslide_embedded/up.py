@@ -4,11 +4,14 @@ What the options are called and how errors are shown is the command line's busin
 """
 
 import asyncio
+import os
 import shlex
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -47,7 +50,20 @@ def run_up(options: UpOptions, environ: Mapping[str, str]) -> int:
 
     Everything is stopped in both cases.
     """
-    return asyncio.run(_until_signal(options, environ, Console(highlight=False, soft_wrap=True)))
+    return asyncio.run(_until_signal(options, environ, _Output(highlight=False, soft_wrap=True)))
+
+
+class _Output(Console):
+    """What `up` says. Without a reader it ends in order: rich would end the task at once, with a traceback."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Raise StartError; called by rich while it writes, and never again for this output."""
+        self.quiet = True
+        # What is left in Python's buffer would fail once more at the exit.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        raise StartError("nobody reads what tailslide up says any more: everything is stopped")
 
 
 async def _until_signal(options: UpOptions, environ: Mapping[str, str], console: Console) -> int:

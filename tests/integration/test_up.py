@@ -242,6 +242,21 @@ async def test_who_starts_it_again_is_told_when_a_port_was_not_free_any_more(fol
     assert now == {**ports, "nats": now["nats"]}
 
 
+async def test_without_a_reader_it_stops_everything_in_order(folder: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    words = ("up", "--data-dir", str(folder), "--tower-listen", "127.0.0.1:0", "--aerobat-listen", "127.0.0.1:0")
+    try:
+        process = await asyncio.create_subprocess_exec(*TAILSLIDE, *words, stdout=write, stderr=asyncio.subprocess.PIPE)
+    finally:
+        os.close(write)
+    async with asyncio.timeout(60):
+        _, err = await process.communicate()
+    assert process.returncode == 1
+    assert err.decode() == "Error: nobody reads what tailslide up says any more: everything is stopped\n"
+    assert processes_on(folder) == set()
+
+
 async def test_a_second_one_with_a_setting_of_the_first_is_refused_and_told_whose_it_is(folder: Path) -> None:
     async with up(folder / "first") as process:
         told = {**await settings(folder / "first"), **await settings(folder / "first", "--admin")}
