@@ -220,7 +220,7 @@ async def test_what_ends_again_and_again_is_given_up_and_everything_stopped(fold
         assert sentence.startswith("Error: PostgreSQL ended before it was ready at 127.0.0.1:")
         assert log[-1] == (
             "PostgreSQL was started again 5 times within 10 minutes: everything is stopped; "
-            f"mend what its log, {folder / 'logs' / 'postgres.log'}, tells of, then start again"
+            f"look for the cause in {folder / 'logs' / 'postgres.log'}, then start again"
         )
         assert out.decode().count("PostgreSQL is started again in ") == 5
         assert "Traceback" not in err.decode()

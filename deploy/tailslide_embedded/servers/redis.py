@@ -115,7 +115,10 @@ async def data_dir_of(url: str) -> Path | None:
     if not told:
         return None
     folder = Path(told)
-    ours = folder.name == _FOLDER and (folder.parent / "servers.lock").exists()
+    try:
+        ours = folder.name == _FOLDER and (folder.parent / "servers.lock").exists()
+    except OSError:  # a folder that only others may look into
+        return None
     return folder.parent if ours else None
 
 
