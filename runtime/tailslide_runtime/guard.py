@@ -95,7 +95,9 @@ class Guard:
         """How many requests were refused, by the code of the refusal."""
         self.held_bytes = 0
         """What all of them take of `HELD_BYTES` now."""
-        self._time = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._is_taken = False
 
     def connection(self) -> "GuardedConnection":
         """Return the protocol of a connection."""
@@ -103,7 +105,27 @@ class Guard:
 
     def now_s(self) -> float:
         """Return the loop's time."""
-        return self._time()
+        return self._loop.time()
+
+    def take_turn(self, go: Callable[[], None]) -> None:
+        """Call `go`, at once or, if another one was called, in one of the next turns of the loop.
+
+        Of a thousand requests that come together each is answered for itself, with all else that the process does in
+        between.
+        """
+        if self._is_taken:
+            self._waiting.append(go)
+        else:
+            self._is_taken = True
+            self._loop.call_soon(self._next_turn)
+            go()
+
+    def _next_turn(self) -> None:
+        if self._waiting:
+            self._loop.call_soon(self._next_turn)
+            self._waiting.popleft()()
+        else:
+            self._is_taken = False
 
     def objection(self, head: RequestHead) -> Refusal | None:
         """Return why a request may not be served, as far as its head tells."""
@@ -257,8 +279,7 @@ class GuardedConnection(asyncio.Protocol):
         """Take what has come."""
         if self._lingers:
             self._discarded += len(data)
-            if self._discarded > LINGER_BYTES:
-                self.abort()
+            self._hold_back()
         elif self._answering or self._early:
             self._keep_early(self._early + data)
         else:
@@ -360,6 +381,13 @@ class GuardedConnection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         self._answering = True
+        request = plain_form(head, body, last=self._guard.connections.closing)
+        self._guard.take_turn(lambda: self._hand_on(request))
+
+    def _hand_on(self, request: bytes) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
         answerer = self._answerer
         if answerer is None:
             self._wire = _Wire(transport, self._finish)
@@ -367,7 +395,7 @@ class GuardedConnection(asyncio.Protocol):
             answerer.connection_made(self._wire)
             if self._paused:
                 answerer.pause_writing()
-        answerer.data_received(plain_form(head, body, last=self._guard.connections.closing))
+        answerer.data_received(request)
 
     def _forget_request(self) -> None:
         self._guard.held_bytes -= self._held_bytes
@@ -391,7 +419,7 @@ class GuardedConnection(asyncio.Protocol):
 
     def _hold_back(self) -> None:
         """Stop to read from a client that is too far ahead, or go on."""
-        paused = len(self._early) > EARLY_BYTES and not self._lingers
+        paused = self._discarded > LINGER_BYTES if self._lingers else len(self._early) > EARLY_BYTES
         transport = self._transport
         if paused is self._reading_paused or transport is None or transport.is_closing():
             return

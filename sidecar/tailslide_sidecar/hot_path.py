@@ -15,14 +15,17 @@ from tailslide_runtime.http1.refusals import SLOW_BODY, SLOW_HEAD
 from tailslide_sidecar.answers import Answers
 from tailslide_sidecar.hot_requests import HotHead, HotReader, HotRequest, KnownFields, Route, Unread
 from tailslide_sidecar.replies import Reply
+from tailslide_sidecar.turns import Turns
 
 DATE_S = 1.0
 OUT_BYTES = 131_072
 """Answers to pipelined requests are handed to the transport in portions of about so much."""
-TURN_S = 0.02
-"""How long one connection may be answered before all others have their turn."""
+TURN_S = 0.01
+"""How long connections may be answered before everything else of the process has its turn."""
 LOOK_BYTES = 4_096
-"""After so many bytes of answers, about two dozen short ones, the time is looked at."""
+LOOK_READ_BYTES = 16_384
+"""After so many bytes of answers, about two dozen short ones, or of questions, and after each question about all flags,
+the time is looked at."""
 
 
 class HotListener:
@@ -40,8 +43,8 @@ class HotListener:
     ) -> None:
         """`guard` takes over what is not for here; its limits and names hold here too, and its connections are ours.
 
-        `token`, if there is one, has to be in Authorization or X-API-Key. A connection is answered for `turn_s`, then
-        all others have their turn. `observe` is told the seconds that each batch of answers took; `clock` gives Unix
+        `token`, if there is one, has to be in Authorization or X-API-Key. Connections are answered for `turn_s`, then
+        all else has its turn. `observe` is told the seconds that each batch of answers took; `clock` gives Unix
         time for the Date header.
         """
         self.answers = answers
@@ -56,6 +59,7 @@ class HotListener:
         self.now = 0.0
         """The loop's time at the last look, up to a second ago: exact enough for timeouts of seconds."""
         self.turn_s = turn_s
+        self.turns = Turns(turn_s)
         self._clock = clock
         self.refresh()
 
@@ -91,7 +95,6 @@ class HotProtocol(asyncio.Protocol):
         "_paused",
         "_reader",
         "_since",
-        "_spent_s",
         "_transport",
         "_unsent",
     )
@@ -107,7 +110,6 @@ class HotProtocol(asyncio.Protocol):
         """Whether no more is answered for now."""
         self._full = False
         """Whether that is because the client takes nothing."""
-        self._spent_s = 0.0
         self._unsent = 0
 
     # The transport
@@ -132,8 +134,9 @@ class HotProtocol(asyncio.Protocol):
                 return
         else:
             self._since = self._listener.now
-        if self._paused:
+        if self._paused or self._listener.turns.is_over:
             self._buffer = data
+            self._end_turn()
             return
         self._answer(data)
 
@@ -156,7 +159,7 @@ class HotProtocol(asyncio.Protocol):
         # Thousands of pipelined questions fit in what comes at once, and each may take as long as a call.
         if not self._paused:
             self._pause()
-            asyncio.get_running_loop().call_soon(self._next_turn)
+            self._listener.turns.wait(self._next_turn)
 
     def _next_turn(self) -> None:
         if self._paused and not self._full:
@@ -222,7 +225,7 @@ class HotProtocol(asyncio.Protocol):
         started = time.perf_counter()
         out: list[bytes] = []
         out_bytes = position = self._needed = 0
-        length, look_at = len(data), LOOK_BYTES
+        length, look_at, look_read = len(data), LOOK_BYTES, LOOK_READ_BYTES
         while position < length and not self._paused:
             request = read(data, position)
             if request.__class__ is Unread:
@@ -236,8 +239,8 @@ class HotProtocol(asyncio.Protocol):
             reply = self._reply(head, body)
             out += (reply.before_date, listener.date, reply.after_date)
             out_bytes += len(reply.after_date)
-            if out_bytes > look_at:
-                look_at += LOOK_BYTES
+            if out_bytes > look_at or position > look_read or head.route is Route.OFREP_ALL:
+                look_at, look_read = out_bytes + LOOK_BYTES, position + LOOK_READ_BYTES
                 if out_bytes > OUT_BYTES:
                     self._send(out)
                     out_bytes, look_at = 0, LOOK_BYTES
@@ -247,7 +250,9 @@ class HotProtocol(asyncio.Protocol):
         if position:
             self._since = listener.now
             self._send(out)
-            listener.observe(time.perf_counter() - started)
+            took_s = time.perf_counter() - started
+            listener.turns.spend(took_s)
+            listener.observe(took_s)
             if listener.connections.closing and not self._paused:
                 self.close()
 
@@ -261,13 +266,7 @@ class HotProtocol(asyncio.Protocol):
         if head.route is Route.OFREP_ONE:
             return answers.ofrep_one(head.flag, body)
         if head.route is Route.OFREP_ALL:
-            began_s = time.perf_counter()
-            reply = answers.ofrep_all(body, head.if_none_match)
-            self._spent_s += time.perf_counter() - began_s
-            if self._spent_s > self._listener.turn_s:
-                self._spent_s = 0.0
-                self._end_turn()
-            return reply
+            return answers.ofrep_all(body, head.if_none_match)
         return answers.native_one(head.flag, head.query)
 
     def _hand_over(self, data: bytes, out: list[bytes]) -> None:

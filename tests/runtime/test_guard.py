@@ -73,6 +73,7 @@ class Desk:
         names = OwnNames.of(ListenAddress("127.0.0.1", 80), allowed)
         self.guard = Guard(self._new, self.connections, limits, names)
         self.guard.now_s = lambda: self.time  # type: ignore[method-assign] # a clock that stands still
+        self.guard.take_turn = lambda go: go()  # type: ignore[method-assign] # see the test of turns
 
     def _new(self, after: AfterAnswer) -> asyncio.Protocol:
         self.answering.append(Answering(after))
@@ -207,10 +208,13 @@ async def test_a_refusal_can_be_read_by_who_still_sends_and_ends_at_a_bound(desk
     wire.protocol.data_received(b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n")
     assert refusal_of(wire) == (413, "BODY_TOO_LARGE")
     sent = 0
-    while not wire.end:
+    while wire.reading:
         wire.protocol.data_received(b"x" * 65_536)
         sent += 65_536
     assert LINGER_BYTES < sent <= LINGER_BYTES + 65_536
+    assert wire.end == ""  # a reset now would take the answer from who has not read it yet
+    wire.take()
+    desk.at(LINGER_S + 0.1)
     assert wire.end == "aborted"
 
 
@@ -347,6 +351,18 @@ async def test_at_the_end_each_answer_is_the_last_and_says_so(desk: Desk) -> Non
     begun.take()
     assert begun.end == "closed"
     await desk.connections.drained(60.0)
+
+
+async def test_requests_that_come_together_have_a_turn_each() -> None:
+    desk = Desk()
+    del desk.guard.take_turn  # the real one
+    wires = [desk.wire() for _ in range(5)]
+    for wire in wires:
+        wire.protocol.data_received(GET)
+    wires[3].abort()
+    for turn in (1, 2, 3, 3, 4):  # who is gone takes its turn for nothing
+        assert len(desk.answering) == turn
+        await asyncio.sleep(0)
 
 
 async def test_one_too_many_is_told_so(desk: Desk) -> None:

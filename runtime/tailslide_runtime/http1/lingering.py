@@ -5,4 +5,4 @@ What comes is discarded as it came: nothing is parsed, and nothing decompressed.
 
 LINGER_S = 5.0
 LINGER_BYTES = 8 << 20
-"""After so much, or so long, the connection is closed whatever still comes."""
+"""After so much nothing more is read, after so long the connection is closed: a reset would take the answer away."""

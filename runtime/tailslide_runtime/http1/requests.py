@@ -25,7 +25,7 @@ from tailslide_runtime.http1.fields import (
     values,
     without,
 )
-from tailslide_runtime.http1.messages import END, NO_LENGTH, End, Framing
+from tailslide_runtime.http1.messages import END, MANY_PARTS, NO_LENGTH, End, Framing, joined
 from tailslide_runtime.http1.refusals import Refusal, bad_request
 
 _BY_LENGTH = Framing.LENGTH  # a global costs a fifth of a member of an enum
@@ -181,7 +181,7 @@ class RequestReader:
                 events += (head, END)
                 break
         self.stopped_at = end if self._ended else start
-        return events
+        return joined(events) if len(events) > MANY_PARTS else events
 
     def _parse_some(self, data: bytes, start: int, events: list[Event]) -> int:
         """Let llhttp read up to what may be the end of a message, or not far beyond; return how far it came."""

@@ -122,8 +122,7 @@ class ClientConnection(asyncio.Protocol):
             return
         if self._lingers:
             self._discarded += len(data)
-            if self._discarded > LINGER_BYTES:
-                self.abort()
+            self._set_reading()
             return
         exchange = self._exchange
         if self._early or (exchange is not None and exchange.request_complete):
@@ -335,7 +334,10 @@ class ClientConnection(asyncio.Protocol):
 
     def _set_reading(self) -> None:
         early = len(self._early) - self._early_from if self._leftover is None else len(self._leftover.data)
-        paused = not self._lingers and (self.held_back or self._turn_is_over or early > BACKLOG_BYTES)
+        if self._lingers:
+            paused = self._discarded > LINGER_BYTES
+        else:
+            paused = self.held_back or self._turn_is_over or early > BACKLOG_BYTES
         transport = self._transport
         if paused is self._reading_paused or transport is None or transport.is_closing():
             return

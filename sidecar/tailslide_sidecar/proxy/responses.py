@@ -19,7 +19,7 @@ from tailslide_runtime.http1.fields import (
     trailer_lines,
     without,
 )
-from tailslide_runtime.http1.messages import END, NO_LENGTH, End, Framing
+from tailslide_runtime.http1.messages import END, MANY_PARTS, NO_LENGTH, End, Framing, joined
 
 MAX_HEADER_BYTES = 131_072
 """An upstream is nobody's enemy, but memory has an end."""
@@ -191,7 +191,7 @@ class ResponseReader:
         if (self._head is None and self._fed > MAX_HEADER_BYTES) or self._without_body > MAX_HEADER_BYTES:
             self._break(f"the answer's headers have more than {MAX_HEADER_BYTES} bytes")
         self._tail = (self._tail + data)[-3:] if len(data) < 3 else data[-3:]
-        return events
+        return joined(events) if len(events) > MANY_PARTS else events
 
     def ended(self) -> list[Event]:
         """Take the end of the connection: the end of an answer that is told so, else nothing."""
