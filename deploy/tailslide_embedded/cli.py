@@ -67,16 +67,15 @@ def _named_folder(_context: click.Context, _parameter: click.Parameter, value: s
     return Path(value)
 
 
-def _data_dir(command: _Function) -> _Function:
+def _data_dir(what: str) -> Callable[[_Function], _Function]:
     return click.option(
         "--data-dir",
         metavar="DIRECTORY",
         callback=_named_folder,
         envvar=_DATA_DIR,
         show_envvar=True,
-        help="Where data, secrets and logs are kept; new, empty, or one of before.  [default: the platform's data "
-        "folder for tailslide; for root on Linux /var/lib/tailslide]",
-    )(command)
+        help=f"{what}  [default: the platform's data folder for tailslide; for root on Linux /var/lib/tailslide]",
+    )
 
 
 def _port(server: str, title: str, setting: str) -> Callable[[_Function], _Function]:
@@ -100,7 +99,7 @@ def cli() -> None:
 
 
 @cli.command()
-@_data_dir
+@_data_dir("Where data, secrets and logs are kept: a new or empty folder, or that of an earlier run.")
 @_port("nats", "NATS", "TAILSLIDE_NATS_URL")
 @_port("redis", "Redis", "TAILSLIDE_REDIS_URL")
 @_port("postgres", "PostgreSQL", "TAILSLIDE_DATABASE_URL")
@@ -155,14 +154,15 @@ def up(
 
 
 @cli.command()
-@_data_dir
+@_data_dir("The folder that `tailslide up` runs on.")
 @click.option("--admin", is_flag=True, help="Print what manages flags: Tower's URL and API token, the database's URL.")
 def env(data_dir: Path | None, *, admin: bool) -> None:
     """Print the settings of what `tailslide up` runs, for a shell.
 
     Use it as:  eval "$(tailslide env)"
 
-    That is what a sidecar needs: where NATS and Redis are. With --admin it is the rest, which no sidecar should have.
+    That is what a sidecar needs: where NATS and Redis are. With --admin it is the rest, which no sidecar should have;
+    `tailslide tower` and `tailslide tower adopt` need both.
     """
     from tailslide_embedded.data_dir import default_data_dir, environment_of_running
 
@@ -176,8 +176,8 @@ def env(data_dir: Path | None, *, admin: bool) -> None:
 def tower(context: click.Context) -> None:
     """Run Tower alone: the API with which people manage flags.
 
-    Its settings are in the environment: TAILSLIDE_DATABASE_URL, TAILSLIDE_NATS_URL, TAILSLIDE_REDIS_URL,
-    TAILSLIDE_API_TOKEN, TAILSLIDE_TOWER_LISTEN.
+    Its settings are in the environment: TAILSLIDE_DATABASE_URL, TAILSLIDE_NATS_URL, TAILSLIDE_API_TOKEN,
+    TAILSLIDE_TOWER_LISTEN, TAILSLIDE_ALLOWED_HOSTS.
     """
     if context.invoked_subcommand is None:
         from tailslide_tower.main import main as run

@@ -204,8 +204,17 @@ def holder_of(path: Path) -> str:
         return "another process"
 
 
+def working_directory() -> Path:
+    """Return it; raise StartError when it was removed, which the shell that started us may not have noticed."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise StartError("the working directory was removed: change to one that exists, then start again") from None
+
+
 def _absolute(path: Path) -> Path:
-    return path.expanduser().resolve()
+    path = path.expanduser()
+    return (path if path.is_absolute() else working_directory() / path).resolve()
 
 
 def _make(path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from tailslide_embedded.addresses import reachable
-from tailslide_embedded.data_dir import DataDir
+from tailslide_embedded.data_dir import DataDir, working_directory
 from tailslide_embedded.processes import NotReadyError, ProcessSpec
 from tailslide_embedded.users import RunAs, first_out_of_reach
 from tailslide_runtime.settings import ListenAddress
@@ -55,7 +55,7 @@ def tailslide_process(
         # -P: a file of the working directory must not be taken for one of our modules.
         argv=(sys.executable, "-P", "-m", "tailslide_embedded", part, *arguments),
         env=env,
-        cwd=Path.cwd(),
+        cwd=working_directory(),
         log=data.log(part),
         run_as=run_as,
         keep_open=data.keep_open,

@@ -208,7 +208,8 @@ async def _keep_running(child: Child, tell: Callable[[str], None]) -> None:
             if pause is None:
                 raise StartError(
                     f"{what}\n{child.spec.name} was started again {MOST_RESTARTS} times within "
-                    f"{WITHIN_S / 60:g} minutes: everything is stopped"
+                    f"{WITHIN_S / 60:g} minutes: everything is stopped; look for the cause in {child.spec.log}, "
+                    f"then start again"
                 )
             tell(f"{what}\n{child.spec.name} is started again in {pause:g} s")
             await asyncio.sleep(pause)

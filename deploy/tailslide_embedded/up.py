@@ -4,11 +4,14 @@ What the options are called and how errors are shown is the command line's busin
 """
 
 import asyncio
+import os
 import shlex
 import signal
-from collections.abc import Mapping
+import sys
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -17,11 +20,17 @@ from tailslide_embedded.data_dir import default_data_dir, holder_of, open_data_d
 from tailslide_embedded.environments import environment_of, published
 from tailslide_embedded.parts import tailslide_process, user_of_part
 from tailslide_embedded.processes import NotReadyError, ProcessSpec
-from tailslide_embedded.servers.nats import data_dir_of
+from tailslide_embedded.servers import nats, postgres, redis
 from tailslide_embedded.stack import Endpoints, Stack, servers_on
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl, RedisUrl
 from tailslide_runtime.settings import ListenAddress
+
+_OWNERS: tuple[tuple[type[NatsUrl | RedisUrl | DatabaseUrl], Callable[[str], Awaitable[Path | None]]], ...] = (
+    (NatsUrl, nats.data_dir_of),
+    (RedisUrl, redis.data_dir_of),
+    (DatabaseUrl, postgres.data_dir_of),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +50,20 @@ def run_up(options: UpOptions, environ: Mapping[str, str]) -> int:
 
     Everything is stopped in both cases.
     """
-    return asyncio.run(_until_signal(options, environ, Console(highlight=False, soft_wrap=True)))
+    return asyncio.run(_until_signal(options, environ, _Output(highlight=False, soft_wrap=True)))
+
+
+class _Output(Console):
+    """What `up` says. Without a reader it ends in order: rich would end the task at once, with a traceback."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Raise StartError; called by rich while it writes, and never again for this output."""
+        self.quiet = True
+        # What is left in Python's buffer would fail once more at the exit.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        raise StartError("nobody reads what tailslide up says any more: everything is stopped")
 
 
 async def _until_signal(options: UpOptions, environ: Mapping[str, str], console: Console) -> int:
@@ -71,6 +93,7 @@ async def _run(options: UpOptions, environ: Mapping[str, str], console: Console)
         ports = PortChooser()
         tower = ports.listen(parse_listen(options.tower_listen, "--tower-listen"), "--tower-listen")
         aerobat = ports.listen(parse_listen(options.aerobat_listen, "--aerobat-listen"), "--aerobat-listen")
+        before = {key: data.remembered_port(key) for key in given}
         console.print("Starting …")
 
         def tell(text: str) -> None:
@@ -92,26 +115,32 @@ async def _run(options: UpOptions, environ: Mapping[str, str], console: Console)
             data.publish_environment(published(stack.endpoints, f"http://{reachable(tower)}", token))
             try:
                 _tell(console, stack, tower, aerobat)
+                # Told last, since it is the one thing here to do something about.
+                for line in _moved(stack, before):
+                    tell(line)
                 await stack.keep_running(tell)
             finally:
                 data.publish_environment(None)
 
 
 async def _refuse_to_join(environ: Mapping[str, str]) -> None:
-    """Raise StartError when TAILSLIDE_NATS_URL names the server of another `tailslide up`.
+    """Raise StartError when a URL names a server of another `tailslide up`, be it one of the three.
 
-    Its Tower and Aerobat would work on the other's flags and circuits, with another database.
+    With its NATS we would work on its flags with another database, with its database our Tower would take changes that
+    are meant for its sidecars, and with its Redis we would judge our circuits by its calls.
     """
-    text = environ.get(NatsUrl.variable)
-    if not text:
-        return
-    try:
-        other = await data_dir_of(NatsUrl.parse(text).with_secrets())
-    except (ValueError, NotReadyError):  # told where the servers are started, with what to do
-        return
-    if other is not None:
-        kinds = (NatsUrl, RedisUrl, DatabaseUrl)
-        names = [kind.variable for kind in kinds if environ.get(kind.variable)]
+    joined: dict[Path, list[str]] = {}
+    for kind, data_dir_of in _OWNERS:
+        text = environ.get(kind.variable)
+        if not text:
+            continue
+        try:
+            other = await data_dir_of(kind.parse(text).with_secrets())
+        except (ValueError, NotReadyError):  # told where the servers are started, with what to do
+            continue
+        if other is not None:
+            joined.setdefault(other, []).append(kind.variable)
+    for other, names in joined.items():
         raise StartError(
             f"{', '.join(names)}: this shell has the settings of the tailslide up that runs on {other} "
             f"({holder_of(other)}), and a second one would use its servers; "
@@ -142,6 +171,22 @@ def _tell(console: Console, stack: Stack, tower: ListenAddress, aerobat: ListenA
     console.print("To manage flags, with Tower's URL and API token:\n")
     console.print(f'  eval "$({env} --admin)"\n', markup=False)
     console.print("Ctrl-C stops everything; the data stays.")
+
+
+def _moved(stack: Stack, before: Mapping[str, int | None]) -> list[str]:
+    """Return what to say of servers whose port of the last run was not free, or that were given another."""
+    moved = [
+        f"{stack.children[key].spec.name} from {port} to {stack.data.remembered_port(key)}"
+        for key, port in before.items()
+        if key in stack.endpoints.embedded and port is not None and port != stack.data.remembered_port(key)
+    ]
+    if not moved:
+        return []
+    return [
+        "",
+        f"Ports have changed since the last run: {', '.join(moved)}. Sidecars that were started before do not find "
+        f"these servers: start them again with a new tailslide env.",
+    ]
 
 
 def _place(endpoints: Endpoints, key: str, url: NatsUrl | RedisUrl | DatabaseUrl) -> str:

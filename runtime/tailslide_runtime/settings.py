@@ -4,6 +4,7 @@ Each process has a `settings.py` of its own, which alone reads the environment; 
 servers are in `server_urls`.
 """
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ Settings = TypeVar("Settings", bound=BaseSettings)
 
 _OBJECT_EXPECTED = ("model_type", "model_attributes_type", "dict_type")
 """Kinds of pydantic's errors whose texts speak of dictionaries and of classes of ours."""
+_MISSING = "a value is required"
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]*):(?P<port>[0-9]{1,5})")
 
 
@@ -63,7 +65,7 @@ class ListenAddress:
         return core_schema.no_info_plain_validator_function(read)
 
 
-_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?\.?|\[?[0-9A-Fa-f:.]+\]?")
+_HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?\.?")
 
 
 def read_hosts(value: object) -> tuple[str, ...]:
@@ -73,9 +75,19 @@ def read_hosts(value: object) -> tuple[str, ...]:
         raise ValueError(f"expected names of hosts, got {shown(value)}")  # noqa: TRY004 # pydantic collects ValueError
     hosts = tuple(name.strip() if isinstance(name, str) else name for name in names)
     for host in hosts:
-        if not isinstance(host, str) or _HOST.fullmatch(host) is None:
+        if not isinstance(host, str) or not _is_host(host):
             raise ValueError(f"expected names of hosts without ports, like tower.example.org, got {shown(host)}")
     return hosts
+
+
+def _is_host(text: str) -> bool:
+    if _HOST_NAME.fullmatch(text):
+        return True
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        return isinstance(ipaddress.ip_address(bare), ipaddress.IPv6Address)
+    except ValueError:
+        return False
 
 
 AllowedHosts = Annotated[tuple[str, ...], NoDecode, PlainValidator(read_hosts)]
@@ -83,7 +95,10 @@ AllowedHosts = Annotated[tuple[str, ...], NoDecode, PlainValidator(read_hosts)]
 
 
 def load(settings: type[Settings], prefix: str = "TAILSLIDE_") -> Settings:
-    """Read settings from the environment; raise `StartError` that names the variables that are wrong."""
+    """Read settings from the environment; raise `StartError` that names the variables that are wrong.
+
+    The first of a required field's `examples` is shown when there is no value.
+    """
 
     def variable(field: str) -> str:
         # What a model refuses as a whole has no field.
@@ -92,10 +107,15 @@ def load(settings: type[Settings], prefix: str = "TAILSLIDE_") -> Settings:
     try:
         return settings()
     except ValidationError as error:
-        raise StartError(explain(error, variable)) from None
+        sentences = []
+        for field, problem in problems(error):
+            known = settings.model_fields.get(field)
+            like = f", like {known.examples[0]}" if known and known.examples and problem == _MISSING else ""
+            sentences.append(f"{variable(field)}: {problem}{like}")
+        raise StartError("; ".join(sentences)) from None
     except SettingsError as error:  # a list or an object, which pydantic reads as JSON, does not parse
-        field = re.search(r'field "(\w+)"', str(error))
-        raise StartError(f"{variable(field[1] if field else 'body')}: expected JSON, which this is not") from None
+        named = re.search(r'field "(\w+)"', str(error))
+        raise StartError(f"{variable(named[1] if named else 'body')}: expected JSON, which this is not") from None
 
 
 def explain(error: ValidationError, name: Any = str) -> str:
@@ -114,7 +134,7 @@ def problems(error: ValidationError) -> list[tuple[str, str]]:
         if item["type"] == "extra_forbidden":
             message = "unknown field"
         elif item["type"] == "missing":
-            message = "a value is required"
+            message = _MISSING
         elif item["type"] in _OBJECT_EXPECTED:
             message = f"input should be an object, got {shown(item['input'])}"
         elif item["type"] != "value_error":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tailslide_embedded.data_dir import default_data_dir, environment_of_running, open_data_dir
+from tailslide_embedded.data_dir import default_data_dir, environment_of_running, open_data_dir, working_directory
 from tailslide_runtime.errors import StartError
 
 
@@ -160,3 +160,19 @@ def test_the_default_is_the_machines_for_root_and_the_users_for_others(
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("XDG_DATA_HOME", "/users/me/data")
     assert default_data_dir() == Path(folder)
+
+
+async def test_a_working_directory_that_was_removed_is_told_where_the_folder_is_below_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(StartError, match="the working directory was removed"):
+        async with open_data_dir(Path("data")):
+            pass
+    with pytest.raises(StartError, match="the working directory was removed"):
+        working_directory()
+    async with open_data_dir(tmp_path / "data") as data:
+        assert data.path == tmp_path / "data"

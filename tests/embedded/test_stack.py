@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import nats.errors
 import pytest
 
+from tailslide_embedded.servers import reason
 from tailslide_embedded.stack import embedded_servers
 from tailslide_runtime.errors import StartError
 
@@ -16,3 +18,7 @@ async def test_a_url_that_is_none_is_one_sentence_before_anything_starts(tmp_pat
     assert str(error.value).startswith(f"{variable}: expected a URL like ")
     assert "geheim" not in str(error.value)
     assert not list((tmp_path / "data").glob("*/*"))
+
+
+def test_a_reason_is_without_the_name_and_the_quotes_of_the_driver() -> None:
+    assert reason(nats.errors.Error("nats: 'Authorization Violation'")) == "Authorization Violation"

@@ -126,6 +126,18 @@ async def test_a_database_that_is_adopted_fills_the_bucket_and_the_other_stops(b
         assert again["shop.three"].version == before["shop.three"].version + 1, "it goes on from the deleted one"
 
 
+async def test_adopting_without_nats_changes_nothing_and_says_which_url_to_set(bench: TowerBench) -> None:
+    await fill(bench, "one")
+    bench.servers.kill("nats")
+    try:
+        status, output, errors = await bench.adopt("--yes")
+    finally:
+        bench.servers.start("nats")
+    assert (status, output) == (1, "")
+    assert "Error: TAILSLIDE_NATS_URL: no NATS could be used at nats://" in errors
+    assert "within 10 s, so nothing was changed; start it, or set the URL that Tower has" in errors
+
+
 async def test_an_older_copy_writes_nothing_and_is_newer_once_it_has_adopted(bench: TowerBench) -> None:
     await fill(bench, "one", "two", "three")
     async with bench.another_database(copied=True) as copy:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -217,27 +218,63 @@ async def test_what_ends_again_and_again_is_given_up_and_everything_stopped(fold
         assert process.returncode == 1
         sentence, *log = err.decode().splitlines()
         assert sentence.startswith("Error: PostgreSQL ended before it was ready at 127.0.0.1:")
-        assert log[-1] == ("PostgreSQL was started again 5 times within 10 minutes: everything is stopped")
+        assert log[-1] == (
+            "PostgreSQL was started again 5 times within 10 minutes: everything is stopped; "
+            f"look for the cause in {folder / 'logs' / 'postgres.log'}, then start again"
+        )
         assert out.decode().count("PostgreSQL is started again in ") == 5
         assert "Traceback" not in err.decode()
         assert processes_on(folder) == set()
 
 
-async def test_a_second_one_with_the_settings_of_the_first_is_refused_and_told_whose_they_are(folder: Path) -> None:
+async def test_who_starts_it_again_is_told_when_a_port_was_not_free_any_more(folder: Path) -> None:
+    async with up(folder):
+        ports = json.loads((folder / "state.json").read_text())["ports"]
+    with socket.create_server(("127.0.0.1", ports["nats"])):
+        async with up(folder) as process:
+            now = json.loads((folder / "state.json").read_text())["ports"]
+            await told(process, "")
+            await told(
+                process,
+                f"Ports have changed since the last run: NATS from {ports['nats']} to {now['nats']}. Sidecars that "
+                "were started before do not find these servers: start them again with a new tailslide env.",
+            )
+    assert now == {**ports, "nats": now["nats"]}
+
+
+async def test_without_a_reader_it_stops_everything_in_order(folder: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    words = ("up", "--data-dir", str(folder), "--tower-listen", "127.0.0.1:0", "--aerobat-listen", "127.0.0.1:0")
+    try:
+        process = await asyncio.create_subprocess_exec(*TAILSLIDE, *words, stdout=write, stderr=asyncio.subprocess.PIPE)
+    finally:
+        os.close(write)
+    async with asyncio.timeout(60):
+        _, err = await process.communicate()
+    assert process.returncode == 1
+    assert err.decode() == "Error: nobody reads what tailslide up says any more: everything is stopped\n"
+    assert processes_on(folder) == set()
+
+
+async def test_a_second_one_with_a_setting_of_the_first_is_refused_and_told_whose_it_is(folder: Path) -> None:
     async with up(folder / "first") as process:
-        loaded = {**os.environ, **await settings(folder / "first")}
-        second = await asyncio.create_subprocess_exec(
-            *TAILSLIDE, "up", "--data-dir", str(folder / "second"), env=loaded, stderr=asyncio.subprocess.PIPE
-        )
-        async with asyncio.timeout(60):
-            _, err = await second.communicate()
-        assert second.returncode == 1
-        assert err.decode().startswith(
-            "Error: TAILSLIDE_NATS_URL, TAILSLIDE_REDIS_URL: this shell has the settings of the tailslide up that runs "
-            f"on {folder / 'first'} (process {process.pid}), "
-        )
-        assert err.count(b"\n") == 1
-        assert names_in(folder) == {"first"}
+        told = {**await settings(folder / "first"), **await settings(folder / "first", "--admin")}
+        nats, redis, database = "TAILSLIDE_NATS_URL", "TAILSLIDE_REDIS_URL", "TAILSLIDE_DATABASE_URL"
+        for names in ((nats, redis), (redis,), (database,), (nats, redis, database)):
+            loaded = {**os.environ, **{name: told[name] for name in names}}
+            second = await asyncio.create_subprocess_exec(
+                *TAILSLIDE, "up", "--data-dir", str(folder / "second"), env=loaded, stderr=asyncio.subprocess.PIPE
+            )
+            async with asyncio.timeout(60):
+                _, err = await second.communicate()
+            assert second.returncode == 1
+            assert err.decode().startswith(
+                f"Error: {', '.join(names)}: this shell has the settings of the tailslide up that runs "
+                f"on {folder / 'first'} (process {process.pid}), "
+            )
+            assert err.count(b"\n") == 1
+            assert names_in(folder) == {"first"}
 
 
 async def test_a_second_one_on_the_same_folder_is_refused(folder: Path) -> None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tailslide_runtime.errors import StartError
-from tailslide_runtime.settings import Closed, ListenAddress, explain, load, problems
+from tailslide_runtime.settings import Closed, ListenAddress, explain, load, problems, read_hosts
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,7 @@ class Example(BaseSettings):
     example_listen: Annotated[ListenAddress, NoDecode] = ListenAddress("127.0.0.1", 4143)
     hosts: list[str] = []
     name: str
+    home: Annotated[str, Field(examples=["Delft"])]
 
     @model_validator(mode="after")
     def _is_calm(self) -> "Example":
@@ -81,6 +82,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for field in Example.model_fields:
         monkeypatch.delenv(f"TAILSLIDE_{field.upper()}", raising=False)
     monkeypatch.setenv("TAILSLIDE_NAME", "example")
+    monkeypatch.setenv("TAILSLIDE_HOME", "Leiden")
     return monkeypatch
 
 
@@ -101,6 +103,7 @@ def test_settings_come_from_the_environment_over_defaults(environment: pytest.Mo
         ({"TAILSLIDE_HOSTS": "a,b"}, "TAILSLIDE_HOSTS: expected JSON, which this is not"),
         ({"TAILSLIDE_HOSTS": '["a", {}]'}, r"TAILSLIDE_HOSTS\[1\]: input should be a valid string, got {}"),
         ({"TAILSLIDE_NAME": None}, "TAILSLIDE_NAME: a value is required"),
+        ({"TAILSLIDE_HOME": None}, "TAILSLIDE_HOME: a value is required, like Delft"),
         (
             {"TAILSLIDE_NAME": "hasty", "TAILSLIDE_TICK_MS": "50"},
             "environment: expected tick_ms of at least 100 for who is hasty",
@@ -171,3 +174,14 @@ def test_what_came_is_quoted_shortened() -> None:
 def test_what_people_write_does_not_change_once_read() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Route(path="/").path = "/other"  # type: ignore[misc] # that it cannot be assigned is what this shows
+
+
+def test_names_of_hosts_are_names_and_addresses() -> None:
+    text = "tower.example.org, 10.0.0.1,::1 ,[fd00::1],my_host,"
+    assert read_hosts(text) == ("tower.example.org", "10.0.0.1", "::1", "[fd00::1]", "my_host")
+
+
+@pytest.mark.parametrize("host", ["a:80", "10.0.0.1:80", "[::1]:80", "[10.0.0.1]", "http://a", "*.a", "a b", ".", ":"])
+def test_a_name_of_a_host_with_more_than_the_name_is_refused(host: str) -> None:
+    with pytest.raises(ValueError, match="expected names of hosts without ports, like tower"):
+        read_hosts(["a.example", host])

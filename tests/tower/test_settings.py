@@ -42,7 +42,7 @@ def test_an_empty_api_token_is_none(environment: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "expected"),
     [
-        ("DATABASE_URL", None, "TAILSLIDE_DATABASE_URL: a value is required"),
+        ("DATABASE_URL", None, "TAILSLIDE_DATABASE_URL: a value is required, like postgresql://"),
         ("DATABASE_URL", "mysql://u:hush@h/d", "TAILSLIDE_DATABASE_URL: expected a URL like postgresql://"),
         ("DATABASE_URL", "postgresql://u:hush@h:port/d", "TAILSLIDE_DATABASE_URL: expected a URL like postgresql://"),
         ("DATABASE_URL", "postgresql:///d", "TAILSLIDE_DATABASE_URL: expected a URL like postgresql://"),

@@ -101,7 +101,10 @@ async def _with_bucket(settings: TowerSettings, work: Callable[[Bucket], Awaitab
     try:
         await asyncio.wait({running, connecting}, timeout=CONNECT_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
         if not connected.is_set() and not running.done():
-            raise StartError(f"TAILSLIDE_NATS_URL: expected NATS with JetStream at {url}, which cannot be reached")
+            raise StartError(
+                f"TAILSLIDE_NATS_URL: no NATS could be used at {url} within {CONNECT_WITHIN_S:g} s, so nothing was "
+                f'changed; start it, or set the URL that Tower has (that of `tailslide up`: eval "$(tailslide env)")'
+            )
         await running
         return results[0]
     finally:

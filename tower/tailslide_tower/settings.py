@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tailslide_runtime.logs import LogFormat, LogLevel
@@ -31,7 +31,9 @@ class TowerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TAILSLIDE_", env_ignore_empty=True, frozen=True)
 
-    database_url: Annotated[DatabaseUrl, NoDecode]
+    database_url: Annotated[
+        DatabaseUrl, NoDecode, Field(examples=["postgresql://user:password@127.0.0.1:5432/tailslide"])
+    ]
     """PostgreSQL, as `postgresql://user:password@host:port/database`. Required."""
     nats_url: Annotated[NatsUrl, NoDecode] = LOCAL_NATS
     """NATS with JetStream; may carry a token before the `@`. Servers of one cluster are separated by commas."""

@@ -25,4 +25,4 @@ def reason(error: BaseException) -> str:
             return os.strerror(found.errno) if found.errno > 0 else found.strerror or str(found)
         found = found.__cause__ or found.__context__
     text = str(error).strip().splitlines()
-    return text[0].removeprefix("nats: ").rstrip(".") if text else type(error).__name__
+    return text[0].removeprefix("nats: ").rstrip(".").strip("'") if text else type(error).__name__

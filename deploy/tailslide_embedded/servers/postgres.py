@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import asyncpg
 
@@ -44,6 +44,8 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+# A setting of our own, which every role may read: it tells a second `tailslide up` whose server it was about to use.
+_DATA_DIR = "tailslide.data_dir"
 
 
 def server(data: DataDir, port: int) -> EmbeddedServer:
@@ -56,7 +58,8 @@ def server(data: DataDir, port: int) -> EmbeddedServer:
     address = ListenAddress(LOOPBACK, port)
     superuser = _Superuser(port, data.secret("postgres_password"), cluster)
     password = data.secret("database_password")
-    settings = (word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}"))
+    settings_of_run = _SETTINGS | {_DATA_DIR: quote(str(data.path))}
+    settings = (word for key, value in settings_of_run.items() for word in ("-c", f"{key}={value}"))
 
     async def prepare() -> None:
         if not cluster.exists():
@@ -98,6 +101,23 @@ async def check(url: str) -> None:
         await (await asyncpg.connect(**options, timeout=_ANSWER_TIMEOUT_S)).close()
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
         raise NotReadyError(reason(error)) from error
+
+
+async def data_dir_of(url: str) -> Path | None:
+    """Return the data folder of the `tailslide up` whose server answers there, None when it is another's server.
+
+    Raises NotReadyError as `check` does, and when the server answers no question, as some poolers do.
+    """
+    try:
+        options = DatabaseUrl.parse(url).connect_options()
+        connection = await asyncpg.connect(**options, timeout=_ANSWER_TIMEOUT_S)
+        try:
+            path = await connection.fetchval("SELECT current_setting($1, true)", _DATA_DIR, timeout=_ANSWER_TIMEOUT_S)
+        finally:
+            await connection.close(timeout=_ANSWER_TIMEOUT_S)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+        raise NotReadyError(reason(error)) from error
+    return Path(unquote(path)) if path else None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,9 @@ Duplicate policies and retention belong to each series and are set by those who 
 not decided here yet: there is one user, with a password.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import quote
 
 import redis.asyncio
@@ -19,6 +22,7 @@ from tailslide_embedded.servers import EmbeddedServer, reason
 from tailslide_runtime.settings import ListenAddress
 
 _ANSWER_TIMEOUT_S = 3.0
+_FOLDER = "redis"
 # An append-only file, not snapshots: killed, it loses nothing; the module logs each sample with the time it got.
 # A background save that fails (a full disk) must not stop the counting. Data folders of earlier versions hold files of
 # Redis 7.4, whose format Valkey reads when it is told to ("relaxed") and replaces at its next rewrite.
@@ -65,7 +69,7 @@ def server(data: DataDir, port: int) -> EmbeddedServer:
     password = data.secret("redis_password")
     url = f"redis://:{quote(password, safe='')}@{address}/0"
     run_as = data.user("redis")
-    folder = data.folder("redis", run_as)
+    folder = data.folder(_FOLDER, run_as)
     program = programs.valkey_server(data, files, run_as)
     module = programs.timeseries_module(data, files)
     data.write_private(folder / "redis.conf", _CONFIG.format(host=LOOPBACK, port=port, password=password), run_as)
@@ -91,16 +95,44 @@ def server(data: DataDir, port: int) -> EmbeddedServer:
 
 async def check(url: str) -> None:
     """Return when a Redis lets us in there, has loaded its data and knows time series, else raise NotReadyError."""
+    async with _client(url) as client:
+        await client.ping()
+        commands = await client.command_list(module="timeseries")
+    if not commands:
+        raise NotReadyError("it has no RedisTimeSeries, which Redis 8 and Redis Stack have")
+
+
+async def data_dir_of(url: str) -> Path | None:
+    """Return the data folder of the `tailslide up` whose server answers there, None when it is another's server.
+
+    A server that does not tell its folder is another's. Raises NotReadyError when none answers.
+    """
+    async with _client(url) as client:
+        try:
+            told = (await client.config_get("dir")).get("dir")
+        except redis.exceptions.ResponseError:
+            return None
+    if not told:
+        return None
+    folder = Path(told)
+    try:
+        ours = folder.name == _FOLDER and (folder.parent / "servers.lock").exists()
+    except OSError:  # a folder that only others may look into
+        return None
+    return folder.parent if ours else None
+
+
+@asynccontextmanager
+async def _client(url: str) -> AsyncIterator[redis.asyncio.Redis]:
+    """Yield a client that tries once; what goes wrong in the block raises NotReadyError with the reason."""
     try:
         async with redis.asyncio.Redis.from_url(
             url,
             socket_connect_timeout=_ANSWER_TIMEOUT_S,
             socket_timeout=_ANSWER_TIMEOUT_S,
             retry=Retry(NoBackoff(), 0),
+            decode_responses=True,
         ) as client:
-            await client.ping()
-            commands = await client.command_list(module="timeseries")
+            yield client
     except (redis.exceptions.RedisError, OSError, ValueError) as error:
         raise NotReadyError(reason(error)) from error
-    if not commands:
-        raise NotReadyError("it has no RedisTimeSeries, which Redis 8 and Redis Stack have")

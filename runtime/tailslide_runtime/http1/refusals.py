@@ -80,5 +80,6 @@ TOO_MANY_CONNECTIONS = Refusal(
 
 
 def too_large(limit: int) -> Refusal:
-    """Refuse a body."""
-    return Refusal(413, BODY_TOO_LARGE, f"expected a body of at most {limit} bytes", closes=True)
+    """Refuse a body; `limit` is in bytes, 0 where none is taken."""
+    expected = f"expected a body of at most {limit} bytes" if limit else "expected no body"
+    return Refusal(413, BODY_TOO_LARGE, expected, closes=True)

@@ -45,3 +45,8 @@ def test_a_status_line_gives_the_reason() -> None:
     assert status_line(599) == b"HTTP/1.1 599 "
     for status in HTTPStatus:
         assert status_line(status).startswith(b"HTTP/1.1 %d " % status)
+
+
+def test_a_body_that_is_too_large_is_told_the_limit() -> None:
+    assert too_large(5).message == "expected a body of at most 5 bytes"
+    assert too_large(0).message == "expected no body"
