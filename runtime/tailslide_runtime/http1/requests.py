@@ -383,7 +383,7 @@ def _refusal_of(error: httptools.HttpParserError) -> Refusal:
     return bad_request(f"expected HTTP/1.1 as RFC 9112 has it: {text[:1].lower()}{text[1:]}")
 
 
-_UNKNOWN_METHOD = Refusal(501, "UNKNOWN_METHOD", "expected a method that HTTP registers", closes=True)
+_UNKNOWN_METHOD = Refusal(501, "UNKNOWN_METHOD", "expected a registered HTTP method", closes=True)
 _OTHER_VERSION = Refusal(505, "UNKNOWN_VERSION", "expected HTTP/1.1 or HTTP/1.0", closes=True)
 
 
