@@ -18,6 +18,7 @@ from tailslide_sidecar.evaluation_counts import EvaluationCounts
 from tailslide_sidecar.flag_store import FlagStore, HeldFlag
 from tailslide_sidecar.query import TARGETING_KEY, context_of_query
 from tailslide_sidecar.question_limits import SMALL, TooMuchError, bounded
+from tailslide_sidecar.readiness import NOT_READY, NOTHING_LOADED
 from tailslide_sidecar.replies import Reply
 
 OFREP_ONE = 0
@@ -111,6 +112,8 @@ class Answers:
 
     def native_all(self, query: str) -> Reply:
         """Evaluate all flags as our own endpoint asks for them: `{"flags": […]}`, in the order of their keys."""
+        if self._store.origin is None:
+            return _error(503, NOT_READY, NOTHING_LOADED)  # which is not an app without flags
         try:
             context = bounded(context_of_query(query), self._store.demands, TARGETING_KEY)
         except TooMuchError as error:
@@ -137,7 +140,7 @@ class Answers:
         except ContractError as error:
             return _error(400, "INVALID", error.problem, error.field)
         if self._store.origin is None:
-            return _error(503, "NOT_READY", self.not_found(flag))
+            return _error(503, NOT_READY, self.not_found(flag))
         return _error(404, "FLAG_NOT_FOUND", self.not_found(flag), "key")
 
     def not_found(self, flag: str) -> str:

@@ -153,6 +153,7 @@ class _Sidecar:
             connected=self._watcher.connected,
             silent_for_s=self._watcher.silent_for_s(),
             snapshot_age_s=None if self._restored is None else time.time() - self._restored.saved_at,
+            published=self._store.is_published,
         )
 
     async def listen(self) -> None:
@@ -160,6 +161,7 @@ class _Sidecar:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reloader.reload)
         settings, metrics = self._settings, self._metrics
         api = flags_api.FlagsApi(
+            settings.app,
             self._answers,
             Reports(
                 self._store,

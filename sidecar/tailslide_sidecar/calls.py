@@ -28,6 +28,7 @@ from tailslide_sidecar.local_guard import Guard, has_failed_to_connect
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
 from tailslide_sidecar.proxy.routes import Request, Switch
 from tailslide_sidecar.proxy.sources import context_of
+from tailslide_sidecar.readiness import NOT_READY
 
 _DEFAULTS = CircuitSettings()
 _ANSWERED = CallEnd.ANSWERED  # a global costs a fifth of a member of an enum
@@ -43,7 +44,7 @@ GUARDED = "; guarded=true; answered_by=fallback"
 """What that header says of a call that was kept away from the feature."""
 
 
-def describe(flag: str, active: bool, reason: Reason, circuit: State | None) -> str:
+def describe(flag: str, active: bool, reason: str, circuit: State | None) -> str:
     """Return the value of the response header that says how a flagged call was decided."""
     text = f"flag={flag}; active={'true' if active else 'false'}; reason={reason}"
     return text if circuit is None else f"{text}; circuit={circuit}"
@@ -105,7 +106,8 @@ class Calls:
         held = self._store.held(switch.flag)
         if held is None:
             self._counts.unknown += 1
-            return _verdict(describe(switch.flag, False, Reason.FLAG_NOT_FOUND, None), Tally(), None)
+            reason = NOT_READY if self._store.origin is None else Reason.FLAG_NOT_FOUND
+            return _verdict(describe(switch.flag, False, reason, None), Tally(), None)
         key, attributes = context_of(switch, request)
         decision = decide(held.ruleset, held.effective, key or anonymous_key, attributes)
         verdict: Verdict | None = held.answers.get((_CALL, decision))

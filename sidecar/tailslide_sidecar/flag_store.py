@@ -140,6 +140,13 @@ class FlagStore:
         """Return the flags whose ruleset was missing from the last listing and is kept nevertheless."""
         return sorted(self._kept)
 
+    @property
+    def is_published(self) -> bool | None:
+        """Whether Tower has ever published this app; None while NATS has not told what the bucket holds."""
+        if self.origin is not Origin.JETSTREAM:
+            return None
+        return self._mark is not None or bool(self._rulesets)
+
     def content(self) -> Content:
         """Return a copy of all values."""
         return Content(dict(self._rulesets), dict(self._circuits), self._mark)

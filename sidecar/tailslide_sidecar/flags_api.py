@@ -28,7 +28,7 @@ from tailslide_sidecar import ofrep
 from tailslide_sidecar.answers import Answers
 from tailslide_sidecar.event_stream import EventStream
 from tailslide_sidecar.metrics import Metrics
-from tailslide_sidecar.readiness import Readiness
+from tailslide_sidecar.readiness import NOT_READY, NOTHING_LOADED, Readiness, problem_of
 from tailslide_sidecar.replies import JSON, Reply
 from tailslide_sidecar.reported import MAX_BYTES, Reports, TooManyReportsError
 
@@ -45,6 +45,7 @@ OFREP_FLAG = f"{OFREP_FLAGS}/{{key:(?s:.+)}}"
 class FlagsApi:
     """What the handlers work with; `status` gives what `/v1/status` shows, `token` what callers have to know."""
 
+    app: str
     answers: Answers
     reports: Reports
     events: EventStream
@@ -243,15 +244,16 @@ async def _healthz(_: web.Request) -> web.Response:
 async def _readyz(request: web.Request) -> web.Response:
     readiness = request.app[_API].readiness()
     if readiness is None:
-        raise ApiError(503, "NOT_READY", "no rulesets are loaded yet, neither from JetStream nor from a snapshot")
-    return json_response(
-        {
-            "ready": True,
-            "source": readiness.origin,
-            "age_ms": readiness.age_ms,
-            "connected": readiness.connected,
-        }
-    )
+        raise ApiError(503, NOT_READY, NOTHING_LOADED)
+    body = {
+        "ready": True,
+        "source": readiness.origin,
+        "age_ms": readiness.age_ms,
+        "connected": readiness.connected,
+        "published": readiness.published,
+    }
+    problem = problem_of(request.app[_API].app, readiness.published)
+    return json_response(body if problem is None else body | {"problem": problem})
 
 
 async def _metrics(request: web.Request) -> web.Response:

@@ -13,6 +13,7 @@ import orjson
 from tailslide_core.evaluation import Context, Evaluation, Reason
 from tailslide_core.work import Demands
 from tailslide_sidecar.question_limits import MAX_CONTEXT_BYTES, TooMuchError, bounded
+from tailslide_sidecar.readiness import NOTHING_LOADED
 
 TARGETING_KEY = "targetingKey"
 
@@ -65,7 +66,7 @@ def failure(key: str | None, code: ErrorCode, details: str, status: int | None =
 
 def not_ready(key: str | None) -> Answer:
     """Return that nothing is known yet, which is not to be taken for an app without flags."""
-    return failure(key, ErrorCode.GENERAL, "no rulesets are loaded yet, neither from JetStream nor from a snapshot")
+    return failure(key, ErrorCode.GENERAL, NOTHING_LOADED)
 
 
 def read_context(body: bytes) -> Context:

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 from tailslide_sidecar.flag_store import Origin
 
+NOT_READY = "NOT_READY"
+"""The code, and the reason of a proxied call, while nothing is known of any flag."""
+NOTHING_LOADED = "no rulesets are loaded yet, neither from JetStream nor from a snapshot"
+
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
@@ -20,13 +24,27 @@ class Readiness:
     origin: Origin
     age_ms: int
     connected: bool
+    published: bool | None = None
+    """Whether Tower has ever published the app; None while NATS has not told."""
 
 
 def readiness(
-    origin: Origin | None, *, connected: bool, silent_for_s: float, snapshot_age_s: float | None
+    origin: Origin | None,
+    *,
+    connected: bool,
+    silent_for_s: float,
+    snapshot_age_s: float | None,
+    published: bool | None = None,
 ) -> Readiness | None:
     """Return what `/readyz` says, or None while no rulesets are loaded. Ages are in seconds, of the caller's clocks."""
     if origin is None:
         return None
     age_s = silent_for_s if origin is Origin.JETSTREAM else snapshot_age_s or 0.0
-    return Readiness(origin, max(0, round(age_s * 1000)), connected)
+    return Readiness(origin, max(0, round(age_s * 1000)), connected, published)
+
+
+def problem_of(app: str, published: bool | None) -> str | None:
+    """Return what is amiss with an app that has no flags because nobody has made it."""
+    if published is not False:
+        return None
+    return f"Tower has never published an app {app}: make it there, or correct the sidecar's app"

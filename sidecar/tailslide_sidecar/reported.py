@@ -19,6 +19,7 @@ from tailslide_core.outcomes import Outcome, is_slow, latency_metric
 from tailslide_runtime.http import ApiError
 from tailslide_sidecar.flag_store import FlagStore
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
+from tailslide_sidecar.readiness import NOT_READY, NOTHING_LOADED
 from tailslide_sidecar.report_allowance import Allowance
 
 MAX_REPORTS = 1_000
@@ -87,6 +88,8 @@ class Reports:
         """Count what a client has reported and return of how many calls; all of it or, with an error, nothing."""
         self.require_accepted()
         held = self._store.held(flag)
+        if held is None and self._store.origin is None:
+            raise ApiError(503, NOT_READY, NOTHING_LOADED)
         if held is None:
             raise ApiError(404, "FLAG_NOT_FOUND", f"the app {self._store.app} has no flag {flag}", "key")
         reports = read_reports(body)

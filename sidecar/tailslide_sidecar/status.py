@@ -10,7 +10,7 @@ from tailslide_sidecar.flag_store import FlagStore
 from tailslide_sidecar.guarded_flags import GuardedFlags
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
 from tailslide_sidecar.proxy.routes import flags_of
-from tailslide_sidecar.readiness import Readiness
+from tailslide_sidecar.readiness import Readiness, problem_of
 from tailslide_sidecar.reload import RouteReloader
 from tailslide_sidecar.settings import Settings
 
@@ -56,6 +56,8 @@ class Status:
             "ready": readiness is not None,
             "source": None if readiness is None else readiness.origin,
             "age_ms": None if readiness is None else readiness.age_ms,
+            "published": self._store.is_published,
+            "problem": problem_of(self._settings.app, self._store.is_published),
             "connected": self._link.connected and all(watch.in_touch for watch in self._watches.values()),
             "nats": {
                 "connected": self._link.connected,

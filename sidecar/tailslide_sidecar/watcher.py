@@ -16,6 +16,7 @@ from tailslide_runtime.bucket_watch import Listing, WatchStatus, watch_bucket
 from tailslide_runtime.jetstream import Link
 from tailslide_sidecar.flag_store import Applied, FlagStore
 from tailslide_sidecar.proxy.routes import Route, flags_of
+from tailslide_sidecar.readiness import problem_of
 
 log = structlog.get_logger()
 
@@ -108,6 +109,8 @@ class Watcher:
                 flags=list(listed.kept),
             )
         self._kept = listed.kept
+        if self._store.is_published is False:
+            log.warning("app_never_published", app=self._store.app, problem=problem_of(self._store.app, False))
 
     def _took(self, bucket: str, applied: Applied) -> None:
         for refusal in applied.refused:

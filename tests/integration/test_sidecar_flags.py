@@ -12,8 +12,8 @@ import pytest
 from sidecar_bench import FLAG, Bench, OwnServers, bench_on, bench_with_servers
 
 from tailslide_core.circuit import Circuit, State
-from tailslide_core.contracts import encode_ruleset
-from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET
+from tailslide_core.contracts import Mark, encode_mark, encode_ruleset
+from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, mark_key
 from tailslide_embedded.stack import Endpoints
 
 OPEN = Circuit(State.OPEN, 0.0, trips=1, generation=1)
@@ -160,6 +160,24 @@ async def test_a_damaged_snapshot_is_put_aside(own: tuple[Bench, OwnServers]) ->
     assert body["error"]["code"] == "NOT_READY"  # type: ignore[index] # the error shape
     assert (bench.folder / "clinic.json.broken").exists()
     assert "snapshot_put_aside" in sidecar.log()
+
+
+async def test_an_app_that_was_never_published_is_told_everywhere(bench: Bench) -> None:
+    await bench.put_raw(RULESETS_BUCKET, "other.f", None)
+    sidecar = await bench.start()
+    problem = f"Tower has never published an app {bench.app}: make it there, or correct the sidecar's app"
+    for path in ("/readyz", "/v1/status"):
+        status, told = await sidecar.get(path)
+        assert (status, told["published"], told["problem"]) == (200, False, problem)
+    assert sidecar.log().count("app_never_published") == 1
+
+    await bench.put_raw(RULESETS_BUCKET, mark_key(bench.app), encode_mark(Mark(1, 0)))
+
+    async def published() -> bool:
+        return (await sidecar.get("/readyz"))[1].get("published") is True
+
+    await sidecar.until(published)
+    assert "problem" not in (await sidecar.get("/readyz"))[1]
 
 
 async def test_a_route_that_names_no_flag_is_reported_and_falls_back(bench: Bench) -> None:

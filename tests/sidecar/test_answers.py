@@ -147,6 +147,9 @@ def test_before_anything_is_loaded_that_is_said() -> None:
     for reply in (empty.ofrep_one("f", USER), empty.native_one("f", QUERY)):
         assert reply.status in {404, 500, 503}
         assert b"no rulesets are loaded yet" in reply.body
+    every = empty.native_all(QUERY)
+    assert every.status == 503
+    assert b'"code":"NOT_READY"' in every.body
 
 
 def test_each_answer_is_counted(clinic: Parts) -> None:

@@ -173,6 +173,13 @@ def test_a_route_to_an_unknown_flag_is_decided_and_counted() -> None:
     assert samples_of(desk.counts) == {(UNKNOWN_FLAG, "false", "flag_not_found"): 1}
 
 
+def test_before_anything_is_loaded_the_header_says_so() -> None:
+    store = FlagStore("clinic")
+    calls = Calls(store, OutcomeBuffer(), EvaluationCounts(), GuardedFlags(store), lambda: None)
+    verdict = calls.decide(Switch("f", FixedAnswer(503), USER), PlainRequest())
+    assert (verdict.active, verdict.marker) == (False, "flag=f; active=false; reason=NOT_READY")
+
+
 def test_the_header_says_how_it_was_decided() -> None:
     assert describe("f", True, Reason.SPLIT, State.CLOSED) == "flag=f; active=true; reason=SPLIT; circuit=closed"
     assert describe("f", False, Reason.FLAG_NOT_FOUND, None) == "flag=f; active=false; reason=FLAG_NOT_FOUND"

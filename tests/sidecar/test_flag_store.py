@@ -14,7 +14,7 @@ from tailslide_core.ruleset import CircuitSettings, Rule, Ruleset
 from tailslide_core.work import Demand
 from tailslide_runtime.bucket_watch import Entry, Listing
 from tailslide_sidecar import flag_store
-from tailslide_sidecar.flag_store import FlagStore, Origin
+from tailslide_sidecar.flag_store import Content, FlagStore, Origin
 
 APP = "clinic"
 OPEN = Circuit(State.OPEN, 0.0, trips=1)
@@ -64,6 +64,16 @@ def test_nothing_is_loaded_at_first_and_an_empty_listing_is_something() -> None:
     assert store.origin is None
     store.apply(RULESETS_BUCKET, listing())
     assert store.origin is Origin.JETSTREAM
+
+
+def test_an_app_that_tower_has_never_published_is_told_from_one_without_flags() -> None:
+    store = FlagStore(APP)
+    told = [store.is_published]
+    store.restore(Content({}, {}))
+    told.append(store.is_published)  # a snapshot says nothing of what Tower has done since
+    store.apply(RULESETS_BUCKET, listing())
+    told += [store.is_published, filled().is_published, marked().is_published]
+    assert told == [None, None, False, True, True]
 
 
 def state_of(store: FlagStore, flag: str) -> State | None:

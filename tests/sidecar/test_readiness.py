@@ -1,7 +1,7 @@
 """Ready once rulesets are there, and from then on; how old they may be is said."""
 
 from tailslide_sidecar.flag_store import Origin
-from tailslide_sidecar.readiness import Readiness, readiness
+from tailslide_sidecar.readiness import Readiness, problem_of, readiness
 
 
 def test_not_before_rulesets_are_loaded() -> None:
@@ -24,4 +24,12 @@ def test_age_is_that_of_the_snapshot_that_all_came_from() -> None:
     # A clock that was set back makes no snapshot younger than new.
     assert readiness(Origin.SNAPSHOT, connected=False, silent_for_s=0, snapshot_age_s=-5) == Readiness(
         Origin.SNAPSHOT, 0, False
+    )
+
+
+def test_only_an_app_that_was_never_published_is_a_problem() -> None:
+    assert problem_of("shop", None) is None
+    assert problem_of("shop", True) is None
+    assert problem_of("shop", False) == (
+        "Tower has never published an app shop: make it there, or correct the sidecar's app"
     )

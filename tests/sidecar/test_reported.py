@@ -114,6 +114,13 @@ def test_what_is_wrong_is_named_and_nothing_is_counted(body: object, field: str,
     assert desk.buffer.take() == {}
 
 
+def test_before_anything_is_loaded_nothing_is_said_of_a_flag() -> None:
+    reports = Reports(FlagStore("clinic"), OutcomeBuffer(), lambda _: None)
+    with pytest.raises(ApiError) as error:
+        reports.take("f", {"outcome": "success"})
+    assert (error.value.status, error.value.code) == (503, "NOT_READY")
+
+
 def test_an_unknown_flag_is_named() -> None:
     desk = Desk()
     with pytest.raises(ApiError) as error:

@@ -69,6 +69,7 @@ def parts(app: str, content: Content, token: str | None = None) -> Parts:
         event_listeners=lambda: events.listeners,
     )
     api = flags_api.FlagsApi(
+        app,
         answers,
         Reports(store, buffer, lambda _: None),
         events,
