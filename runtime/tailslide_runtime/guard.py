@@ -18,7 +18,7 @@ from aiohttp import web
 
 from tailslide_runtime.connections import Connections
 from tailslide_runtime.http1.fields import values
-from tailslide_runtime.http1.lingering import LINGER_BYTES, LINGER_S
+from tailslide_runtime.http1.lingering import LINGER_BYTES, LINGER_S, end_sending
 from tailslide_runtime.http1.messages import End, Framing
 from tailslide_runtime.http1.refusals import (
     SLOW_BODY,
@@ -318,9 +318,9 @@ class GuardedConnection(asyncio.Protocol):
 
     def _carry_out(self) -> bytes:
         """Carry out what was read; return what is to be read again, as another request."""
-        again = b""
-        while self._events and not self._answering and not self._lingers:
-            event = self._events.popleft()
+        again, events = b"", self._events
+        while events and not self._lingers and (not self._answering or isinstance(events[0], Leftover)):
+            event = events.popleft()
             if isinstance(event, Leftover):
                 again += event.data  # nobody here speaks another protocol
             elif isinstance(event, bytes):
@@ -421,8 +421,8 @@ class GuardedConnection(asyncio.Protocol):
         self._events.clear()
         self._since_s = self._guard.now_s()
         self._hold_back()
-        if self._transport is not None and self._transport.can_write_eof():
-            self._transport.write_eof()
+        if self._transport is not None:
+            end_sending(self._transport)
 
     def _finish(self) -> None:
         """End after an answer: at once if nothing of the client is left unread, which would cost it the answer."""

@@ -172,9 +172,9 @@ class HotProtocol(asyncio.Protocol):
             elif self._listener.connections.closing:
                 self.close()
 
-    def waits_since(self) -> float:
-        """Return since when the client is waited for; answers are given at once."""
-        return self._since
+    def waits_since(self) -> float | None:
+        """Return since when the client is waited for; None while it waits for its next turn."""
+        return None if self._paused and not self._full else self._since
 
     def end_if_late(self, now_s: float) -> None:
         """Close when the next request has not begun for too long, or has begun and does not come to its end.

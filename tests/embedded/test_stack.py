@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tailslide_embedded.stack import embedded_servers
+from tailslide_embedded.stack import Endpoints, embedded_servers
 from tailslide_runtime.errors import StartError
 
 
@@ -16,3 +16,8 @@ async def test_a_url_that_is_none_is_one_sentence_before_anything_starts(tmp_pat
     assert str(error.value).startswith(f"{variable}: expected a URL like ")
     assert "geheim" not in str(error.value)
     assert not list((tmp_path / "data").glob("*/*"))
+
+
+def test_endpoints_show_no_credentials_in_a_debugger() -> None:
+    endpoints = Endpoints("nats://geheim@h", "redis://:geheim@h", "postgresql://u:geheim@h", frozenset({"nats"}))
+    assert repr(endpoints) == "Endpoints(embedded=frozenset({'nats'}))"

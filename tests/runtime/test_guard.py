@@ -1,6 +1,7 @@
 """What comes through the guard, and what does not, on a transport of paper."""
 
 import asyncio
+import errno
 from collections.abc import Iterator
 
 import orjson
@@ -334,6 +335,34 @@ async def test_what_comes_early_has_its_part_of_the_room_too(monkeypatch: pytest
     assert desk.guard.held_bytes == 200_000
     first.abort()
     assert desk.guard.held_bytes == 0
+
+
+async def test_what_follows_a_wish_for_another_protocol_comes_early_too(desk: Desk) -> None:
+    wire, early = desk.wire(), 3 * EARLY_BYTES
+    wishes = GET[:-2] + b"Connection: upgrade\r\nUpgrade: x\r\nContent-Length: 1\r\n\r\n1"
+    wire.protocol.data_received(wishes + GET + b"x" * (early - len(GET)))
+    assert (wire.reading, desk.guard.held_bytes) == (False, early - EARLY_BYTES)
+    desk.answering[0].answer()
+    assert len(desk.answering[0].got) == 2
+    desk.answering[0].answer()
+    assert wire.take().startswith(ANSWER * 2 + b"HTTP/1.1 501 ")
+    assert wire.reading
+    assert desk.guard.held_bytes == 0
+
+
+async def test_a_client_that_has_reset_its_connection_is_not_told_its_end(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: Wire) -> None:
+        raise OSError(errno.ENOTCONN, "not connected")
+
+    monkeypatch.setattr(Wire, "write_eof", fails)
+    wire = desk.wire()
+    wire.protocol.data_received(GET[:5])
+    desk.at(LIMITS.head_timeout_s + 1.0)
+    assert b"REQUEST_TIMEOUT" in wire.unsent
+    wire.abort()
+    assert len(desk.connections) == 0
 
 
 async def test_at_the_end_each_answer_is_the_last_and_says_so(desk: Desk) -> None:

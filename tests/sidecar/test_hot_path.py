@@ -242,6 +242,19 @@ async def test_short_questions_take_turns_too() -> None:
     assert 20 <= turns <= 100
 
 
+async def test_a_connection_that_waits_for_its_turn_makes_no_place_for_others() -> None:
+    desk = Desk(turn_s=0.0)
+    wire = desk.wire()
+    connection = wire.protocol
+    assert isinstance(connection, HotProtocol)
+    wire.protocol.data_received(post(ALL) * 2)
+    assert connection.waits_since() is None
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert wire.reading
+    assert connection.waits_since() is not None
+
+
 async def test_who_takes_nothing_gets_no_turn() -> None:
     desk = Desk(turn_s=0.0)
     wire = desk.wire(high_water=100)
