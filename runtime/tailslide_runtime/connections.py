@@ -40,7 +40,7 @@ class Connections:
         self._patience_s = patience_s
         self.accepted = 0
         self.turned_away = 0
-        """How many came when there was no place, and none could be made."""
+        """How many came and could not stay."""
         self.made_place = 0
         """How many were closed to make place."""
         self.closing = False
@@ -54,13 +54,16 @@ class Connections:
     def __repr__(self) -> str:
         return f"<Connections {len(self._members)} of {self.limit}{', closing' if self.closing else ''}>"
 
-    def opened(self, connection: Connection) -> bool:
-        """Keep an eye on a new connection; say whether it may stay. One that may not is forgotten by `gone` too."""
+    def opened(self, connection: Connection, *, welcome: bool = True) -> bool:
+        """Keep an eye on a new connection; say whether it may stay. One that may not is forgotten by `gone` too.
+
+        For one that is not `welcome`, nobody gives up a place.
+        """
         self.accepted += 1
         if self.closing:
             self._members.add(connection)
             return False
-        stays = len(self._members) < self.limit or self._make_place()
+        stays = welcome and (len(self._members) < self.limit or self._make_place())
         if not stays:
             self.turned_away += 1
         self._members.add(connection)

@@ -164,7 +164,7 @@ class HotProtocol(asyncio.Protocol):
 
     def _go_on(self) -> None:
         self._paused = False
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():  # uvloop would read on all the same
             self._transport.resume_reading()
             if self._buffer:
                 data, self._buffer = self._buffer, b""

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tailslide_embedded.processes import ProcessSpec
+from tailslide_embedded.servers import EmbeddedServer
 from tailslide_embedded.stack import Endpoints, embedded_servers
 from tailslide_runtime.errors import StartError
 
@@ -18,6 +20,13 @@ async def test_a_url_that_is_none_is_one_sentence_before_anything_starts(tmp_pat
     assert not list((tmp_path / "data").glob("*/*"))
 
 
-def test_endpoints_show_no_credentials_in_a_debugger() -> None:
+def test_nothing_shows_credentials_in_a_debugger(tmp_path: Path) -> None:
     endpoints = Endpoints("nats://geheim@h", "redis://:geheim@h", "postgresql://u:geheim@h", frozenset({"nats"}))
     assert repr(endpoints) == "Endpoints(embedded=frozenset({'nats'}))"
+
+    async def ready() -> None:
+        pass
+
+    env = endpoints.environment()
+    spec = ProcessSpec(name="x", argv=(), env=env, cwd=tmp_path, log=tmp_path / "log", address="h", ready=ready)
+    assert "geheim" not in repr(EmbeddedServer(endpoints.nats_url, spec))

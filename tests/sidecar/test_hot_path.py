@@ -255,6 +255,15 @@ async def test_a_connection_that_waits_for_its_turn_makes_no_place_for_others() 
     assert connection.waits_since() is not None
 
 
+async def test_a_connection_that_is_closed_reads_no_more_when_its_client_takes_its_answers(desk: Desk) -> None:
+    wire = desk.wire(high_water=100)
+    wire.protocol.data_received(REQUEST)
+    desk.connections.close()
+    assert wire.closing
+    wire.take()
+    assert (wire.end, wire.reading) == ("closed", False)
+
+
 async def test_who_takes_nothing_gets_no_turn() -> None:
     desk = Desk(turn_s=0.0)
     wire = desk.wire(high_water=100)
