@@ -156,7 +156,9 @@ def up(
 
 @cli.command()
 @_data_dir
-@click.option("--admin", is_flag=True, help="Print what manages flags: Tower's URL and API token, the database's URL.")
+@click.option(
+    "--admin", is_flag=True, help="Print what is needed to manage flags: Tower's URL and API token, the database's URL."
+)
 def env(data_dir: Path | None, *, admin: bool) -> None:
     """Print the settings of what `tailslide up` runs, for a shell.
 

@@ -1,4 +1,4 @@
-"""What stands before every listener that aiohttp answers for: it takes requests in, whole and checked, or refuses them.
+"""The guard of every listener that aiohttp serves: it reads requests whole and checks them, or refuses them.
 
 aiohttp gets a request only when all of it is there, in one plain form: without chunks, trailers, codings or hop-by-hop
 fields, within the listener's bounds, for one of the listener's names. So no route can be reached by a request that was
@@ -62,7 +62,7 @@ class ListenerLimits:
     body_timeout_s: float = 30.0
     """From the header fields to the end of the body; longer is answered 408."""
     idle_timeout_s: float = 75.0
-    """How long a connection may wait for its next request, and leave an answer lying, before it is closed."""
+    """How long a connection may wait for its next request, or leave an answer unread, before it is closed."""
 
 
 ErrorBody = Callable[[str, Refusal], bytes]
@@ -230,7 +230,7 @@ class GuardedConnection(asyncio.Protocol):
             self.turn_away()
 
     def turn_away(self) -> None:
-        """End, since there is no place; say so, unless too many are being told so already."""
+        """Refuse the connection at the limit, and close it at once where too many are being refused already."""
         connections = self._guard.connections
         if not connections.closing:
             self.refuse(TOO_MANY_CONNECTIONS)
@@ -390,7 +390,7 @@ class GuardedConnection(asyncio.Protocol):
             self._keep_early(early)
 
     def _hold_back(self) -> None:
-        """Stop to read from a client that is too far ahead, or go on."""
+        """Pause reading from a client that is too far ahead, or resume it."""
         paused = len(self._early) > EARLY_BYTES and not self._lingers
         transport = self._transport
         if paused is self._reading_paused or transport is None or transport.is_closing():
@@ -474,7 +474,7 @@ class GuardedConnection(asyncio.Protocol):
             transport.close()
 
     def _end_if_unread(self, unsent: int, now_s: float) -> None:
-        """Give up a client that takes nothing of its answer for too long."""
+        """Close the connection of a client that has read nothing of its answer for too long."""
         if unsent != self._unsent:
             self._unsent, self._since_s = unsent, now_s
         elif now_s - self._since_s > self._guard.limits.idle_timeout_s:
@@ -491,7 +491,7 @@ _NO_ROOM = Refusal(
 
 
 def plain_form(head: RequestHead, body: bytes, *, last: bool = False) -> bytes:
-    """Return a request that was read as the plainest one that says the same; `last` asks for the connection's end."""
+    """Return the plainest request that means the same; `last` asks aiohttp to close the connection after its answer."""
     lines = [f"{head.method} {head.target} HTTP/{'1.0' if head.version_1_0 else '1.1'}".encode("ascii")]
     if head.authority:
         lines.append(b"\r\nHost: " + head.authority)
