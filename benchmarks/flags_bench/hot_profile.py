@@ -31,6 +31,7 @@ from tailslide_sidecar.hot_requests import HotRequest
 from tailslide_sidecar.latency_histogram import LatencyHistogram
 from tailslide_sidecar.ofrep import read_context
 from tailslide_sidecar.query import context_of_query
+from tailslide_sidecar.turns import Turns
 
 TIMES = 50_000
 TOP = 15
@@ -58,7 +59,7 @@ class _Server:
         counts = EvaluationCounts()
         self.answers = Answers(self.store, counts, is_stale=lambda: False)
         observe = LatencyHistogram("answer_seconds", "of one batch", [0.0001, 0.001, 0.01]).observe
-        self.listener = HotListener(self.answers, _guard(), observe=observe, turn_s=math.inf)
+        self.listener = HotListener(self.answers, _guard(), observe=observe, turns=Turns(math.inf))
         self.connection = self.listener.protocol()
         self.connection.connection_made(_Nowhere())
         self.reader = self.listener.reader()

@@ -33,6 +33,7 @@ from tailslide_sidecar.snapshot_file import Reading, SnapshotFile, SnapshotWrite
 from tailslide_sidecar.staleness import Staleness
 from tailslide_sidecar.status import Status
 from tailslide_sidecar.timeseries import RedisSeries
+from tailslide_sidecar.turns import Turns
 from tailslide_sidecar.watcher import Watcher
 
 log = structlog.get_logger()
@@ -161,7 +162,7 @@ class _Sidecar:
     async def listen(self) -> None:
         """Open both listeners."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reloader.reload)
-        settings, metrics = self._settings, self._metrics
+        settings, metrics, turns = self._settings, self._metrics, Turns()
         api = flags_api.FlagsApi(
             self._answers,
             Reports(
@@ -177,6 +178,7 @@ class _Sidecar:
             self._readiness,
             self._status.report,
             settings.flags_token,
+            turns,
         )
         calls = Calls(self._store, self._buffer, metrics.evaluations, self._guards, metrics.outcomes_stale.inc)
         self._flags = listener = HttpListener(
@@ -189,7 +191,11 @@ class _Sidecar:
             cancels=True,
         )
         self._hot = HotListener(
-            self._answers, listener.guard, token=settings.flags_token, observe=metrics.answer_seconds.observe
+            self._answers,
+            listener.guard,
+            turns=turns,
+            token=settings.flags_token,
+            observe=metrics.answer_seconds.observe,
         )
         accounts = Accounts()
         self._proxy = proxy = ProxyListener(

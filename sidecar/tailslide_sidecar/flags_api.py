@@ -4,8 +4,9 @@ The hot routes are answered from `answers`, here as in `hot_path`, with the same
 `ofrep`, what thin clients report is read in `reported`, change notices are in `event_stream`.
 """
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hmac import compare_digest
 from http import HTTPStatus
 
@@ -24,13 +25,14 @@ from tailslide_runtime.http import (
     read_json,
 )
 from tailslide_runtime.http1.refusals import Refusal
-from tailslide_sidecar import ofrep
+from tailslide_sidecar import event_stream, ofrep
 from tailslide_sidecar.answers import Answers
 from tailslide_sidecar.event_stream import EventStream
 from tailslide_sidecar.metrics import Metrics
 from tailslide_sidecar.readiness import Readiness
 from tailslide_sidecar.replies import JSON, Reply
 from tailslide_sidecar.reported import MAX_BYTES, Reports, TooManyReportsError
+from tailslide_sidecar.turns import Turns
 
 log = structlog.get_logger()
 
@@ -51,18 +53,21 @@ class FlagsApi:
     readiness: Callable[[], Readiness | None]
     status: Callable[[], Mapping[str, object]]
     token: str | None = None
+    turns: Turns = field(default_factory=Turns)
 
 
 _API = web.AppKey("api", FlagsApi)
 
 _OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 """What machines ask, which have no token."""
+_WITHOUT_TURN = frozenset({"/healthz", "/readyz", event_stream.PATH})
+"""What takes no time, or has no end."""
 
 
 def build(api: FlagsApi) -> web.Application:
     """Return the application of the listener."""
     app = web.Application(
-        middlewares=[errors_as_json, _ofrep_errors, _token_required],
+        middlewares=[errors_as_json, _ofrep_errors, _token_required, _in_turn],
         client_max_size=0,  # the guard has measured it, against `flags_limits.max_body_bytes`
     )
     app[_API] = api
@@ -134,6 +139,20 @@ def _knows(request: web.Request, token: str) -> bool:
 def _same(given: str, expected: str) -> bool:
     # Bytes of a header that are no UTF-8 come as lone surrogates.
     return compare_digest(given.encode(errors="surrogateescape"), expected.encode())
+
+
+@web.middleware
+async def _in_turn(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer in turn with the hot path. Handlers never wait: the request is here whole, and all is in memory."""
+    if request.path in _WITHOUT_TURN:
+        return await handler(request)
+    turns = request.app[_API].turns
+    await turns.mine()
+    began_s = time.perf_counter()
+    try:
+        return await handler(request)
+    finally:
+        turns.spent(time.perf_counter() - began_s)
 
 
 @web.middleware

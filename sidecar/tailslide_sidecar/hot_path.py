@@ -15,12 +15,11 @@ from tailslide_runtime.http1.refusals import SLOW_BODY, SLOW_HEAD
 from tailslide_sidecar.answers import Answers
 from tailslide_sidecar.hot_requests import HotHead, HotReader, HotRequest, KnownFields, Route, Unread
 from tailslide_sidecar.replies import Reply
+from tailslide_sidecar.turns import Turns
 
 DATE_S = 1.0
 OUT_BYTES = 131_072
 """Answers to pipelined requests are handed to the transport in portions of about so much."""
-TURN_S = 0.02
-"""How long one connection may be answered before all others have their turn."""
 LOOK_BYTES = 4_096
 """After so many bytes of answers, about two dozen short ones, the time is looked at."""
 
@@ -33,15 +32,15 @@ class HotListener:
         answers: Answers,
         guard: Guard,
         *,
-        turn_s: float = TURN_S,
+        turns: Turns | None = None,
         token: str | None = None,
         observe: Callable[[float], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`guard` takes over what is not for here; its limits and names hold here too, and its connections are ours.
 
-        `token`, if there is one, has to be in Authorization or X-API-Key. A connection is answered for `turn_s`, then
-        all others have their turn. `observe` is told the seconds that each batch of answers took; `clock` gives Unix
+        `token`, if there is one, has to be in Authorization or X-API-Key. `turns` are shared with
+        the routes behind the guard. `observe` is told the seconds that each batch of answers took; `clock` gives Unix
         time for the Date header.
         """
         self.answers = answers
@@ -55,7 +54,7 @@ class HotListener:
         self.known_fields: KnownFields = {}
         self.now = 0.0
         """The loop's time at the last look, up to a second ago: exact enough for timeouts of seconds."""
-        self.turn_s = turn_s
+        self.turns = Turns() if turns is None else turns
         self._clock = clock
         self.refresh()
 
@@ -156,7 +155,7 @@ class HotProtocol(asyncio.Protocol):
         # Thousands of pipelined questions fit in what comes at once, and each may take as long as a call.
         if not self._paused:
             self._pause()
-            asyncio.get_running_loop().call_soon(self._next_turn)
+            self._listener.turns.wait(self._next_turn)
 
     def _next_turn(self) -> None:
         if self._paused and not self._full:
@@ -219,6 +218,10 @@ class HotProtocol(asyncio.Protocol):
 
     def _answer(self, data: bytes) -> None:
         listener, read = self._listener, self._reader.read
+        if listener.turns.is_over:
+            self._buffer = data
+            self._end_turn()
+            return
         started = time.perf_counter()
         out: list[bytes] = []
         out_bytes = position = self._needed = 0
@@ -241,13 +244,15 @@ class HotProtocol(asyncio.Protocol):
                 if out_bytes > OUT_BYTES:
                     self._send(out)
                     out_bytes, look_at = 0, LOOK_BYTES
-                if time.perf_counter() - started > listener.turn_s:
+                if time.perf_counter() - started > listener.turns.turn_s:
                     self._end_turn()
         self._buffer = data[position:] if position < length else b""
         if position:
             self._since = listener.now
             self._send(out)
-            listener.observe(time.perf_counter() - started)
+            took_s = time.perf_counter() - started
+            listener.observe(took_s)
+            listener.turns.spent(took_s)
             if listener.connections.closing and not self._paused:
                 self.close()
 
@@ -264,7 +269,7 @@ class HotProtocol(asyncio.Protocol):
             began_s = time.perf_counter()
             reply = answers.ofrep_all(body, head.if_none_match)
             self._spent_s += time.perf_counter() - began_s
-            if self._spent_s > self._listener.turn_s:
+            if self._spent_s > self._listener.turns.turn_s:
                 self._spent_s = 0.0
                 self._end_turn()
             return reply

@@ -44,6 +44,25 @@ def clinic() -> Parts:
     return parts(APP, content())
 
 
+@pytest.mark.parametrize("path", ["/v1/flags", NATIVE, "/v1/status", "/metrics"])
+async def test_answers_wait_for_their_turn_with_those_of_the_hot_path(clinic: Parts, path: str) -> None:
+    turns = clinic.app[flags_api._API].turns
+    turns.spent(2 * turns.turn_s)
+    asking = asyncio.create_task(ask(clinic, "GET", path))
+    began = asyncio.get_running_loop().create_future()
+    turns.wait(lambda: began.set_result(asking.done()))
+    assert await began is False
+    assert (await asking)[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_who_asks_for_health_waits_for_nobody(clinic: Parts, path: str) -> None:
+    turns = clinic.app[flags_api._API].turns
+    turns.spent(2 * turns.turn_s)
+    assert (await ask(clinic, "GET", path))[0] == 200
+    assert turns.is_over
+
+
 @pytest.fixture
 def guarded() -> Parts:
     return parts(APP, content(), TOKEN)

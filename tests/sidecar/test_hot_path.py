@@ -31,6 +31,7 @@ from tailslide_runtime.guard import Guard, GuardedConnection, ListenerLimits
 from tailslide_runtime.http1.refusals import Refusal
 from tailslide_sidecar.hot_path import OUT_BYTES, HotListener, HotProtocol
 from tailslide_sidecar.hot_requests import MAX_KNOWN_BYTES
+from tailslide_sidecar.turns import Turns
 
 DATE = b"Thu, 01 Jan 1970 00:00:00 GMT"
 REQUEST = post(f"{ONE}/half")
@@ -94,7 +95,7 @@ class Desk:
         self.listener = HotListener(
             self.parts.answers,
             self.guard,
-            turn_s=turn_s,
+            turns=Turns(turn_s),
             token=token,
             observe=self.observed.append,
             clock=lambda: 0.0,
@@ -240,6 +241,29 @@ async def test_short_questions_take_turns_too() -> None:
         turns += 1
     assert answered == total
     assert 20 <= turns <= 100
+
+
+async def test_all_connections_together_have_one_turn() -> None:
+    desk = Desk(turn_s=1.0)
+    wires = [desk.wire() for _ in range(3)]
+    desk.listener.turns.spent(2.0)
+    for wire in wires:
+        wire.protocol.data_received(REQUEST)
+        assert (wire.unsent, wire.reading) == (b"", False)
+    await asyncio.sleep(0)
+    assert [wire.unsent.count(b'"key":"half"') for wire in wires] == [1, 1, 1]
+    assert all(wire.reading for wire in wires)
+
+
+async def test_a_connection_that_is_lost_before_its_turn_is_not_answered() -> None:
+    desk = Desk(turn_s=1.0)
+    wire = desk.wire()
+    desk.listener.turns.spent(2.0)
+    wire.protocol.data_received(REQUEST)
+    wire.abort()
+    await asyncio.sleep(0)
+    assert wire.unsent == b""
+    assert len(desk.connections) == 0
 
 
 async def test_a_connection_that_waits_for_its_turn_makes_no_place_for_others() -> None:
