@@ -257,8 +257,8 @@ class GuardedConnection(asyncio.Protocol):
         """Take what has come."""
         if self._lingers:
             self._discarded += len(data)
-            if self._discarded > LINGER_BYTES:
-                self.abort()
+            if self._discarded > LINGER_BYTES and self._transport is not None:
+                self._transport.pause_reading()
         elif self._answering or self._early:
             self._keep_early(self._early + data)
         else:

@@ -203,15 +203,17 @@ async def test_a_chunked_body_is_bounded_as_it_comes(desk: Desk) -> None:
     assert desk.guard.held_bytes == 0
 
 
-async def test_a_refusal_can_be_read_by_who_still_sends_and_ends_at_a_bound(desk: Desk) -> None:
+async def test_a_refusal_can_be_read_by_who_still_sends_of_which_no_more_is_read_at_a_bound(desk: Desk) -> None:
     wire = desk.wire()
     wire.protocol.data_received(b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n")
     assert refusal_of(wire) == (413, "BODY_TOO_LARGE")
     sent = 0
-    while not wire.end:
+    while wire.reading:
         wire.protocol.data_received(b"x" * 65_536)
         sent += 65_536
     assert LINGER_BYTES < sent <= LINGER_BYTES + 65_536
+    assert wire.end == "", "a reset would take the refusal away"
+    desk.at(LINGER_S + 0.1)
     assert wire.end == "aborted"
 
 

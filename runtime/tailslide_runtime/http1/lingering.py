@@ -8,7 +8,11 @@ from contextlib import suppress
 
 LINGER_S = 5.0
 LINGER_BYTES = 8 << 20
-"""After so much, or so long, the connection is closed whatever still comes."""
+"""After so much nothing more is read, and after so long the connection is closed.
+
+It is not closed at the bound of bytes: a client on the same machine sends so much before it looks for an answer, and
+the reset would take that away from it.
+"""
 
 
 def end_sending(transport: asyncio.Transport) -> None:

@@ -122,8 +122,8 @@ class ClientConnection(asyncio.Protocol):
             return
         if self._lingers:
             self._discarded += len(data)
-            if self._discarded > LINGER_BYTES:
-                self.abort()
+            if self._discarded > LINGER_BYTES and self._transport is not None:
+                self._transport.pause_reading()
             return
         exchange = self._exchange
         if self._early or (exchange is not None and exchange.request_complete):
