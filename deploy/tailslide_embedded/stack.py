@@ -6,7 +6,7 @@ Which processes of Tailslide run on them is decided by the caller, who may put t
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl, RedisUrl
 class Endpoints:
     """Where the three servers answer, credentials included, and which of them (`nats`, `redis`, `postgres`) we run."""
 
-    nats_url: str
-    redis_url: str
-    database_url: str
+    nats_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    database_url: str = field(repr=False)
     embedded: frozenset[str]
 
     def environment(self) -> dict[str, str]:

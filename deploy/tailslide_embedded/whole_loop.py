@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ class WholeLoop:
     plan: Plan
     stack: Stack
     addresses: Addresses
-    api_token: str
+    api_token: str = field(repr=False)
 
     async def change_flag(self, changes: Mapping[str, Any]) -> None:
         """Change the flag through Tower."""

@@ -1,8 +1,8 @@
-"""The connections of one listener: how many there may be, which of them make place, and how all of them end.
+"""The connections of one listener: their limit, which of them are closed for new ones, and how all of them end.
 
-Where a new one finds no place, those that have waited longest for their clients are closed: idle ones, and those whose
-request does not come to its end. So many silent clients keep nobody out, and slow ones no longer than it takes others
-to come. What a connection does with its bytes is its own business.
+When the limit is reached, the connections that have waited longest for their clients are closed: idle ones, and those
+with an incomplete request. So silent or slow clients do not keep others out. What a connection does with its bytes is
+not decided here.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Protocol
 SWEEP_S = 1.0
 """How often late connections are looked for; timeouts are exact to that."""
 _AT_ONCE = 32
-"""How many make place when it is needed: to find them takes a look at all."""
+"""How many are closed at once when the limit is reached, since finding them takes a look at all."""
 
 
 class Connection(Protocol):
@@ -35,12 +35,12 @@ class Connections:
     """Who is connected to a listener."""
 
     def __init__(self, limit: int, *, patience_s: float = 0.0) -> None:
-        """Let in `limit` of them; who has waited for its client for less than `patience_s` makes no place."""
+        """Allow `limit` connections; one that has waited for its client for less than `patience_s` is not closed."""
         self.limit = limit
         self._patience_s = patience_s
         self.accepted = 0
         self.turned_away = 0
-        """How many came when there was no place, and none could be made."""
+        """How many came and could not stay."""
         self.made_place = 0
         """How many were closed to make place."""
         self.closing = False
@@ -54,13 +54,16 @@ class Connections:
     def __repr__(self) -> str:
         return f"<Connections {len(self._members)} of {self.limit}{', closing' if self.closing else ''}>"
 
-    def opened(self, connection: Connection) -> bool:
-        """Keep an eye on a new connection; say whether it may stay. One that may not is forgotten by `gone` too."""
+    def opened(self, connection: Connection, *, welcome: bool = True) -> bool:
+        """Keep an eye on a new connection; say whether it may stay. One that may not is forgotten by `gone` too.
+
+        For one that is not `welcome`, no other is closed.
+        """
         self.accepted += 1
         if self.closing:
             self._members.add(connection)
             return False
-        stays = len(self._members) < self.limit or self._make_place()
+        stays = welcome and (len(self._members) < self.limit or self._make_place())
         if not stays:
             self.turned_away += 1
         self._members.add(connection)

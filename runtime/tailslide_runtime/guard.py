@@ -1,4 +1,4 @@
-"""What stands before every listener that aiohttp answers for: it takes requests in, whole and checked, or refuses them.
+"""The guard of every listener that aiohttp serves: it reads requests whole and checks them, or refuses them.
 
 aiohttp gets a request only when all of it is there, in one plain form: without chunks, trailers, codings or hop-by-hop
 fields, within the listener's bounds, for one of the listener's names. So no route can be reached by a request that was
@@ -18,7 +18,7 @@ from aiohttp import web
 
 from tailslide_runtime.connections import Connections
 from tailslide_runtime.http1.fields import values
-from tailslide_runtime.http1.lingering import LINGER_BYTES, LINGER_S
+from tailslide_runtime.http1.lingering import LINGER_BYTES, LINGER_S, end_sending
 from tailslide_runtime.http1.messages import End, Framing
 from tailslide_runtime.http1.refusals import (
     SLOW_BODY,
@@ -41,6 +41,8 @@ HELD_BYTES = 32 << 20
 """What larger bodies, and what comes early beyond its bound, may take together."""
 _SINGLE = ("content-type", "content-location", "content-range", "etag", "server", "user-agent")
 """Fields that aiohttp refuses to see twice."""
+_AT_ONCE = frozenset({"/healthz", "/readyz"})
+"""Who asks whether the process lives waits for nobody, lest it be ended for being asked much."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -62,7 +64,7 @@ class ListenerLimits:
     body_timeout_s: float = 30.0
     """From the header fields to the end of the body; longer is answered 408."""
     idle_timeout_s: float = 75.0
-    """How long a connection may wait for its next request, and leave an answer lying, before it is closed."""
+    """How long a connection may wait for its next request, or leave an answer unread, before it is closed."""
 
 
 ErrorBody = Callable[[str, Refusal], bytes]
@@ -252,7 +254,7 @@ class GuardedConnection(asyncio.Protocol):
             self.turn_away()
 
     def turn_away(self) -> None:
-        """End, since there is no place; say so, unless too many are being told so already."""
+        """Refuse the connection at the limit, and close it at once where too many are being refused already."""
         connections = self._guard.connections
         if not connections.closing:
             self.refuse(TOO_MANY_CONNECTIONS)
@@ -339,9 +341,9 @@ class GuardedConnection(asyncio.Protocol):
 
     def _carry_out(self) -> bytes:
         """Carry out what was read; return what is to be read again, as another request."""
-        again = b""
-        while self._events and not self._answering and not self._lingers:
-            event = self._events.popleft()
+        again, events = b"", self._events
+        while events and not self._lingers and (not self._answering or isinstance(events[0], Leftover)):
+            event = events.popleft()
             if isinstance(event, Leftover):
                 again += event.data  # nobody here speaks another protocol
             elif isinstance(event, bytes):
@@ -382,7 +384,10 @@ class GuardedConnection(asyncio.Protocol):
             return
         self._answering = True
         request = plain_form(head, body, last=self._guard.connections.closing)
-        self._guard.take_turn(lambda: self._hand_on(request))
+        if head.path in _AT_ONCE:
+            self._hand_on(request)
+        else:
+            self._guard.take_turn(lambda: self._hand_on(request))
 
     def _hand_on(self, request: bytes) -> None:
         transport = self._transport
@@ -418,7 +423,7 @@ class GuardedConnection(asyncio.Protocol):
             self._keep_early(early)
 
     def _hold_back(self) -> None:
-        """Stop to read from a client that is too far ahead, or go on."""
+        """Pause reading from a client that is too far ahead, or resume it."""
         paused = self._discarded > LINGER_BYTES if self._lingers else len(self._early) > EARLY_BYTES
         transport = self._transport
         if paused is self._reading_paused or transport is None or transport.is_closing():
@@ -449,8 +454,8 @@ class GuardedConnection(asyncio.Protocol):
         self._events.clear()
         self._since_s = self._guard.now_s()
         self._hold_back()
-        if self._transport is not None and self._transport.can_write_eof():
-            self._transport.write_eof()
+        if self._transport is not None:
+            end_sending(self._transport)
 
     def _finish(self) -> None:
         """End after an answer: at once if nothing of the client is left unread, which would cost it the answer."""
@@ -502,7 +507,7 @@ class GuardedConnection(asyncio.Protocol):
             transport.close()
 
     def _end_if_unread(self, unsent: int, now_s: float) -> None:
-        """Give up a client that takes nothing of its answer for too long."""
+        """Close the connection of a client that has read nothing of its answer for too long."""
         if unsent != self._unsent:
             self._unsent, self._since_s = unsent, now_s
         elif now_s - self._since_s > self._guard.limits.idle_timeout_s:
@@ -519,7 +524,7 @@ _NO_ROOM = Refusal(
 
 
 def plain_form(head: RequestHead, body: bytes, *, last: bool = False) -> bytes:
-    """Return a request that was read as the plainest one that says the same; `last` asks for the connection's end."""
+    """Return the plainest request that means the same; `last` asks aiohttp to close the connection after its answer."""
     lines = [f"{head.method} {head.target} HTTP/{'1.0' if head.version_1_0 else '1.1'}".encode("ascii")]
     if head.authority:
         lines.append(b"\r\nHost: " + head.authority)

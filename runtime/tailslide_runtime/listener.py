@@ -1,4 +1,4 @@
-"""An aiohttp application behind a guard, on an address: the one way in which a process of ours serves aiohttp.
+"""An aiohttp application behind a guard, on an address: the only way in which our processes serve aiohttp.
 
 Whoever composes a process makes one, listens, runs it beside the rest, and closes it at the end.
 """
@@ -29,7 +29,7 @@ from tailslide_runtime.settings import ListenAddress
 _NEVER_S = 1e7
 """The guard ends idle connections, not aiohttp."""
 _LAST_MOMENT_S = 0.5
-"""How long handlers that are cut off at the end may take to notice."""
+"""How many seconds handlers that are cancelled at the end may take to finish."""
 
 
 class HttpListener:
@@ -110,7 +110,7 @@ class HttpListener:
         self.connections.close()
 
     async def close(self, drain_s: float) -> None:
-        """Stop, wait for requests that have begun for so many seconds, and end."""
+        """Stop, wait up to `drain_s` seconds for requests that have begun, and close everything."""
         self.stop()
         await self.connections.drained(drain_s)
         await self._runner.cleanup()
@@ -130,11 +130,11 @@ class ListenerMetrics(Collector):
         yield GaugeMetricFamily(name("connections"), "Connections of clients now.", len(connections))
         yield CounterMetricFamily(name("connections_accepted"), "Connections that came.", connections.accepted)
         yield CounterMetricFamily(
-            name("connections_turned_away"), "Connections that found no place.", connections.turned_away
+            name("connections_turned_away"), "Connections refused at the limit.", connections.turned_away
         )
         yield CounterMetricFamily(
             name("connections_evicted"),
-            "Connections whose clients were waited for, closed to make place for others.",
+            "Connections closed at the limit for others, while they waited for their clients.",
             connections.made_place,
         )
         refused = CounterMetricFamily(

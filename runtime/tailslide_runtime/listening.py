@@ -39,7 +39,7 @@ class Bound:
     socket_file: Identity | None = None
 
     def close(self) -> None:
-        """Stop to listen; a unix socket is removed, unless another one has taken its place."""
+        """Stop listening; a unix socket is removed, unless another one has taken its place."""
         self.server.close()
         if self.address.path is not None and _identity(self.address.path) == self.socket_file:
             self.address.path.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from tailslide_runtime.listening import Bound, bind
 from tailslide_sidecar import flags_api
 from tailslide_sidecar.answers import Answers
 from tailslide_sidecar.calls import Calls
-from tailslide_sidecar.event_stream import EventStream
+from tailslide_sidecar.event_stream import EventStream, most_listeners
 from tailslide_sidecar.flag_store import FlagStore, Origin
 from tailslide_sidecar.flusher import Flusher
 from tailslide_sidecar.guarded_flags import GuardedFlags
@@ -84,7 +84,10 @@ class _Sidecar:
         self._metrics.registry.register(self._guards)
         if self._reading is not None:
             self._metrics.count_reading(self._reading)
-        self._events = EventStream(lambda: self._store.revision, token=settings.flags_token)
+        self._descriptors = descriptors.raise_limit()
+        most = descriptors.beside_others(self._descriptors, settings.flags_limits.max_connections)
+        self._flags_limits = replace(settings.flags_limits, max_connections=most)
+        self._events = EventStream(lambda: self._store.revision, token=settings.flags_token, most=most_listeners(most))
         self._staleness = Staleness(self._readiness, settings.stale_after_ms, self._store.forget_answers)
         self._answers = Answers(
             self._store,
@@ -178,20 +181,20 @@ class _Sidecar:
             settings.flags_token,
         )
         calls = Calls(self._store, self._buffer, metrics.evaluations, self._guards, metrics.outcomes_stale.inc)
-        descriptors_in_all = descriptors.raise_limit()
-        wanted = settings.flags_limits.max_connections
-        limits = replace(settings.flags_limits, max_connections=descriptors.beside_others(descriptors_in_all, wanted))
         self._flags = listener = HttpListener(
             flags_api.build(api),
             settings.flags_listen,
             "flags_listen",
             allowed_hosts=settings.allowed_hosts,
-            limits=limits,
+            limits=self._flags_limits,
             error_body=flags_api.error_body,
             cancels=True,
         )
         self._hot = HotListener(
-            self._answers, listener.guard, token=settings.flags_token, observe=metrics.answer_seconds.observe
+            self._answers,
+            listener.guard,
+            token=settings.flags_token,
+            observe=metrics.answer_seconds.observe,
         )
         accounts = Accounts()
         self._proxy = proxy = ProxyListener(
@@ -199,7 +202,7 @@ class _Sidecar:
             calls,
             accounts,
             settings.proxy,
-            descriptors=descriptors_in_all - limits.max_connections,
+            descriptors=self._descriptors - self._flags_limits.max_connections,
         )
         metrics.registry.register(ProxyMetrics(accounts, proxy.pool, self._reloader))
         metrics.registry.register(ListenerMetrics(listener, "tailslide_sidecar_flags"))

@@ -25,6 +25,14 @@ MAX_LISTENERS = 256
 _HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
+def most_listeners(connections: int) -> int:
+    """Return how many may listen where the flags listener allows so many connections.
+
+    A stream is never closed to make room, so that streams alone must not fill the listener.
+    """
+    return max(min(MAX_LISTENERS, connections // 2), 1)
+
+
 class EventStream:
     """The listeners of one sidecar."""
 

@@ -34,7 +34,6 @@ from tailslide_sidecar.reported import MAX_BYTES, Reports, TooManyReportsError
 
 log = structlog.get_logger()
 
-MAX_BODY_BYTES = 1_048_576
 OFREP = "/ofrep/"
 OFREP_FLAGS = "/ofrep/v1/evaluate/flags"
 OFREP_FLAG = f"{OFREP_FLAGS}/{{key:(?s:.+)}}"
@@ -65,7 +64,7 @@ def build(api: FlagsApi) -> web.Application:
     """Return the application of the listener."""
     app = web.Application(
         middlewares=[errors_as_json, _ofrep_errors, _token_required],
-        client_max_size=MAX_BODY_BYTES,
+        client_max_size=0,  # the guard has measured it, against `flags_limits.max_body_bytes`
     )
     app[_API] = api
     app.add_routes(

@@ -134,9 +134,8 @@ class HotProtocol(asyncio.Protocol):
                 return
         else:
             self._since = self._listener.now
-        if self._paused or self._listener.turns.is_over:
+        if self._paused:
             self._buffer = data
-            self._end_turn()
             return
         self._answer(data)
 
@@ -167,7 +166,7 @@ class HotProtocol(asyncio.Protocol):
 
     def _go_on(self) -> None:
         self._paused = False
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():  # uvloop would read on all the same
             self._transport.resume_reading()
             if self._buffer:
                 data, self._buffer = self._buffer, b""
@@ -175,9 +174,9 @@ class HotProtocol(asyncio.Protocol):
             elif self._listener.connections.closing:
                 self.close()
 
-    def waits_since(self) -> float:
-        """Return since when the client is waited for; answers are given at once."""
-        return self._since
+    def waits_since(self) -> float | None:
+        """Return since when the client is waited for; None while it waits for its next turn."""
+        return None if self._paused and not self._full else self._since
 
     def end_if_late(self, now_s: float) -> None:
         """Close when the next request has not begun for too long, or has begun and does not come to its end.
@@ -222,6 +221,10 @@ class HotProtocol(asyncio.Protocol):
 
     def _answer(self, data: bytes) -> None:
         listener, read = self._listener, self._reader.read
+        if listener.turns.is_over:
+            self._buffer = data
+            self._end_turn()
+            return
         started = time.perf_counter()
         out: list[bytes] = []
         out_bytes = position = self._needed = 0
@@ -251,7 +254,7 @@ class HotProtocol(asyncio.Protocol):
             self._since = listener.now
             self._send(out)
             took_s = time.perf_counter() - started
-            listener.turns.spend(took_s)
+            listener.turns.spent(took_s)
             listener.observe(took_s)
             if listener.connections.closing and not self._paused:
                 self.close()

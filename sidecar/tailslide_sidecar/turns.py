@@ -23,7 +23,7 @@ class Turns:
     def __repr__(self) -> str:
         return f"<Turns {'over' if self.is_over else 'on'}, {len(self._waiting)} waiting>"
 
-    def spend(self, seconds: float) -> None:
+    def spent(self, seconds: float) -> None:
         """Note how long a piece of work took."""
         self._spent_s += seconds
         if self._spent_s > self._turn_s:

@@ -166,6 +166,8 @@ async def test_proxied_calls_have_their_turn_among_many_questions_at_once(system
     for question in odd.dearest():
         if (await talk(flags.address, (question,))).status == 200:
             break
+    else:
+        raise AssertionError("none of the questions is answered")
     loop = asyncio.get_running_loop()
     # Before anybody asks, everybody is there with all but the last byte.
     async with crowd(flags.address, 400, question[:-1]) as held:

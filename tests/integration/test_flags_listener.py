@@ -135,6 +135,14 @@ async def listening(sidecar: Sidecar, uri: str = "/ofrep/v1/events") -> AsyncIte
             reading.cancel()
 
 
+async def test_streams_alone_do_not_fill_the_listener(bench: Bench) -> None:
+    sidecar = await bench.start(flags_limits={"max_connections": 4})
+    async with listening(sidecar), listening(sidecar):
+        status, body = await sidecar.get("/ofrep/v1/events")
+        assert (status, body["errorDetails"]) == (503, "2 clients listen already; poll instead")
+        assert (await sidecar.get("/healthz"))[0] == 200
+
+
 async def settled(notices: Notices) -> int:
     """Return how many messages there are once no more are under way: that nothing comes shows in time only."""
     count = -1

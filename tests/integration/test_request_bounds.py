@@ -1,6 +1,7 @@
 """What one client may make a sidecar keep or work out, on a real one: questions, reports, hosts, pipelined requests."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -17,6 +18,7 @@ from tailslide_sidecar.proxy.client_connection import BACKLOG_BYTES
 
 MIB = 1_048_576
 TINY = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+OFREP = "/ofrep/v1/evaluate/flags"
 FIXED = {"answer": {"status": 200, "body": "fixed"}}
 
 
@@ -36,8 +38,16 @@ async def put_flags(bench: Bench, operator: Operator, flags: int) -> None:
 
 async def question(sidecar: Sidecar, path: str, groups: list[str]) -> tuple[int, dict[str, object]]:
     body = {"context": {"targetingKey": "u1", "groups": groups}}
-    async with sidecar.flags() as session, session.post(f"/ofrep/v1/evaluate/flags{path}", json=body) as got:
+    async with sidecar.flags() as session, session.post(f"{OFREP}{path}", json=body) as got:
         return got.status, await got.json()
+
+
+async def test_larger_bodies_than_by_default_meet_the_bounds_of_what_they_ask(bench: Bench) -> None:
+    sidecar = await bench.start(flags_limits={"max_body_bytes": 4 * MIB})
+    body, headers = io.BytesIO(b" " * 2 * MIB), {"Content-Type": "application/json"}
+    async with sidecar.flags() as session, session.post(OFREP, data=body, headers=headers) as got:
+        assert got.status == 413
+        assert (await got.json())["errorDetails"] == "body: expected a context of at most 262144 bytes, got 2097152"
 
 
 async def test_questions_that_are_too_much_are_refused_and_honest_ones_answered(bench: Bench) -> None:

@@ -51,6 +51,14 @@ async def test_where_all_are_being_answered_a_new_one_is_turned_away() -> None:
     assert late[0].ended == "aborted"  # who is only being told why may not keep others from being told
 
 
+async def test_who_is_not_welcome_takes_nobody_s_place() -> None:
+    connections = Connections(2)
+    waiting = [Client(0.0, connections) for _ in range(2)]
+    assert not connections.opened(Client(None, Connections(1)), welcome=False)
+    assert {client.ended for client in waiting} == {""}
+    assert (connections.made_place, connections.turned_away) == (0, 1)
+
+
 async def test_silent_clients_keep_nobody_out() -> None:
     connections = Connections(100)
     for index in range(10_000):

@@ -1,6 +1,7 @@
 """What comes through the guard, and what does not, on a transport of paper."""
 
 import asyncio
+import errno
 from collections.abc import Iterator
 
 import orjson
@@ -203,7 +204,7 @@ async def test_a_chunked_body_is_bounded_as_it_comes(desk: Desk) -> None:
     assert desk.guard.held_bytes == 0
 
 
-async def test_a_refusal_can_be_read_by_who_still_sends_and_ends_at_a_bound(desk: Desk) -> None:
+async def test_a_refusal_can_be_read_by_who_still_sends_of_which_no_more_is_read_at_a_bound(desk: Desk) -> None:
     wire = desk.wire()
     wire.protocol.data_received(b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n")
     assert refusal_of(wire) == (413, "BODY_TOO_LARGE")
@@ -212,7 +213,7 @@ async def test_a_refusal_can_be_read_by_who_still_sends_and_ends_at_a_bound(desk
         wire.protocol.data_received(b"x" * 65_536)
         sent += 65_536
     assert LINGER_BYTES < sent <= LINGER_BYTES + 65_536
-    assert wire.end == ""  # a reset now would take the answer from who has not read it yet
+    assert wire.end == "", "a reset would take the refusal away"
     wire.take()
     desk.at(LINGER_S + 0.1)
     assert wire.end == "aborted"
@@ -340,6 +341,34 @@ async def test_what_comes_early_has_its_part_of_the_room_too(monkeypatch: pytest
     assert desk.guard.held_bytes == 0
 
 
+async def test_what_follows_a_wish_for_another_protocol_comes_early_too(desk: Desk) -> None:
+    wire, early = desk.wire(), 3 * EARLY_BYTES
+    wishes = GET[:-2] + b"Connection: upgrade\r\nUpgrade: x\r\nContent-Length: 1\r\n\r\n1"
+    wire.protocol.data_received(wishes + GET + b"x" * (early - len(GET)))
+    assert (wire.reading, desk.guard.held_bytes) == (False, early - EARLY_BYTES)
+    desk.answering[0].answer()
+    assert len(desk.answering[0].got) == 2
+    desk.answering[0].answer()
+    assert wire.take().startswith(ANSWER * 2 + b"HTTP/1.1 501 ")
+    assert wire.reading
+    assert desk.guard.held_bytes == 0
+
+
+async def test_a_client_that_has_reset_its_connection_is_not_told_its_end(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: Wire) -> None:
+        raise OSError(errno.ENOTCONN, "not connected")
+
+    monkeypatch.setattr(Wire, "write_eof", fails)
+    wire = desk.wire()
+    wire.protocol.data_received(GET[:5])
+    desk.at(LIMITS.head_timeout_s + 1.0)
+    assert b"REQUEST_TIMEOUT" in wire.unsent
+    wire.abort()
+    assert len(desk.connections) == 0
+
+
 async def test_at_the_end_each_answer_is_the_last_and_says_so(desk: Desk) -> None:
     begun, idle = desk.wire(), desk.wire()
     begun.protocol.data_received(GET[:5])
@@ -363,6 +392,14 @@ async def test_requests_that_come_together_have_a_turn_each() -> None:
     for turn in (1, 2, 3, 3, 4):  # who is gone takes its turn for nothing
         assert len(desk.answering) == turn
         await asyncio.sleep(0)
+
+
+async def test_who_asks_whether_the_process_lives_waits_for_nobody() -> None:
+    desk = Desk()
+    del desk.guard.take_turn
+    for path in (b"/a", b"/a", b"/healthz", b"/readyz"):
+        desk.wire().protocol.data_received(GET.replace(b"/a", path))
+    assert [answering.got[0].split()[1] for answering in desk.answering] == [b"/a", b"/healthz", b"/readyz"]
 
 
 async def test_one_too_many_is_told_so(desk: Desk) -> None:

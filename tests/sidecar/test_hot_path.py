@@ -242,6 +242,51 @@ async def test_short_questions_take_turns_too() -> None:
     assert 20 <= turns <= 100
 
 
+async def test_all_connections_together_have_one_turn() -> None:
+    desk = Desk(turn_s=1.0)
+    wires = [desk.wire() for _ in range(3)]
+    desk.listener.turns.spent(2.0)
+    for wire in wires:
+        wire.protocol.data_received(REQUEST)
+        assert (wire.unsent, wire.reading) == (b"", False)
+    await asyncio.sleep(0)
+    assert [wire.unsent.count(b'"key":"half"') for wire in wires] == [1, 1, 1]
+    assert all(wire.reading for wire in wires)
+
+
+async def test_a_connection_that_is_lost_before_its_turn_is_not_answered() -> None:
+    desk = Desk(turn_s=1.0)
+    wire = desk.wire()
+    desk.listener.turns.spent(2.0)
+    wire.protocol.data_received(REQUEST)
+    wire.abort()
+    await asyncio.sleep(0)
+    assert wire.unsent == b""
+    assert len(desk.connections) == 0
+
+
+async def test_a_connection_that_waits_for_its_turn_makes_no_place_for_others() -> None:
+    desk = Desk(turn_s=0.0)
+    wire = desk.wire()
+    connection = wire.protocol
+    assert isinstance(connection, HotProtocol)
+    wire.protocol.data_received(post(ALL) * 2)
+    assert connection.waits_since() is None
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert wire.reading
+    assert connection.waits_since() is not None
+
+
+async def test_a_connection_that_is_closed_reads_no_more_when_its_client_takes_its_answers(desk: Desk) -> None:
+    wire = desk.wire(high_water=100)
+    wire.protocol.data_received(REQUEST)
+    desk.connections.close()
+    assert wire.closing
+    wire.take()
+    assert (wire.end, wire.reading) == ("closed", False)
+
+
 async def test_who_takes_nothing_gets_no_turn() -> None:
     desk = Desk(turn_s=0.0)
     wire = desk.wire(high_water=100)

@@ -11,7 +11,7 @@ async def test_what_does_not_fit_into_a_turn_waits_for_the_next_in_its_order() -
 
     def work(name: str) -> None:
         told.append(name)
-        turns.spend(0.006)
+        turns.spent(0.006)
 
     work("a")
     work("b")  # which ends the turn
@@ -25,9 +25,9 @@ async def test_what_does_not_fit_into_a_turn_waits_for_the_next_in_its_order() -
 
 async def test_a_turn_is_over_until_the_loop_comes_round() -> None:
     turns = Turns(0.01)
-    turns.spend(0.009)
+    turns.spent(0.009)
     before = turns.is_over
-    turns.spend(0.002)
+    turns.spent(0.002)
     during = turns.is_over
     await asyncio.sleep(0)
     assert [before, during, turns.is_over] == [False, True, False]

@@ -1,7 +1,7 @@
 """The servers that `tailslide up` can bring along: for each, how it is started, and how one sees that it serves."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tailslide_embedded.processes import ProcessSpec
 
@@ -10,7 +10,7 @@ from tailslide_embedded.processes import ProcessSpec
 class EmbeddedServer:
     """A server to start, and the URL, credentials included, at which it will answer."""
 
-    url: str
+    url: str = field(repr=False)
     process: ProcessSpec
 
 

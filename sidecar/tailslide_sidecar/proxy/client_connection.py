@@ -10,7 +10,7 @@ import struct
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
-from tailslide_runtime.http1.lingering import LINGER_BYTES, LINGER_S
+from tailslide_runtime.http1.lingering import LINGER_BYTES, LINGER_S, end_sending
 from tailslide_runtime.http1.messages import END, End
 from tailslide_runtime.http1.refusals import SLOW_BODY, SLOW_HEAD, TOO_MANY_CONNECTIONS, Refusal, own_answer
 from tailslide_runtime.http1.requests import Event, Leftover, RequestHead, RequestReader
@@ -376,8 +376,8 @@ class ClientConnection(asyncio.Protocol):
         self._leftover = None
         self._since_s = self.listener.now_s
         self._set_reading()
-        if self._transport is not None and self._transport.can_write_eof():
-            self._transport.write_eof()
+        if self._transport is not None:
+            end_sending(self._transport)
 
     def break_off(self, *, tells_end: bool) -> None:
         """End in a way that the client notices that its answer is not whole.

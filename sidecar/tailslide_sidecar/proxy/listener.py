@@ -122,14 +122,15 @@ class ProxyListener:
     def opened(self, connection: ClientConnection, peer: str | None) -> bool:
         """Keep an eye on a connection; say whether it may stay."""
         accounts, clients, per_peer = self.accounts, self.clients, self.limits.max_connections_per_peer
+        welcome = True
+        if peer is not None and per_peer is not None:
+            self._per_peer[peer] += 1
+            welcome = self._per_peer[peer] <= per_peer
         evicted = clients.made_place
-        stays = clients.opened(connection)
+        stays = clients.opened(connection, welcome=welcome)
         accounts.accepted += 1
         accounts.connections += 1
         accounts.evicted += clients.made_place - evicted
-        if peer is not None and per_peer is not None:
-            self._per_peer[peer] += 1
-            stays = stays and self._per_peer[peer] <= per_peer
         if not stays:
             accounts.turned_away += 1
         return stays
