@@ -96,7 +96,7 @@ class Counts:
         self._aside[flag_id] = now_ms + SET_ASIDE_MS
 
     def is_aside(self, flag_id: FlagId) -> bool:
-        """Whether a flag is not to be judged, be it that it is tried again now."""
+        """Whether a flag is set aside and not judged, also while it is being tried again."""
         return flag_id in self._aside
 
     def due_again(self, now_ms: int) -> set[FlagId]:

@@ -120,7 +120,7 @@ class History:
                 kept.append(index)
                 starts.append(at_ms)
         self._at_ms = array("q", starts)
-        # Counted anew from what is forgotten, or the totals of years would outgrow 64 bits in the end.
+        # Totals start again from what is dropped, since those of years would outgrow 64 bits.
         for column in (self._calls, self._failures, self._slow):
             forgotten = column[first]
             column[:] = array("q", [column[index] - forgotten for index in kept])

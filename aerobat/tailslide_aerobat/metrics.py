@@ -63,7 +63,7 @@ class Metrics:
         )
         self.replaced_circuits = Counter(
             f"{prefix}_replaced_circuits",
-            "Circuits that could not be read, or not be true, written anew, by what was known of them.",
+            "Circuits that could not be read or could not be true and were replaced, by the source of the replacement.",
             ["source"],
             registry=self._registry,
         )

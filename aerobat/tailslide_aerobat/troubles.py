@@ -11,7 +11,7 @@ from tailslide_core.naming import FlagId
 log = structlog.get_logger()
 
 TELL_EVERY_S = 60.0
-"""How often the same trouble of the same flag is told of, at most."""
+"""The same trouble of the same flag is logged at most once in this time."""
 REMEMBERED = 10_000
 """Troubles that are told of within that time; a log with more of them says nothing more."""
 

@@ -65,7 +65,7 @@ class Probe:
         self._message = message
 
     async def kept(self, every_s: float) -> None:
-        """Call over one connection, which is made anew when it breaks."""
+        """Call over one connection; open another when it breaks."""
         streams = None
         while True:
             began = time.monotonic()

@@ -11,7 +11,7 @@ SETTINGS = ENDPOINTS.environment() | {
 }
 SHELL = {
     "PATH": "/bin",
-    "HOME": "/home/one",
+    "HOME": "/somewhere/one",
     "LC_ALL": "C",
     "PYTHONPATH": "/lib",
     "PGSSLMODE": "require",
