@@ -23,7 +23,8 @@ from tailslide_runtime.settings import ListenAddress
 
 _ANSWER_TIMEOUT_S = 3.0
 _FOLDER = "redis"
-# An append-only file, not snapshots: killed, it loses nothing; the module logs each sample with the time it got.
+# An append-only file, not snapshots: killed on a busy disk, it loses two seconds at most; the module logs each sample
+# with the time it got.
 # A background save that fails (a full disk) must not stop the counting. Data folders of earlier versions hold files of
 # Redis 7.4, whose format Valkey reads when it is told to ("relaxed") and replaces at its next rewrite.
 #
