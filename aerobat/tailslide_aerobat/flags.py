@@ -90,8 +90,8 @@ class BucketMemory(Generic[T]):
 
     def _take_entry(self, entry: Entry, before: dict[FlagId, Held[T]]) -> FlagId | None:
         """Remember an entry, and return the flag of which something else is known now."""
-        # No flag: a mark, which tells who keeps rulesets that the bucket has lost when to let go of them (Aerobat keeps
-        # none), Tower's claim, or what only another version of Tailslide knows.
+        # Not a flag: a mark, after which sidecars drop rulesets that the bucket has lost (Aerobat keeps none), Tower's
+        # claim, or what only another version of Tailslide knows.
         if is_reserved(entry.key):
             return None
         try:

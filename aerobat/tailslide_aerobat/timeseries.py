@@ -178,8 +178,8 @@ return answer
 """
 """KEYS: series. ARGV: ranges, each as the suffix of a coarser copy or nothing, from, to, bucket. Returns one flat list:
 for each key how many numbers follow, then the time and the sum of each bucket. A series that does not exist has none;
-for what is no series there is `NO_SERIES`, for a sum that is no count `REFUSED`. Whatever else is wrong with one, a
-user that may not read it say, is the answer for all.
+a key of another type gives `NO_SERIES`, a sum that cannot be a count `REFUSED`. Any other error of one key, such as a
+user without the right to read it, is the answer for all.
 """
 
 

@@ -19,7 +19,7 @@ class Vitals:
 
 
 def forget_peak(pid: int) -> None:
-    """Let the peak of the resident memory begin anew (proc(5), clear_refs)."""
+    """Reset the peak of the resident memory (proc(5), clear_refs)."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 

@@ -124,7 +124,7 @@ async def _run(options: UpOptions, environ: Mapping[str, str], console: Console)
 
 
 async def _refuse_to_join(environ: Mapping[str, str]) -> None:
-    """Raise StartError when a URL names a server of another `tailslide up`, be it one of the three.
+    """Raise StartError when a URL names a server of another `tailslide up`: NATS, Redis or PostgreSQL.
 
     With its NATS we would work on its flags with another database, with its database our Tower would take changes that
     are meant for its sidecars, and with its Redis we would judge our circuits by its calls.

@@ -77,7 +77,7 @@ def hand_over(folder: Path, user: RunAs) -> None:
 
     Who owned the folder may change it meanwhile, so each file is opened without following a link and looked at before
     it is given away: a file of anybody else, or one with a second name elsewhere, raises StartError. Links are left
-    as they are, and so are files of root in another's folder, which are settings that root writes anew. The folder
+    as they are, and so are files of root in another's folder, which are settings that root writes again. The folder
     itself comes last, so that a start that is killed goes on at the next one.
     """
     before = folder.lstat()

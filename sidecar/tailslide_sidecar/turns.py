@@ -41,5 +41,9 @@ class Turns:
 
     def _begin(self) -> None:
         self.is_over, self._spent_s = False, 0.0
-        while self._waiting and not self.is_over:
-            self._waiting.popleft()()
+        try:
+            while self._waiting and not self.is_over:
+                self._waiting.popleft()()
+        finally:
+            if self._waiting:  # also behind one that failed: the others get their turn
+                self._end()

@@ -12,6 +12,7 @@ from tower_bench import Tower, TowerBench, tower_bench, until
 from tailslide_core.contracts import decode_ruleset
 from tailslide_core.naming import FlagId, bucket_subject
 from tailslide_tower.app import serve
+from tailslide_tower.publisher.service import COMPARE_EVERY_S
 
 FLAGS = "/apps/shop/flags"
 STRAY = {"shop.gone", "nonsense"}
@@ -110,6 +111,18 @@ async def test_changes_while_nats_is_away_are_made_and_arrive_when_it_is_back(be
         lambda rulesets: rulesets.keys() == {"shop.one", "shop.three"} and rulesets["shop.one"].rollout == 5.0
     )
     await equal(bench, tower)
+
+
+async def test_an_app_without_flags_is_marked_before_the_next_comparison_is_due(
+    bench: TowerBench, tower: Tower
+) -> None:
+    await tower.until_published()
+    await tower.ok("POST", "/apps", {"key": "empty"})
+
+    async def marked() -> bool:
+        return await bench.mark("empty") is not None
+
+    await until(marked, timeout_s=COMPARE_EVERY_S / 2)
 
 
 async def test_an_app_is_marked_once_all_of_it_is_published(bench: TowerBench, tower: Tower) -> None:

@@ -38,3 +38,17 @@ async def test_who_waits_goes_on_though_nobody_else_works() -> None:
     turns.wait(done.set)
     async with asyncio.timeout(5):
         await done.wait()
+
+
+async def test_one_that_fails_takes_no_turn_away_from_the_others() -> None:
+    turns, done, failed = Turns(0.01), asyncio.Event(), list[object]()
+
+    def fail() -> None:
+        raise ValueError("a defect")
+
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context["exception"]))
+    turns.wait(fail)
+    turns.wait(done.set)
+    async with asyncio.timeout(5):
+        await done.wait()
+    assert [str(error) for error in failed] == ["a defect"]

@@ -38,7 +38,7 @@ def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verd
     api = web.Application(middlewares=[auth.require_token, publication.refuse_unpublishable])
     api[auth.TOKENS] = tokens
     api[publication.PUBLICATION] = publication.Publication(parts.publisher, parts.nats)
-    api[apps.APPS] = AppService(parts.database)
+    api[apps.APPS] = AppService(parts.database, parts.publisher.app_added)
     api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts)
     api.add_routes([*apps.routes, *flags.routes])
 

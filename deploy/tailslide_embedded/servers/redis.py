@@ -29,7 +29,7 @@ _FOLDER = "redis"
 # Redis 7.4, whose format Valkey reads when it is told to ("relaxed") and replaces at its next rewrite.
 #
 # Limits: what one client may send and leave unread, and all of them together; who has said nothing for ten minutes is
-# disconnected, and clients connect anew. Commands that would replace the data by another server's, send it there, or
+# disconnected, and clients connect again. Commands that would replace the data by another server's, send it there, or
 # end the server have no names.
 _CONFIG = """\
 bind {host}

@@ -1,5 +1,6 @@
 """The rules of apps."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
@@ -18,10 +19,14 @@ log = structlog.get_logger()
 
 
 class AppService:
-    """Apps, for people: raises `ApiError` and `ContractError` on what they ask in vain. `who` is for the log."""
+    """Apps, for people: raises `ApiError` and `ContractError` on what they ask in vain. `who` is for the log.
 
-    def __init__(self, database: Database) -> None:
+    `on_new` is called after the commit of each new app.
+    """
+
+    def __init__(self, database: Database, on_new: Callable[[], None]) -> None:
         self._database = database
+        self._on_new = on_new
 
     async def page(self, page: Page) -> list[App]:
         """Return the apps of a page and, if there are more, one of them."""
@@ -43,6 +48,7 @@ class AppService:
         async with self._database.begin() as connection:
             if not await AppStore(connection).add(app):
                 raise ApiError(409, "APP_EXISTS", f"there is an app {app.key!r} already", "key")
+        self._on_new()
         log.info("app created", who=who, app=app.key)
         return app
 

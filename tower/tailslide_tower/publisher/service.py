@@ -128,6 +128,10 @@ class Publisher:
         self._dirty.add(str(flag_id))
         self._changed.set()
 
+    def app_added(self) -> None:
+        """Note that there is another app, which has to be marked though it has no flags yet; returns at once."""
+        self._compare_now.set()
+
     async def serve(self, bucket: Bucket) -> None:
         """Keep the bucket equal until cancelled."""
         self._marked.clear()
