@@ -13,7 +13,7 @@ import structlog
 
 from tailslide_aerobat.metrics import Metrics
 from tailslide_core.circuit import Circuit, State
-from tailslide_core.contracts import SCHEMA, decode_circuit, decode_ruleset
+from tailslide_core.contracts import CIRCUIT_SCHEMA, RULESET_SCHEMA, decode_circuit, decode_ruleset
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import MAX_INTEGER, is_integer
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, FlagId, is_reserved
@@ -111,7 +111,7 @@ class BucketMemory(Generic[T]):
             self._refuse(entry, error)
             last_good = before.get(flag_id)
             value = None if last_good is None else last_good.value
-            newer = _is_newer(entry.value)
+            newer = _is_newer(entry.value, _SCHEMAS[self._bucket])
             self._held[flag_id] = Held(value, entry.revision, newer=newer, broken=not newer)
         return flag_id
 
@@ -299,9 +299,13 @@ def _read_ruleset(flag_id: FlagId, data: bytes) -> Ruleset:
     return ruleset
 
 
-def _is_newer(data: bytes) -> bool:
+_SCHEMAS = {RULESETS_BUCKET: RULESET_SCHEMA, CIRCUITS_BUCKET: CIRCUIT_SCHEMA}
+"""The newest schema that is understood, by bucket."""
+
+
+def _is_newer(data: bytes, known: int) -> bool:
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
         return False
-    return isinstance(value, dict) and is_integer(value.get("schema"), SCHEMA + 1, MAX_INTEGER)
+    return isinstance(value, dict) and is_integer(value.get("schema"), known + 1, MAX_INTEGER)

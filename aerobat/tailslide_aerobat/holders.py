@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tailslide_core.contracts import decode_lease
 from tailslide_core.errors import ContractError
-from tailslide_core.naming import is_key, worker_of_lease
+from tailslide_core.naming import is_app_key, worker_of_lease
 from tailslide_core.rendezvous import owner_of
 from tailslide_runtime.bucket_watch import Entry, Listing
 
@@ -27,7 +27,7 @@ def worker_id(host: str, start: str) -> str:
     """Return the id of an Aerobat: its host's name, as far as a key can say it, and what tells its starts apart."""
     name = re.sub(r"[^a-z0-9_-]+", "-", host.lower()).strip("-_")[:_LONGEST_HOST]
     worker = f"{name or 'aerobat'}-{start}"
-    assert is_key(worker), worker
+    assert is_app_key(worker), worker
     return worker
 
 

@@ -18,7 +18,16 @@ from redis.exceptions import ReadOnlyError, RedisError
 
 from tailslide_aerobat.history import FINE_MS, SECONDS, TENS, Samples, edge_ms
 from tailslide_core.fields import MAX_INTEGER, is_integer
-from tailslide_core.naming import JUDGED_METRICS, RESOLUTIONS, FlagId, Metric, busy_key, is_key, late_key, series_key
+from tailslide_core.naming import (
+    JUDGED_METRICS,
+    RESOLUTIONS,
+    FlagId,
+    Metric,
+    busy_key,
+    is_flag_key,
+    late_key,
+    series_key,
+)
 from tailslide_runtime.server_urls import RedisUrl
 
 CONNECT_TIMEOUT_S = 2.0
@@ -286,7 +295,7 @@ def _problem_of_marks(busy: Sequence[bytes] | bytes, late: Sequence[bytes] | byt
 @lru_cache(maxsize=65_536)
 def _flag_id(app: str, member: bytes) -> FlagId | None:
     flag = member.decode(errors="replace")
-    return FlagId(app, flag) if is_key(flag) else None
+    return FlagId(app, flag) if is_flag_key(flag) else None
 
 
 def _whole(now_ms: int, reach_ms: int) -> list[Range]:

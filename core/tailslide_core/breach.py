@@ -25,6 +25,8 @@ class TripRule(StrEnum):
 
     ERROR_RATE = "error_rate"
     SLOW_CALL_RATE = "slow_call_rate"
+    UNKNOWN = "unknown"
+    """One that only a newer Tailslide knows; it is for people, and nothing depends on it."""
 
 
 @dataclass(frozen=True, slots=True)

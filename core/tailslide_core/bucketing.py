@@ -17,11 +17,19 @@ def bucket_of(salt: str, targeting_key: str) -> int:
     return int(mmh3.hash(f"{salt}:{targeting_key}".encode("utf-8", "replace"), 0, signed=False)) % BUCKETS
 
 
-def is_in(bucket: int, rollout: float, percentage: float) -> bool:
-    """Whether a bucket is let in at `rollout` % of users of which `percentage` % are let back in (both 0 to 100).
+def limit_of(rollout: float, percentage: float) -> float:
+    """Return the bound below which buckets are in, at `rollout` % of users of which `percentage` % are let back in.
 
-    Monotone in both: who is in stays in at every larger rollout and percentage. 0 is nobody and 100 % of 100 %
-    is everybody. Decides as decimal arithmetic would (0.007 % is 7 buckets, though as a float it is a little more), so
-    that every language decides alike.
+    Both are 0 to 100. Decides as decimal arithmetic would (0.007% is 7 buckets, though as a float it is a little more),
+    so that every language decides alike.
     """
-    return bucket + _FLOAT_SLACK < rollout * percentage * (BUCKETS / 10_000)
+    return rollout * percentage * (BUCKETS / 10_000) - _FLOAT_SLACK
+
+
+def is_in(bucket: int, rollout: float, percentage: float) -> bool:
+    """Whether a bucket is let in.
+
+    Monotone in both percentages: who is in stays in at every larger rollout and percentage. 0 is nobody and 100% of
+    100% is everybody.
+    """
+    return bucket < limit_of(rollout, percentage)

@@ -42,6 +42,8 @@ class Signal(StrEnum):
     """A closed circuit stayed closed for as long as its last delay."""
     RESET = "reset"
     """A person has reset the circuit."""
+    UNKNOWN = "unknown"
+    """One that only a newer Tailslide knows, in an event that is read; it moves nothing."""
 
 
 TRANSITIONS: Mapping[tuple[State, Signal], State] = {

@@ -104,6 +104,11 @@ def _version_of(value: object) -> tuple[object, ...] | None:
 Test = Callable[[object], bool]
 
 
+def attribute_text(name: str, attributes: Attributes, targeting_key: str | None) -> str | None:
+    """Placeholder until conditions are whole."""
+    return targeting_key if name == "targetingKey" else text_of(attributes.get(name))
+
+
 class Items:
     """A list as the value of an attribute; what it says as texts is worked out once for all conditions on it."""
 
@@ -146,7 +151,9 @@ class Condition:
         texts = (text for value in self.values if (text := text_of(value)) is not None)
         object.__setattr__(self, "_among", frozenset(texts) if self.operator in LOOKUPS else None)
 
-    def holds(self, attributes: Attributes) -> bool:
+    def holds(
+        self, attributes: Attributes, targeting_key: str | None = None, segments: Mapping[str, object] | None = None
+    ) -> bool:
         """Whether the condition is true of a user with these attributes."""
         value = attributes.get(self.attribute)
         if value.__class__ is Items:

@@ -1,7 +1,10 @@
-"""The JSON that processes exchange: rulesets, marks, claims, leases, circuits and circuit events, to bytes and back.
+"""The JSON that processes exchange: rulesets, segments, marks, claims, leases, circuits and their events.
 
 Reading is strict about what a field holds and lenient about fields it does not know: an unknown `schema` is refused,
-an unknown field ignored. Writing the same value gives the same bytes.
+an unknown field ignored, and an unknown text that is meant for people is read as unknown. Writing the same value gives
+the same bytes. Each contract has a schema number of its own, raised when older readers could misunderstand a new
+value. They are upgraded in the order Aerobat, sidecars, Tower, so a reader knows the older schemas, too; and whatever a
+ruleset says that a reader does not understand, it understands that a flag is turned off (`turned_off`).
 """
 
 from collections.abc import Mapping
@@ -14,18 +17,38 @@ from tailslide_core.breach import TripReason, TripRule
 from tailslide_core.circuit import Circuit, Signal, State, Transition
 from tailslide_core.conditions import Condition, Operator
 from tailslide_core.errors import ContractError
-from tailslide_core.fields import Fields, read_object
-from tailslide_core.naming import FlagId, check_key
+from tailslide_core.fields import REQUIRED, Fields, read_object
+from tailslide_core.naming import FlagId, check_app_key, check_flag_key
 from tailslide_core.outcomes import StatusSet
 from tailslide_core.ramp import RampProfile
-from tailslide_core.ruleset import CircuitSettings, LocalGuard, Recovery, Rule, Ruleset
+from tailslide_core.ruleset import CircuitSettings, LocalGuard, Recovery, Requirement, Rule, Ruleset
+from tailslide_core.segment import Segment
+from tailslide_core.variants import ALL_ON, ON_OFF, Share, Split, Value, ValueType, Variant
 
-SCHEMA = 1
+RULESET_SCHEMA = 2
+SEGMENT_SCHEMA = 1
+MARK_SCHEMA = 1
+CLAIM_SCHEMA = 1
+LEASE_SCHEMA = 1
+CIRCUIT_SCHEMA = 1
+EVENT_SCHEMA = 1
 
 Json = dict[str, object]
 
 _SHARED_BYTES = 4_096
 """Settings that take more are not kept to be shared: they are not like others, and what is kept stays."""
+
+_ON_OFF_JSON = {variant.key: variant.value for variant in ON_OFF}
+_PLAIN: Json = {
+    "type": ValueType.BOOLEAN,
+    "variants": _ON_OFF_JSON,
+    "off_variant": "off",
+    "split": [{"variant": share.variant, "weight": share.weight} for share in ALL_ON],
+    "bucket_by": None,
+    "requires": [],
+    "metadata": {},
+}
+"""What a boolean flag has that says nothing of these."""
 
 _NOBODY: frozenset[str] = frozenset()
 """Shared, since each empty set takes as much memory as a small one."""
@@ -33,7 +56,14 @@ _NOBODY: frozenset[str] = frozenset()
 
 def decode_ruleset(data: bytes) -> Ruleset:
     """Read a ruleset; raise `ContractError` that names the field."""
-    fields = _versioned(data)
+    fields = _versioned(data, RULESET_SCHEMA)
+    kind = fields.choice("type", ValueType, default=ValueType.BOOLEAN)
+    named = _variants(fields)
+    if named is None and kind is not ValueType.BOOLEAN:
+        raise ContractError("variants", f"expected an object with values for a {kind} flag, but the field is missing")
+    variants = ON_OFF if named is None else named
+    off_variant = fields.string("off_variant", default="off" if named is None else REQUIRED)
+    split = fields.within("split", lambda: _split(fields))
     return Ruleset(
         app=fields.string("app"),
         key=fields.string("key"),
@@ -41,24 +71,98 @@ def decode_ruleset(data: bytes) -> Ruleset:
         active=fields.boolean("active"),
         rollout=fields.number("rollout"),
         salt=fields.string("salt"),
+        type=kind,
+        variants=variants,
+        off_variant=off_variant,
+        split=_the_other(variants, off_variant) if split is None else split,
+        bucket_by=fields.optional_string("bucket_by"),
+        requires=tuple(fields.objects("requires", _requirement)),
         allow=frozenset(fields.strings("allow", default=())) or _NOBODY,
         deny=frozenset(fields.strings("deny", default=())) or _NOBODY,
         rules=tuple(fields.objects("rules", _rule)),
         circuit=fields.object("circuit", _shared_circuit_settings),
+        metadata=tuple((fields.mapping("metadata") or {}).items()),
         updated_at=fields.string("updated_at", default=""),
     )
 
 
-def _versioned(data: bytes) -> Fields:
+def _versioned(data: bytes, known: int) -> Fields:
     fields = read_object(data)
     schema = fields.integer("schema")
-    if schema != SCHEMA:
-        raise ContractError("schema", f"expected {SCHEMA}, got {schema}; another version of Tailslide has written this")
+    if not 0 < schema <= known:
+        raise ContractError(
+            "schema", f"expected 1 to {known}, got {schema}; a newer version of Tailslide has written this"
+        )
     return fields
 
 
+@dataclass(frozen=True, slots=True)
+class TurnedOff:
+    """A flag that is turned off, whatever else its ruleset says."""
+
+    flag_id: FlagId
+    version: int
+
+
+def turned_off(data: bytes) -> TurnedOff | None:
+    """Read, of a ruleset that `decode_ruleset` refuses, that it turns its flag off; None when it does not.
+
+    This holds for every schema to come: `app`, `key`, `version` and `active` keep their places and their meaning.
+    """
+    try:
+        fields = read_object(data)
+        if fields.boolean("active"):
+            return None
+        flag_id = FlagId(check_app_key("app", fields.string("app")), check_flag_key("key", fields.string("key")))
+        return TurnedOff(flag_id, fields.integer("version", low=0))
+    except ContractError:
+        return None
+
+
+def _variants(fields: Fields) -> tuple[Variant, ...] | None:
+    values = fields.mapping("variants")
+    if values is None or values == _ON_OFF_JSON:
+        return None
+    return tuple(Variant(key, value) for key, value in values.items())
+
+
+def _the_other(variants: tuple[Variant, ...], off_variant: str) -> Split:
+    """Return the split of a flag that has none: all get the one variant that is not the off variant."""
+    if variants is ON_OFF and off_variant == "off":
+        return ALL_ON
+    others = [variant.key for variant in variants if variant.key != off_variant]
+    if len(others) != 1:
+        raise ContractError("split", f"expected weights over {', '.join(others)}, but the field is missing")
+    return (Share(others[0], 1),)
+
+
+def _split(fields: Fields) -> Split | None:
+    if not fields.is_given("split"):
+        return None
+    split = tuple(fields.objects("split", _share))
+    return ALL_ON if split == ALL_ON else split
+
+
+def _share(fields: Fields) -> Share:
+    return Share(fields.string("variant"), fields.integer("weight", low=0))
+
+
+def _requirement(fields: Fields) -> Requirement:
+    variants = frozenset(fields.strings("variants")) if fields.is_given("variants") else None
+    return Requirement(fields.string("flag"), variants)
+
+
 def _rule(fields: Fields) -> Rule:
-    return Rule(tuple(fields.objects("when", condition)), fields.number("rollout"))
+    when = tuple(fields.objects("when", condition))
+    name = fields.optional_string("name")
+    if fields.is_given("variant"):
+        for other in ("rollout", "split"):
+            if fields.is_given(other):
+                raise ContractError("variant", f"expected to be left out, since {other} is given, too")
+        return Rule(when, split=(Share(fields.string("variant"), 1),), name=name)
+    split = fields.within("split", lambda: _split(fields))
+    rollout = fields.number("rollout") if split is None else fields.number("rollout", default=100.0)
+    return Rule(when, rollout, split, name)
 
 
 def condition(fields: Fields) -> Condition:
@@ -120,22 +224,59 @@ def _local_guard(fields: Fields) -> LocalGuard:
     )
 
 
-def ruleset_json(ruleset: Ruleset) -> Json:
-    """Return a ruleset as it is written, before it becomes bytes."""
+def ruleset_json(ruleset: Ruleset, *, whole: bool = False) -> Json:
+    """Return a ruleset as it is written, before it becomes bytes.
+
+    What a flag does not need is left out, unless it is to be `whole`, for people.
+    """
+    language: Json = {
+        "type": ruleset.type,
+        "variants": {variant.key: _plain_json(variant.value) for variant in ruleset.variants},
+        "off_variant": ruleset.off_variant,
+        "split": _split_json(ruleset.split),
+        "bucket_by": ruleset.bucket_by,
+        "requires": [_requirement_json(requirement) for requirement in ruleset.requires],
+        "metadata": dict(ruleset.metadata),
+    }
+    if not whole:
+        language = {name: value for name, value in language.items() if value != _PLAIN[name]}
     return {
-        "schema": SCHEMA,
+        "schema": RULESET_SCHEMA,
         "app": ruleset.app,
         "key": ruleset.key,
         "version": ruleset.version,
         "active": ruleset.active,
         "rollout": ruleset.rollout,
         "salt": ruleset.salt,
+        **language,
         "allow": sorted(ruleset.allow),
         "deny": sorted(ruleset.deny),
-        "rules": [{"when": [_condition_json(c) for c in rule.when], "rollout": rule.rollout} for rule in ruleset.rules],
+        "rules": [_rule_json(rule) for rule in ruleset.rules],
         "circuit": None if ruleset.circuit is None else circuit_settings_json(ruleset.circuit),
         "updated_at": ruleset.updated_at,
     }
+
+
+def _plain_json(value: Value) -> Value:
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _split_json(split: Split) -> list[Json]:
+    return [{"variant": share.variant, "weight": share.weight} for share in split]
+
+
+def _requirement_json(requirement: Requirement) -> Json:
+    variants = None if requirement.variants is None else sorted(requirement.variants)
+    return {"flag": requirement.flag, "variants": variants}
+
+
+def _rule_json(rule: Rule) -> Json:
+    written: Json = {"when": [_condition_json(c) for c in rule.when], "rollout": rule.rollout}
+    if rule.split is not None:
+        written["split"] = _split_json(rule.split)
+    if rule.name is not None:
+        written["name"] = rule.name
+    return written
 
 
 def _condition_json(condition: Condition) -> Json:
@@ -181,6 +322,39 @@ def encode_ruleset(ruleset: Ruleset) -> bytes:
     return orjson.dumps(ruleset_json(ruleset))
 
 
+def decode_segment(data: bytes) -> Segment:
+    """Read a segment; raise `ContractError` that names the field."""
+    fields = _versioned(data, SEGMENT_SCHEMA)
+    return Segment(
+        app=fields.string("app"),
+        key=fields.string("key"),
+        version=fields.integer("version", low=0),
+        include=frozenset(fields.strings("include", default=())) or _NOBODY,
+        exclude=frozenset(fields.strings("exclude", default=())) or _NOBODY,
+        when=tuple(fields.objects("when", condition)),
+        updated_at=fields.string("updated_at", default=""),
+    )
+
+
+def segment_json(segment: Segment) -> Json:
+    """Return a segment as it is written, before it becomes bytes."""
+    return {
+        "schema": SEGMENT_SCHEMA,
+        "app": segment.app,
+        "key": segment.key,
+        "version": segment.version,
+        "include": sorted(segment.include),
+        "exclude": sorted(segment.exclude),
+        "when": [_condition_json(c) for c in segment.when],
+        "updated_at": segment.updated_at,
+    }
+
+
+def encode_segment(segment: Segment) -> bytes:
+    """Write a segment."""
+    return orjson.dumps(segment_json(segment))
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """Tower's word that the bucket of rulesets held all of an app's flags, and of deleted ones nothing but deletions.
@@ -196,7 +370,7 @@ class Mark:
 
 def mark_json(mark: Mark) -> Json:
     """Return a mark as it is written, before it becomes bytes."""
-    return {"schema": SCHEMA, "at_ms": mark.at_ms, "keys": mark.keys}
+    return {"schema": MARK_SCHEMA, "at_ms": mark.at_ms, "keys": mark.keys}
 
 
 def encode_mark(mark: Mark) -> bytes:
@@ -206,7 +380,7 @@ def encode_mark(mark: Mark) -> bytes:
 
 def decode_mark(data: bytes) -> Mark:
     """Read a mark; raise `ContractError` that names the field."""
-    fields = _versioned(data)
+    fields = _versioned(data, MARK_SCHEMA)
     return Mark(fields.integer("at_ms", low=0), fields.integer("keys", low=0))
 
 
@@ -227,7 +401,7 @@ def encode_claim(claim: Claim) -> bytes:
     """Write a claim."""
     return orjson.dumps(
         {
-            "schema": SCHEMA,
+            "schema": CLAIM_SCHEMA,
             "database": claim.database,
             "comparisons": claim.comparisons,
             "address": claim.address,
@@ -237,7 +411,7 @@ def encode_claim(claim: Claim) -> bytes:
 
 def decode_claim(data: bytes) -> Claim:
     """Read a claim; raise `ContractError` that names the field."""
-    fields = _versioned(data)
+    fields = _versioned(data, CLAIM_SCHEMA)
     return Claim(
         fields.string("database"), fields.integer("comparisons", low=0), fields.string("address", default="")[:300]
     )
@@ -253,18 +427,18 @@ class Lease:
 
 def encode_lease(lease: Lease) -> bytes:
     """Write a lease."""
-    return orjson.dumps({"schema": SCHEMA, "worker": lease.worker, "since_ms": lease.since_ms})
+    return orjson.dumps({"schema": LEASE_SCHEMA, "worker": lease.worker, "since_ms": lease.since_ms})
 
 
 def decode_lease(data: bytes) -> Lease:
     """Read a lease; raise `ContractError` that names the field."""
-    fields = _versioned(data)
-    return Lease(check_key("worker", fields.string("worker")), fields.integer("since_ms", low=0))
+    fields = _versioned(data, LEASE_SCHEMA)
+    return Lease(check_app_key("worker", fields.string("worker")), fields.integer("since_ms", low=0))
 
 
 def decode_circuit(data: bytes) -> Circuit:
     """Read a circuit; raise `ContractError` that names the field."""
-    return _circuit(_versioned(data))
+    return _circuit(_versioned(data, CIRCUIT_SCHEMA))
 
 
 def _circuit(fields: Fields) -> Circuit:
@@ -282,7 +456,7 @@ def _circuit(fields: Fields) -> Circuit:
 
 def _trip_reason(fields: Fields) -> TripReason:
     return TripReason(
-        rule=fields.choice("rule", TripRule),
+        rule=fields.choice("rule", TripRule, unknown=TripRule.UNKNOWN),
         observed=fields.number("observed"),
         lower_bound=fields.number("lower_bound"),
         threshold=fields.number("threshold"),
@@ -295,7 +469,7 @@ def circuit_json(circuit: Circuit) -> Json:
     """Return a circuit as it is written, before it becomes bytes."""
     reason = circuit.reason
     return {
-        "schema": SCHEMA,
+        "schema": CIRCUIT_SCHEMA,
         "state": circuit.state,
         "percentage": circuit.percentage,
         "trips": circuit.trips,
@@ -333,7 +507,7 @@ def encode_event(event: CircuitEvent) -> bytes:
     """Write an event: the circuit before and after, and the signal that moved it."""
     transition = event.transition
     body: Mapping[str, object] = {
-        "schema": SCHEMA,
+        "schema": EVENT_SCHEMA,
         "app": event.flag_id.app,
         "flag": event.flag_id.flag,
         "signal": transition.signal,
@@ -346,11 +520,13 @@ def encode_event(event: CircuitEvent) -> bytes:
 
 def decode_event(data: bytes) -> CircuitEvent:
     """Read an event; raise `ContractError` that names the field."""
-    fields = _versioned(data)
+    fields = _versioned(data, EVENT_SCHEMA)
     before, after = fields.object("before", _circuit), fields.object("after", _circuit)
     if before is None or after is None:
         raise ContractError("before" if before is None else "after", "expected a circuit, got null")
     return CircuitEvent(
-        FlagId(check_key("app", fields.string("app")), check_key("flag", fields.string("flag"))),
-        Transition(fields.choice("signal", Signal), fields.integer("at_ms", low=0), before, after),
+        FlagId(check_app_key("app", fields.string("app")), check_flag_key("flag", fields.string("flag"))),
+        Transition(
+            fields.choice("signal", Signal, unknown=Signal.UNKNOWN), fields.integer("at_ms", low=0), before, after
+        ),
     )

@@ -1,31 +1,21 @@
-"""The answer to "is this flag on for this user?": a pure function of the ruleset, the circuit and the context."""
+"""The answer to "what does this flag give this user?": a pure function of rulesets, circuits, segments and context."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from tailslide_core.bucketing import bucket_of, is_in
-from tailslide_core.circuit import Circuit, State
-from tailslide_core.conditions import Attributes
-from tailslide_core.ramp import FULL
-from tailslide_core.ruleset import Ruleset
-
-
-class Reason(StrEnum):
-    """Why the answer is what it is."""
-
-    FLAG_NOT_FOUND = "FLAG_NOT_FOUND"
-    DISABLED = "DISABLED"
-    CIRCUIT_OPEN = "CIRCUIT_OPEN"
-    TARGETING_MATCH = "TARGETING_MATCH"
-    SPLIT = "SPLIT"
-    TARGETING_KEY_MISSING = "TARGETING_KEY_MISSING"
+from tailslide_core.bucketing import bucket_of
+from tailslide_core.circuit import State
+from tailslide_core.conditions import Attributes, attribute_text
+from tailslide_core.decisions import Decision, Reason
+from tailslide_core.flag_set import FlagSet
+from tailslide_core.preparation import Branch, PreparedFlag, unmet
+from tailslide_core.ruleset import Metadata
+from tailslide_core.variants import Value, only_variant, variant_for
 
 
 class Context(NamedTuple):
-    """Who asks. An empty targeting key is as good as none.
+    """Who asks. An empty targeting key counts as a missing one.
 
     A tuple: one is made for every question, and that costs a third of a frozen dataclass.
     """
@@ -38,108 +28,128 @@ class Context(NamedTuple):
 class Evaluation:
     """The answer for one flag and one user.
 
-    `circuit` is the state that applied, None for a flag without a circuit; `version` is the ruleset's, None for an
-    unknown flag.
+    `variant` and `value` are None for an unknown flag. `circuit` is the state that applied, None for a flag without a
+    circuit; `version` is the ruleset's. The rest is as in `Decision`.
     """
 
     flag: str
     active: bool
     reason: Reason
+    variant: str | None = None
+    value: Value | None = None
     circuit: State | None = None
     version: int | None = None
+    rule: str | None = None
+    prerequisite: str | None = None
+    prerequisite_reason: Reason | None = None
+    is_error: bool = False
+    metadata: Metadata = ()
 
 
-@dataclass(frozen=True, slots=True)
-class EffectiveCircuit:
-    """What a circuit value comes to under a ruleset: the state, and the percentage of users let in."""
-
-    state: State
-    percentage: float
-
-
-_CLOSED = EffectiveCircuit(State.CLOSED, FULL)
-_OPEN = EffectiveCircuit(State.OPEN, 0.0)
-
-
-def effective_circuit(ruleset: Ruleset, circuit: Circuit | None) -> EffectiveCircuit | None:
-    """Return what a circuit value counts as now; None for a flag without a circuit.
-
-    Forced open counts as open whatever Aerobat has said; a verdict from before a person's reset counts as closed.
-    """
-    settings = ruleset.circuit
-    if settings is None:
-        return None
-    if settings.forced_open:
-        return _OPEN
-    if circuit is None or circuit.reset_generation < settings.reset_generation or circuit.state is State.CLOSED:
-        return _CLOSED
-    if circuit.state is State.OPEN:
-        return _OPEN
-    return EffectiveCircuit(State.RECOVERING, circuit.percentage)
+def evaluation_of(flag: PreparedFlag, decision: Decision) -> Evaluation:
+    """Return a decision with all that goes out with it."""
+    ruleset, effective = flag.ruleset, flag.effective
+    return Evaluation(
+        flag=ruleset.key,
+        active=decision.active,
+        reason=decision.reason,
+        variant=decision.variant,
+        value=next(variant.value for variant in ruleset.variants if variant.key == decision.variant),
+        circuit=None if effective is None else effective.state,
+        version=ruleset.version,
+        rule=decision.rule,
+        prerequisite=decision.prerequisite,
+        prerequisite_reason=decision.prerequisite_reason,
+        is_error=decision.is_error,
+        metadata=ruleset.metadata,
+    )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Decision:
-    """One of the few ways in which a known flag can be answered: those below, and no others.
-
-    Compared and hashed by identity, so that what follows from a decision is looked up at no cost.
-    """
-
-    active: bool
-    reason: Reason
+def evaluate(flag: str, flags: FlagSet, context: Context) -> Evaluation:
+    """Answer for one flag and one user."""
+    prepared = flags.prepared(flag)
+    if prepared is None:
+        return Evaluation(flag, active=False, reason=Reason.FLAG_NOT_FOUND, is_error=True)
+    return evaluation_of(prepared, decide(prepared, context.targeting_key, context.attributes))
 
 
-DISABLED = Decision(False, Reason.DISABLED)
-CIRCUIT_OPEN = Decision(False, Reason.CIRCUIT_OPEN)
-DENIED = Decision(False, Reason.TARGETING_MATCH)
-ALLOWED = Decision(True, Reason.TARGETING_MATCH)
-LET_IN = Decision(True, Reason.SPLIT)
-LEFT_OUT = Decision(False, Reason.SPLIT)
-KEY_MISSING = Decision(False, Reason.TARGETING_KEY_MISSING)
-DECISIONS = (DISABLED, CIRCUIT_OPEN, DENIED, ALLOWED, LET_IN, LEFT_OUT, KEY_MISSING)
+Known = dict[PreparedFlag, Decision]
+"""Decisions of flags that others require, for one question."""
 
 
 def decide(
-    ruleset: Ruleset, effective: EffectiveCircuit | None, targeting_key: str | None, attributes: Attributes
+    flag: PreparedFlag, targeting_key: str | None, attributes: Attributes, known: Known | None = None
 ) -> Decision:
     """Decide for one user; the first of the design's rules that applies answers.
 
-    `effective` is `effective_circuit` of the flag, which whoever asks often keeps. Returns one of `DECISIONS`, the
-    same object each time, so that what follows from it can be looked up.
+    `known` is what has been decided already for the same question, which this adds to. Returns one of the flag's own
+    decisions, the same object each time, so that what follows from it can be looked up.
     """
-    if not ruleset.active:
-        return DISABLED
-    percentage = FULL
-    if effective is not None:
-        if effective.state is State.OPEN:
-            return CIRCUIT_OPEN
-        percentage = effective.percentage
-    if not targeting_key:
-        everybody = percentage == FULL == rollout_for(ruleset, attributes)
-        return LET_IN if everybody else KEY_MISSING
-    if targeting_key in ruleset.deny:
-        return DENIED
-    if targeting_key in ruleset.allow:
-        return ALLOWED
-    rollout = rollout_for(ruleset, attributes) if ruleset.rules else ruleset.rollout
-    if rollout == FULL == percentage:
-        return LET_IN  # whatever the bucket: nothing is hashed for what is on for everybody
-    return LET_IN if is_in(bucket_of(ruleset.salt, targeting_key), rollout, percentage) else LEFT_OUT
+    settled = flag.settled
+    if settled is not None:
+        return settled
+    if known and flag in known:
+        return known[flag]
+    decision = _decide(flag, targeting_key or None, attributes, known)
+    if known is not None and flag.is_required:
+        known[flag] = decision
+    return decision
 
 
-def evaluate(flag: str, ruleset: Ruleset | None, circuit: Circuit | None, context: Context) -> Evaluation:
-    """Answer for one flag and one user."""
-    if ruleset is None:
-        return Evaluation(flag, active=False, reason=Reason.FLAG_NOT_FOUND)
-    effective = effective_circuit(ruleset, circuit)
-    decision = decide(ruleset, effective, context.targeting_key, context.attributes)
-    state = None if effective is None else effective.state
-    return Evaluation(flag, decision.active, decision.reason, state, ruleset.version)
+def _decide(flag: PreparedFlag, targeting_key: str | None, attributes: Attributes, known: Known | None) -> Decision:
+    if flag.requires:
+        failed = _unmet(flag, targeting_key, attributes, {} if known is None else known)
+        if failed is not None:
+            return failed
+    ruleset = flag.ruleset
+    if targeting_key is not None:
+        if targeting_key in ruleset.deny:
+            return flag.denied
+        if targeting_key in ruleset.allow:
+            return _allow(flag, targeting_key, attributes)
+    branch = _branch_for(flag, targeting_key, attributes) if flag.rules else flag.own
+    if branch.settled is not None:
+        return branch.settled
+    by = ruleset.bucket_by
+    key = targeting_key if by is None else attribute_text(by, attributes, targeting_key)
+    if not key:
+        return branch.key_missing
+    if not bucket_of(ruleset.salt, key) < branch.limit:
+        return branch.out
+    return branch.single or branch.given[variant_for(branch.split, ruleset.salt, key)]
 
 
-def rollout_for(ruleset: Ruleset, attributes: Mapping[str, object]) -> float:
-    """Return the rollout, in percent, of the first rule whose conditions all hold, else the flag's own."""
-    for rule in ruleset.rules:
-        if all(condition.holds(attributes) for condition in rule.when):
-            return rule.rollout
-    return ruleset.rollout
+def _branch_for(flag: PreparedFlag, targeting_key: str | None, attributes: Attributes) -> Branch:
+    segments = flag.segments
+    for when, branch in flag.rules:
+        for condition in when:
+            if not condition.holds(attributes, targeting_key, segments):
+                break
+        else:
+            return branch
+    return flag.own
+
+
+def _allow(flag: PreparedFlag, targeting_key: str, attributes: Attributes) -> Decision:
+    ruleset = flag.ruleset
+    only = only_variant(ruleset.split)
+    if only is not None:
+        return flag.allowed[only]
+    by = ruleset.bucket_by
+    key = targeting_key if by is None else attribute_text(by, attributes, targeting_key)
+    return flag.allowed[variant_for(ruleset.split, ruleset.salt, key)] if key else flag.own.key_missing
+
+
+def _unmet(flag: PreparedFlag, targeting_key: str | None, attributes: Attributes, known: Known) -> Decision | None:
+    """Return the answer that follows from a prerequisite which is not met; None when all are."""
+    undecided = None
+    for requirement in flag.requires:
+        prerequisite = requirement.flag
+        if prerequisite is None:
+            return requirement.settled
+        decision = decide(prerequisite, targeting_key, attributes, known)
+        if decision.is_error:
+            undecided = flag.own.key_missing  # whether it is met cannot be said without a key either
+        elif decision.variant not in requirement.met_by:
+            return unmet(flag, requirement, prerequisite, decision.reason)
+    return undecided

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
@@ -18,7 +18,8 @@ from tailslide_core.errors import ContractError
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)
 
-_REQUIRED = object()
+REQUIRED = object()
+"""As a default: the field has to be there."""
 
 MAX_INTEGER = 2**53
 """Versions, generations, times and counts are at most this, wherever they are read: every reader of JSON has it exactly
@@ -112,6 +113,10 @@ class Fields:
         """Whether the field is there, be it null."""
         return name in self._values
 
+    def is_given(self, name: str) -> bool:
+        """Whether the field is there and not null."""
+        return self._values.get(name) is not None
+
     def as_json(self) -> bytes:
         """Return the object as JSON; the same bytes for the same fields in the same order.
 
@@ -122,25 +127,25 @@ class Fields:
     def _get(self, name: str, expected: str, default: object) -> object:
         if name in self._values:
             return self._values[name]
-        if default is _REQUIRED:
+        if default is REQUIRED:
             raise ContractError(name, f"expected {expected}, but the field is missing")
         return default
 
-    def string(self, name: str, default: object = _REQUIRED) -> str:
+    def string(self, name: str, default: object = REQUIRED) -> str:
         """Read a string."""
         value = self._get(name, "a string", default)
         if not isinstance(value, str):
             raise ContractError(name, f"expected a string, got {shown(value)}")
         return value
 
-    def boolean(self, name: str, default: object = _REQUIRED) -> bool:
+    def boolean(self, name: str, default: object = REQUIRED) -> bool:
         """Read true or false."""
         value = self._get(name, "true or false", default)
         if not isinstance(value, bool):
             raise ContractError(name, f"expected true or false, got {shown(value)}")
         return value
 
-    def integer(self, name: str, default: object = _REQUIRED, *, low: int | None = None) -> int:
+    def integer(self, name: str, default: object = REQUIRED, *, low: int | None = None) -> int:
         """Read an integer: from `low`, or from `-MAX_INTEGER`, to `MAX_INTEGER`."""
         expected = "an integer" if low is None else f"an integer from {low} to {MAX_INTEGER}"
         value = self._get(name, expected, default)
@@ -151,7 +156,7 @@ class Fields:
         raise ContractError(name, f"expected {expected}, got {shown(value)}")
 
     def number(
-        self, name: str, default: object = _REQUIRED, *, low: float | None = None, high: float = MAX_INTEGER
+        self, name: str, default: object = REQUIRED, *, low: float | None = None, high: float = MAX_INTEGER
     ) -> float:
         """Read a number: from `low`, or from `-MAX_INTEGER`, to `high`."""
         expected = "a number" if low is None else f"a number from {low:.16g} to {high:.16g}"
@@ -170,12 +175,27 @@ class Fields:
         """Read a number, or null, which a missing field counts as."""
         return None if self._values.get(name) is None else self.number(name)
 
-    def choice(self, name: str, choices: type[Choice], default: object = _REQUIRED) -> Choice:
-        """Read one of the values of an enumeration."""
+    def optional_string(self, name: str) -> str | None:
+        """Read a string, or null, which a missing field counts as."""
+        return None if self._values.get(name) is None else self.string(name)
+
+    def mapping(self, name: str) -> dict[str, Any] | None:
+        """Read an object as it is, or null, which a missing field counts as."""
+        value = self._values.get(name)
+        if value is not None and not isinstance(value, dict):
+            raise ContractError(name, f"expected an object or null, got {shown(value)}")
+        return value
+
+    def choice(
+        self, name: str, choices: type[Choice], default: object = REQUIRED, *, unknown: Choice | None = None
+    ) -> Choice:
+        """Read one of the values of an enumeration; any other text is `unknown`, where that is given."""
         text = self.string(name, default)
         try:
             return choices(text)
         except ValueError:
+            if unknown is not None:
+                return unknown
             raise ContractError(name, f"expected one of {', '.join(choices)}, got {shown(text)}") from None
 
     def items(self, name: str, default: object = ()) -> list[object]:
@@ -185,7 +205,7 @@ class Fields:
             raise ContractError(name, f"expected a list, got {shown(value)}")
         return list(value)
 
-    def strings(self, name: str, default: object = _REQUIRED) -> Iterator[str]:
+    def strings(self, name: str, default: object = REQUIRED) -> Iterator[str]:
         """Read a list of strings."""
         for index, item in enumerate(self.items(name, default)):
             if not isinstance(item, str):

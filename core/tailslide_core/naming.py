@@ -17,19 +17,45 @@ LEASES_BUCKET = "leases"
 EVENTS_STREAM = "events"
 EVENTS_SUBJECTS = "events.>"
 
-_KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-KEY_RULE = "1 to 63 characters of a-z, 0-9, '-' and '_', the first a letter or a digit"
+_APP_KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+APP_KEY_RULE = "1 to 63 characters of a-z, 0-9, '-' and '_', the first a letter or a digit"
+
+MAX_FLAG_KEY = 100
+FLAG_KEY_PATTERN = r"[A-Za-z0-9-][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*"
+"""Keys of flags, segments and variants, whatever their length. For readers of bytes that cannot ask `is_flag_key`."""
+_FLAG_KEY = re.compile(FLAG_KEY_PATTERN)
+FLAG_KEY_RULE = (
+    f"1 to {MAX_FLAG_KEY} characters of A-Z, a-z, 0-9, '.', '-' and '_', "
+    "not beginning with '_' or '.', not ending with '.', and no two dots in a row"
+)
 
 
-def is_key(text: str) -> bool:
-    """Whether `text` may be the key of an app or a flag."""
-    return _KEY.fullmatch(text) is not None
+def is_app_key(text: str) -> bool:
+    """Whether `text` may be the key of an app, or the id of an Aerobat."""
+    return _APP_KEY.fullmatch(text) is not None
 
 
-def check_key(field: str, text: object) -> str:
-    """Return `text` when it may be the key of an app or a flag; raise `ContractError` on `field` otherwise."""
-    if not isinstance(text, str) or not is_key(text):
-        raise ContractError(field, f"expected {KEY_RULE}, got {shown(text, 80)}")
+def is_flag_key(text: str) -> bool:
+    """Whether `text` may be the key of a flag, a segment or a variant.
+
+    Such a key can be several tokens of a subject: `$KV.rulesets.<app>.a.b` is the flag `a.b`, and neither contains nor
+    replaces the flag `a`. In a Redis key it stands between colons, which it has none of; in a path and as the label of
+    a metric it stands as it is. What begins with `_` is ours, so no flag's key does.
+    """
+    return len(text) <= MAX_FLAG_KEY and _FLAG_KEY.fullmatch(text) is not None
+
+
+def check_app_key(field: str, text: object) -> str:
+    """Return `text` when it may be the key of an app; raise `ContractError` on `field` otherwise."""
+    if not isinstance(text, str) or not is_app_key(text):
+        raise ContractError(field, f"expected {APP_KEY_RULE}, got {shown(text, 80)}")
+    return text
+
+
+def check_flag_key(field: str, text: object) -> str:
+    """Return `text` when it may be the key of a flag, a segment or a variant; raise `ContractError` otherwise."""
+    if not isinstance(text, str) or not is_flag_key(text):
+        raise ContractError(field, f"expected {FLAG_KEY_RULE}, got {shown(text, 80)}")
     return text
 
 
@@ -47,11 +73,11 @@ class FlagId(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "FlagId":
-        """Split `<app>.<flag>`; raise `ContractError` when it is not of that form, as the key of a mark is not."""
+        """Split `<app>.<flag>` at its first dot; raise `ContractError` when it is not of that form."""
         app, dot, flag = text.partition(".")
         if not dot:
             raise ContractError("key", f"expected <app>.<flag>, got {shown(text, 80)}")
-        return cls(check_key("app", app), check_key("flag", flag))
+        return cls(check_app_key("app", app), check_flag_key("flag", flag))
 
 
 def bucket_stream(bucket: str) -> str:
@@ -65,7 +91,7 @@ def bucket_subject(bucket: str, key: str) -> str:
 
 
 def app_keys(app: str) -> str:
-    """Return the wildcard over all flags of an app in a bucket."""
+    """Return the wildcard over all keys of an app in a bucket: its flags', its segments' and its mark."""
     return f"{app}.>"
 
 
@@ -81,7 +107,27 @@ def mark_key(app: str) -> str:
 def app_of_mark(key: str) -> str | None:
     """Return the app whose mark is under this key of the bucket of rulesets; None for any other key."""
     app, _, rest = key.partition(".")
-    return app if rest == _MARK and is_key(app) else None
+    return app if rest == _MARK and is_app_key(app) else None
+
+
+_SEGMENTS = "_segments."
+
+
+class SegmentId(NamedTuple):
+    """A segment of an app; its text, `<app>._segments.<segment>`, is its key in the bucket of rulesets."""
+
+    app: str
+    segment: str
+
+    def __str__(self) -> str:
+        return f"{self.app}.{_SEGMENTS}{self.segment}"
+
+
+def segment_of(key: str) -> SegmentId | None:
+    """Return the segment that is under this key of the bucket of rulesets; None for any other key."""
+    app, _, rest = key.partition(".")
+    segment = rest.removeprefix(_SEGMENTS)
+    return SegmentId(app, segment) if segment != rest and is_app_key(app) and is_flag_key(segment) else None
 
 
 CLAIM_KEY = "_tower"
@@ -89,11 +135,11 @@ CLAIM_KEY = "_tower"
 
 
 def is_reserved(key: str) -> bool:
-    """Whether a part of a bucket's key begins with `_`: such keys are Tailslide's own, and no flag's.
+    """Whether a bucket's key, or what follows the app in it, begins with `_`: such keys are Tailslide's own.
 
-    A reader leaves alone those that it does not know; another version of Tailslide may.
+    No flag has one. A reader leaves alone those that it does not know; another version of Tailslide may.
     """
-    return any(part.startswith("_") for part in key.split("."))
+    return key.startswith("_") or key.partition(".")[2].startswith("_")
 
 
 _AEROBATS = "aerobat."
@@ -107,7 +153,7 @@ def lease_key(worker: str) -> str:
 def worker_of_lease(key: str) -> str | None:
     """Return the Aerobat whose lease is under this key of the bucket of leases; None for any other key."""
     worker = key.removeprefix(_AEROBATS)
-    return worker if worker != key and is_key(worker) else None
+    return worker if worker != key and is_app_key(worker) else None
 
 
 def event_subject(flag_id: FlagId) -> str:
@@ -124,26 +170,38 @@ def event_message_id(flag_id: FlagId, generation: int, since_ms: int) -> str:
 
 
 class Metric:
-    """Names of the metrics that outcomes are counted under, one time series each."""
+    """Names of the metrics that are counted, one time series each."""
 
     SUCCESS = "success"
     FAILURE = "failure"
     SLOW = "slow"
     LATENCY_PREFIX = "latency_le_"
+    FALLBACK_SUCCESS = "fallback_success"
+    FALLBACK_FAILURE = "fallback_failure"
+    FALLBACK_SLOW = "fallback_slow"
+    VARIANT_PREFIX = "variant:"
+    """Evaluations that gave a variant, whose key follows."""
+    RULE_PREFIX = "rule:"
+    """Evaluations that a rule decided, whose name follows."""
 
 
 JUDGED_METRICS = (Metric.SUCCESS, Metric.FAILURE, Metric.SLOW)
-"""What Aerobat reads, in the order in which it does; the latency buckets are for graphs."""
+"""What Aerobat reads, in the order in which it does; all else is for graphs."""
 
 
 def series_key(flag_id: FlagId, metric: str) -> str:
-    """Return the key of a time series; the braces keep all series of a flag on one Redis Cluster node."""
-    return f"ts:{{{flag_id.app}:{flag_id.flag}}}:{metric}"
+    """Return the key of a time series; the braces keep all series of an app on one Redis Cluster node.
+
+    So an app's counts are written in one command, by one clock, and one pattern (`ts:{<app>}:*`) gives access to them.
+    """
+    return f"ts:{{{flag_id.app}}}:{flag_id.flag}:{metric}"
 
 
 def series_labels(flag_id: FlagId, metric: str) -> dict[str, str]:
-    """Return the labels by which a series is found."""
-    return {"app": flag_id.app, "flag": flag_id.flag, "metric": metric}
+    """Return the labels by which a series is found; one of evaluations also has its variant's or its rule's name."""
+    labels = {"app": flag_id.app, "flag": flag_id.flag, "metric": metric}
+    kind, colon, name = metric.partition(":")
+    return labels | {"metric": kind, kind: name} if colon else labels
 
 
 def busy_key(app: str) -> str:

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from tailslide_core.conditions import Condition
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import MAX_INTEGER, is_integer, is_number, shown
-from tailslide_core.naming import FlagId, check_key
+from tailslide_core.naming import FlagId, check_app_key, check_flag_key
 from tailslide_core.outcomes import StatusSet
 from tailslide_core.ramp import RampProfile
+from tailslide_core.variants import ALL_ON, ON_OFF, Split, ValueType, Variant, check_split, check_variants
 
 DAY_MS = 86_400_000
+MAX_REQUIREMENTS = 20
+MAX_METADATA = 50
 
 
 def check_number(name: str, value: float, low: float, high: float) -> None:
@@ -30,15 +33,42 @@ def check_integer(name: str, value: int, low: int, high: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Users for whom all of `when` hold get `rollout` % instead of the flag's own."""
+    """Users for whom all of `when` hold get `rollout` % and `split` instead of the flag's own.
+
+    `split` None is the flag's. `name` is for answers and graphs; without one a rule is called by its place, from 1.
+    """
 
     when: tuple[Condition, ...]
-    rollout: float
+    rollout: float = 100.0
+    split: Split | None = None
+    name: str | None = None
 
     def __post_init__(self) -> None:
         if not self.when:
             raise ContractError("when", "expected at least one condition, got none")
         check_number("rollout", self.rollout, 0, 100)
+        if self.name is not None:
+            check_flag_key("name", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A prerequisite: another flag of the app has to give the user one of `variants`.
+
+    `variants` None is any but that flag's off variant.
+    """
+
+    flag: str
+    variants: frozenset[str] | None = None
+
+    def __post_init__(self) -> None:
+        check_flag_key("flag", self.flag)
+        if self.variants is None:
+            return
+        if not self.variants:
+            raise ContractError("variants", "expected at least one variant, or null for any but the off variant")
+        for variant in self.variants:
+            check_flag_key("variants", variant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +154,16 @@ class CircuitSettings:
             check_number("slow_threshold", self.slow_threshold, 0, 100)
 
 
+Metadata = tuple[tuple[str, str | int | float | bool], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Ruleset:
-    """One flag as its team wants it. `rollout` is a percentage, 0 to 100; `updated_at` is RFC 3339, for people."""
+    """One flag as its team wants it. `rollout` is a percentage, 0 to 100; `updated_at` is RFC 3339, for people.
+
+    Who is out gets `off_variant`, who is in one of `split`. Users are bucketed by their targeting key or, with
+    `bucket_by`, by that attribute. `metadata` goes out with answers.
+    """
 
     app: str
     key: str
@@ -134,19 +171,76 @@ class Ruleset:
     active: bool
     rollout: float
     salt: str
+    type: ValueType = ValueType.BOOLEAN
+    variants: tuple[Variant, ...] = ON_OFF
+    off_variant: str = "off"
+    split: Split = ALL_ON
+    bucket_by: str | None = None
+    requires: tuple[Requirement, ...] = ()
     allow: frozenset[str] = frozenset()
     deny: frozenset[str] = frozenset()
     rules: tuple[Rule, ...] = ()
     circuit: CircuitSettings | None = None
+    metadata: Metadata = ()
     updated_at: str = ""
 
     def __post_init__(self) -> None:
-        check_key("app", self.app)
-        check_key("key", self.key)
+        check_app_key("app", self.app)
+        check_flag_key("key", self.key)
         check_integer("version", self.version, 0, MAX_INTEGER)
         check_number("rollout", self.rollout, 0, 100)
+        if self.variants is not ON_OFF or self.type is not ValueType.BOOLEAN:
+            check_variants(self.type, self.variants)
+        keys = {variant.key for variant in self.variants}
+        if self.off_variant not in keys:
+            raise ContractError(
+                "off_variant", f"expected one of {', '.join(sorted(keys))}, got {shown(self.off_variant, 80)}"
+            )
+        if self.split is not ALL_ON or self.variants is not ON_OFF:
+            check_split(self.split, self.variants)
+        if self.bucket_by == "":
+            raise ContractError("bucket_by", "expected the name of an attribute, got an empty string")
+        self._check_rules()
+        self._check_requirements()
+        self._check_metadata()
+
+    def _check_rules(self) -> None:
+        for index, rule in enumerate(self.rules):
+            if rule.split is not None:
+                try:
+                    check_split(rule.split, self.variants)
+                except ContractError as error:
+                    raise error.within(f"rules[{index}]") from None
+        names = [self.rule_name(index) for index in range(len(self.rules))]
+        if len(set(names)) < len(names):
+            twice = next(index for index, name in enumerate(names) if name in names[:index])
+            raise ContractError(
+                f"rules[{twice}].name", f"expected a name that no other rule has, got {shown(names[twice], 80)}"
+            )
+
+    def _check_requirements(self) -> None:
+        if len(self.requires) > MAX_REQUIREMENTS:
+            raise ContractError(
+                "requires", f"expected at most {MAX_REQUIREMENTS} prerequisites, got {len(self.requires)}"
+            )
+        flags = [requirement.flag for requirement in self.requires]
+        if len(set(flags)) < len(flags):
+            raise ContractError("requires", "expected each flag once")
+
+    def _check_metadata(self) -> None:
+        if len(self.metadata) > MAX_METADATA:
+            raise ContractError("metadata", f"expected at most {MAX_METADATA} entries, got {len(self.metadata)}")
+        for name, value in self.metadata:
+            if not isinstance(value, str | bool | int | float):
+                raise ContractError(
+                    f"metadata.{name[:80]}", f"expected a string, a number or a boolean, got {shown(value)}"
+                )
 
     @property
     def flag_id(self) -> FlagId:
         """Return what names this flag on the wire."""
         return FlagId(self.app, self.key)
+
+    def rule_name(self, index: int) -> str:
+        """Return what a rule is called: its name, or its place, from 1."""
+        return self.rules[index].name or str(index + 1)

@@ -11,7 +11,7 @@ import orjson
 
 from tailslide_core.errors import ContractError
 from tailslide_core.evaluation import Decision, Evaluation, decide
-from tailslide_core.naming import check_key
+from tailslide_core.naming import check_flag_key
 from tailslide_core.work import NO_DEMANDS
 from tailslide_sidecar import ofrep
 from tailslide_sidecar.evaluation_counts import EvaluationCounts
@@ -136,7 +136,7 @@ class Answers:
     def _no_flag(self, flag: str) -> Reply:
         """Return why our own endpoint has nothing to say of a flag: a key that is none, too early, or unknown."""
         try:
-            check_key("key", flag)
+            check_flag_key("key", flag)
         except ContractError as error:
             return _error(400, "INVALID", error.problem, error.field)
         if self._store.origin is None:
@@ -146,7 +146,7 @@ class Answers:
     def not_found(self, flag: str) -> str:
         """Return why there is no such flag."""
         try:
-            check_key("key", flag)
+            check_flag_key("key", flag)
         except ContractError as error:
             return str(error)
         if self._store.origin is None:

@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import Field, PlainValidator, ValidationError, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, ValidationError, model_validator
 
+from tailslide_core.errors import ContractError
 from tailslide_core.fields import shown
+from tailslide_core.naming import check_app_key
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.server_urls import NatsUrl, RedisUrl
 from tailslide_runtime.settings import AllowedHosts, ListenAddress, problems
 from tailslide_sidecar.proxy.limits import Network, ProxyLimits, ProxyOptions
 from tailslide_sidecar.proxy.routes import ForwardHost
-from tailslide_sidecar.route_file import HOST_NAME, MAX_IDLE_MS, MAX_TIMEOUT_MS, Key, RoutePart, Strict, is_ipv6
+from tailslide_sidecar.route_file import HOST_NAME, MAX_IDLE_MS, MAX_TIMEOUT_MS, RoutePart, Strict, is_ipv6
 
 _FORWARD_HOST = re.compile(rf"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<host>(?:\*\.)?{HOST_NAME}))(?::(?P<port>[0-9]{{1,5}}))?")
 MAX_CALLS_PER_S = 1_000_000
@@ -65,7 +67,14 @@ def _flags_token(value: object) -> str:
     return value
 
 
-AppKey = Key
+def _app_key(text: str) -> str:
+    try:
+        return check_app_key("app", text)
+    except ContractError as error:
+        raise ValueError(error.problem) from None
+
+
+AppKey = Annotated[str, AfterValidator(_app_key)]
 SocketMode = Annotated[int, PlainValidator(_socket_mode)]
 FlagsToken = Annotated[str, PlainValidator(_flags_token)]
 

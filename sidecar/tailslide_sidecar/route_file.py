@@ -13,7 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Discriminator, Field, PlainVali
 
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import shown
-from tailslide_core.naming import check_key
+from tailslide_core.naming import check_flag_key
 from tailslide_runtime.settings import Closed
 from tailslide_sidecar.proxy.routes import (
     Address,
@@ -63,9 +63,9 @@ def is_ipv6(text: str) -> bool:
         return False
 
 
-def _key(text: str) -> str:
+def _flag_key(text: str) -> str:
     try:
-        return check_key("key", text)
+        return check_flag_key("key", text)
     except ContractError as error:
         raise ValueError(error.problem) from None
 
@@ -167,7 +167,7 @@ def _left_to_headers(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
-Key = Annotated[str, AfterValidator(_key)]
+FlagKey = Annotated[str, AfterValidator(_flag_key)]
 Name = Annotated[str, AfterValidator(_name)]
 Token = Annotated[str, AfterValidator(_token)]
 Url = Annotated[Address, PlainValidator(_address)]
@@ -316,7 +316,7 @@ class RoutePart(Strict):
     match: MatchPart = MatchPart()
     upstream: Servers | None = None
     answer: AnswerPart | None = None
-    flag: Key | None = None
+    flag: FlagKey | None = None
     feature: Servers | None = None
     fallback: Fallback | None = None
     targeting_key: SourcePart | None = None

@@ -16,7 +16,7 @@ from tailslide_core.circuit import Circuit
 from tailslide_core.contracts import circuit_json, decode_circuit, decode_mark, decode_ruleset, mark_json, ruleset_json
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import read_object, shown
-from tailslide_core.naming import FlagId, check_key
+from tailslide_core.naming import FlagId, check_flag_key
 from tailslide_core.ruleset import Ruleset
 from tailslide_sidecar.flag_store import Content
 
@@ -124,7 +124,7 @@ def _read_values(
     found: dict[str, _Value] = {}
     for key, value in values.items():
         try:
-            check_key("flag", key)
+            check_flag_key("flag", key)
             found[key] = read(key, orjson.dumps(value))
         except ContractError as error:
             refused.append(f"{name}.{key[:_SHOWN_KEY]}: {error}")

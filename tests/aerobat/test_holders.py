@@ -10,7 +10,7 @@ from strategies import wire_keys
 
 from tailslide_aerobat.holders import FORGOTTEN_AFTER_S, LIFETIME_S, Holders, worker_id
 from tailslide_core.contracts import Lease, encode_lease
-from tailslide_core.naming import is_key, lease_key
+from tailslide_core.naming import is_app_key, lease_key
 from tailslide_runtime.bucket_watch import Entry, Listing
 
 APPS = [f"app-{number}" for number in range(100)]
@@ -260,7 +260,7 @@ def test_a_division_changes_only_with_who_lives(workers: list[str]) -> None:
 
 @given(st.text(max_size=300), wire_keys.filter(lambda key: len(key) <= 20))
 def test_an_id_may_be_a_key_whatever_the_host_is_called(host: str, start: str) -> None:
-    assert is_key(worker_id(host, start))
+    assert is_app_key(worker_id(host, start))
     assert worker_id(host, start).endswith(f"-{start}")
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 import tailslide_tower
 from tailslide_core.errors import ContractError
-from tailslide_core.naming import check_key
+from tailslide_core.naming import check_app_key
 from tailslide_runtime.http import ApiError
 from tailslide_tower.apps.models import AppChange, AppCreate
 from tailslide_tower.flags.flag import changed, created, toggled
@@ -88,7 +88,7 @@ def carry_out(request: object) -> None:
         case Toggle():
             toggled(flag, request.active, NOW)
         case AppCreate():
-            check_key("app", request.key)
+            check_app_key("app", request.key)
 
 
 def places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

@@ -10,7 +10,7 @@ from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from tailslide_core.fields import shown
-from tailslide_core.naming import check_key
+from tailslide_core.naming import check_app_key, check_flag_key
 from tailslide_runtime.http import ApiError, read_json
 from tailslide_runtime.settings import Closed, problems
 
@@ -79,7 +79,7 @@ class _PageQuery(Closed):
 def read_page(request: web.Request) -> Page:
     """Read `limit` (1 to 500) and `after` (the key that the page before ended with) from the query."""
     query = _checked(_PageQuery, dict(request.query))
-    return Page(query.limit, check_key("after", query.after) if query.after else "")
+    return Page(query.limit, check_flag_key("after", query.after) if query.after else "")
 
 
 def read_no_query(request: web.Request) -> None:
@@ -88,9 +88,14 @@ def read_no_query(request: web.Request) -> None:
         raise ApiError(400, "INVALID", "unknown query parameter", name)
 
 
+def path_app(request: web.Request) -> str:
+    """Return the key of an app from the path."""
+    return check_app_key("app", request.match_info["app"])
+
+
 def path_key(request: web.Request, name: str) -> str:
-    """Return the key of an app or a flag from the path."""
-    return check_key(name, request.match_info[name])
+    """Return the key of a flag or a segment from the path."""
+    return check_flag_key(name, request.match_info[name])
 
 
 @dataclass(frozen=True, slots=True)

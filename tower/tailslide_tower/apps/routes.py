@@ -6,7 +6,7 @@ from tailslide_runtime.http import json_response
 from tailslide_tower.apps.models import AppChange, AppCreate
 from tailslide_tower.apps.service import AppService
 from tailslide_tower.auth.middleware import TOKEN_NAME
-from tailslide_tower.requests import NoFields, path_key, read_body, read_no_query, read_page
+from tailslide_tower.requests import NoFields, path_app, read_body, read_no_query, read_page
 
 APPS = web.AppKey("apps", AppService)
 
@@ -37,14 +37,14 @@ async def create_app(request: web.Request) -> web.Response:
 async def get_app(request: web.Request) -> web.Response:
     """Return one app."""
     read_no_query(request)
-    return json_response((await request.app[APPS].get(path_key(request, "app"))).json())
+    return json_response((await request.app[APPS].get(path_app(request))).json())
 
 
 @routes.patch("/apps/{app}")
 async def change_app(request: web.Request) -> web.Response:
     """Return the app as it is then."""
     read_no_query(request)
-    key = path_key(request, "app")
+    key = path_app(request)
     return json_response(
         (await request.app[APPS].change(key, await read_body(request, AppChange), request[TOKEN_NAME])).json()
     )
@@ -55,5 +55,5 @@ async def delete_app(request: web.Request) -> web.Response:
     """204, or 409 while it has flags."""
     read_no_query(request)
     await read_body(request, NoFields)
-    await request.app[APPS].delete(path_key(request, "app"), request[TOKEN_NAME])
+    await request.app[APPS].delete(path_app(request), request[TOKEN_NAME])
     return web.Response(status=204)

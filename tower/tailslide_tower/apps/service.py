@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import structlog
 
-from tailslide_core.naming import check_key
+from tailslide_core.naming import check_app_key
 from tailslide_runtime.http import ApiError
 from tailslide_tower import times
 from tailslide_tower.apps.errors import app_not_found
@@ -44,7 +44,7 @@ class AppService:
     async def create(self, request: AppCreate, who: str) -> App:
         """Add an app."""
         now = times.now()
-        app = App(check_key("key", request.key), request.name or request.key, now, now)
+        app = App(check_app_key("key", request.key), request.name or request.key, now, now)
         async with self._database.begin() as connection:
             if not await AppStore(connection).add(app):
                 raise ApiError(409, "APP_EXISTS", f"there is an app {app.key!r} already", "key")

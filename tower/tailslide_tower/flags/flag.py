@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from tailslide_core.contracts import (
-    SCHEMA,
+    RULESET_SCHEMA,
     Json,
     circuit_settings,
     circuit_settings_json,
@@ -57,7 +57,7 @@ class Flag:
 
     def json(self) -> Json:
         """Return the flag as the API shows it."""
-        shown = ruleset_json(self.ruleset)
+        shown = ruleset_json(self.ruleset, whole=True)
         del shown["schema"]
         return shown | {"description": self.description, "created_at": timestamp(self.created_at)}
 
@@ -65,7 +65,7 @@ class Flag:
 def flag_of(row: Mapping[Any, Any]) -> Flag:
     """Return the flag of a row of the database; raise `ContractError` when it is none that the core allows."""
     wire = {
-        "schema": SCHEMA,
+        "schema": RULESET_SCHEMA,
         **{
             name: row[name] for name in ("app", "key", "version", "active", "rollout", "salt", "allow", "deny", "rules")
         },

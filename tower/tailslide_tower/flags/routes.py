@@ -8,7 +8,15 @@ from tailslide_tower.auth.middleware import TOKEN_NAME
 from tailslide_tower.flags.flag import Flag
 from tailslide_tower.flags.models import FlagChange, FlagCreate, Toggle
 from tailslide_tower.flags.service import FlagService
-from tailslide_tower.requests import NoFields, path_key, read_body, read_no_query, read_page, read_precondition
+from tailslide_tower.requests import (
+    NoFields,
+    path_app,
+    path_key,
+    read_body,
+    read_no_query,
+    read_page,
+    read_precondition,
+)
 
 FLAGS = web.AppKey("flags", FlagService)
 
@@ -19,7 +27,7 @@ _FLAG = "/apps/{app}/flags/{flag}"
 
 def _flag_id(request: web.Request) -> FlagId:
     read_no_query(request)
-    return FlagId(path_key(request, "app"), path_key(request, "flag"))
+    return FlagId(path_app(request), path_key(request, "flag"))
 
 
 def _answer(flag: Flag, status: int = 200) -> web.Response:
@@ -32,7 +40,7 @@ def _answer(flag: Flag, status: int = 200) -> web.Response:
 async def list_flags(request: web.Request) -> web.Response:
     """`{"flags": […], "next": key to continue after, or null}`."""
     page = read_page(request)
-    found = await request.app[FLAGS].page(path_key(request, "app"), page)
+    found = await request.app[FLAGS].page(path_app(request), page)
     shown = found[: page.limit]
     more = len(found) > page.limit
     return json_response({"flags": [flag.json() for flag in shown], "next": shown[-1].flag_id.flag if more else None})
@@ -42,7 +50,7 @@ async def list_flags(request: web.Request) -> web.Response:
 async def create_flag(request: web.Request) -> web.Response:
     """201 with the flag."""
     read_no_query(request)
-    app = path_key(request, "app")
+    app = path_app(request)
     flag = await request.app[FLAGS].create(app, await read_body(request, FlagCreate), request[TOKEN_NAME])
     answer = _answer(flag, 201)
     answer.headers["Location"] = f"{request.path}/{flag.flag_id.flag}"

@@ -23,7 +23,7 @@ import structlog
 
 from tailslide_core.contracts import Claim, Mark, decode_mark, encode_claim, encode_mark
 from tailslide_core.errors import ContractError
-from tailslide_core.naming import CLAIM_KEY, FlagId, is_key, mark_key
+from tailslide_core.naming import CLAIM_KEY, FlagId, is_flag_key, mark_key
 from tailslide_core.ruleset import DAY_MS
 from tailslide_runtime.bucket_watch import Entry
 from tailslide_runtime.cancellation import raise_if_cancelled
@@ -281,7 +281,7 @@ class Publisher:
         """Mark the apps that have no mark of ours; those that are unsettled wait for the next comparison."""
         self._marked -= {app for app in apps.keys if _value(entries.get(mark_key(app))) is None}
         unmarked = apps.keys - self._marked
-        counts = Counter(_app(key) for key in self._known if is_key(key.partition(".")[2]))
+        counts = Counter(_app(key) for key in self._known if is_flag_key(key.partition(".")[2]))
         marks = {
             mark_key(app): encode_mark(Mark(_after(entries.get(mark_key(app)), apps.at_ms), counts[app]))
             for app in unmarked - unsettled

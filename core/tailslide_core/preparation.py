@@ -1,0 +1,191 @@
+"""A flag made ready to be asked often: all that does not depend on who asks is worked out beforehand.
+
+A prepared flag holds for one state of its ruleset, its circuit and its prerequisites; `flag_set` makes a new one with
+each change of these. Segments are looked up when they are asked for.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tailslide_core.bucketing import limit_of
+from tailslide_core.circuit import State
+from tailslide_core.conditions import Condition
+from tailslide_core.decisions import Decision, Reason
+from tailslide_core.effective_circuit import EffectiveCircuit
+from tailslide_core.ramp import FULL
+from tailslide_core.ruleset import Requirement, Rule, Ruleset
+from tailslide_core.segment import Segment
+from tailslide_core.variants import Split, only_variant
+
+MAX_CHAIN = 20
+"""How many flags may require one another in a row, the last one included; a longer chain counts as unmet."""
+
+
+@dataclass(slots=True, eq=False)
+class Branch:
+    """What becomes of those whom one rule matches, or none: a rollout, a split, and the decisions for each case."""
+
+    rollout: float
+    split: Split
+    limit: float
+    """Users whose bucket is below it are in."""
+    settled: Decision | None
+    """The answer for everybody here, where it is the same whatever the bucket."""
+    out: Decision
+    key_missing: Decision
+    given: Mapping[str, Decision]
+    """By variant, for those who are in by their bucket."""
+    single: Decision | None
+    """The one of these, where there is one only."""
+
+
+@dataclass(slots=True, eq=False)
+class PreparedRequirement:
+    """A prerequisite that cannot be said to be met whoever asks.
+
+    `flag` is None where `settled` says that it is unmet whoever asks.
+    """
+
+    flag: "PreparedFlag | None"
+    met_by: frozenset[str]
+    settled: Decision | None = None
+    unmet: dict[Reason, Decision] = field(default_factory=dict)
+    """What follows if it is not met, by the reason of the other flag's answer."""
+
+
+@dataclass(slots=True, eq=False)
+class PreparedFlag:
+    """A flag for which `evaluation.decide` has little left to do."""
+
+    ruleset: Ruleset
+    effective: EffectiveCircuit | None
+    segments: Mapping[str, Segment]
+    settled: Decision | None
+    """The answer, where it is the same whoever asks."""
+    requires: tuple[PreparedRequirement, ...]
+    own: Branch
+    rules: tuple[tuple[tuple[Condition, ...], Branch], ...]
+    denied: Decision
+    allowed: Mapping[str, Decision]
+    """By variant."""
+    chain: int = 1
+    """How many flags there are in a row from here, each requiring the next."""
+    is_required: bool = False
+    """Whether another flag requires it, so that its answer is worth keeping for the rest of a question."""
+
+
+def prepare(
+    ruleset: Ruleset,
+    effective: EffectiveCircuit | None,
+    segments: Mapping[str, Segment],
+    prerequisites: Mapping[str, PreparedFlag],
+    *,
+    in_cycle: bool = False,
+) -> PreparedFlag:
+    """Prepare a flag.
+
+    `prerequisites` has the flags that it requires, those that there are; a missing one counts as unmet. `in_cycle` says
+    that the flag requires itself, through whatever others: then all of its prerequisites count as unmet.
+    """
+    percentage = FULL if effective is None else effective.percentage
+    off = ruleset.off_variant
+    own = _branch(ruleset, ruleset.rollout, ruleset.split, percentage, None)
+    rules = tuple((rule.when, _branch_of(ruleset, index, rule, percentage)) for index, rule in enumerate(ruleset.rules))
+    chain = 1 + max((prerequisite.chain for prerequisite in prerequisites.values()), default=0)
+    requires = _requirements(ruleset, prerequisites, hopeless=in_cycle or chain > MAX_CHAIN)
+    settled = requires[0].settled if requires else None
+    if not ruleset.active:
+        settled = Decision(off, active=False, reason=Reason.DISABLED)
+    elif effective is not None and effective.state is State.OPEN:
+        settled = Decision(off, active=False, reason=Reason.CIRCUIT_OPEN)
+    elif not (requires or rules or ruleset.deny or ruleset.allow):
+        settled = own.settled
+    return PreparedFlag(
+        ruleset=ruleset,
+        effective=effective,
+        segments=segments,
+        settled=settled,
+        requires=requires,
+        own=own,
+        rules=rules,
+        denied=Decision(off, active=False, reason=Reason.TARGETING_MATCH),
+        allowed=_given(ruleset, ruleset.split, Reason.TARGETING_MATCH, None),
+        chain=chain,
+    )
+
+
+def _branch_of(ruleset: Ruleset, index: int, rule: Rule, percentage: float) -> Branch:
+    split = ruleset.split if rule.split is None else rule.split
+    return _branch(ruleset, rule.rollout, split, percentage, ruleset.rule_name(index))
+
+
+def _branch(ruleset: Ruleset, rollout: float, split: Split, percentage: float, rule: str | None) -> Branch:
+    off, only = ruleset.off_variant, only_variant(split)
+    certain = Reason.STATIC if rule is None else Reason.TARGETING_MATCH
+    settled = None
+    if rollout == 0 or only == off:
+        settled = Decision(off, active=False, reason=certain, rule=rule)
+    elif rollout == FULL == percentage and only is not None:
+        settled = Decision(only, active=True, reason=certain, rule=rule)
+    given = _given(ruleset, split, Reason.SPLIT, rule)
+    return Branch(
+        rollout=rollout,
+        split=split,
+        limit=limit_of(rollout, percentage),
+        settled=settled,
+        out=Decision(off, active=False, reason=Reason.SPLIT, rule=rule),
+        key_missing=Decision(
+            off, active=False, reason=Reason.TARGETING_KEY_MISSING, rule=rule, is_error=percentage == FULL
+        ),
+        given=given,
+        single=None if only is None else given[only],
+    )
+
+
+def _given(ruleset: Ruleset, split: Split, reason: Reason, rule: str | None) -> dict[str, Decision]:
+    off = ruleset.off_variant
+    return {share.variant: Decision(share.variant, share.variant != off, reason, rule) for share in split}
+
+
+def _requirements(
+    ruleset: Ruleset, prerequisites: Mapping[str, PreparedFlag], *, hopeless: bool
+) -> tuple[PreparedRequirement, ...]:
+    """Return what is left to ask of the prerequisites, up to the first that is unmet whoever asks."""
+    left: list[PreparedRequirement] = []
+    for requirement in ruleset.requires:
+        prerequisite = prerequisites.get(requirement.flag)
+        if hopeless or prerequisite is None:
+            reason = Reason.PREREQUISITE_FAILED if hopeless else Reason.FLAG_NOT_FOUND
+            return (*left, _unmeetable(ruleset, requirement, reason))
+        met_by = requirement.variants
+        if met_by is None:
+            other = prerequisite.ruleset
+            met_by = frozenset(variant.key for variant in other.variants if variant.key != other.off_variant)
+        decision = prerequisite.settled
+        if decision is None:
+            left.append(PreparedRequirement(prerequisite, met_by))
+        elif decision.variant not in met_by:
+            return (*left, _unmeetable(ruleset, requirement, decision.reason))
+    return tuple(left)
+
+
+def _unmeetable(ruleset: Ruleset, requirement: Requirement, reason: Reason) -> PreparedRequirement:
+    return PreparedRequirement(None, frozenset(), settled=_unmet(ruleset, requirement.flag, reason))
+
+
+def _unmet(ruleset: Ruleset, flag: str, reason: Reason) -> Decision:
+    return Decision(
+        ruleset.off_variant,
+        active=False,
+        reason=Reason.PREREQUISITE_FAILED,
+        prerequisite=flag,
+        prerequisite_reason=reason,
+    )
+
+
+def unmet(flag: PreparedFlag, requirement: PreparedRequirement, by: PreparedFlag, reason: Reason) -> Decision:
+    """Return the answer of a flag whose prerequisite `by` is not met for a user; the same one for the same reason."""
+    decision = requirement.unmet.get(reason)
+    if decision is None:
+        decision = requirement.unmet[reason] = _unmet(flag.ruleset, by.ruleset.key, reason)
+    return decision
