@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tailslide_core.bucketing import bucket_of, is_in
 from tailslide_core.circuit import Circuit, State
-from tailslide_core.conditions import Attributes
+from tailslide_core.conditions import NO_SEGMENTS, Attributes
 from tailslide_core.ramp import FULL
 from tailslide_core.ruleset import Ruleset
 
@@ -140,6 +140,6 @@ def evaluate(flag: str, ruleset: Ruleset | None, circuit: Circuit | None, contex
 def rollout_for(ruleset: Ruleset, attributes: Mapping[str, object]) -> float:
     """Return the rollout, in percent, of the first rule whose conditions all hold, else the flag's own."""
     for rule in ruleset.rules:
-        if all(condition.holds(attributes) for condition in rule.when):
+        if all(condition.holds(attributes, None, NO_SEGMENTS) for condition in rule.when):
             return rule.rollout
     return ruleset.rollout
