@@ -5,7 +5,8 @@ Their JSON form is in `contracts`; the condition that asks for them is `in_segme
 
 from dataclasses import dataclass
 
-from tailslide_core.conditions import Attributes, Condition
+from tailslide_core.attributes import Attributes
+from tailslide_core.conditions import NO_SEGMENTS, Condition, Operator
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import MAX_INTEGER
 from tailslide_core.naming import SegmentId, check_app_key, check_flag_key
@@ -36,7 +37,7 @@ class Segment:
         check_flag_key("key", self.key)
         check_integer("version", self.version, 0, MAX_INTEGER)
         for index, condition in enumerate(self.when):
-            if condition.operator == "in_segment":
+            if condition.operator is Operator.IN_SEGMENT:
                 raise ContractError(
                     f"when[{index}].operator", "expected any operator but in_segment: segments are not nested"
                 )
@@ -56,6 +57,6 @@ class Segment:
                 return False
             if value in self.include:
                 return True
-        if self.when and all(condition.holds(attributes, targeting_key, {}) for condition in self.when):
+        if self.when and all(condition.holds(attributes, targeting_key, NO_SEGMENTS) for condition in self.when):
             return None if value is None and self.exclude else True
         return None if value is None and (self.include or self.exclude) else False
