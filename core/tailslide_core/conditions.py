@@ -31,10 +31,10 @@ from tailslide_core.versions import parse_semver as parse_semver
 class Membership(Protocol):
     """A segment, as conditions ask it."""
 
-    def has(self, value: str | None, attributes: Attributes, targeting_key: str | None) -> bool | None:
-        """Whether a user is in the segment by `value`, the text of what was asked for; None where that is unknown.
+    def has(self, values: Iterable[str | None], attributes: Attributes, targeting_key: str | None) -> bool | None:
+        """Whether a user is in the segment by any of `values`, the texts of what was asked for; None if it is unknown.
 
-        `value` is None where what was asked for is missing or no text, number or boolean.
+        A value is None where what was asked for is missing or no text, number or boolean.
         """
         ...
 
@@ -143,11 +143,7 @@ class Condition:
             value = Items(value)
         texts = value.written if isinstance(value, Items) else (comparable_text(value),)
         asked = [segments.get(str(key)) for key in self.values]
-        return any_of(
-            None if segment is None else segment.has(text, attributes, targeting_key)
-            for text in texts
-            for segment in asked
-        )
+        return any_of(None if segment is None else segment.has(texts, attributes, targeting_key) for segment in asked)
 
 
 def _check_segments(values: tuple[Scalar, ...]) -> None:

@@ -5,7 +5,7 @@ What a caller can add to that is longer lists and longer texts, and this is what
 a core of 2020. A new operator needs its price here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from tailslide_core.attributes import path_of
 from tailslide_core.conditions import Condition, Items
 from tailslide_core.operators import LOOKUPS, WRITING, Operator
 from tailslide_core.ruleset import Ruleset
+from tailslide_core.segment import Segment
 
 FREE_CHARACTERS = 32
 """A text up to this long costs nothing extra."""
@@ -95,21 +96,37 @@ NO_DEMANDS = Demands(MappingProxyType({}), MappingProxyType({}))
 _NOTHING = Demand()
 
 
-def demands_of(ruleset: Ruleset) -> Demands:
-    """Return what the conditions of a flag ask of each attribute."""
-    if not ruleset.rules:
+def demands_of(ruleset: Ruleset, segments: Mapping[str, Segment]) -> Demands:
+    """Return what a flag asks of each attribute, in an app with these segments; its prerequisites ask by themselves."""
+    if not ruleset.rules and ruleset.bucket_by is None:
         return NO_DEMANDS
-    return demands_of_conditions(condition for rule in ruleset.rules for condition in rule.when)
-
-
-def demands_of_conditions(conditions: Iterable[Condition]) -> Demands:
-    """Return what conditions ask of each attribute."""
     demands: dict[str, Demand] = {}
-    for condition in conditions:
+    for condition in _conditions(ruleset, segments):
         demand = demand_of(condition)
         if demand != _NOTHING:
             demands[condition.attribute] = demands.get(condition.attribute, _NOTHING) + demand
-    return Demands(demands, {name: path for name in demands if (path := path_of(name))}) if demands else NO_DEMANDS
+    if ruleset.bucket_by is not None:
+        demands[ruleset.bucket_by] = demands.get(ruleset.bucket_by, _NOTHING) + _HASHED
+    return Demands(demands, {name: path for name in demands if (path := path_of(name))})
+
+
+def _conditions(ruleset: Ruleset, segments: Mapping[str, Segment]) -> Iterator[Condition]:
+    """Yield the conditions of a flag's rules, and those of the segments that they ask for."""
+    for rule in ruleset.rules:
+        for condition in rule.when:
+            yield condition
+            if condition.operator is Operator.IN_SEGMENT:
+                for key in condition.values:
+                    segment = segments.get(str(key))
+                    yield from () if segment is None else segment.when
+
+
+def together(demands: Iterable[Demands]) -> Demands:
+    """Return what several flags ask together."""
+    total = Total()
+    for one in demands:
+        total.replace(NO_DEMANDS, one)
+    return total.demands
 
 
 class Total:
@@ -136,6 +153,8 @@ class Total:
         self._paths.update(after.paths)
 
 
+_HASHED = Demand(per_part=4, per_wide_part=4)
+"""What making a bucket of an attribute takes, twice: for the rollout and for the split."""
 _READING = 10
 """Units for each part of a text that is read as a number or as a time."""
 _LOWERING = 85
