@@ -56,14 +56,12 @@ def _number_in(text: str) -> int | float | None:
     match = _NUMBER.fullmatch(text)
     if match is None:
         return None
-    if match[1] is None and match[2] is None:
-        digits = text.lstrip("+-").lstrip("0")
-        return number_of(int(text[0] + digits if text[0] == "-" else digits or "0")) if _is_short(digits) else None
-    return number_of(float(text))
-
-
-def _is_short(digits: str) -> bool:
-    return len(digits) <= _MOST_DIGITS
+    if match[1] is not None or match[2] is not None:
+        return number_of(float(text))
+    digits = text.lstrip("+-").lstrip("0") or "0"
+    if len(digits) > _MOST_DIGITS:
+        return None
+    return number_of(-int(digits) if text[0] == "-" else int(digits))
 
 
 def text_of(value: object) -> str | None:
