@@ -121,7 +121,7 @@ def turned_off(data: bytes) -> TurnedOff | None:
 
 def _variants(fields: Fields) -> tuple[Variant, ...] | None:
     values = fields.mapping("variants")
-    if values is None or values == _ON_OFF_JSON:
+    if values is None or (len(values) == 2 and values.get("on") is True and values.get("off") is False):
         return None
     return tuple(Variant(key, value) for key, value in values.items())
 
@@ -131,9 +131,9 @@ def _the_other(variants: tuple[Variant, ...], off_variant: str) -> Split:
     if variants is ON_OFF and off_variant == "off":
         return ALL_ON
     others = [variant.key for variant in variants if variant.key != off_variant]
-    if len(others) != 1:
+    if len(others) > 1:
         raise ContractError("split", f"expected weights over {', '.join(others)}, but the field is missing")
-    return (Share(others[0], 1),)
+    return (Share(others[0] if others else off_variant, 1),)
 
 
 def _split(fields: Fields) -> Split | None:

@@ -96,7 +96,7 @@ NO_DEMANDS = Demands(MappingProxyType({}), MappingProxyType({}))
 _NOTHING = Demand()
 
 
-def demands_of(ruleset: Ruleset, segments: Mapping[str, Segment]) -> Demands:
+def demands_of(ruleset: Ruleset, segments: Mapping[str, Segment] = MappingProxyType({})) -> Demands:
     """Return what a flag asks of each attribute, in an app with these segments; its prerequisites ask by themselves."""
     if not ruleset.rules and ruleset.bucket_by is None:
         return NO_DEMANDS
