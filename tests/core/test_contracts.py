@@ -209,7 +209,7 @@ WRONG_RULESETS: list[tuple[list[str | int], object, str]] = [
     (["rules", 0, "when"], REMOVED, "rules[0].when"),
     (["rules", 0, "when", 0], "country", "rules[0].when[0]"),
     (["rules", 0, "when", 0, "attribute"], "", "rules[0].when[0].attribute"),
-    (["rules", 0, "when", 0, "operator"], "matches", "rules[0].when[0].operator"),
+    (["rules", 0, "when", 0, "operator"], "resembles", "rules[0].when[0].operator"),
     (["rules", 0, "when", 0, "values"], "DE", "rules[0].when[0].values"),
     (["rules", 0, "when", 0, "values"], [], "rules[0].when[0].values"),
     (["rules", 0, "when", 0, "values"], ["DE", None], "rules[0].when[0].values[1]"),
@@ -333,20 +333,41 @@ def test_recovery_null_is_no_recovery() -> None:
 
 def test_numbers_of_any_size_are_read_or_refused_and_never_crash() -> None:
     big = b'{"attribute":"a","operator":"lt","values":[%s]}'
-    for number, fits in [
-        (b"9223372036854775808", True),
-        (b"18446744073709551616", True),
-        (b"1e308", True),
-        (b"1e309", False),
+    for number, refusal in [
+        (b"9223372036854775808", None),
+        (b"18446744073709551615", None),
+        (b"18446744073709551616", r"^rules\[0\]\.when\[0\]\.values: expected numbers from -9223372036854775808 to "),
+        (b"-9223372036854775809", r"^rules\[0\]\.when\[0\]\.values: expected numbers from -9223372036854775808 to "),
+        (b"1e308", r"^rules\[0\]\.when\[0\]\.values: expected numbers from -9223372036854775808 to "),
+        (b"1e309", r"^value: expected a JSON object"),
     ]:
         data = orjson.dumps(RULESET | {"rules": [{"when": [0], "rollout": 5}]}).replace(
             b"[0]", b"[" + big % number + b"]"
         )
-        if fits:
+        if refusal is None:
             assert encode_ruleset(decode_ruleset(data))
         else:
-            with pytest.raises(ContractError, match=r"^value: expected a JSON object"):
+            with pytest.raises(ContractError, match=refusal):
                 decode_ruleset(data)
+
+
+def test_a_condition_says_no_more_than_it_must() -> None:
+    plain = {"attribute": "a", "operator": "in", "values": ["x"]}
+    more = plain | {"negate": True, "ignore_case": True}
+    for written, expected in [
+        (plain, plain),
+        (more, more),
+        (plain | {"negate": False, "ignore_case": False}, plain),
+        (
+            {"operator": "in_segment", "values": ["s"]},
+            plain | {"operator": "in_segment", "values": ["s"], "attribute": "targetingKey"},
+        ),
+    ]:
+        data = orjson.dumps(RULESET | {"rules": [{"when": [written], "rollout": 5}]})
+        assert orjson.loads(encode_ruleset(decode_ruleset(data)))["rules"][0]["when"] == [expected]
+    for name in ("negate", "ignore_case"):
+        with pytest.raises(ContractError, match=rf"^rules\[0\]\.when\[0\]\.{name}: expected true or false, got 1$"):
+            decode_ruleset(orjson.dumps(RULESET | {"rules": [{"when": [plain | {name: 1}], "rollout": 5}]}))
 
 
 def test_settings_that_are_unlike_all_others_are_not_kept() -> None:

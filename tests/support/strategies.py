@@ -94,9 +94,8 @@ def _some(values: st.SearchStrategy[Scalar]) -> st.SearchStrategy[tuple[Scalar, 
     return st.lists(values, min_size=1, max_size=3).map(tuple)
 
 
-lookup_conditions = _conditions([Operator.IN, Operator.NOT_IN, Operator.EQUALS], _some(scalars), text=True)
 conditions = st.one_of(
-    lookup_conditions,
+    _conditions([Operator.IN, Operator.NOT_IN, Operator.EQUALS], _some(scalars), text=True),
     _conditions(_PART_OPERATORS, _some(scalars.filter(lambda value: value != "")), text=True),
     _conditions([Operator.MATCHES], _some(patterns), text=True),
     _conditions(_NUMBER_OPERATORS, st.tuples(st.integers(-99, 99) | exact)),
