@@ -211,11 +211,11 @@ def _demand_of(condition: Condition, count: int) -> Demand:
         case Operator.IP_IN:
             return Demand(per_item=200 + 5 * condition.size)
         case Operator.SEMVER_IN:
-            return Demand(per_item=80 + 12 * condition.size, per_part=140)
+            return Demand(per_item=80 + 12 * condition.size, per_part=150)
         case Operator.IN_SEGMENT:
             return Demand(writing=1, per_item=10 + 6 * count, per_wide_part=3)
         case _:
-            return Demand(per_item=70, per_part=140)
+            return Demand(per_item=70, per_part=150)
 
 
 def work_of(demands: Demands, attributes: Iterable[tuple[str, object]]) -> tuple[int, str]:
