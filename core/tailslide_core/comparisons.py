@@ -83,6 +83,13 @@ def _read(value: object, ignore_case: bool) -> str | None:
 
 
 def _contains(parts: tuple[str, ...], ignore_case: bool) -> Test:
+    def contains_it(value: object) -> bool | None:
+        text = _read(value, ignore_case)
+        return None if text is None else parts[0] in text
+
+    if len(parts) == 1:
+        return contains_it
+
     def contains(value: object) -> bool | None:
         text = _read(value, ignore_case)
         return None if text is None else any(part in text for part in parts)

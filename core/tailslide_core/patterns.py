@@ -23,7 +23,7 @@ MAX_INSTRUCTIONS = 3_000
 MAX_MEMORY_BYTES = 131_072
 """What RE2 may use for one pattern. Measured: 3 KiB for a usual one, up to 50 KiB after texts made to fill it."""
 
-_KEPT = 4_096
+_KEPT = 1_024
 """Patterns that are kept to be shared by conditions that are alike."""
 
 

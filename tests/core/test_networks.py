@@ -1,6 +1,6 @@
 """Networks, held against Python's own."""
 
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import pytest
 from hypothesis import given
@@ -18,11 +18,37 @@ def is_in(values: list[str], address: str) -> bool:
     return Condition("ip", Operator.IP_IN, tuple(values)).holds({"ip": address}, None, NO_SEGMENTS)
 
 
+def unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    first = network.network_address
+    if isinstance(first, IPv6Address) and first.ipv4_mapped is not None and network.prefixlen >= 96:
+        return ip_network(f"{first.ipv4_mapped}/{network.prefixlen - 96}")
+    return network
+
+
 @given(st.lists(networks, min_size=1, max_size=5), st.ip_addresses().map(str) | near)
 def test_an_address_is_in_the_networks_that_hold_it(values: list[str], text: str) -> None:
     address = ip_address(text)
-    expected = any(address in ip_network(value) for value in values)
+    if isinstance(address, IPv6Address):
+        address = address.ipv4_mapped or address
+    expected = any(address in unmapped(ip_network(value)) for value in values)
     assert is_in(values, text) is expected
+
+
+@pytest.mark.parametrize(
+    ("value", "address", "expected"),
+    [
+        ("0.0.0.0/0", "::ffff:10.0.0.1", True),
+        ("10.0.0.0/8", "::ffff:a00:1", True),
+        ("::ffff:10.0.0.0/104", "10.0.0.1", True),
+        ("::ffff:0:0/96", "10.0.0.1", True),
+        ("::/0", "::ffff:10.0.0.1", False),
+        ("::/0", "10.0.0.1", False),
+        ("0.0.0.0/0", "::1", False),
+        ("0.0.0.0/0", "::10.0.0.1", False),
+    ],
+)
+def test_of_a_mapped_address_the_ipv4_networks_count(value: str, address: str, expected: bool) -> None:
+    assert is_in([value], address) is expected
 
 
 @given(networks, st.data())

@@ -187,6 +187,7 @@ def test_ranges(text: str, inside: list[str], outside: list[str]) -> None:
         (">=1<2", "a range of versions"),
         ("=>1", "a range of versions"),
         ("01", "a range of versions"),
+        ("1.0.0-01", "a range of versions"),
         ("1\n", "a range of versions"),
         ("^1 || ^2", r"one value for each alternative instead of \|\|"),
         ("1.2.3 - 2.3.4", "both ends of a range, such as >=1.2.3 <=2.3.4"),
