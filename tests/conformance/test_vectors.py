@@ -7,7 +7,9 @@ which variant a split gives in integers.
 
 import json
 import re
+from collections.abc import Callable
 from decimal import Decimal
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +148,21 @@ def test_the_core_refuses_conditions_as_the_vectors_say(case: dict[str, Any]) ->
     assert refused.value.field.partition("[")[0] == case["field"]
 
 
+DECODERS: dict[str, Callable[[bytes], object]] = {
+    "ruleset": decode_ruleset,
+    "segment": decode_segment,
+    "circuit": decode_circuit,
+}
+
+
+@pytest.mark.parametrize("case", named(EVALUATION["refused"]))
+def test_the_core_refuses_values_as_the_vectors_say(case: dict[str, Any]) -> None:
+    (kind,) = DECODERS.keys() & case.keys()
+    with pytest.raises(ContractError) as refused:
+        DECODERS[kind](json.dumps(case[kind]).encode())
+    assert re.split(r"[.\[]", refused.value.field)[0] == case["field"]
+
+
 @pytest.mark.parametrize("case", named(EVALUATION["cases"]))
 def test_the_core_answers_as_the_vectors_of_evaluation_say(case: dict[str, Any]) -> None:
     flags = FlagSet(
@@ -171,9 +188,11 @@ def test_the_core_answers_as_the_vectors_of_evaluation_say(case: dict[str, Any])
 
 def key_of(case: dict[str, Any], ruleset: dict[str, Any]) -> object:
     """Return what the user of a case is bucketed by."""
-    if ruleset.get("bucket_by") is None:
+    name = ruleset.get("bucket_by")
+    if name is None or name == "targetingKey":
         return case["context"]["targeting_key"]
-    return case["context"]["attributes"][ruleset["bucket_by"]]
+    attributes = case["context"]["attributes"]
+    return attributes[name] if name in attributes else reduce(dict.__getitem__, name.split("."), attributes)
 
 
 def asked_ruleset(case: dict[str, Any]) -> dict[str, Any]:
