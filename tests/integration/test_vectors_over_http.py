@@ -199,7 +199,7 @@ async def test_a_sidecar_answers_as_the_vectors_of_evaluation_say(bench: Bench) 
         prefix = f"v{number}."
         flag, context = prefix + case["flag"], case["context"]
         asked: Json = next((ruleset for ruleset in case["rulesets"] if ruleset["key"] == case["flag"]), {})
-        metadata = asked.get("metadata", {})
+        metadata = asked.get("metadata") or {}
         status, body = await ask_ofrep(session, flag, context)
         body.pop("errorDetails", None)
         if (status, body) != ofrep_answer(case, prefix, metadata):
