@@ -1,4 +1,8 @@
-"""OpenFeature's official OFREP providers, unmodified, against a real sidecar: Python, server-side JavaScript, web."""
+"""OpenFeature's official OFREP providers, unmodified, against a real sidecar: Python, server-side JavaScript, web.
+
+How they hear of changes, and what they make of tokens and of sidecars that are away. What they are told of flags of
+every type is in `test_ofrep_types`, OpenFeature's own scenarios in `test_openfeature_scenarios`.
+"""
 
 import asyncio
 import time
@@ -45,12 +49,14 @@ async def web() -> AsyncIterator[WebClient]:
         yield cast(WebClient, client)
 
 
-def on(reason: str = "SPLIT", version: int = 1, **metadata: object) -> Details:
+def on(reason: str = "STATIC", version: int = 1, **metadata: object) -> Details:
     return Details(True, reason, "on", None, {"stale": False, "version": version, **metadata})
 
 
-def off(reason: str = "DISABLED", version: int = 1, **metadata: object) -> Details:
-    return Details(False, reason, "off", None, {"stale": False, "version": version, **metadata})
+def off(reason: str = "DISABLED", version: int = 1, by: str = "flag", **metadata: object) -> Details:
+    """`by` is what has turned the flag off, where that is the reason."""
+    whose = {"disabled_by": by} if reason in {"DISABLED", "CACHED"} else {}
+    return Details(False, reason, "off", None, {"stale": False, "version": version, **whose, **metadata})
 
 
 def failed(default: object, error: str) -> Details:
@@ -68,7 +74,7 @@ async def test_values_variants_reasons_and_metadata(kind: str, sidecar: OfrepSid
 
         assert await client.details(EVERYBODY, False, targetingKey=ALLOWED) == on()
         assert await client.details(NOBODY, True, targetingKey=ALLOWED) == off()
-        assert await client.details(TRIPPED, True, targetingKey=ALLOWED) == off(circuit="open")
+        assert await client.details(TRIPPED, True, targetingKey=ALLOWED) == off(by="circuit", circuit="open")
         assert await client.details(HALF, False, targetingKey=ALLOWED) == on("TARGETING_MATCH")
         assert await client.details(HALF, True, targetingKey=DENIED, plan="pro") == off("TARGETING_MATCH")
         assert await client.details(EVERYBODY, False, plan="pro") == on()
@@ -202,7 +208,7 @@ async def test_another_context_is_another_answer(web: WebClient, bench: Bench, s
 
     assert await web.details(HALF, True, targetingKey=DENIED) == off("TARGETING_MATCH")
     assert await web.details(HALF, False, targetingKey=ALLOWED) == on("TARGETING_MATCH")
-    assert await web.details(EVERYBODY, True, targetingKey=ALLOWED, country="DE") == off("SPLIT", 2)
+    assert await web.details(EVERYBODY, True, targetingKey=ALLOWED, country="DE") == off("TARGETING_MATCH", 2, rule="1")
     assert await web.details(EVERYBODY, False, targetingKey=ALLOWED, country="FR") == on(version=2)
     assert await web.details(HALF, True, country="FR") == failed(True, "TARGETING_KEY_MISSING")
 

@@ -61,6 +61,7 @@ class PythonClient:
         asks: dict[type, Callable[..., Any]] = {
             bool: client.get_boolean_details,
             str: client.get_string_details,
+            int: client.get_integer_details,
             float: client.get_float_details,
             dict: client.get_object_details,
         }
