@@ -12,8 +12,21 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from ofrep_bench import ALLOWED, DENIED, EVERYBODY, HALF, NOBODY, TRIPPED, OfrepSidecar, put, ruleset, serve, serving
-from ofrep_clients import Client, Details, WebClient, client_of, until_seen
+from ofrep_bench import (
+    ALLOWED,
+    DENIED,
+    EVERYBODY,
+    HALF,
+    NOBODY,
+    TRIPPED,
+    OfrepSidecar,
+    put,
+    put_flags,
+    ruleset,
+    serve,
+    serving,
+)
+from ofrep_clients import KINDS, Client, Details, WebClient, client_of, until_seen
 from real_servers import real_servers
 from sidecar_bench import Bench, bench_on
 from tower_bench import tower_bench
@@ -24,7 +37,6 @@ from tailslide_core.ruleset import Rule
 from tailslide_embedded.addresses import any_free_port
 from tailslide_embedded.stack import Endpoints
 
-KINDS = ("python", "server", "web")
 TOKEN = "a-token-of-some-length"
 CHANGED = "PROVIDER_CONFIGURATION_CHANGED"
 UNPAIRED = "\ud800"
@@ -100,8 +112,13 @@ async def test_a_context_that_cannot_be_read_is_named(kind: str, sidecar: OfrepS
     async with client_of(kind) as client:
         await connected(client, sidecar)
 
-        assert await client.details(HALF, True, targetingKey=5) == failed(True, "INVALID_CONTEXT")
-        assert await client.details(HALF, True, targetingKey=UNPAIRED) == failed(True, "PARSE_ERROR")
+        for default in (True, "text", 3, 0.5, {"a": 1}):
+            number = await client.details(HALF, default, targetingKey=5)
+            assert number == failed(default, "INVALID_CONTEXT")
+            unpaired = await client.details(HALF, default, targetingKey=UNPAIRED)
+            assert unpaired == failed(default, "PARSE_ERROR")
+            endless = await client.details(HALF, default, targetingKey=ALLOWED, groups=["g"] * 10_001)
+            assert endless == failed(default, "INVALID_CONTEXT")
 
 
 async def test_a_context_that_cannot_be_read_leaves_the_web_client_what_it_knew(
@@ -248,6 +265,38 @@ async def test_a_sidecar_that_knows_nothing_yet_takes_nothing_away(
     await until_seen(lambda: _asked_in_vain(web), True)
     assert await web.details(EVERYBODY, False) == on()
     await empty.sidecar.end()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_client_of_a_sidecar_that_knows_nothing_yet_gets_its_defaults(kind: str, servers: Endpoints) -> None:
+    async with (
+        bench_on(f"nats://127.0.0.1:{any_free_port()}", servers.redis_url) as lost,
+        client_of(kind) as client,
+    ):
+        sidecar = await serve(lost, any_free_port(), ready=False)
+        await connected(client, sidecar)
+
+        # The web client has no answers, not even that there are none, and tells the application when it is set up.
+        error = "FLAG_NOT_FOUND" if isinstance(client, WebClient) else "GENERAL"
+        for default in (True, False, "text", 3, 0.5, {"a": 1}):
+            assert await client.details(EVERYBODY, default, targetingKey=ALLOWED) == failed(default, error)
+        if isinstance(client, WebClient):
+            assert client.refusal == "GeneralError: Failed OFREP bulk evaluation request, status: 500"
+
+
+async def test_a_web_client_that_was_too_early_asks_again_when_its_context_changes(
+    web: WebClient, bench: Bench
+) -> None:
+    port = any_free_port()
+    lost = Bench(bench.folder, f"nats://127.0.0.1:{any_free_port()}", bench.redis_url, bench.app, bench.sidecars)
+    early = await serve(lost, port, ready=False)
+    await connected(web, early)
+    await early.sidecar.end()
+    await put_flags(bench)
+    await serve(bench, port)
+
+    assert await web.details(EVERYBODY, False) == failed(False, "FLAG_NOT_FOUND")
+    assert await web.details(EVERYBODY, False, targetingKey=DENIED) == on()
 
 
 async def _asked_in_vain(web: WebClient) -> bool:

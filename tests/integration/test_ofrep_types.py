@@ -4,13 +4,13 @@ How the providers hear of changes, tokens and sidecars that are away is in `test
 """
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
 
+import ofrep_clients
 import pytest
 import pytest_asyncio
 import typed_flags
 from ofrep_bench import OfrepSidecar, put_all, serve
-from ofrep_clients import Client, Details, client_of
+from ofrep_clients import Client, Details, connected_clients
 from sidecar_bench import bench_on
 from typed_flags import ALLOWED, DENIED, KINDS, OWN, Case, user_who_gets, user_with_half
 
@@ -19,7 +19,6 @@ from tailslide_embedded.stack import Endpoints
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CLIENTS = ("python", "server", "web")
 GERMAN = {"country": "DE"}
 PAYER = {"plan": "pro"}
 
@@ -33,14 +32,11 @@ async def sidecar(servers: Endpoints) -> AsyncIterator[OfrepSidecar]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def clients(sidecar: OfrepSidecar) -> AsyncIterator[Mapping[str, Client]]:
-    async with AsyncExitStack() as running:
-        connected = {name: await running.enter_async_context(client_of(name)) for name in CLIENTS}
-        for client in connected.values():
-            await client.connect(sidecar.url, targetingKey=ALLOWED)
+    async with connected_clients(sidecar.url, targetingKey=ALLOWED) as connected:
         yield connected
 
 
-@pytest.fixture(params=CLIENTS)
+@pytest.fixture(params=ofrep_clients.KINDS)
 def client(request: pytest.FixtureRequest, clients: Mapping[str, Client]) -> Client:
     return clients[request.param]
 
