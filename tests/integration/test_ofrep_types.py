@@ -169,6 +169,13 @@ async def test_integers_and_floats_are_two_types_for_python_alone(clients: Mappi
             assert given == told(kind, "one", "STATIC")
 
 
+async def test_a_boolean_is_an_integer_for_python_alone(clients: Mapping[str, Client]) -> None:
+    for name, client in clients.items():
+        given = await ask_as(client, "boolean", 3)
+        expected = (True, None) if name == "python" else (3, "TYPE_MISMATCH")
+        assert (given.value, given.error) == expected
+
+
 async def test_a_whole_number_among_floats_is_a_float(clients: Mapping[str, Client]) -> None:
     """Else Python's SDK would give some users the default, by which variant they get."""
     flag = typed_flags.key("float", Case.SPLIT)
