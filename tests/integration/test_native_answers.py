@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def sidecar(servers: Endpoints) -> AsyncIterator[OfrepSidecar]:
     async with bench_on(servers.nats_url, servers.redis_url) as bench:
-        await put_all(bench, typed_flags.rulesets(bench.app), typed_flags.circuits())
+        await put_all(bench, typed_flags.rulesets(bench.app), typed_flags.circuits(), typed_flags.segments(bench.app))
         yield await serve(bench, any_free_port())
 
 

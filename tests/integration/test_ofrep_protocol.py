@@ -102,7 +102,7 @@ async def sidecar(bench: Bench) -> AsyncIterator[OfrepSidecar]:
 async def typed_sidecar(bench: Bench) -> OfrepSidecar:
     """Start a sidecar with flags of every type besides; the bench ends it."""
     await put_flags(bench)
-    await put_all(bench, typed_flags.rulesets(bench.app), typed_flags.circuits())
+    await put_all(bench, typed_flags.rulesets(bench.app), typed_flags.circuits(), typed_flags.segments(bench.app))
     return await serve(bench, any_free_port())
 
 

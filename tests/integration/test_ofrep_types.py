@@ -12,7 +12,7 @@ import typed_flags
 from ofrep_bench import OfrepSidecar, put_all, serve
 from ofrep_clients import Client, Details, connected_clients
 from sidecar_bench import bench_on
-from typed_flags import ALLOWED, DENIED, KINDS, OWN, Case, user_who_gets, user_with_half
+from typed_flags import ALLOWED, DENIED, KINDS, MEMBER, OWN, Case, user_who_gets, user_with_half
 
 from tailslide_embedded.addresses import any_free_port
 from tailslide_embedded.stack import Endpoints
@@ -26,7 +26,7 @@ PAYER = {"plan": "pro"}
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def sidecar(servers: Endpoints) -> AsyncIterator[OfrepSidecar]:
     async with bench_on(servers.nats_url, servers.redis_url) as bench:
-        await put_all(bench, typed_flags.rulesets(bench.app), typed_flags.circuits())
+        await put_all(bench, typed_flags.rulesets(bench.app), typed_flags.circuits(), typed_flags.segments(bench.app))
         yield await serve(bench, any_free_port())
 
 
@@ -83,6 +83,22 @@ async def test_a_rule_that_matches_is_named(client: Client, kind: str) -> None:
     assert await ask(client, kind, Case.RULES, inside, **PAYER) == told(kind, "one", "SPLIT", rule="2")
     assert await ask(client, kind, Case.RULES, outside, **PAYER) == told(kind, "none", "SPLIT", rule="2")
     assert await ask(client, kind, Case.RULES, outside, country="FR") == told(kind, "one", "STATIC")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_segment_decides_as_a_rule_does(client: Client, kind: str) -> None:
+    member = await ask(client, kind, Case.SEGMENT, MEMBER)
+    assert member == told(kind, "other", "TARGETING_MATCH", rule="staff")
+    assert await ask(client, kind, Case.SEGMENT, ALLOWED) == told(kind, "one", "STATIC")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_half_of_a_character_costs_only_what_it_says(client: Client, kind: str) -> None:
+    """Every client sends it, escaped, and it is no text."""
+    static = await ask(client, kind, Case.RULES, "user-\ud800", country="\ud800")
+    assert static == told(kind, "one", "STATIC")
+    german = await ask(client, kind, Case.RULES, "user-\ud800", country="DE", city="\ud800")
+    assert german == told(kind, "other", "TARGETING_MATCH", rule="germans")
 
 
 @pytest.mark.parametrize("kind", KINDS)

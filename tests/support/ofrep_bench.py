@@ -12,9 +12,10 @@ import nats
 from sidecar_bench import FLAG, Bench, Sidecar
 
 from tailslide_core.circuit import Circuit, State
-from tailslide_core.contracts import encode_circuit, encode_ruleset
+from tailslide_core.contracts import encode_circuit, encode_ruleset, encode_segment
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET
 from tailslide_core.ruleset import CircuitSettings, Ruleset
+from tailslide_core.segment import Segment
 from tailslide_embedded.addresses import any_free_port
 from tailslide_runtime.jetstream import ensure_bucket
 
@@ -64,8 +65,10 @@ async def put(bench: Bench, changed: Ruleset) -> None:
     await bench.put_raw(RULESETS_BUCKET, str(changed.flag_id), encode_ruleset(changed))
 
 
-async def put_all(bench: Bench, rulesets: Iterable[Ruleset], circuits: Mapping[str, Circuit]) -> None:
-    """Publish many rulesets, and circuits by flag, over one connection."""
+async def put_all(
+    bench: Bench, rulesets: Iterable[Ruleset], circuits: Mapping[str, Circuit], segments: Iterable[Segment] = ()
+) -> None:
+    """Publish many rulesets, circuits by flag, and segments, over one connection."""
     client = await nats.connect(bench.nats_url)
     try:
         for bucket, values in (
@@ -73,6 +76,7 @@ async def put_all(bench: Bench, rulesets: Iterable[Ruleset], circuits: Mapping[s
                 CIRCUITS_BUCKET,
                 {str(bench.flag_id(flag)): encode_circuit(circuit) for flag, circuit in circuits.items()},
             ),
+            (RULESETS_BUCKET, {str(segment.segment_id): encode_segment(segment) for segment in segments}),
             (RULESETS_BUCKET, {str(ruleset.flag_id): encode_ruleset(ruleset) for ruleset in rulesets}),
         ):
             await ensure_bucket(client, bucket)

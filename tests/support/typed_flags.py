@@ -11,10 +11,13 @@ from tailslide_core.bucketing import bucket_of
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.conditions import Condition, Operator
 from tailslide_core.ruleset import CircuitSettings, Requirement, Rule, Ruleset
+from tailslide_core.segment import Segment
 from tailslide_core.variants import Share, Value, ValueType, Variant, variant_for
 
 ALLOWED = "amy"
 DENIED = "dan"
+MEMBER = "mia"
+"""Of the segment `staff`."""
 USERS = tuple(f"user-{number}" for number in range(200))
 OWN: Mapping[str, str | int | float | bool] = {"team": "web", "ticket": 7, "share": 0.25, "beta": True}
 """The metadata of each flag."""
@@ -61,6 +64,8 @@ class Case(StrEnum):
     """Half get `one`, the others `none`; a list lets one user in and keeps another out."""
     RULES = "Rules"
     """A rule with a name for users in DE (all of them `other`), one without for the plan `pro` (half of them `one`)."""
+    SEGMENT = "Segment"
+    """A rule for users in the segment `staff`: all of them get `other`."""
     INACTIVE = "Inactive"
     OPEN = "Open"
     """Its circuit is open."""
@@ -78,7 +83,8 @@ KEYS = tuple(sorted(key(kind, case) for kind in KINDS for case in Case))
 """In the order of the bulk answer."""
 
 ONE = (Share("one", 1),)
-BOTH = (Share("one", 1), Share("other", 1))
+OTHER = (Share("other", 1),)
+BOTH = (*ONE, *OTHER)
 CIRCUITS = {
     Case.OPEN: Circuit(State.OPEN, 0.0, trips=1, generation=1),
     Case.RECOVERING: Circuit(State.RECOVERING, 50.0, trips=1, generation=2),
@@ -110,9 +116,12 @@ def ruleset(app: str, kind: str, case: Case) -> Ruleset:
         case Case.HALF:
             return replace(base, rollout=50.0, allow=frozenset({ALLOWED}), deny=frozenset({DENIED}))
         case Case.RULES:
-            germans = Rule((Condition("country", Operator.IN, ("DE",)),), 100.0, (Share("other", 1),), "germans")
+            germans = Rule((Condition("country", Operator.IN, ("DE",)),), 100.0, OTHER, "germans")
             payers = Rule((Condition("plan", Operator.EQUALS, ("pro",)),), 50.0)
             return replace(base, rules=(germans, payers))
+        case Case.SEGMENT:
+            staff = Rule((Condition("targetingKey", Operator.IN_SEGMENT, ("staff",)),), 100.0, OTHER, "staff")
+            return replace(base, rules=(staff,))
         case Case.OPEN | Case.RECOVERING:
             return replace(base, circuit=CircuitSettings())
         case Case.DEPENDENT:
@@ -123,6 +132,10 @@ def ruleset(app: str, kind: str, case: Case) -> Ruleset:
 
 def rulesets(app: str) -> list[Ruleset]:
     return [ruleset(app, kind, case) for kind in KINDS for case in Case]
+
+
+def segments(app: str) -> list[Segment]:
+    return [Segment(app, "staff", 1, include=frozenset({MEMBER}))]
 
 
 def circuits() -> dict[str, Circuit]:
