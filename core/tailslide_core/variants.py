@@ -128,6 +128,18 @@ def check_split(split: Split, variants: Sequence[Variant]) -> None:
         raise ContractError("split", "expected a weight above 0, got none")
 
 
+def value_of(variants: Sequence[Variant], key: str) -> Value:
+    """Return the value of the variant with this key, which is one of them.
+
+    If one number of a flag has a fraction (`0.5`, `1.0`), a whole one is returned as a float too. OpenFeature's SDK for
+    Python tells integers from floats, and would otherwise give the users with the whole number their default.
+    """
+    value = next(variant.value for variant in variants if variant.key == key)
+    if type(value) is int and any(isinstance(variant.value, float) for variant in variants):
+        return float(value)
+    return value
+
+
 def only_variant(split: Split) -> str | None:
     """Return the variant that all get who are in; None where there are several."""
     given = [share.variant for share in split if share.weight]
