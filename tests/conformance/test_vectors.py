@@ -184,6 +184,7 @@ def test_the_core_answers_as_the_vectors_of_evaluation_say(case: dict[str, Any])
         "prerequisite_reason": found.prerequisite_reason,
         "error": found.is_error,
     } == case["expected"]
+    assert isinstance(found.value, bool) == isinstance(case["expected"]["value"], bool), "true is equal to 1 in Python"
 
 
 def key_of(case: dict[str, Any], ruleset: dict[str, Any]) -> object:
