@@ -104,7 +104,7 @@ def _decide(flag: PreparedFlag, targeting_key: str | None, attributes: Attribute
     ruleset = flag.ruleset
     if targeting_key is not None:
         if targeting_key in ruleset.deny:
-            return flag.denied
+            return flag.own.denied
         if targeting_key in ruleset.allow:
             return _allow(flag, targeting_key, attributes)
     branch = _branch_for(flag, targeting_key, attributes) if flag.rules else flag.own
@@ -134,10 +134,10 @@ def _allow(flag: PreparedFlag, targeting_key: str, attributes: Attributes) -> De
     ruleset = flag.ruleset
     only = only_variant(ruleset.split)
     if only is not None:
-        return flag.allowed[only]
+        return flag.own.allowed[only]
     by = ruleset.bucket_by
     key = targeting_key if by is None else attribute_text(by, attributes, targeting_key)
-    return flag.allowed[variant_for(ruleset.split, ruleset.salt, key)] if key else flag.own.key_missing
+    return flag.own.allowed[variant_for(ruleset.split, ruleset.salt, key)] if key else flag.own.key_missing
 
 
 def _unmet(flag: PreparedFlag, targeting_key: str | None, attributes: Attributes, known: Known) -> Decision | None:

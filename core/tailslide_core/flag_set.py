@@ -44,11 +44,9 @@ class FlagSet:
             segment: sorted(flags) for segment, flags in sorted(self._used_by.items()) if segment not in self.segments
         }
 
-    def unmeetable(self) -> Iterator[tuple[str, str]]:
-        """Yield each flag that requires one that there is not, and that one."""
-        for flag, others in sorted(self._required_by.items()):
-            if flag not in self.rulesets:
-                yield from ((other, flag) for other in sorted(others))
+    def unknown_prerequisites(self) -> dict[str, list[str]]:
+        """Return the flags that others require and that there are not, each with these others, sorted."""
+        return {flag: sorted(others) for flag, others in sorted(self._required_by.items()) if flag not in self.rulesets}
 
     def required_by(self, flag: str) -> Collection[str]:
         """Return the flags that require a flag."""

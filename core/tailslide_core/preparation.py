@@ -6,6 +6,7 @@ each change of these. Segments are looked up when they are asked for.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from tailslide_core.bucketing import limit_of
 from tailslide_core.circuit import State
@@ -23,7 +24,10 @@ MAX_CHAIN = 20
 
 @dataclass(slots=True, eq=False)
 class Branch:
-    """What becomes of those whom one rule matches, or none: a rollout, a split, and the decisions for each case."""
+    """What becomes of those whom one rule matches, or none: a rollout, a split, and the decisions for each case.
+
+    Flags that are alike share theirs, of which thousands take no more memory than one.
+    """
 
     rollout: float
     split: Split
@@ -37,6 +41,9 @@ class Branch:
     """By variant, for those who are in by their bucket."""
     single: Decision | None
     """The one of these, where there is one only."""
+    denied: Decision
+    allowed: Mapping[str, Decision]
+    """By variant, for those whom a list lets in."""
 
 
 @dataclass(slots=True, eq=False)
@@ -65,9 +72,6 @@ class PreparedFlag:
     requires: tuple[PreparedRequirement, ...]
     own: Branch
     rules: tuple[tuple[tuple[Condition, ...], Branch], ...]
-    denied: Decision
-    allowed: Mapping[str, Decision]
-    """By variant."""
     chain: int = 1
     """How many flags there are in a row from here, each requiring the next."""
     is_required: bool = False
@@ -89,15 +93,15 @@ def prepare(
     """
     percentage = FULL if effective is None else effective.percentage
     off = ruleset.off_variant
-    own = _branch(ruleset, ruleset.rollout, ruleset.split, percentage, None)
+    own = _branch(off, ruleset.rollout, ruleset.split, percentage, None)
     rules = tuple((rule.when, _branch_of(ruleset, index, rule, percentage)) for index, rule in enumerate(ruleset.rules))
     chain = 1 + max((prerequisite.chain for prerequisite in prerequisites.values()), default=0)
     requires = _requirements(ruleset, prerequisites, hopeless=in_cycle or chain > MAX_CHAIN)
     settled = requires[0].settled if requires else None
     if not ruleset.active:
-        settled = Decision(off, active=False, reason=Reason.DISABLED)
+        settled = decision_of(off, Reason.DISABLED)
     elif effective is not None and effective.state is State.OPEN:
-        settled = Decision(off, active=False, reason=Reason.CIRCUIT_OPEN)
+        settled = decision_of(off, Reason.CIRCUIT_OPEN)
     elif not (requires or rules or ruleset.deny or ruleset.allow):
         settled = own.settled
     return PreparedFlag(
@@ -108,43 +112,49 @@ def prepare(
         requires=requires,
         own=own,
         rules=rules,
-        denied=Decision(off, active=False, reason=Reason.TARGETING_MATCH),
-        allowed=_given(ruleset, ruleset.split, Reason.TARGETING_MATCH, None),
         chain=chain,
     )
 
 
+@lru_cache(maxsize=4096)
+def decision_of(variant: str, reason: Reason, *, active: bool = False, rule: str | None = None) -> Decision:
+    """Return a decision, where possible the same one for the same arguments."""
+    return Decision(variant, active, reason, rule)
+
+
 def _branch_of(ruleset: Ruleset, index: int, rule: Rule, percentage: float) -> Branch:
     split = ruleset.split if rule.split is None else rule.split
-    return _branch(ruleset, rule.rollout, split, percentage, ruleset.rule_name(index))
+    return _branch(ruleset.off_variant, rule.rollout, split, percentage, ruleset.rule_name(index))
 
 
-def _branch(ruleset: Ruleset, rollout: float, split: Split, percentage: float, rule: str | None) -> Branch:
-    off, only = ruleset.off_variant, only_variant(split)
+@lru_cache(maxsize=4096)
+def _branch(off: str, rollout: float, split: Split, percentage: float, rule: str | None) -> Branch:
+    only = only_variant(split)
     certain = Reason.STATIC if rule is None else Reason.TARGETING_MATCH
     settled = None
     if rollout == 0 or only == off:
-        settled = Decision(off, active=False, reason=certain, rule=rule)
+        settled = decision_of(off, certain, rule=rule)
     elif rollout == FULL == percentage and only is not None:
-        settled = Decision(only, active=True, reason=certain, rule=rule)
-    given = _given(ruleset, split, Reason.SPLIT, rule)
+        settled = decision_of(only, certain, active=True, rule=rule)
+    given = _given(off, split, Reason.SPLIT, rule)
     return Branch(
         rollout=rollout,
         split=split,
         limit=limit_of(rollout, percentage),
         settled=settled,
-        out=Decision(off, active=False, reason=Reason.SPLIT, rule=rule),
-        key_missing=Decision(
-            off, active=False, reason=Reason.TARGETING_KEY_MISSING, rule=rule, is_error=percentage == FULL
-        ),
+        out=decision_of(off, Reason.SPLIT, rule=rule),
+        key_missing=Decision(off, False, Reason.TARGETING_KEY_MISSING, rule, is_error=percentage == FULL),
         given=given,
         single=None if only is None else given[only],
+        denied=decision_of(off, Reason.TARGETING_MATCH),
+        allowed=_given(off, split, Reason.TARGETING_MATCH, None),
     )
 
 
-def _given(ruleset: Ruleset, split: Split, reason: Reason, rule: str | None) -> dict[str, Decision]:
-    off = ruleset.off_variant
-    return {share.variant: Decision(share.variant, share.variant != off, reason, rule) for share in split}
+def _given(off: str, split: Split, reason: Reason, rule: str | None) -> dict[str, Decision]:
+    return {
+        share.variant: decision_of(share.variant, reason, active=share.variant != off, rule=rule) for share in split
+    }
 
 
 def _requirements(

@@ -1,20 +1,23 @@
 """What the flags listener answers on its hot routes: one flag and all flags, in our words and in OFREP's. No I/O.
 
-An answer to a known flag is one of seven for each state of the flag, so it is worked out once and kept until the flag
-changes. Which route a request takes, and what carries it, is `hot_path` and `flags_api`.
+A known flag has few answers as long as neither it nor what it depends on changes, so each is worked out once and kept
+until then. Which route a request takes, and what carries it, is `hot_path` and `flags_api`.
 """
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import orjson
 
+from tailslide_core.decisions import Decision
 from tailslide_core.errors import ContractError
-from tailslide_core.evaluation import Decision, Evaluation, decide
+from tailslide_core.evaluation import Known, decide, evaluation_of
 from tailslide_core.naming import check_flag_key
 from tailslide_core.work import NO_DEMANDS
 from tailslide_sidecar import ofrep
-from tailslide_sidecar.evaluation_counts import EvaluationCounts
+from tailslide_sidecar.evaluation_counts import EvaluationCounts, Tally
 from tailslide_sidecar.flag_store import FlagStore, HeldFlag
 from tailslide_sidecar.query import TARGETING_KEY, context_of_query
 from tailslide_sidecar.question_limits import SMALL, TooMuchError, bounded
@@ -26,6 +29,17 @@ OFREP_ITEM = 1
 NATIVE_ONE = 2
 NATIVE_ITEM = 3
 """What a held flag keeps its answers by, together with the decision."""
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept(Generic[T]):
+    """An answer, and where each use of it is counted."""
+
+    answer: T
+    tally: Tally
 
 
 class Answers:
@@ -61,12 +75,12 @@ class Answers:
             if self._store.origin is None:
                 return _json(ofrep.not_ready(flag))
             return _json(ofrep.failure(flag, ofrep.ErrorCode.FLAG_NOT_FOUND, self.not_found(flag)))
-        decision = decide(held.ruleset, held.effective, context.targeting_key, context.attributes)
-        self._counts.add(flag, decision)
-        reply: Reply | None = held.answers.get((OFREP_ONE, decision))
-        if reply is None:
-            reply = held.answers[OFREP_ONE, decision] = _json(self._ofrep(flag, held, decision))
-        return reply
+        decision = decide(held.prepared, context.targeting_key, context.attributes)
+        kept: _Kept[Reply] | None = held.answers.get((OFREP_ONE, decision))
+        if kept is None:
+            kept = self._keep(held, OFREP_ONE, decision, _json(self._ofrep(held, decision)))
+        kept.tally.count += 1
+        return kept.answer
 
     def ofrep_all(self, body: bytes, if_none_match: str | None = None) -> Reply:
         """Evaluate all flags as OFREP asks for them; 304 when the caller has that answer already."""
@@ -77,14 +91,15 @@ class Answers:
         if self._store.origin is None:
             return _json(ofrep.not_ready(None))
         items = []
-        key, attributes, add = context.targeting_key, context.attributes, self._counts.add
-        for flag, held in self._store.all_held().items():
-            decision = decide(held.ruleset, held.effective, key, attributes)
-            add(flag, decision)
-            item: bytes | None = held.answers.get((OFREP_ITEM, decision))
-            if item is None:
-                item = held.answers[OFREP_ITEM, decision] = _dumps(self._ofrep(flag, held, decision).body)
-            items.append(item)
+        key, attributes = context.targeting_key, context.attributes
+        known: Known = {}
+        for held in self._store.all_held().values():
+            decision = decide(held.prepared, key, attributes, known)
+            kept: _Kept[bytes] | None = held.answers.get((OFREP_ITEM, decision))
+            if kept is None:
+                kept = self._keep(held, OFREP_ITEM, decision, _dumps(self._ofrep(held, decision).body))
+            kept.tally.count += 1
+            items.append(kept.answer)
         content = b'{"flags":[' + b",".join(items) + self._bulk_end
         etag = f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
         if if_none_match is not None and matches(if_none_match, etag):
@@ -103,12 +118,12 @@ class Answers:
                 context = bounded(context, held.demands, TARGETING_KEY)
             except TooMuchError as error:
                 return _error(400, "INVALID", error.problem, error.field)
-        decision = decide(held.ruleset, held.effective, context.targeting_key, context.attributes)
-        self._counts.add(flag, decision)
-        reply: Reply | None = held.answers.get((NATIVE_ONE, decision))
-        if reply is None:
-            reply = held.answers[NATIVE_ONE, decision] = Reply(200, _dumps(_native(flag, held, decision)))
-        return reply
+        decision = decide(held.prepared, context.targeting_key, context.attributes)
+        kept: _Kept[Reply] | None = held.answers.get((NATIVE_ONE, decision))
+        if kept is None:
+            kept = self._keep(held, NATIVE_ONE, decision, Reply(200, _dumps(_native(held, decision))))
+        kept.tally.count += 1
+        return kept.answer
 
     def native_all(self, query: str) -> Reply:
         """Evaluate all flags as our own endpoint asks for them: `{"flags": […]}`, in the order of their keys."""
@@ -119,19 +134,23 @@ class Answers:
         except TooMuchError as error:
             return _error(400, "INVALID", error.problem, error.field)
         items = []
-        for flag, held in self._store.all_held().items():
-            decision = decide(held.ruleset, held.effective, context.targeting_key, context.attributes)
-            self._counts.add(flag, decision)
-            item: bytes | None = held.answers.get((NATIVE_ITEM, decision))
-            if item is None:
-                item = held.answers[NATIVE_ITEM, decision] = _dumps(_native(flag, held, decision))
-            items.append(item)
+        known: Known = {}
+        for held in self._store.all_held().values():
+            decision = decide(held.prepared, context.targeting_key, context.attributes, known)
+            kept: _Kept[bytes] | None = held.answers.get((NATIVE_ITEM, decision))
+            if kept is None:
+                kept = self._keep(held, NATIVE_ITEM, decision, _dumps(_native(held, decision)))
+            kept.tally.count += 1
+            items.append(kept.answer)
         return Reply(200, b'{"flags":[' + b",".join(items) + b"]}")
 
-    def _ofrep(self, flag: str, held: HeldFlag, decision: Decision) -> ofrep.Answer:
-        state = None if held.effective is None else held.effective.state
-        evaluation = Evaluation(flag, decision.active, decision.reason, state, held.ruleset.version)
-        return ofrep.answer(evaluation, stale=self._is_stale())
+    def _keep(self, held: HeldFlag, kind: int, decision: Decision, answer: T) -> "_Kept[T]":
+        kept = held.answers[kind, decision] = _Kept(answer, self._counts.tally(held.ruleset.key, decision))
+        return kept
+
+    def _ofrep(self, held: HeldFlag, decision: Decision) -> ofrep.Answer:
+        evaluation = evaluation_of(held.prepared, decision)
+        return ofrep.answer(evaluation, bucket_by=held.ruleset.bucket_by, stale=self._is_stale())
 
     def _no_flag(self, flag: str) -> Reply:
         """Return why our own endpoint has nothing to say of a flag: a key that is none, too early, or unknown."""
@@ -154,14 +173,25 @@ class Answers:
         return f"the app {self._store.app} has no flag {flag}"
 
 
-def _native(flag: str, held: HeldFlag, decision: Decision) -> dict[str, object]:
-    return {
-        "flag": flag,
-        "active": decision.active,
-        "reason": decision.reason,
-        "circuit": None if held.effective is None else held.effective.state,
-        "version": held.ruleset.version,
+def _native(held: HeldFlag, decision: Decision) -> dict[str, object]:
+    """Return an evaluation in our own words; what there is only sometimes stands at the end."""
+    evaluation = evaluation_of(held.prepared, decision)
+    body: dict[str, object] = {
+        "flag": evaluation.flag,
+        "active": evaluation.active,
+        "variant": evaluation.variant,
+        "value": evaluation.value,
+        "reason": evaluation.reason,
+        "circuit": evaluation.circuit,
+        "version": evaluation.version,
     }
+    sometimes = {
+        "rule": evaluation.rule,
+        "prerequisite": evaluation.prerequisite,
+        "prerequisite_reason": evaluation.prerequisite_reason,
+        "metadata": dict(evaluation.metadata) or None,
+    }
+    return body | {name: value for name, value in sometimes.items() if value is not None}
 
 
 def _json(answer: ofrep.Answer) -> Reply:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tailslide_core.circuit import State
-from tailslide_core.evaluation import DECISIONS, Decision, Reason, decide
+from tailslide_core.decisions import Decision, Reason
+from tailslide_core.evaluation import decide
 from tailslide_core.naming import Metric
 from tailslide_core.outcomes import (
     LATENCY_BOUNDS_MS,
@@ -109,7 +110,7 @@ class Calls:
             reason = NOT_READY if self._store.origin is None else Reason.FLAG_NOT_FOUND
             return _verdict(describe(switch.flag, False, reason, None), Tally(), None)
         key, attributes = context_of(switch, request)
-        decision = decide(held.ruleset, held.effective, key or anonymous_key, attributes)
+        decision = decide(held.prepared, key or anonymous_key, attributes)
         verdict: Verdict | None = held.answers.get((_CALL, decision))
         if verdict is None:
             verdict = self._verdict(switch.flag, held, decision)
@@ -169,8 +170,9 @@ class Calls:
         if end is _ANSWERED or not has_failed_to_connect(end, connected):
             guard.connected()
         elif self._guards.failed(terms.flag, guard):
-            for decision in DECISIONS:
-                terms.held.answers.pop((_CALL, decision), None)
+            answers = terms.held.answers
+            for key in [key for key in answers if key[0] is _CALL]:
+                del answers[key]
 
     def _still_speaks(self, terms: Terms) -> bool:
         """Whether a call says something of the flag's feature although the flag has changed since it began."""

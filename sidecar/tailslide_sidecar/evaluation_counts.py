@@ -1,11 +1,13 @@
 """How often each flag was answered, and how: counted where it costs next to nothing, told when Prometheus asks."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from tailslide_core.evaluation import Decision, Reason
+from tailslide_core.decisions import Decision, Reason
 
 UNKNOWN_FLAG = "(unknown)"
 
@@ -19,37 +21,51 @@ class Tally:
         self.count = 0
 
 
+class Answered(NamedTuple):
+    """A way in which a flag was answered."""
+
+    flag: str
+    active: bool
+    reason: Reason
+    variant: str
+    rule: str | None
+
+
 class EvaluationCounts(Collector):
-    """Numbers of answers by flag and decision; flags that the app does not have share one name."""
+    """Numbers of answers by flag and how it was answered; flags that the app does not have share one name."""
 
     def __init__(self) -> None:
         self.unknown = 0
-        self._tallies: dict[tuple[str, Decision], Tally] = {}
-
-    def add(self, flag: str, decision: Decision) -> None:
-        """Count an answer to a known flag."""
-        self.tally(flag, decision).count += 1
+        self._tallies: dict[Answered, Tally] = {}
 
     def tally(self, flag: str, decision: Decision) -> Tally:
         """Return where such answers to a known flag are counted, always the same."""
-        key = (flag, decision)
+        key = Answered(flag, decision.active, decision.reason, decision.variant, decision.rule)
         tally = self._tallies.get(key)
         if tally is None:
             tally = self._tallies[key] = Tally()
         return tally
 
+    def items(self) -> Iterator[tuple[Answered, int]]:
+        """Yield how flags were answered, and how often since the start."""
+        for answered, tally in self._tallies.items():
+            if tally.count:
+                yield answered, tally.count
+
     def collect(self) -> Iterator[Metric]:
         """Return the counts as Prometheus has them."""
         family = CounterMetricFamily(
             "tailslide_sidecar_evaluations",
-            "Flags answered, by flag, by whether it was on, and by reason",
-            labels=["flag", "active", "reason"],
+            "Flags answered, by flag, by whether the variant was another than the off one, by variant and by reason",
+            labels=["flag", "active", "variant", "reason"],
         )
-        for (flag, decision), tally in self._tallies.items():
-            if tally.count:
-                family.add_metric([flag, _boolean(decision.active), decision.reason.lower()], tally.count)
+        counts: Counter[tuple[str, bool, str, Reason]] = Counter()
+        for answered, count in self.items():
+            counts[answered.flag, answered.active, answered.variant, answered.reason] += count
+        for (flag, active, variant, reason), count in counts.items():
+            family.add_metric([flag, _boolean(active), variant, reason.lower()], count)
         if self.unknown:
-            family.add_metric([UNKNOWN_FLAG, _boolean(False), Reason.FLAG_NOT_FOUND.lower()], self.unknown)
+            family.add_metric([UNKNOWN_FLAG, _boolean(False), "", Reason.FLAG_NOT_FOUND.lower()], self.unknown)
         yield family
 
     def describe(self) -> Iterable[Metric]:

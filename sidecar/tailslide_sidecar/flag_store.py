@@ -1,25 +1,38 @@
-"""The rulesets and circuits of one app, as last read. Pure memory, no I/O: the watcher feeds it, requests ask it.
+"""The rulesets, segments and circuits of one app, as last read. No I/O: the watcher feeds it, requests ask it.
 
-A value that cannot be understood never replaces a good one. A deletion does. A ruleset that is merely missing from a
-listing, as after a wiped bucket, stays until Tower has marked the app as published anew; a circuit that is missing is
-closed. Why so: `docs/decisions/0005-what-a-lost-bucket-means.md`.
+A value that cannot be understood never replaces a good one, but for a ruleset of which at least that can be understood
+that it turns its flag off. A deletion does. A ruleset or a segment that is merely missing from a listing, as after a
+wiped bucket, stays until Tower has marked the app as published again; a circuit that is missing is closed. Why so:
+`docs/decisions/0005-what-a-lost-bucket-means.md`.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from tailslide_core.circuit import Circuit, State
-from tailslide_core.contracts import Mark, decode_circuit, decode_mark, decode_ruleset
+from tailslide_core.contracts import Mark, decode_circuit, decode_mark, decode_ruleset, decode_segment, turned_off
+from tailslide_core.decisions import Decision
+from tailslide_core.effective_circuit import EffectiveCircuit
 from tailslide_core.errors import ContractError
-from tailslide_core.evaluation import EffectiveCircuit, effective_circuit
-from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, FlagId, app_of_mark, is_reserved
+from tailslide_core.flag_set import FlagSet
+from tailslide_core.naming import (
+    CIRCUITS_BUCKET,
+    RULESETS_BUCKET,
+    FlagId,
+    SegmentId,
+    app_of_mark,
+    is_reserved,
+    segment_of,
+)
+from tailslide_core.preparation import PreparedFlag
 from tailslide_core.ruleset import Ruleset
+from tailslide_core.segment import Segment
 from tailslide_core.work import NO_DEMANDS, Demands, Total, demands_of
 from tailslide_runtime.bucket_watch import Entry, Listing
 
-Value = TypeVar("Value", Ruleset, Circuit)
+Value = TypeVar("Value", Ruleset, Segment, Circuit)
 
 
 class Origin(StrEnum):
@@ -45,9 +58,9 @@ class Refusal:
 class Applied:
     """What came of a listing or an entry.
 
-    `refused` holds each bad revision once, however often it is read. `kept` are the flags that are missing from a
-    listing without having been deleted, and keep their last good value. `dropped` are those that were kept, or would
-    have been, had Tower not said since that the bucket is whole without them.
+    `refused` holds each bad revision once, however often it is read. `kept` are the keys, without the app, of flags and
+    segments that are missing from a listing without having been deleted, and keep their last good value. `dropped` are
+    those that were kept, or would have been, had Tower not said since that the bucket is whole without them.
     """
 
     refused: tuple[Refusal, ...] = ()
@@ -57,9 +70,21 @@ class Applied:
 
 
 @dataclass(slots=True)
-class HeldFlag:
-    """A known flag, ready to be asked often. Made anew with each change of its ruleset or circuit."""
+class _Changed:
+    """The flags and the segments of which another value was taken in."""
 
+    flags: set[str] = field(default_factory=set)
+    segments: set[str] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self.flags or self.segments)
+
+
+@dataclass(slots=True)
+class HeldFlag:
+    """A known flag, ready to be asked often. A new one takes its place when it, or what it depends on, changes."""
+
+    prepared: PreparedFlag
     ruleset: Ruleset
     effective: EffectiveCircuit | None
     trips: int = 0
@@ -71,17 +96,18 @@ class HeldFlag:
     """
     demands: Demands = field(default_factory=lambda: NO_DEMANDS)
     """What its conditions ask of each attribute."""
-    answers: dict[object, Any] = field(default_factory=dict)
-    """Whatever an asker has worked out for this state of the flag, under a key of its own; gone with the next state."""
+    answers: dict[tuple[object, Decision], Any] = field(default_factory=dict)
+    """What an asker has worked out for a decision, under the asker's own key; gone with the next state of the flag."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """All values at one moment, by flag key, and the latest mark of Tower that was seen."""
+    """All values at one moment, by key, and the latest mark of Tower that was seen."""
 
     rulesets: Mapping[str, Ruleset]
     circuits: Mapping[str, Circuit]
     mark: Mark | None = None
+    segments: Mapping[str, Segment] = field(default_factory=dict)
 
 
 class FlagStore:
@@ -93,14 +119,15 @@ class FlagStore:
         """None until rulesets have been read, be it that there are none."""
         self.revision = 0
         """Raised with each change of any value."""
-        self._rulesets: dict[str, Ruleset] = {}
-        self._circuits: dict[str, Circuit] = {}
+        self._flags = FlagSet()
         self._held: dict[str, HeldFlag] = {}
         self._total = Total()
         self._refused: dict[tuple[str, str], int] = {}
         self._kept: set[str] = set()
+        self._kept_segments: set[str] = set()
         self._in_bucket: set[str] = set()
-        """Flags of which the bucket of rulesets has said anything since it was last listed, be it a deletion."""
+        """Flags of which the bucket of rulesets has said anything since it was last listed, deletions included."""
+        self._segments_in_bucket: set[str] = set()
         self._mark: Mark | None = None
         self._lost_after_ms = _NEVER
         """The time of the latest mark that was known before the last listing: what that lacks, was lost after it."""
@@ -125,7 +152,7 @@ class FlagStore:
 
     def ruleset(self, flag: str) -> Ruleset | None:
         """Return a flag's ruleset; None for an unknown flag."""
-        return self._rulesets.get(flag)
+        return self._flags.rulesets.get(flag)
 
     def effective(self, flag: str) -> EffectiveCircuit | None:
         """Return what the circuit of a flag counts as now; None for an unknown flag and one without a circuit."""
@@ -134,29 +161,45 @@ class FlagStore:
 
     def flags(self) -> list[str]:
         """Return the keys of all known flags, sorted."""
-        return sorted(self._rulesets)
+        return sorted(self._flags.rulesets)
+
+    def segments(self) -> Mapping[str, Segment]:
+        """Return all segments, by key."""
+        return self._flags.segments
+
+    def unknown_segments(self) -> Mapping[str, Sequence[str]]:
+        """Return the segments that flags ask for and the app does not have, each with these flags."""
+        return self._flags.unknown_segments()
+
+    def unknown_prerequisites(self) -> Mapping[str, Sequence[str]]:
+        """Return the flags that others require and the app does not have, each with these others."""
+        return self._flags.unknown_prerequisites()
 
     def kept(self) -> list[str]:
         """Return the flags whose ruleset was missing from the last listing and is kept nevertheless."""
         return sorted(self._kept)
+
+    def kept_segments(self) -> list[str]:
+        """Return the segments of which the same is so."""
+        return sorted(self._kept_segments)
 
     @property
     def is_published(self) -> bool | None:
         """Whether Tower has ever published this app; None while NATS has not told what the bucket holds."""
         if self.origin is not Origin.JETSTREAM:
             return None
-        return self._mark is not None or bool(self._rulesets)
+        return self._mark is not None or bool(self._flags.rulesets)
 
     def content(self) -> Content:
         """Return a copy of all values."""
-        return Content(dict(self._rulesets), dict(self._circuits), self._mark)
+        flags = self._flags
+        return Content(dict(flags.rulesets), dict(flags.circuits), self._mark, dict(flags.segments))
 
     def restore(self, content: Content) -> None:
         """Begin with the values of a snapshot."""
-        self._rulesets = dict(content.rulesets)
-        self._circuits = dict(content.circuits)
+        self._flags = FlagSet(content.rulesets, content.circuits, content.segments)
         self._mark = content.mark
-        self._hold(self._rulesets)
+        self._hold(self._flags.rulesets)
         self.origin = Origin.SNAPSHOT
 
     def apply(self, bucket: str, item: Listing | Entry) -> Applied:
@@ -167,48 +210,57 @@ class FlagStore:
         refused, changed = self._take(CIRCUITS_BUCKET, _entries(item))
         if isinstance(item, Listing):
             # Nobody keeps a verdict but Aerobat, which writes lost ones again. What is not there is closed.
-            gone = self._circuits.keys() - {_flag(key) for key in item.entries}
+            circuits = self._flags.circuits
+            gone = circuits.keys() - {_flag(key) for key in item.entries}
             for flag in gone:
-                del self._circuits[flag]
-            changed |= gone
-        self._hold(changed)
+                del circuits[flag]
+            changed.flags |= gone
+        self._change(changed)
         return Applied(refused, changed=bool(changed))
 
     def _apply_rulesets(self, item: Listing | Entry) -> Applied:
         if isinstance(item, Listing):
-            self._in_bucket = set()
+            self._in_bucket, self._segments_in_bucket = set(), set()
             self._lost_after_ms = _NEVER if self._mark is None else self._mark.at_ms
         refused, changed = self._take(RULESETS_BUCKET, _entries(item))
         if isinstance(item, Listing):
-            self._kept = self._rulesets.keys() - self._in_bucket
+            self._kept = self._flags.rulesets.keys() - self._in_bucket
+            self._kept_segments = self._flags.segments.keys() - self._segments_in_bucket
             self.origin = Origin.JETSTREAM
-        dropped = self._drop_unpublished() if self._kept else ()
-        changed.update(dropped)
-        self._hold(changed)
-        kept = tuple(sorted(self._kept)) if isinstance(item, Listing) else ()
+        dropped = self._drop_unpublished(changed) if self._kept or self._kept_segments else ()
+        self._change(changed)
+        kept = self._kept_keys() if isinstance(item, Listing) else ()
         return Applied(refused, kept, dropped, bool(changed))
 
-    def _drop_unpublished(self) -> tuple[str, ...]:
+    def _kept_keys(self) -> tuple[str, ...]:
+        segments = (_flag(str(SegmentId(self.app, segment))) for segment in self._kept_segments)
+        return tuple(sorted([*self._kept, *segments]))
+
+    def _drop_unpublished(self, changed: _Changed) -> tuple[str, ...]:
         """Drop what is kept, if Tower has published all of the app since it was lost, and none of that was lost."""
         mark = self._mark
         if mark is None or mark.at_ms <= self._lost_after_ms or len(self._in_bucket) < mark.keys:
             return ()
-        dropped = tuple(sorted(self._kept))
-        self._kept = set()
-        for flag in dropped:
-            del self._rulesets[flag]
+        dropped = self._kept_keys()
+        for flag in self._kept:
+            del self._flags.rulesets[flag]
+        for segment in self._kept_segments:
+            del self._flags.segments[segment]
+        changed.flags |= self._kept
+        changed.segments |= self._kept_segments
+        self._kept, self._kept_segments = set(), set()
         return dropped
 
-    def _take(self, bucket: str, entries: Iterable[Entry]) -> tuple[tuple[Refusal, ...], set[str]]:
-        """Take in values; return the refused ones and the flags that have changed."""
+    def _take(self, bucket: str, entries: Iterable[Entry]) -> tuple[tuple[Refusal, ...], _Changed]:
+        """Take in values; return the refused ones and what has changed."""
         refused: list[Refusal] = []
-        changed: set[str] = set()
+        changed = _Changed()
         for entry in entries:
             try:
-                if self._take_entry(bucket, entry):
-                    changed.add(_flag(entry.key))
+                self._take_entry(bucket, entry, changed)
                 self._refused.pop((bucket, entry.key), None)
             except Exception as error:  # noqa: BLE001 # what no reader foresaw in a value costs that value only
+                self._turn_off(bucket, entry, changed)
                 if self._refused.get((bucket, entry.key)) != entry.revision:
                     self._refused[(bucket, entry.key)] = entry.revision
                     unforeseen = None if isinstance(error, ContractError) else error
@@ -216,38 +268,72 @@ class FlagStore:
                     refused.append(Refusal(bucket, entry.key, entry.revision, problem, unforeseen))
         return tuple(refused), changed
 
-    def _hold(self, changed: Iterable[str]) -> None:
-        """Make the held flags equal to the values, for those that have changed."""
-        known = len(self._held)
-        for flag in changed:
+    def _change(self, changed: _Changed) -> None:
+        if changed.segments:
             self.revision += 1
-            ruleset, before = self._rulesets.get(flag), self._held.get(flag)
+        if changed:
+            self._hold(changed.flags, changed.segments)
+
+    def _hold(self, flags: Iterable[str], segments: Iterable[str] = ()) -> None:
+        """Make the held flags equal to the values, for those that have changed and those that depend on them."""
+        known = len(self._held)
+        for flag in self._flags.refresh(flags, segments):
+            self.revision += 1
+            prepared, before = self._flags.prepared(flag), self._held.get(flag)
             held = None
-            if ruleset is None:
+            if prepared is None:
                 self._held.pop(flag, None)
             else:
-                circuit = self._circuits.get(flag)
+                circuit = self._flags.circuits.get(flag)
                 trips = 0 if circuit is None else circuit.trips
-                held = self._held[flag] = _next(before, ruleset, effective_circuit(ruleset, circuit), trips)
+                held = self._held[flag] = _next(before, prepared, trips)
             self._total.replace(_demands(before), _demands(held))
         if len(self._held) > known:
             self._held = dict(sorted(self._held.items()))
 
-    def _take_entry(self, bucket: str, entry: Entry) -> bool:
-        """Take in one value; say whether that has changed a flag."""
-        if bucket == RULESETS_BUCKET and app_of_mark(entry.key) == self.app:
-            self._take_mark(entry.value)
-            return False
+    def _take_entry(self, bucket: str, entry: Entry, changed: _Changed) -> None:
+        """Take in one value."""
+        if bucket == RULESETS_BUCKET and entry.key.startswith(f"{self.app}."):
+            segment_id = segment_of(entry.key)
+            if segment_id is not None:
+                self._take_segment(segment_id, entry.value, changed)
+                return
+            if app_of_mark(entry.key) is not None:
+                self._take_mark(entry.value)
+                return
         if is_reserved(entry.key) and entry.key.startswith(f"{self.app}."):
-            return False  # what only another version of Tailslide knows
+            return  # what only another version of Tailslide knows
         flag_id = FlagId.parse(entry.key)
         if flag_id.app != self.app:
             raise ContractError("app", f"expected {self.app}, got {flag_id.app}")
+        flag, flags = flag_id.flag, self._flags
         if bucket == RULESETS_BUCKET:
-            self._in_bucket.add(flag_id.flag)
-            self._kept.discard(flag_id.flag)
-            return _put(self._rulesets, flag_id.flag, _ruleset(flag_id, entry.value))
-        return _put(self._circuits, flag_id.flag, None if entry.value is None else decode_circuit(entry.value))
+            self._in_bucket.add(flag)
+            self._kept.discard(flag)
+            has_changed = _put(flags.rulesets, flag, _ruleset(flag_id, entry.value))
+        else:
+            has_changed = _put(flags.circuits, flag, None if entry.value is None else decode_circuit(entry.value))
+        if has_changed:
+            changed.flags.add(flag)
+
+    def _take_segment(self, segment_id: SegmentId, value: bytes | None, changed: _Changed) -> None:
+        key = segment_id.segment
+        self._segments_in_bucket.add(key)
+        self._kept_segments.discard(key)
+        if _put(self._flags.segments, key, _segment(segment_id, value)):
+            changed.segments.add(key)
+
+    def _turn_off(self, bucket: str, entry: Entry, changed: _Changed) -> None:
+        """Turn a flag off whose new ruleset cannot be understood but for that; the rest stays as it was last good."""
+        if bucket != RULESETS_BUCKET or entry.value is None:
+            return
+        off = turned_off(entry.value)
+        if off is None or str(off.flag_id) != entry.key or off.flag_id.app != self.app:
+            return
+        flag = off.flag_id.flag
+        before = self._flags.rulesets.get(flag)
+        if before is not None and _put(self._flags.rulesets, flag, replace(before, active=False, version=off.version)):
+            changed.flags.add(flag)
 
     def _take_mark(self, value: bytes | None) -> None:
         mark = None if value is None else decode_mark(value)
@@ -256,17 +342,18 @@ class FlagStore:
             self._mark = mark
 
 
-def _next(before: HeldFlag | None, ruleset: Ruleset, effective: EffectiveCircuit | None, trips: int) -> HeldFlag:
-    demands = before.demands if before is not None and before.ruleset is ruleset else demands_of(ruleset)
+def _next(before: HeldFlag | None, prepared: PreparedFlag, trips: int) -> HeldFlag:
+    ruleset, effective = prepared.ruleset, prepared.effective
+    demands = demands_of(ruleset)
     if before is None:
-        return HeldFlag(ruleset, effective, trips, demands=demands)
+        return HeldFlag(prepared, ruleset, effective, trips, demands=demands)
     was, now = _state(before.effective), _state(effective)
     opened = (
         (now is State.OPEN and was is not State.OPEN)
         or (now is State.RECOVERING and was is State.CLOSED)
         or trips > before.trips
     )
-    return HeldFlag(ruleset, effective, trips, before.openings + opened, demands)
+    return HeldFlag(prepared, ruleset, effective, trips, before.openings + opened, demands)
 
 
 def _demands(held: HeldFlag | None) -> Demands:
@@ -296,6 +383,15 @@ def _ruleset(flag_id: FlagId, value: bytes | None) -> Ruleset | None:
     if ruleset.flag_id != flag_id:
         raise ContractError("key", f"expected the value of {flag_id}, got that of {ruleset.flag_id}")
     return ruleset
+
+
+def _segment(segment_id: SegmentId, value: bytes | None) -> Segment | None:
+    if value is None:
+        return None
+    segment = decode_segment(value)
+    if segment.segment_id != segment_id:
+        raise ContractError("key", f"expected the value of {segment_id}, got that of {segment.segment_id}")
+    return segment
 
 
 def _put(values: dict[str, Value], flag: str, value: Value | None) -> bool:

@@ -13,6 +13,7 @@ from typing import ClassVar, NamedTuple
 
 import httptools
 
+from tailslide_core.naming import FLAG_KEY_PATTERN, MAX_FLAG_KEY
 from tailslide_runtime.http1.fields import AUTHORITY
 from tailslide_runtime.own_names import OwnNames
 
@@ -27,9 +28,10 @@ MAX_KNOWN = 4_096
 MAX_KNOWN_BYTES = 1_024
 """A longer head is read anew each time, so that all that are kept are a few megabytes at most."""
 
+_KEY = FLAG_KEY_PATTERN.encode()
 _LINE = re.compile(
-    rb"(?:POST (?P<ofrep>/ofrep/v1/evaluate/flags)(?:/(?P<one>[a-z0-9][a-z0-9_-]{0,62}))?"
-    rb"|GET /v1/flags/(?P<key>[a-z0-9][a-z0-9_-]{0,62})(?:\?(?P<query>[A-Za-z0-9_.~=&%+:@,;/!*()-]*))?) HTTP/1\.1\r\n"
+    rb"(?:POST (?P<ofrep>/ofrep/v1/evaluate/flags)(?:/(?P<one>" + _KEY + rb"))?"
+    rb"|GET /v1/flags/(?P<key>" + _KEY + rb")(?:\?(?P<query>[A-Za-z0-9_.~=&%+:@,;/!*()-]*))?) HTTP/1\.1\r\n"
 )
 """The request lines that are for here, as they are nearly always written."""
 _BEGINNINGS = (b"POST /ofrep/v1/evaluate/flags", b"GET /v1/flags/")
@@ -153,6 +155,8 @@ class HotReader:
         if line is None or len(raw) > MAX_HEAD_BYTES:
             return None
         ofrep, one, flag, query = line.groups()
+        if len(one or flag or b"") > MAX_FLAG_KEY:
+            return None
         fields = self._read_fields(raw, line.end(), posts=ofrep is not None)
         if fields is None:
             return None

@@ -1,7 +1,6 @@
 """OFREP, the OpenFeature Remote Evaluation Protocol: an evaluation in its words, and its errors. Pure.
 
-Source: open-feature/protocol, `service/openapi.yaml`, version 0.3.0. Flags here are boolean, always. The HTTP around
-it is `flags_api`.
+Source: open-feature/protocol, `service/openapi.yaml`, version 0.3.0. The HTTP around it is `flags_api`.
 """
 
 from collections.abc import Mapping
@@ -10,7 +9,8 @@ from enum import StrEnum
 
 import orjson
 
-from tailslide_core.evaluation import Context, Evaluation, Reason
+from tailslide_core.decisions import Reason
+from tailslide_core.evaluation import Context, Evaluation
 from tailslide_core.work import Demands
 from tailslide_sidecar.question_limits import MAX_CONTEXT_BYTES, TooMuchError, bounded
 from tailslide_sidecar.readiness import NOTHING_LOADED
@@ -20,9 +20,20 @@ TARGETING_KEY = "targetingKey"
 _REASONS = {
     Reason.DISABLED: "DISABLED",
     Reason.CIRCUIT_OPEN: "DISABLED",
+    Reason.PREREQUISITE_FAILED: "DISABLED",
+    Reason.STATIC: "STATIC",
     Reason.TARGETING_MATCH: "TARGETING_MATCH",
     Reason.SPLIT: "SPLIT",
+    # Only while a circuit recovers, past whose ramp nobody gets without a key; else it is an error.
+    Reason.TARGETING_KEY_MISSING: "DISABLED",
 }
+_DISABLED_BY = {
+    Reason.DISABLED: "flag",
+    Reason.CIRCUIT_OPEN: "circuit",
+    Reason.PREREQUISITE_FAILED: "prerequisite",
+    Reason.TARGETING_KEY_MISSING: "circuit",
+}
+"""What `metadata.disabled_by` says of a flag that is off before anybody is looked at."""
 
 
 class ErrorCode(StrEnum):
@@ -106,28 +117,35 @@ def read_bounded_context(body: bytes, demands: Demands) -> Context:
         raise OfrepError(ErrorCode.INVALID_CONTEXT, f"{where}: {error.problem}") from None
 
 
-def answer(evaluation: Evaluation, *, stale: bool = False) -> Answer:
-    """Return an evaluation as the protocol says it; `stale` tells that the sidecar is out of contact."""
-    if evaluation.reason is Reason.FLAG_NOT_FOUND:
-        return failure(evaluation.flag, ErrorCode.FLAG_NOT_FOUND, f"there is no flag {evaluation.flag}")
-    if evaluation.reason is Reason.TARGETING_KEY_MISSING:
+def answer(evaluation: Evaluation, *, bucket_by: str | None = None, stale: bool = False) -> Answer:
+    """Return an evaluation of a known flag as the protocol says it.
+
+    `bucket_by` is the attribute that it is rolled out by, None for the targeting key; `stale` tells that the sidecar is
+    out of contact.
+    """
+    if evaluation.is_error:
         return failure(
             evaluation.flag,
             ErrorCode.TARGETING_KEY_MISSING,
-            f"context.{TARGETING_KEY}: expected the user's key, by which this flag is rolled out",
+            f"context.{bucket_by or TARGETING_KEY}: expected a value, by which this flag is rolled out",
         )
-    metadata: dict[str, object] = {"stale": stale}
-    if evaluation.circuit is not None:
-        metadata["circuit"] = evaluation.circuit
-    if evaluation.version is not None:
-        metadata["version"] = evaluation.version
+    metadata: dict[str, object] = {**dict(evaluation.metadata), "stale": stale}
+    told = {
+        "circuit": evaluation.circuit,
+        "version": evaluation.version,
+        "rule": evaluation.rule,
+        "disabled_by": _DISABLED_BY.get(evaluation.reason),
+        "prerequisite": evaluation.prerequisite,
+        "prerequisite_reason": evaluation.prerequisite_reason,
+    }
+    metadata |= {name: value for name, value in told.items() if value is not None}
     return Answer(
         200,
         {
             "key": evaluation.flag,
-            "value": evaluation.active,
+            "value": evaluation.value,
             "reason": _REASONS[evaluation.reason],
-            "variant": "on" if evaluation.active else "off",
+            "variant": evaluation.variant,
             "metadata": metadata,
         },
     )

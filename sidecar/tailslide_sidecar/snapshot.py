@@ -1,8 +1,8 @@
 """The last good rulesets and circuits on disk, so that a sidecar can start without NATS.
 
-One JSON object: `{"format", "checksum", "saved_at", "app", "rulesets", "circuits", "mark"}`, the checksum being the
-SHA-256 of all the rest, and `mark` the latest of Tower's marks or null. The checksum finds damage, not malice: whose
-word a file is believed for is `snapshot_file`'s to say. Pure.
+One JSON object: `{"format", "checksum", "saved_at", "app", "rulesets", "circuits", "segments", "mark"}`. The checksum
+is the SHA-256 of all the rest, and `mark` the latest of Tower's marks or null. It finds damage, not malice: whose word a
+file is believed for is `snapshot_file`'s to say. Pure.
 """
 
 import hashlib
@@ -13,11 +13,21 @@ from typing import TypeVar
 import orjson
 
 from tailslide_core.circuit import Circuit
-from tailslide_core.contracts import circuit_json, decode_circuit, decode_mark, decode_ruleset, mark_json, ruleset_json
+from tailslide_core.contracts import (
+    circuit_json,
+    decode_circuit,
+    decode_mark,
+    decode_ruleset,
+    decode_segment,
+    mark_json,
+    ruleset_json,
+    segment_json,
+)
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import read_object, shown
-from tailslide_core.naming import FlagId, check_flag_key
+from tailslide_core.naming import FlagId, SegmentId, check_flag_key
 from tailslide_core.ruleset import Ruleset
+from tailslide_core.segment import Segment
 from tailslide_sidecar.flag_store import Content
 
 FORMAT = 1
@@ -46,19 +56,22 @@ class SnapshotEncoder:
     def __init__(self) -> None:
         self._rulesets: _Written[Ruleset] = {}
         self._circuits: _Written[Circuit] = {}
+        self._segments: _Written[Segment] = {}
 
     def encode(self, snapshot: Snapshot) -> bytes:
         """Return the bytes of a snapshot; its content is in the order and form that the checksum is made of."""
         content = snapshot.content
         self._rulesets = _write(content.rulesets, ruleset_json, self._rulesets)
         self._circuits = _write(content.circuits, circuit_json, self._circuits)
-        body = b'{"app":%b,"circuits":%b,"format":%d,"mark":%b,"rulesets":%b,"saved_at":%b}' % (
+        self._segments = _write(content.segments, segment_json, self._segments)
+        body = b'{"app":%b,"circuits":%b,"format":%d,"mark":%b,"rulesets":%b,"saved_at":%b,"segments":%b}' % (
             orjson.dumps(snapshot.app),
             _object(self._circuits),
             FORMAT,
             _sorted_json(None if content.mark is None else mark_json(content.mark)),
             _object(self._rulesets),
             orjson.dumps(snapshot.saved_at),
+            _object(self._segments),
         )
         return b'{"checksum":"%b",%b' % (hashlib.sha256(body).hexdigest().encode(), body[1:])
 
@@ -94,8 +107,9 @@ def _sorted_json(value: object) -> bytes:
 def decode_snapshot(data: bytes, app: str) -> Snapshot:
     """Read a snapshot of an app; raise `ContractError` that says what is wrong with it.
 
-    A flag whose values cannot be understood is left out and told in `refused`. Where that is so of all rulesets, as in
-    the file of a much newer sidecar, the snapshot is none: it would make a sidecar ready that knows no flag.
+    A flag or a segment whose values cannot be understood is left out and told in `refused`. Where that is so of all
+    rulesets, as in the file of a much newer sidecar, the snapshot is none: it would make a sidecar ready that knows no
+    flag.
     """
     fields = read_object(data)
     if fields.integer("format") != FORMAT:
@@ -112,7 +126,9 @@ def decode_snapshot(data: bytes, app: str) -> Snapshot:
     if refused and not rulesets:
         raise ContractError("rulesets", f"expected rulesets, got none that can be understood: {refused[0]}")
     circuits = _read_values("circuits", body.get("circuits"), _circuit, refused)
-    return Snapshot(app, saved_at, Content(rulesets, circuits, mark), tuple(refused))
+    # A file of before there were segments has none.
+    segments = _read_values("segments", body.get("segments", {}), lambda key, value: _segment(app, key, value), refused)
+    return Snapshot(app, saved_at, Content(rulesets, circuits, mark, segments), tuple(refused))
 
 
 def _read_values(
@@ -124,7 +140,7 @@ def _read_values(
     found: dict[str, _Value] = {}
     for key, value in values.items():
         try:
-            check_flag_key("flag", key)
+            check_flag_key("key", key)
             found[key] = read(key, orjson.dumps(value))
         except ContractError as error:
             refused.append(f"{name}.{key[:_SHOWN_KEY]}: {error}")
@@ -136,6 +152,13 @@ def _ruleset(app: str, key: str, data: bytes) -> Ruleset:
     if ruleset.flag_id != FlagId(app, key):
         raise ContractError("key", f"expected the ruleset of {app}.{key}, got that of {ruleset.flag_id}")
     return ruleset
+
+
+def _segment(app: str, key: str, data: bytes) -> Segment:
+    segment = decode_segment(data)
+    if segment.segment_id != SegmentId(app, key):
+        raise ContractError("key", f"expected the segment {key} of {app}, got {segment.key} of {segment.app}")
+    return segment
 
 
 def _circuit(_: str, data: bytes) -> Circuit:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
+from tailslide_core.decisions import Decision
 from tailslide_runtime.bucket_watch import WatchStatus
 from tailslide_runtime.jetstream import LinkStatus
 from tailslide_runtime.settings import ListenAddress
@@ -68,6 +69,10 @@ class Status:
             "revision": self._store.revision,
             "flags": {flag: self._flag(flag) for flag in self._store.flags()},
             "flags_kept": self._store.kept(),
+            "segments": {key: segment.version for key, segment in sorted(self._store.segments().items())},
+            "segments_kept": self._store.kept_segments(),
+            "unknown_segments": self._store.unknown_segments(),
+            "unknown_prerequisites": self._store.unknown_prerequisites(),
             "routes": [
                 {
                     "match": str(route.match),
@@ -96,7 +101,7 @@ class Status:
     def _flag(self, flag: str) -> Mapping[str, object]:
         ruleset = self._store.ruleset(flag)
         assert ruleset is not None
-        effective = self._store.effective(flag)
+        effective, held = self._store.effective(flag), self._store.held(flag)
         return {
             "version": ruleset.version,
             "active": ruleset.active,
@@ -104,9 +109,22 @@ class Status:
             "circuit": None if effective is None else effective.state,
             "percentage": None if effective is None else effective.percentage,
             "local_guard": self._guards.report(flag),
+            "settled": None if held is None or held.prepared.settled is None else _said(held.prepared.settled),
         }
 
     def _problem(self, flag: str | None) -> str | None:
         if flag is None or self._store.origin is None or self._store.ruleset(flag) is not None:
             return None
-        return f"the app {self._store.app} has no flag {flag}, so the fallback answers"
+        alike = next((other for other in self._store.flags() if other.lower() == flag.lower()), None)
+        but = "" if alike is None else f" (it has {alike}, which differs by upper and lower case)"
+        return f"the app {self._store.app} has no flag {flag}{but}, so the fallback answers"
+
+
+def _said(decision: Decision) -> Mapping[str, object]:
+    """Return the answer that everybody gets, and why."""
+    return {
+        "variant": decision.variant,
+        "reason": decision.reason,
+        "prerequisite": decision.prerequisite,
+        "prerequisite_reason": decision.prerequisite_reason,
+    }
