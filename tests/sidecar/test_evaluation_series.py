@@ -7,7 +7,9 @@ from typing import NamedTuple
 import pytest
 from structlog.testing import capture_logs
 
+from tailslide_core.decisions import Decision, Reason
 from tailslide_core.naming import EVALUATIONS_EVERY_MS
+from tailslide_sidecar.evaluation_counts import EvaluationCounts
 from tailslide_sidecar.evaluation_series import AT_ONCE, EvaluationSeries
 from tailslide_sidecar.flusher import MAX_BACKOFF_S, Flusher
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
@@ -91,11 +93,10 @@ async def test_what_an_outage_holds_up_is_written_in_one_sum() -> None:
     for _ in range(3):
         bench.evaluate("f", "on", times=2)
         await bench.pass_time(EVERY_S)
-    assert not bench.flusher.connected
+    assert (bench.samples(), bench.flusher.connected) == ({}, False)
     bench.series.available = True
     await bench.pass_time(MAX_BACKOFF_S)
-    assert bench.flusher.connected
-    assert bench.samples() == {("f", "variant:on"): [6]}
+    assert (bench.samples(), bench.flusher.connected) == ({("f", "variant:on"): [6]}, True)
 
 
 async def test_what_was_sent_and_not_answered_is_not_written_twice() -> None:
@@ -161,3 +162,17 @@ async def test_who_writes_hears_of_an_outage() -> None:
     bench.series.available = True
     await bench.written.write_rest()
     assert bench.samples() == {("f", "variant:on"): [1]}
+
+
+async def test_what_the_sidecar_counts_is_written_as_differences() -> None:
+    counts, series = EvaluationCounts(), MemorySeries()
+    written = EvaluationSeries(counts, series, dropped=lambda _: None)
+    tally = counts.tally("f", Decision("on", active=True, reason=Reason.SPLIT, rule="beta"))
+    counts.tally("f", Decision("on", active=True, reason=Reason.STATIC)).count += 3
+    tally.count += 2
+    await written.write_rest()
+    assert counts.changes() == []
+    tally.count += 4
+    series.clock_ms = 1
+    await written.write_rest()
+    assert series.samples == {("f", "variant:on"): {0: 5, 1: 4}, ("f", "rule:beta"): {0: 2, 1: 4}}
