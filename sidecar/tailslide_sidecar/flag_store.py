@@ -6,7 +6,8 @@ wiped bucket, stays until Tower has marked the app as published again; a circuit
 `docs/decisions/0005-what-a-lost-bucket-means.md`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -94,6 +95,11 @@ class HeldFlag:
 
     Unlike `trips` it never goes back: what began at a lower number says nothing of the feature as it is now.
     """
+    opened_ms: int | None = None
+    """When its circuit was last seen to open, in Unix time by this machine's clock, as callers on it have it too.
+
+    Of a circuit that was not closed when it was first seen: since when it is as it is. None if it never was.
+    """
     demands: Demands = field(default_factory=lambda: NO_DEMANDS)
     """What its conditions ask of each attribute."""
     answers: dict[tuple[object, Decision], Any] = field(default_factory=dict)
@@ -113,8 +119,10 @@ class Content:
 class FlagStore:
     """What is known of the flags of `app`."""
 
-    def __init__(self, app: str) -> None:
+    def __init__(self, app: str, *, clock: Callable[[], float] = time.time) -> None:
+        """`clock` gives Unix time in seconds."""
         self.app = app
+        self._clock = clock
         self.origin: Origin | None = None
         """None until rulesets have been read, be it that there are none."""
         self.revision = 0
@@ -285,11 +293,36 @@ class FlagStore:
                 self._held.pop(flag, None)
             else:
                 circuit = self._flags.circuits.get(flag)
-                trips = 0 if circuit is None else circuit.trips
-                held = self._held[flag] = _next(before, prepared, trips)
+                held = self._held[flag] = self._next(before, prepared, circuit)
             self._total.replace(_demands(before), _demands(held))
         if len(self._held) > known:
             self._held = dict(sorted(self._held.items()))
+
+    def _next(self, before: HeldFlag | None, prepared: PreparedFlag, circuit: Circuit | None) -> HeldFlag:
+        ruleset, effective = prepared.ruleset, prepared.effective
+        trips = 0 if circuit is None else circuit.trips
+        now = _state(effective)
+        if before is None:
+            openings, opened_ms = 0, None if now is State.CLOSED else self._since_ms(now, circuit)
+        else:
+            was = _state(before.effective)
+            opened = (
+                (now is State.OPEN and was is not State.OPEN)
+                or (now is State.RECOVERING and was is State.CLOSED)
+                or trips > before.trips
+            )
+            openings = before.openings + opened
+            opened_ms = self._now_ms() if opened else before.opened_ms
+        return HeldFlag(prepared, ruleset, effective, trips, openings, opened_ms, demands_of(ruleset))
+
+    def _since_ms(self, state: State, circuit: Circuit | None) -> int:
+        """Return since when a circuit that is seen for the first time is as it is."""
+        if circuit is None or circuit.state is not state:
+            return self._now_ms()  # the ruleset has opened it
+        return circuit.since_ms
+
+    def _now_ms(self) -> int:
+        return round(self._clock() * 1000)
 
     def _take_entry(self, bucket: str, entry: Entry, changed: _Changed) -> None:
         """Take in one value."""
@@ -340,20 +373,6 @@ class FlagStore:
         # An earlier one comes out of a backup, and speaks of what was in there.
         if mark is not None and (self._mark is None or mark.at_ms > self._mark.at_ms):
             self._mark = mark
-
-
-def _next(before: HeldFlag | None, prepared: PreparedFlag, trips: int) -> HeldFlag:
-    ruleset, effective = prepared.ruleset, prepared.effective
-    demands = demands_of(ruleset)
-    if before is None:
-        return HeldFlag(prepared, ruleset, effective, trips, demands=demands)
-    was, now = _state(before.effective), _state(effective)
-    opened = (
-        (now is State.OPEN and was is not State.OPEN)
-        or (now is State.RECOVERING and was is State.CLOSED)
-        or trips > before.trips
-    )
-    return HeldFlag(prepared, ruleset, effective, trips, before.openings + opened, demands)
 
 
 def _demands(held: HeldFlag | None) -> Demands:

@@ -320,7 +320,10 @@ Fallback = Annotated[
 ]
 
 _FLAGGED = ("flag", "feature", "fallback")
-_ONLY_FLAGGED = (*_FLAGGED, "targeting_key", "attributes", "anonymous", "anonymous_cookie", "retry_on_fallback")
+_ONLY_FLAGGED = (
+    *(*_FLAGGED, "variants", "targeting_key", "attributes", "anonymous", "anonymous_cookie"),
+    *("retry_on_fallback", "outcomes"),
+)
 _ONLY_TO_SERVERS = ("rewrite_prefix", "timeout_ms", "timeouts", "max_calls")
 _KINDS = "expected either upstream, or answer, or flag with feature and fallback"
 
@@ -334,11 +337,13 @@ class RoutePart(Strict):
     flag: FlagKey | None = None
     feature: Servers | None = None
     fallback: Fallback | None = None
+    variants: dict[FlagKey, Servers] = Field(default_factory=dict)
     targeting_key: KeySourcePart | None = None
     attributes: dict[str, SourcePart] = Field(default_factory=dict)
     anonymous: Literal["cookie"] | None = None
     anonymous_cookie: Token = ANONYMOUS_COOKIE
     retry_on_fallback: Literal["never", "idempotent"] = "never"
+    outcomes: Literal["observed", "reported"] = "observed"
     rewrite_prefix: Annotated[str, AfterValidator(_new_prefix)] | None = None
     timeout_ms: TimeoutMs | None = None
     timeouts: TimeoutsPart = TimeoutsPart()
@@ -411,6 +416,8 @@ class RoutePart(Strict):
             tuple((name, source.read()) for name, source in self.attributes.items()),
             self.retry_on_fallback == "idempotent",
             None if self.anonymous is None else self.anonymous_cookie,
+            tuple((variant, _side(servers)) for variant, servers in self.variants.items()),
+            self.outcomes == "reported",
         )
 
 

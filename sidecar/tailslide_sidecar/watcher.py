@@ -15,7 +15,7 @@ from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, app_keys
 from tailslide_runtime.bucket_watch import Listing, WatchStatus, watch_bucket
 from tailslide_runtime.jetstream import Link
 from tailslide_sidecar.flag_store import Applied, FlagStore
-from tailslide_sidecar.proxy.routes import Route, flags_of
+from tailslide_sidecar.proxy.routes import Route, flags_of, problem_with_variants
 from tailslide_sidecar.readiness import problem_of
 
 log = structlog.get_logger()
@@ -39,10 +39,13 @@ class Watcher:
         """`changed` is called after each change of the store, `refused` with the bucket of each refused value."""
         self._link = link
         self._store = store
+        self._routes = routes
         self._route_flags = flags_of(routes)
         self._changed = changed
         self._refused = refused
         self._warned: set[str] = set()
+        self._warned_of_variants: dict[tuple[str, tuple[str, ...]], str] = {}
+        """What was last said of the variants that routes name for a flag."""
         self._kept: tuple[str, ...] = ()
         self.watches: Mapping[str, WatchStatus] = {
             bucket: WatchStatus() for bucket in (CIRCUITS_BUCKET, RULESETS_BUCKET)
@@ -60,12 +63,13 @@ class Watcher:
 
     def use(self, routes: Sequence[Route]) -> None:
         """Look after the flags of other routes."""
+        self._routes = routes
         self._route_flags = flags_of(routes)
-        self._warn_of_unknown_flags()
+        self._warn_of_routes()
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        self._warn_of_unknown_flags()
+        self._warn_of_routes()
         await self._link.run(self._serve)
 
     async def _serve(self, client: Client) -> None:
@@ -98,7 +102,7 @@ class Watcher:
                 self._took(RULESETS_BUCKET, applied)
                 if isinstance(item, Listing):
                     self._tell_listed(applied)
-                self._warn_of_unknown_flags()
+                self._warn_of_routes()
 
     def _tell_listed(self, listed: Applied) -> None:
         log.info("rulesets loaded", flags=len(self._store.flags()))
@@ -129,10 +133,28 @@ class Watcher:
         if applied.changed and self._store.origin is not None:
             self._changed()
 
+    def _warn_of_routes(self) -> None:
+        if self._store.origin is not None:
+            self._warn_of_unknown_flags()
+            self._warn_of_variants()
+
+    def _warn_of_variants(self) -> None:
+        """Say of upstreams for variants that they are never called; once, as long as it is for the same reason."""
+        for index, route in enumerate(self._routes):
+            switch = route.switch
+            if switch is None or not switch.variants:
+                continue
+            ruleset = self._store.ruleset(switch.flag)
+            problem = None if ruleset is None else problem_with_variants(switch, ruleset)
+            named = (switch.flag, tuple(variant for variant, _ in switch.variants))
+            if problem is None:
+                self._warned_of_variants.pop(named, None)
+            elif self._warned_of_variants.get(named) != problem:
+                self._warned_of_variants[named] = problem
+                log.warning("route_variants_unused", field=f"routes[{index}].variants", problem=problem)
+
     def _warn_of_unknown_flags(self) -> None:
         """Say once of each flag that routes name and the app does not have; again only after it was there."""
-        if self._store.origin is None:
-            return
         for flag, routes in self._route_flags.items():
             if self._store.ruleset(flag) is not None:
                 self._warned.discard(flag)
