@@ -227,7 +227,7 @@ def test_what_is_written(text: str, expected: Route) -> None:
         (f"{FLAGGED}, variants: {{_blue: 'http://a'}}", f".variants._blue: expected {FLAG_KEY_RULE}, got \"_blue\""),
         (f"{FLAGGED}, variants: {{blue: {{status: 200}}}}", f".variants.blue: {URL_RULE}, got {{\"status\": 200}}"),
         ("upstream: 'http://a', variants: {blue: 'http://a'}", f": {KINDS}, got upstream and variants"),
-        (f"flag: f, fallback: 'http://a', variants: {{blue: 'http://a'}}", f": {KINDS}, but there is no feature"),
+        ("flag: f, fallback: 'http://a', variants: {blue: 'http://a'}", f": {KINDS}, but there is no feature"),
         ("upstream: 'http://a', outcomes: reported", f": {KINDS}, got upstream and outcomes"),
         (f"{FLAGGED}, outcomes: none", ".outcomes: expected 'observed' or 'reported', got \"none\""),
         (f"{FLAGGED}, anonymous: header", ".anonymous: expected 'cookie', got \"header\""),
