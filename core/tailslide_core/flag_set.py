@@ -69,9 +69,8 @@ class FlagSet:
         order: list[str] = []
         affected = self._dependents(changed)
         for group in _groups(affected, self._requires):
-            in_cycle = len(group) > 1 or group[0] in self._requires(group[0])
             for flag in group:
-                self._prepare(flag, in_cycle=in_cycle)
+                self._prepare(flag, group)
             order += group
         return order
 
@@ -115,13 +114,16 @@ class FlagSet:
             if prepared is not None:
                 prepared.is_required = flag in self._required_by
 
-    def _prepare(self, flag: str, *, in_cycle: bool) -> None:
+    def _prepare(self, flag: str, group: Collection[str]) -> None:
+        """Prepare a flag; all flags that are in a cycle with it are in `group`, itself included."""
         ruleset = self.rulesets.get(flag)
         if ruleset is None:
             self._prepared.pop(flag, None)
             return
-        required = {name: self._prepared[name] for name in self._requires(flag) if name in self._prepared}
+        requires = self._requires(flag)
+        required = {name: self._prepared[name] for name in requires - set(group) if name in self._prepared}
         effective = effective_circuit(ruleset, self.circuits.get(flag))
+        in_cycle = len(group) > 1 or flag in requires
         prepared = prepare(ruleset, effective, self.segments, required, in_cycle=in_cycle)
         prepared.is_required = flag in self._required_by
         self._prepared[flag] = prepared

@@ -1,8 +1,8 @@
 """The last good rulesets and circuits on disk, so that a sidecar can start without NATS.
 
 One JSON object: `{"format", "checksum", "saved_at", "app", "rulesets", "circuits", "segments", "mark"}`. The checksum
-is the SHA-256 of all the rest, and `mark` the latest of Tower's marks or null. It finds damage, not malice: whose word a
-file is believed for is `snapshot_file`'s to say. Pure.
+is the SHA-256 of all the rest, and `mark` the latest of Tower's marks or null. It finds damage, not malice: whose
+word a file is believed for is `snapshot_file`'s to say. Pure.
 """
 
 import hashlib

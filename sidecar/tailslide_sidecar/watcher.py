@@ -43,9 +43,8 @@ class Watcher:
         self._route_flags = flags_of(routes)
         self._changed = changed
         self._refused = refused
-        self._warned: set[str] = set()
-        self._warned_of_variants: dict[tuple[str, tuple[str, ...]], str] = {}
-        """What was last said of the variants that routes name for a flag."""
+        self._warned: set[tuple[str, str]] = set()
+        self._warned_of_variants: set[str] = set()
         self._kept: tuple[str, ...] = ()
         self.watches: Mapping[str, WatchStatus] = {
             bucket: WatchStatus() for bucket in (CIRCUITS_BUCKET, RULESETS_BUCKET)
@@ -65,11 +64,11 @@ class Watcher:
         """Look after the flags of other routes."""
         self._routes = routes
         self._route_flags = flags_of(routes)
-        self._warn_of_routes()
+        self._warn_of_what_is_missing()
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        self._warn_of_routes()
+        self._warn_of_what_is_missing()
         await self._link.run(self._serve)
 
     async def _serve(self, client: Client) -> None:
@@ -102,15 +101,15 @@ class Watcher:
                 self._took(RULESETS_BUCKET, applied)
                 if isinstance(item, Listing):
                     self._tell_listed(applied)
-                self._warn_of_routes()
+                self._warn_of_what_is_missing()
 
     def _tell_listed(self, listed: Applied) -> None:
-        log.info("rulesets loaded", flags=len(self._store.flags()))
+        log.info("rulesets loaded", flags=len(self._store.flags()), segments=len(self._store.segments()))
         if listed.kept and listed.kept != self._kept:
             log.warning(
-                "flags are missing from the bucket without having been deleted; "
+                "flags or segments are missing from the bucket without having been deleted; "
                 "their last good values stay until tower has published again",
-                flags=list(listed.kept),
+                keys=list(listed.kept),
             )
         self._kept = listed.kept
         if self._store.is_published is False:
@@ -133,36 +132,43 @@ class Watcher:
         if applied.changed and self._store.origin is not None:
             self._changed()
 
-    def _warn_of_routes(self) -> None:
-        if self._store.origin is not None:
-            self._warn_of_unknown_flags()
-            self._warn_of_variants()
+    def _warn_of_what_is_missing(self) -> None:
+        """Say once of each flag or segment that something names and the app does not have; again after it was there."""
+        if self._store.origin is None:
+            return
+        missing = {("flag", flag) for flag in self._route_flags if self._store.ruleset(flag) is None}
+        missing |= {("segment", segment) for segment in self._store.unknown_segments()}
+        missing |= {("prerequisite", flag) for flag in self._store.unknown_prerequisites()}
+        for kind, key in sorted(missing - self._warned):
+            self._warn_of(kind, key)
+        self._warned = missing
+        self._warn_of_variants()
 
     def _warn_of_variants(self) -> None:
-        """Say of upstreams for variants that they are never called; once, as long as it is for the same reason."""
+        """Say once of upstreams for variants that they are never called; again only after they were."""
+        problems: dict[str, list[str]] = {}
         for index, route in enumerate(self._routes):
-            switch = route.switch
-            if switch is None or not switch.variants:
+            if route.switch is None or not route.switch.variants:
                 continue
-            ruleset = self._store.ruleset(switch.flag)
-            problem = None if ruleset is None else problem_with_variants(switch, ruleset)
-            named = (switch.flag, tuple(variant for variant, _ in switch.variants))
-            if problem is None:
-                self._warned_of_variants.pop(named, None)
-            elif self._warned_of_variants.get(named) != problem:
-                self._warned_of_variants[named] = problem
-                log.warning("route_variants_unused", field=f"routes[{index}].variants", problem=problem)
+            ruleset = self._store.ruleset(route.switch.flag)
+            problem = None if ruleset is None else problem_with_variants(route.switch, ruleset)
+            if problem is not None:
+                problems.setdefault(problem, []).append(f"routes[{index}].variants")
+        for problem, fields in problems.items():
+            if problem not in self._warned_of_variants:
+                log.warning("route_variants_unused", fields=fields, problem=problem, app=self._store.app)
+        self._warned_of_variants = set(problems)
 
-    def _warn_of_unknown_flags(self) -> None:
-        """Say once of each flag that routes name and the app does not have; again only after it was there."""
-        for flag, routes in self._route_flags.items():
-            if self._store.ruleset(flag) is not None:
-                self._warned.discard(flag)
-            elif flag not in self._warned:
-                self._warned.add(flag)
-                log.warning(
-                    "a route names a flag that the app does not have; its fallback answers until it has",
-                    fields=[f"routes[{index}].flag" for index in routes],
-                    flag=flag,
-                    app=self._store.app,
-                )
+    def _warn_of(self, kind: str, key: str) -> None:
+        app = self._store.app
+        if kind == "flag":
+            log.warning(
+                "a route names a flag that the app does not have; its fallback answers until it has",
+                fields=[f"routes[{index}].flag" for index in self._route_flags[key]],
+                flag=key,
+                app=app,
+            )
+        elif kind == "segment":
+            log.warning("unknown_segment", segment=key, flags=self._store.unknown_segments()[key], app=app)
+        else:
+            log.warning("unknown_prerequisite", flag=key, required_by=self._store.unknown_prerequisites()[key], app=app)
