@@ -62,7 +62,7 @@ async def test_the_flag_decides_between_feature_and_fallback(bench: Bench, clien
             assert got.headers["x-tailslide"] == marker
         async with client.get(sidecar.proxy) as got:
             assert await got.text() == "old"
-            assert "active=false; reason=TARGETING_KEY_MISSING" in got.headers["x-tailslide"]
+            assert "active=false; reason=STATIC" in got.headers["x-tailslide"]
         await bench.until_counted(success=1, failure=0)
 
 
