@@ -189,10 +189,15 @@ class Calls:
 
     def end_at_fallback(self, terms: Terms, end: CallEnd, status: int | None, latency_ms: float) -> None:
         """Count a call that its flag sent to a fallback, for graphs alone."""
-        outcome = classify(end, status, terms.failure_statuses)
-        if outcome is None or self._store.held(terms.flag) is None:
+        if end is _ANSWERED:
+            failed = status in terms.failure_statuses.codes
+        else:
+            outcome = classify(end, status, terms.failure_statuses)
+            if outcome is None:
+                return
+            failed = outcome is Outcome.FAILURE
+        if self._store.held(terms.flag) is None:
             return
-        failed = outcome is Outcome.FAILURE
         self._buffer.add(terms.flag, Metric.FALLBACK_FAILURE if failed else Metric.FALLBACK_SUCCESS)
         if is_slow(latency_ms, terms.slow_call_ms):
             self._buffer.add(terms.flag, Metric.FALLBACK_SLOW)

@@ -5,6 +5,7 @@ The writer runs in the test's own process, on a Redis of its own; with a whole s
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 from collections.abc import AsyncIterator
@@ -42,6 +43,7 @@ APP = "shop"
 FLAG = FlagId(APP, "search")
 RAW = series_key(FLAG, "success")
 WAIT_S = 20.0
+SIDECAR_PAGE = Path(__file__).parents[2] / "docs" / "sidecar.md"
 
 
 @dataclass
@@ -87,8 +89,8 @@ class Stage:
     log: list[EventDict]
     writers: list[Writer]
 
-    def writer(self) -> Writer:
-        buffer, series = OutcomeBuffer(), RedisSeries(RedisUrl.parse(self.url), APP)
+    def writer(self, url: str | None = None) -> Writer:
+        buffer, series = OutcomeBuffer(), RedisSeries(RedisUrl.parse(url or self.url), APP)
         flusher = Flusher(
             buffer,
             series,
@@ -246,6 +248,22 @@ async def test_what_is_not_of_the_feature_has_whole_series_and_marks_nothing(sta
     assert writer.log == []
     await writer.series.add({("other", "success"): 1, (FLAG.flag, "fallback_success"): 1}, None)
     assert (await stage.marks(busy_key(APP))).keys() == {"other"}
+
+
+async def test_one_pattern_of_keys_is_all_that_an_app_needs(stage: Stage) -> None:
+    (needed,) = re.findall(r"on keys `ts:\{<app>\}:\*`: (.*) \|", SIDECAR_PAGE.read_text())
+    commands = [f"+{command.lower()}" for command in re.findall(r"`([A-Z.]+)`", needed)]
+    await stage.ask("ACL", "SETUSER", "sidecar", "on", ">hush", f"~ts:{{{APP}}}:*", *commands)
+    writer = stage.writer(f"redis://sidecar:hush@{stage.url.rpartition('@')[2]}")
+    for metric in ("success", *QUIET):
+        await writer.add(2, metric)
+        await is_whole(stage, series_key(FLAG, metric), metric)
+    await writer.add(1, flag="a.b")
+    at_ms = await writer.series.now_ms() - 60_000
+    await writer.series.add({(FLAG.flag, "success"): 4}, at_ms)
+    assert await stage.total() == 6
+    assert (await stage.marks(busy_key(APP))).keys() == {FLAG.flag, "a.b"}
+    assert writer.log == []
 
 
 async def test_evaluations_are_found_by_their_labels(stage: Stage) -> None:
