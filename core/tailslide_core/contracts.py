@@ -15,7 +15,7 @@ import orjson
 
 from tailslide_core.breach import TripReason, TripRule
 from tailslide_core.circuit import Circuit, Signal, State, Transition
-from tailslide_core.conditions import Condition, Operator
+from tailslide_core.conditions import TARGETING_KEY, Condition, Operator
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import REQUIRED, Fields, read_object
 from tailslide_core.naming import FlagId, check_app_key, check_flag_key
@@ -167,7 +167,17 @@ def _rule(fields: Fields) -> Rule:
 
 def condition(fields: Fields) -> Condition:
     """Read one condition of a rule."""
-    return Condition(fields.string("attribute"), fields.choice("operator", Operator), tuple(fields.scalars("values")))
+    operator = fields.choice("operator", Operator)
+    attribute = (
+        fields.string("attribute", TARGETING_KEY) if operator is Operator.IN_SEGMENT else fields.string("attribute")
+    )
+    return Condition(
+        attribute,
+        operator,
+        tuple(fields.scalars("values")),
+        negate=fields.boolean("negate", default=False),
+        ignore_case=fields.boolean("ignore_case", default=False),
+    )
 
 
 def _shared_circuit_settings(fields: Fields) -> CircuitSettings:
@@ -280,11 +290,16 @@ def _rule_json(rule: Rule) -> Json:
 
 
 def _condition_json(condition: Condition) -> Json:
-    return {
+    written: Json = {
         "attribute": condition.attribute,
         "operator": condition.operator,
         "values": list(condition.values),
     }
+    if condition.negate:
+        written["negate"] = True
+    if condition.ignore_case:
+        written["ignore_case"] = True
+    return written
 
 
 def circuit_settings_json(settings: CircuitSettings) -> Json:

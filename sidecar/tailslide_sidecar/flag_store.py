@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.contracts import Mark, decode_circuit, decode_mark, decode_ruleset, decode_segment, turned_off
@@ -27,10 +27,10 @@ from tailslide_core.naming import (
     is_reserved,
     segment_of,
 )
-from tailslide_core.preparation import PreparedFlag
+from tailslide_core.preparation import PreparedFlag, required_by
 from tailslide_core.ruleset import Ruleset
 from tailslide_core.segment import Segment
-from tailslide_core.work import NO_DEMANDS, Demands, Total, demands_of
+from tailslide_core.work import NO_DEMANDS, Demands, Total, demands_of, together
 from tailslide_runtime.bucket_watch import Entry, Listing
 
 Value = TypeVar("Value", Ruleset, Segment, Circuit)
@@ -100,8 +100,10 @@ class HeldFlag:
 
     Of a circuit that was not closed when it was first seen: since when it is as it is. None if it never was.
     """
+    own_demands: Demands = field(default_factory=lambda: NO_DEMANDS)
+    """What it asks of each attribute by itself."""
     demands: Demands = field(default_factory=lambda: NO_DEMANDS)
-    """What its conditions ask of each attribute."""
+    """What a question about it asks, its prerequisites included."""
     answers: dict[tuple[object, Decision], Any] = field(default_factory=dict)
     """What an asker has worked out for a decision, under the asker's own key; gone with the next state of the flag."""
 
@@ -293,36 +295,26 @@ class FlagStore:
                 self._held.pop(flag, None)
             else:
                 circuit = self._flags.circuits.get(flag)
-                held = self._held[flag] = self._next(before, prepared, circuit)
+                own = demands_of(prepared.ruleset, self._flags.segments)
+                held = self._held[flag] = HeldFlag(
+                    prepared,
+                    prepared.ruleset,
+                    prepared.effective,
+                    0 if circuit is None else circuit.trips,
+                    *_openings(before, prepared.effective, circuit, round(self._clock() * 1000)),
+                    own_demands=own,
+                    demands=self._demands_with(prepared, own),
+                )
             self._total.replace(_demands(before), _demands(held))
         if len(self._held) > known:
             self._held = dict(sorted(self._held.items()))
 
-    def _next(self, before: HeldFlag | None, prepared: PreparedFlag, circuit: Circuit | None) -> HeldFlag:
-        ruleset, effective = prepared.ruleset, prepared.effective
-        trips = 0 if circuit is None else circuit.trips
-        now = _state(effective)
-        if before is None:
-            openings, opened_ms = 0, None if now is State.CLOSED else self._since_ms(now, circuit)
-        else:
-            was = _state(before.effective)
-            opened = (
-                (now is State.OPEN and was is not State.OPEN)
-                or (now is State.RECOVERING and was is State.CLOSED)
-                or trips > before.trips
-            )
-            openings = before.openings + opened
-            opened_ms = self._now_ms() if opened else before.opened_ms
-        return HeldFlag(prepared, ruleset, effective, trips, openings, opened_ms, demands_of(ruleset))
-
-    def _since_ms(self, state: State, circuit: Circuit | None) -> int:
-        """Return since when a circuit that is seen for the first time is as it is."""
-        if circuit is None or circuit.state is not state:
-            return self._now_ms()  # the ruleset has opened it
-        return circuit.since_ms
-
-    def _now_ms(self) -> int:
-        return round(self._clock() * 1000)
+    def _demands_with(self, prepared: PreparedFlag, own: Demands) -> Demands:
+        """Return what a question about a flag asks: of the flag, and of all that it requires, each once."""
+        if not prepared.requires:
+            return own
+        required = (self._held[flag.ruleset.key].own_demands for flag in required_by(prepared))
+        return together([own, *required])
 
     def _take_entry(self, bucket: str, entry: Entry, changed: _Changed) -> None:
         """Take in one value."""
@@ -375,8 +367,33 @@ class FlagStore:
             self._mark = mark
 
 
+class _Openings(NamedTuple):
+    """How often a circuit has been seen to open, and when it was last; the fields are those of `HeldFlag`."""
+
+    openings: int
+    opened_ms: int | None
+
+
+def _openings(
+    before: HeldFlag | None, effective: EffectiveCircuit | None, circuit: Circuit | None, now_ms: int
+) -> _Openings:
+    now = _state(effective)
+    if before is None:
+        if now is State.CLOSED:
+            return _Openings(0, None)
+        # What its ruleset keeps open has no time of its own.
+        return _Openings(0, now_ms if circuit is None or circuit.state is not now else circuit.since_ms)
+    was = _state(before.effective)
+    opened = (
+        (now is State.OPEN and was is not State.OPEN)
+        or (now is State.RECOVERING and was is State.CLOSED)
+        or (0 if circuit is None else circuit.trips) > before.trips
+    )
+    return _Openings(before.openings + 1, now_ms) if opened else _Openings(before.openings, before.opened_ms)
+
+
 def _demands(held: HeldFlag | None) -> Demands:
-    return NO_DEMANDS if held is None else held.demands
+    return NO_DEMANDS if held is None else held.own_demands
 
 
 def _state(effective: EffectiveCircuit | None) -> State:
