@@ -251,14 +251,10 @@ class SourcePart(Strict):
         return None if self.query is None else Source(SourceKind.QUERY, self.query)
 
 
-class KeySourcePart(SourcePart):
-    """Where a targeting key comes from, which is one text."""
-
-    @model_validator(mode="after")
-    def _whole(self) -> "KeySourcePart":
-        if self.split is not None:
-            raise ValueError("expected no split: a targeting key is one text")
-        return self
+def _one_text(source: SourcePart) -> SourcePart:
+    if source.split is not None:
+        raise ValueError("expected no split: a targeting key is one text")
+    return source
 
 
 class AnswerPart(Strict):
@@ -338,7 +334,7 @@ class RoutePart(Strict):
     feature: Servers | None = None
     fallback: Fallback | None = None
     variants: dict[FlagKey, Servers] = Field(default_factory=dict)
-    targeting_key: KeySourcePart | None = None
+    targeting_key: Annotated[SourcePart, AfterValidator(_one_text)] | None = None
     attributes: dict[str, SourcePart] = Field(default_factory=dict)
     anonymous: Literal["cookie"] | None = None
     anonymous_cookie: Token = ANONYMOUS_COOKIE
