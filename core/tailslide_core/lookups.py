@@ -1,7 +1,8 @@
 """Looking an attribute up among the values of a condition: `in`, `not_in` and `equals`.
 
 Two texts compare as texts. Where at least one side is a JSON number both compare as numbers, and a boolean is equal to
-the same boolean and to its name.
+the same boolean and to its name. A value that is a text may be any text; one that says a number beyond 64 bits (an
+identifier of 21 digits, say) equals that text alone.
 """
 
 from tailslide_core.attributes import Items
