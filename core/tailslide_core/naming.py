@@ -188,6 +188,17 @@ class Metric:
 JUDGED_METRICS = (Metric.SUCCESS, Metric.FAILURE, Metric.SLOW)
 """What Aerobat reads, in the order in which it does; all else is for graphs."""
 
+_EVALUATIONS = (Metric.VARIANT_PREFIX, Metric.RULE_PREFIX)
+_NOT_OF_THE_FEATURE = (*_EVALUATIONS, "fallback_")
+
+
+def makes_busy(metric: str) -> bool:
+    """Whether a count of this metric speaks of a flag's feature, so that Aerobat is told of it.
+
+    A flag whose calls all go to the fallback, or that is only asked for, costs Aerobat nothing.
+    """
+    return not metric.startswith(_NOT_OF_THE_FEATURE)
+
 
 def series_key(flag_id: FlagId, metric: str) -> str:
     """Return the key of a time series; the braces keep all series of an app on one Redis Cluster node.
@@ -239,3 +250,15 @@ class Resolution:
 
 
 RESOLUTIONS = (Resolution("10s", 10_000, 86_400_000), Resolution("1m", 60_000, 30 * 86_400_000))
+
+EVALUATIONS_EVERY_MS = 10_000
+"""How often evaluations by variant and by rule are written."""
+_COARSE_RESOLUTIONS = tuple(each for each in RESOLUTIONS if each.bucket_ms > EVALUATIONS_EVERY_MS)
+
+
+def resolutions_of(metric: str) -> tuple[Resolution, ...]:
+    """Return the coarser copies that a series of this metric has.
+
+    Evaluations have none that would be as fine as what they are written in.
+    """
+    return _COARSE_RESOLUTIONS if metric.startswith(_EVALUATIONS) else RESOLUTIONS

@@ -14,6 +14,7 @@ from tailslide_runtime.listening import Bound, bind
 from tailslide_sidecar import flags_api
 from tailslide_sidecar.answers import Answers
 from tailslide_sidecar.calls import Calls
+from tailslide_sidecar.evaluation_series import EvaluationSeries
 from tailslide_sidecar.event_stream import EventStream, most_listeners
 from tailslide_sidecar.flag_store import FlagStore, Origin
 from tailslide_sidecar.flusher import Flusher
@@ -95,10 +96,12 @@ class _Sidecar:
             is_stale=lambda: self._staleness.stale,
             event_stream=self._events.request_uri,
         )
+        series = RedisSeries(settings.redis_url, settings.app)
         self._flusher = Flusher(
             self._buffer,
-            RedisSeries(settings.redis_url, settings.app),
+            series,
             settings.flush_interval_ms / 1000,
+            EvaluationSeries(self._metrics.evaluations, series, dropped=self._metrics.evaluations_dropped.inc),
             written=self._metrics.outcomes_written.inc,
             unconfirmed=self._metrics.outcomes_unconfirmed.inc,
         )

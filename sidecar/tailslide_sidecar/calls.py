@@ -45,25 +45,30 @@ GUARDED = "; guarded=true; answered_by=fallback"
 """What that header says of a call that was kept away from the feature."""
 
 
-def describe(flag: str, active: bool, reason: str, circuit: State | None) -> str:
-    """Return the value of the response header that says how a flagged call was decided."""
+def describe(flag: str, active: bool, reason: str, circuit: State | None, variant: str) -> str:
+    """Return the value of the response header that says how a flagged call was decided.
+
+    `circuit` is None, and `variant` empty, where there is none.
+    """
     text = f"flag={flag}; active={'true' if active else 'false'}; reason={reason}"
-    return text if circuit is None else f"{text}; circuit={circuit}"
+    if circuit is not None:
+        text = f"{text}; circuit={circuit}"
+    return f"{text}; variant={variant}" if variant else text
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a call to a feature is judged by, as it was when the call began."""
+    """What a call to a feature, or to a fallback, is judged by, as it was when the call began."""
 
     flag: str
     held: HeldFlag
     failure_statuses: StatusSet
     slow_call_ms: int | None
     guard: Guard | None
-    """That of the stretch of time in which the call began, if the flag has one."""
+    """That of the stretch of time in which the call began, if the flag has one; never for a fallback's call."""
 
     def fails_with(self, status: int) -> bool:
-        """Whether an answer with this status is a failure of the feature."""
+        """Whether an answer with this status is a failure."""
         return status in self.failure_statuses.codes
 
 
@@ -72,13 +77,16 @@ class Verdict:
     """Which side a call goes to, what its caller is told of that, and what its end is judged by."""
 
     active: bool
+    """Whether it goes to the feature."""
+    variant: str
+    """What the flag gives; empty for an unknown flag."""
     marker: str
     block: bytes
     """The header that says so, as a line that begins with CR LF."""
     tally: Tally
     """Where calls that are decided so are counted."""
     terms: Terms | None
-    """None where the feature is not called."""
+    """None where nothing is counted: for an unknown flag, and for a call that is kept away from the feature."""
 
 
 class Calls:
@@ -108,7 +116,7 @@ class Calls:
         if held is None:
             self._counts.unknown += 1
             reason = NOT_READY if self._store.origin is None else Reason.FLAG_NOT_FOUND
-            return _verdict(describe(switch.flag, False, reason, None), Tally(), None)
+            return _verdict(False, "", describe(switch.flag, False, reason, None, ""), Tally(), None)
         key, attributes = context_of(switch, request)
         decision = decide(held.prepared, key or anonymous_key, attributes)
         verdict: Verdict | None = held.answers.get((_CALL, decision))
@@ -124,24 +132,24 @@ class Calls:
             self._guards.count_kept_away(flag)
             kept_away: Verdict | None = held.answers.get((_KEPT_AWAY, decision))
             if kept_away is None:
-                kept_away = self._made(flag, held, decision, None, GUARDED)
+                kept_away = self._made(flag, held, decision, False, None, GUARDED)
                 held.answers[_KEPT_AWAY, decision] = kept_away
             return kept_away
-        terms = None
-        if decision.active:
-            # A flag without a circuit is counted by the usual settings.
-            circuit = held.ruleset.circuit or _DEFAULTS
-            terms = Terms(flag, held, circuit.failure_statuses, circuit.slow_call_ms, guard)
-        verdict = held.answers[_CALL, decision] = self._made(flag, held, decision, terms)
+        # A flag without a circuit is counted by the usual settings.
+        circuit = held.ruleset.circuit or _DEFAULTS
+        terms = Terms(flag, held, circuit.failure_statuses, circuit.slow_call_ms, guard)
+        verdict = held.answers[_CALL, decision] = self._made(flag, held, decision, decision.active, terms)
         return verdict
 
-    def _made(self, flag: str, held: HeldFlag, decision: Decision, terms: Terms | None, addition: str = "") -> Verdict:
+    def _made(
+        self, flag: str, held: HeldFlag, decision: Decision, active: bool, terms: Terms | None, addition: str = ""
+    ) -> Verdict:
         state = None if held.effective is None else held.effective.state
-        marker = describe(flag, decision.active, decision.reason, state) + addition
-        return _verdict(marker, self._counts.tally(flag, decision), terms)
+        marker = describe(flag, decision.active, decision.reason, state, decision.variant) + addition
+        return _verdict(active, decision.variant, marker, self._counts.tally(flag, decision), terms)
 
     def end(self, terms: Terms, end: CallEnd, status: int | None, latency_ms: float, connected: bool = True) -> None:
-        """Count a call; not when it says nothing of the feature, nor when its circuit has opened since it began.
+        """Count a call to a feature; not when it says nothing of it, nor when its circuit has opened since it began.
 
         `connected` says whether it had a connection when it ended; only the flag's guard asks for that.
         """
@@ -166,6 +174,34 @@ class Calls:
         if is_slow(latency_ms, terms.slow_call_ms):
             buffer.add(terms.flag, Metric.SLOW)
 
+    def end_reported(
+        self, terms: Terms, end: CallEnd, status: int | None, latency_ms: float, connected: bool = True
+    ) -> None:
+        """Count a call to a feature, as `end` does, if it was never answered; the application reports the others."""
+        if status is None:
+            self.end(terms, end, status, latency_ms, connected)
+        elif (
+            terms.guard is not None
+            and self._store.held(terms.flag) is terms.held
+            and classify(end, status, terms.failure_statuses) is not None
+        ):
+            self._tell_guard(terms.guard, terms, end, connected)
+
+    def end_at_fallback(self, terms: Terms, end: CallEnd, status: int | None, latency_ms: float) -> None:
+        """Count a call that its flag sent to a fallback, for graphs alone."""
+        if end is _ANSWERED:
+            failed = status in terms.failure_statuses.codes
+        else:
+            outcome = classify(end, status, terms.failure_statuses)
+            if outcome is None:
+                return
+            failed = outcome is Outcome.FAILURE
+        if self._store.held(terms.flag) is None:
+            return
+        self._buffer.add(terms.flag, Metric.FALLBACK_FAILURE if failed else Metric.FALLBACK_SUCCESS)
+        if is_slow(latency_ms, terms.slow_call_ms):
+            self._buffer.add(terms.flag, Metric.FALLBACK_SLOW)
+
     def _tell_guard(self, guard: Guard, terms: Terms, end: CallEnd, connected: bool) -> None:
         if end is _ANSWERED or not has_failed_to_connect(end, connected):
             guard.connected()
@@ -185,5 +221,5 @@ class Calls:
         return True
 
 
-def _verdict(marker: str, tally: Tally, terms: Terms | None) -> Verdict:
-    return Verdict(terms is not None, marker, f"\r\n{OUTCOME_HEADER}: {marker}".encode("ascii"), tally, terms)
+def _verdict(active: bool, variant: str, marker: str, tally: Tally, terms: Terms | None) -> Verdict:
+    return Verdict(active, variant, marker, f"\r\n{OUTCOME_HEADER}: {marker}".encode("ascii"), tally, terms)

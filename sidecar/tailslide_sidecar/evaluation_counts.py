@@ -13,12 +13,13 @@ UNKNOWN_FLAG = "(unknown)"
 
 
 class Tally:
-    """One number, which whoever counts often raises itself."""
+    """One number, which whoever counts often raises itself; `told` is how much of it `changes` has returned."""
 
-    __slots__ = ("count",)
+    __slots__ = ("count", "told")
 
     def __init__(self) -> None:
         self.count = 0
+        self.told = 0
 
 
 class Answered(NamedTuple):
@@ -51,6 +52,16 @@ class EvaluationCounts(Collector):
         for answered, tally in self._tallies.items():
             if tally.count:
                 yield answered, tally.count
+
+    def changes(self) -> list[tuple[Answered, int]]:
+        """Return how flags were answered since the last call, and how often."""
+        changed: list[tuple[Answered, int]] = []
+        for answered, tally in self._tallies.items():
+            count = tally.count
+            if count != tally.told:
+                changed.append((answered, count - tally.told))
+                tally.told = count
+        return changed
 
     def collect(self) -> Iterator[Metric]:
         """Return the counts as Prometheus has them."""

@@ -6,10 +6,11 @@ wiped bucket, stays until Tower has marked the app as published again; a circuit
 `docs/decisions/0005-what-a-lost-bucket-means.md`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.contracts import Mark, decode_circuit, decode_mark, decode_ruleset, decode_segment, turned_off
@@ -94,6 +95,11 @@ class HeldFlag:
 
     Unlike `trips` it never goes back: what began at a lower number says nothing of the feature as it is now.
     """
+    opened_ms: int | None = None
+    """When its circuit was last seen to open, in Unix time by this machine's clock, as callers on it have it too.
+
+    Of a circuit that was not closed when it was first seen: since when it is as it is. None if it never was.
+    """
     own_demands: Demands = field(default_factory=lambda: NO_DEMANDS)
     """What it asks of each attribute by itself."""
     demands: Demands = field(default_factory=lambda: NO_DEMANDS)
@@ -115,8 +121,10 @@ class Content:
 class FlagStore:
     """What is known of the flags of `app`."""
 
-    def __init__(self, app: str) -> None:
+    def __init__(self, app: str, *, clock: Callable[[], float] = time.time) -> None:
+        """`clock` gives Unix time in seconds."""
         self.app = app
+        self._clock = clock
         self.origin: Origin | None = None
         """None until rulesets have been read, be it that there are none."""
         self.revision = 0
@@ -287,9 +295,16 @@ class FlagStore:
                 self._held.pop(flag, None)
             else:
                 circuit = self._flags.circuits.get(flag)
-                trips = 0 if circuit is None else circuit.trips
                 own = demands_of(prepared.ruleset, self._flags.segments)
-                held = self._held[flag] = _next(before, prepared, trips, own, self._demands_with(prepared, own))
+                held = self._held[flag] = HeldFlag(
+                    prepared,
+                    prepared.ruleset,
+                    prepared.effective,
+                    0 if circuit is None else circuit.trips,
+                    *_openings(before, prepared.effective, circuit, round(self._clock() * 1000)),
+                    own_demands=own,
+                    demands=self._demands_with(prepared, own),
+                )
             self._total.replace(_demands(before), _demands(held))
         if len(self._held) > known:
             self._held = dict(sorted(self._held.items()))
@@ -352,17 +367,29 @@ class FlagStore:
             self._mark = mark
 
 
-def _next(before: HeldFlag | None, prepared: PreparedFlag, trips: int, own: Demands, demands: Demands) -> HeldFlag:
-    ruleset, effective = prepared.ruleset, prepared.effective
+class _Openings(NamedTuple):
+    """How often a circuit has been seen to open, and when it was last; the fields are those of `HeldFlag`."""
+
+    openings: int
+    opened_ms: int | None
+
+
+def _openings(
+    before: HeldFlag | None, effective: EffectiveCircuit | None, circuit: Circuit | None, now_ms: int
+) -> _Openings:
+    now = _state(effective)
     if before is None:
-        return HeldFlag(prepared, ruleset, effective, trips, own_demands=own, demands=demands)
-    was, now = _state(before.effective), _state(effective)
+        if now is State.CLOSED:
+            return _Openings(0, None)
+        # What its ruleset keeps open has no time of its own.
+        return _Openings(0, now_ms if circuit is None or circuit.state is not now else circuit.since_ms)
+    was = _state(before.effective)
     opened = (
         (now is State.OPEN and was is not State.OPEN)
         or (now is State.RECOVERING and was is State.CLOSED)
-        or trips > before.trips
+        or (0 if circuit is None else circuit.trips) > before.trips
     )
-    return HeldFlag(prepared, ruleset, effective, trips, before.openings + opened, own, demands)
+    return _Openings(before.openings + 1, now_ms) if opened else _Openings(before.openings, before.opened_ms)
 
 
 def _demands(held: HeldFlag | None) -> Demands:

@@ -1,5 +1,7 @@
 """Carries outcomes from memory to the time series, every flush interval, and after an outage the slots of it.
 
+Evaluations, which are written less often, go along (`evaluation_series`): there is one connection for both.
+
 Fails open: while Redis is away counts wait in the buffer, which drops what is older than five minutes; a metric counts
 both. How samples are written is `timeseries`.
 """
@@ -12,6 +14,7 @@ from collections.abc import Callable
 
 import structlog
 
+from tailslide_sidecar.evaluation_series import EvaluationSeries
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
 from tailslide_sidecar.timeseries import Series, SeriesUnavailableError
 
@@ -30,6 +33,7 @@ class Flusher:
         buffer: OutcomeBuffer,
         series: Series,
         interval_s: float,
+        evaluations: EvaluationSeries | None = None,
         *,
         written: Callable[[int], None],
         unconfirmed: Callable[[int], None],
@@ -42,6 +46,7 @@ class Flusher:
         self._buffer = buffer
         self._series = series
         self._interval_s = interval_s
+        self._evaluations = evaluations
         self._written = written
         self._unconfirmed = unconfirmed
         self._clock = clock
@@ -60,6 +65,7 @@ class Flusher:
                 async with asyncio.timeout(self._interval_s):
                     await stop.wait()
             await self.flush()
+            await self.flush_evaluations()
 
     async def finish(self) -> None:
         """Write what is left, if that can be done soon, and let go of the connection."""
@@ -67,6 +73,7 @@ class Flusher:
         try:
             async with asyncio.timeout(LAST_FLUSH_S):
                 await self.flush()
+                await self.flush_evaluations(all_of_them=True)
         except TimeoutError:
             log.debug("the last flush was not finished in time")
         if self._buffer.waiting:
@@ -93,6 +100,15 @@ class Flusher:
         else:
             self._count(sum(counts.values()), given_up)
             self.connected = not self._series.unmarked
+
+    async def flush_evaluations(self, *, all_of_them: bool = False) -> None:
+        """Write evaluations, those that are due or all of them; while Redis is away they wait where they are."""
+        if self._evaluations is None or self._away:
+            return
+        try:
+            await (self._evaluations.write_rest() if all_of_them else self._evaluations.write_due())
+        except SeriesUnavailableError as error:
+            self._lost(error)
 
     async def _first_contact(self) -> None:
         try:

@@ -10,7 +10,7 @@ from tailslide_core.naming import RAW_RETENTION_MS
 
 Command = tuple[str | int, ...]
 
-NEEDS = "EVAL, TIME, ZADD, ZREMRANGEBYSCORE and PEXPIRE on keys ts:*"
+NEEDS = "EVAL, TIME, ZADD, ZREMRANGEBYSCORE and PEXPIRE on keys ts:{<app>}:*"
 """What a user of Redis has to be allowed for it."""
 
 SCRIPT = """

@@ -72,6 +72,12 @@ class Metrics:
             "Calls not counted, since their circuit opened while they ran",
             registry=self.registry,
         )
+        self.evaluations_dropped = Counter(
+            "tailslide_sidecar_evaluations_dropped",
+            "Evaluations that no time series counts, since there are too many variants and rules, or a key is in the "
+            "way",
+            registry=self.registry,
+        )
         self.reported_calls_refused = Counter(
             "tailslide_sidecar_reported_calls_refused",
             "Calls that clients reported beyond reported_calls_per_s, and that were not counted",

@@ -17,6 +17,8 @@ MAX_KEY_CHARACTERS = 1_024
 """Of a targeting key: it is hashed once for each flag."""
 MAX_TEXT_CHARACTERS = 4_096
 """Of an attribute that the proxy takes from a request; longer ones are left out."""
+MAX_LIST_ITEMS = 1_000
+"""Of such an attribute that is a list, whose texts have as many characters together as one text may have."""
 MAX_WORK = 500_000
 """In the units of `tailslide_core.work`; about 15 ms."""
 SMALL = 1_024

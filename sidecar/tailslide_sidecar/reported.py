@@ -1,6 +1,7 @@
 """Outcomes that thin clients report of calls that the proxy cannot see: read, judged, counted. No I/O.
 
-`{"outcome": "success" | "failure", "latency_ms": 12.5, "count": 1}`, or a list of up to a thousand of them.
+`{"outcome": "success" | "failure", "latency_ms": 12.5, "count": 1, "began_ms": 1795363190302}`, or a list of up to a
+thousand of them; all but the outcome may be left out.
 Whoever may report decides about circuits, so reports can be turned off, and are limited for each flag
 (`docs/decisions/0016-what-reports-may-do.md`).
 """
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import structlog
 
 from tailslide_core.circuit import State
-from tailslide_core.fields import shown
+from tailslide_core.fields import MAX_INTEGER, is_integer, shown
 from tailslide_core.naming import Metric
 from tailslide_core.outcomes import Outcome, is_slow, latency_metric
 from tailslide_runtime.http import ApiError
@@ -29,17 +30,23 @@ MAX_COUNT = 1_000_000
 DEFAULT_CALLS_PER_S = 10_000
 """About as many calls as one sidecar's proxy carries: what an application does itself is hardly more."""
 TELL_EVERY_S = 60.0
+AHEAD_MS = 60_000
+"""How far ahead of this machine's clock calls may have begun."""
 log = structlog.get_logger()
-_FIELDS = frozenset({"outcome", "latency_ms", "count"})
+_FIELDS = frozenset({"outcome", "latency_ms", "count", "began_ms"})
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`count` calls that ended alike; `latency_ms` is None when it is not known."""
+    """`count` calls that ended alike.
+
+    `latency_ms` is None when it is not known; so is `began_ms`, the Unix time at which the first of them began.
+    """
 
     outcome: Outcome
     latency_ms: float | None
     count: int
+    began_ms: int | None = None
 
 
 class TooManyReportsError(ApiError):
@@ -63,11 +70,13 @@ class Reports:
         calls_per_s: int = DEFAULT_CALLS_PER_S,
         refused: Callable[[int], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """`stale` is told of how many calls reports came while the circuit was open; they count for nothing.
+        """`stale` is told of how many reported calls count for nothing, as their circuit has opened since they began.
 
         `accepts` says whether there may be any reports, `calls_per_s` of how many calls for each flag; `refused` is
-        told of how many calls reports came beyond that. `clock` gives seconds.
+        told of how many calls reports came beyond that. `clock` gives seconds and never goes back, `wall_clock` Unix
+        time in seconds.
         """
         self._store = store
         self._buffer = buffer
@@ -76,6 +85,7 @@ class Reports:
         self._allowance = Allowance(calls_per_s)
         self._refused = refused
         self._clock = clock
+        self._wall_clock = wall_clock
         self._told_at_s = -math.inf
         self._untold = 0
 
@@ -92,7 +102,7 @@ class Reports:
             raise ApiError(503, NOT_READY, NOTHING_LOADED)
         if held is None:
             raise ApiError(404, "FLAG_NOT_FOUND", f"the app {self._store.app} has no flag {flag}", "key")
-        reports = read_reports(body)
+        reports = read_reports(body, round(self._wall_clock() * 1000))
         calls = sum(report.count for report in reports)
         self._allow(flag, calls)
         if held.effective is not None and held.effective.state is State.OPEN:
@@ -101,6 +111,9 @@ class Reports:
             return calls
         slow_call_ms = None if held.ruleset.circuit is None else held.ruleset.circuit.slow_call_ms
         for report in reports:
+            if report.began_ms is not None and held.opened_ms is not None and report.began_ms < held.opened_ms:
+                self._stale(report.count)
+                continue
             self._buffer.add(flag, report.outcome.value, report.count)
             if report.latency_ms is not None:
                 self._buffer.add(flag, latency_metric(report.latency_ms), report.count)
@@ -126,18 +139,18 @@ class Reports:
         raise TooManyReportsError(f"expected outcomes of at most {limit}; nothing of this was counted", wait_s)
 
 
-def read_reports(body: object) -> list[Report]:
-    """Read one report or a list of them; raise `ApiError` that names the field."""
+def read_reports(body: object, now_ms: int) -> list[Report]:
+    """Read one report or a list of them, at `now_ms` in Unix time; raise `ApiError` that names the field."""
     if not isinstance(body, list):
-        return [_report(body, "")]
+        return [_report(body, "", now_ms)]
     if not 0 < len(body) <= MAX_REPORTS:
         raise _invalid(f"expected 1 to {MAX_REPORTS} outcomes, got {len(body)}", "body")
-    return [_report(item, f"[{index}]") for index, item in enumerate(body)]
+    return [_report(item, f"[{index}]", now_ms) for index, item in enumerate(body)]
 
 
-def _report(item: object, path: str) -> Report:
+def _report(item: object, path: str, now_ms: int) -> Report:
     if not isinstance(item, dict):
-        raise _invalid("expected an object with outcome, latency_ms and count", path or "body")
+        raise _invalid("expected an object with outcome, latency_ms, count and began_ms", path or "body")
     prefix = f"{path}." if path else ""
     for name in item:
         if name not in _FIELDS:
@@ -153,7 +166,17 @@ def _report(item: object, path: str) -> Report:
         raise ApiError(
             400, "INVALID", f"expected an integer from 1 to {MAX_COUNT}, got {shown(count, 40)}", f"{prefix}count"
         )
-    return Report(Outcome(outcome), None if latency_ms is None else float(latency_ms), count)
+    began_ms = item.get("began_ms")
+    if began_ms is not None:
+        _check_beginning(began_ms, f"{prefix}began_ms", now_ms)
+    return Report(Outcome(outcome), None if latency_ms is None else float(latency_ms), count, began_ms)
+
+
+def _check_beginning(began_ms: object, field: str, now_ms: int) -> None:
+    if not isinstance(began_ms, int) or not is_integer(began_ms, 0, MAX_INTEGER):
+        raise _invalid(f"expected Unix time in milliseconds, an integer, got {shown(began_ms, 40)}", field)
+    if began_ms > now_ms + AHEAD_MS:
+        raise _invalid(f"expected a time at most {AHEAD_MS} ms ahead of this machine's clock, got {began_ms}", field)
 
 
 def _invalid(problem: str, field: str) -> ApiError:

@@ -5,6 +5,7 @@ The rest of the file, and how a mistake becomes a sentence, is `config_file`; wh
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from ipaddress import IPv6Address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -214,19 +215,21 @@ class MatchPart(Strict):
 class SourcePart(Strict):
     """Where a value comes from: a header, a cookie, a query parameter, or a claim of a token.
 
-    One of the three, or `jwt_claim` alone, or with a header or a cookie.
+    One of the three, or `jwt_claim` alone, or with a header or a cookie. `split` makes a list of the text.
     """
 
     header: Token | None = None
     cookie: Token | None = None
     query: Name | None = None
     jwt_claim: Annotated[str, Field(min_length=1)] | None = None
+    split: Annotated[str, Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "SourcePart":
-        given = {name for name in self.model_fields_set if getattr(self, name) is not None}
+        written = self.model_fields_set - {"split"}
+        given = {name for name in written if getattr(self, name) is not None}
         places = given - {"jwt_claim"}
-        if given != self.model_fields_set or not given or len(places) > 1:
+        if given != written or not given or len(places) > 1:
             raise ValueError("expected exactly one of header, cookie, query and jwt_claim, with a name")
         if "jwt_claim" in given and "query" in given:
             raise ValueError("expected jwt_claim alone, or with the header or cookie that holds the token, got query")
@@ -234,16 +237,24 @@ class SourcePart(Strict):
 
     def read(self) -> Source:
         """Return what the proxy works with."""
+        place = self._place()
+        if self.jwt_claim is not None:
+            return Source(SourceKind.JWT_CLAIM, self.jwt_claim, place, self.split)
+        assert place is not None
+        return place if self.split is None else replace(place, split=self.split)
+
+    def _place(self) -> Source | None:
         if self.header is not None:
-            place = Source(SourceKind.HEADER, self.header.lower())
-        elif self.cookie is not None:
-            place = Source(SourceKind.COOKIE, self.cookie)
-        elif self.query is not None:
-            place = Source(SourceKind.QUERY, self.query)
-        else:
-            assert self.jwt_claim is not None
-            return Source(SourceKind.JWT_CLAIM, self.jwt_claim)
-        return place if self.jwt_claim is None else Source(SourceKind.JWT_CLAIM, self.jwt_claim, place)
+            return Source(SourceKind.HEADER, self.header.lower())
+        if self.cookie is not None:
+            return Source(SourceKind.COOKIE, self.cookie)
+        return None if self.query is None else Source(SourceKind.QUERY, self.query)
+
+
+def _one_text(source: SourcePart) -> SourcePart:
+    if source.split is not None:
+        raise ValueError("expected no split: a targeting key is one text")
+    return source
 
 
 class AnswerPart(Strict):
@@ -305,7 +316,10 @@ Fallback = Annotated[
 ]
 
 _FLAGGED = ("flag", "feature", "fallback")
-_ONLY_FLAGGED = (*_FLAGGED, "targeting_key", "attributes", "anonymous", "anonymous_cookie", "retry_on_fallback")
+_ONLY_FLAGGED = (
+    *(*_FLAGGED, "variants", "targeting_key", "attributes", "anonymous", "anonymous_cookie"),
+    *("retry_on_fallback", "outcomes"),
+)
 _ONLY_TO_SERVERS = ("rewrite_prefix", "timeout_ms", "timeouts", "max_calls")
 _KINDS = "expected either upstream, or answer, or flag with feature and fallback"
 
@@ -319,11 +333,13 @@ class RoutePart(Strict):
     flag: FlagKey | None = None
     feature: Servers | None = None
     fallback: Fallback | None = None
-    targeting_key: SourcePart | None = None
+    variants: dict[FlagKey, Servers] = Field(default_factory=dict)
+    targeting_key: Annotated[SourcePart, AfterValidator(_one_text)] | None = None
     attributes: dict[str, SourcePart] = Field(default_factory=dict)
     anonymous: Literal["cookie"] | None = None
     anonymous_cookie: Token = ANONYMOUS_COOKIE
     retry_on_fallback: Literal["never", "idempotent"] = "never"
+    outcomes: Literal["observed", "reported"] = "observed"
     rewrite_prefix: Annotated[str, AfterValidator(_new_prefix)] | None = None
     timeout_ms: TimeoutMs | None = None
     timeouts: TimeoutsPart = TimeoutsPart()
@@ -396,6 +412,8 @@ class RoutePart(Strict):
             tuple((name, source.read()) for name, source in self.attributes.items()),
             self.retry_on_fallback == "idempotent",
             None if self.anonymous is None else self.anonymous_cookie,
+            tuple((variant, _side(servers)) for variant, servers in self.variants.items()),
+            self.outcomes == "reported",
         )
 
 

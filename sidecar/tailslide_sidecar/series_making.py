@@ -5,7 +5,7 @@ When a series is made is `timeseries`.
 
 from collections.abc import Iterator
 
-from tailslide_core.naming import RAW_RETENTION_MS, RESOLUTIONS, FlagId, series_key, series_labels
+from tailslide_core.naming import RAW_RETENTION_MS, FlagId, resolutions_of, series_key, series_labels
 from tailslide_sidecar.marks import Command
 
 # RedisTimeSeries has no error codes, only these texts.
@@ -35,7 +35,7 @@ def making(flag_id: FlagId, metric: str) -> Iterator[Command]:
     yield ("TS.CREATE", raw, *wanted)
     # Somebody else may have made it without labels, or with a policy that refuses two flushes of one millisecond.
     yield ("TS.ALTER", raw, *wanted)
-    for resolution in RESOLUTIONS:
+    for resolution in resolutions_of(metric):
         copy = f"{raw}:{resolution.label}"
         yield (
             "TS.CREATE", copy, "RETENTION", resolution.retention_ms, "DUPLICATE_POLICY", "SUM",
@@ -61,5 +61,5 @@ def taking_away(flag_id: FlagId, metric: str, at_ms: int | None) -> Command:
     nothing could be counted; and what was counted then has no right time.
     """
     raw = series_key(flag_id, metric)
-    keys = (raw, *(f"{raw}:{resolution.label}" for resolution in RESOLUTIONS))
+    keys = (raw, *(f"{raw}:{resolution.label}" for resolution in resolutions_of(metric)))
     return ("EVAL", _TAKE_AWAY, len(keys), *keys, RAW_RETENTION_MS, "*" if at_ms is None else at_ms)

@@ -10,7 +10,7 @@ from tailslide_runtime.settings import ListenAddress
 from tailslide_sidecar.flag_store import FlagStore
 from tailslide_sidecar.guarded_flags import GuardedFlags
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
-from tailslide_sidecar.proxy.routes import flags_of
+from tailslide_sidecar.proxy.routes import Switch, flags_of, problem_with_variants
 from tailslide_sidecar.readiness import Readiness, problem_of
 from tailslide_sidecar.reload import RouteReloader
 from tailslide_sidecar.settings import Settings
@@ -78,7 +78,8 @@ class Status:
                     "match": str(route.match),
                     "flag": None if route.switch is None else route.switch.flag,
                     "upstream": str(route.upstream),
-                    "problem": self._problem(None if route.switch is None else route.switch.flag),
+                    "variants": {} if route.switch is None else _upstreams(route.switch),
+                    "problem": None if route.switch is None else self._problem_of(route.switch),
                 }
                 for route in routes
             ],
@@ -112,12 +113,20 @@ class Status:
             "settled": None if held is None or held.prepared.settled is None else _said(held.prepared.settled),
         }
 
-    def _problem(self, flag: str | None) -> str | None:
-        if flag is None or self._store.origin is None or self._store.ruleset(flag) is not None:
+    def _problem_of(self, switch: Switch) -> str | None:
+        ruleset = self._store.ruleset(switch.flag)
+        return self._problem(switch.flag) if ruleset is None else problem_with_variants(switch, ruleset)
+
+    def _problem(self, flag: str) -> str | None:
+        if self._store.origin is None or self._store.ruleset(flag) is not None:
             return None
         alike = next((other for other in self._store.flags() if other.lower() == flag.lower()), None)
         but = "" if alike is None else f" (it has {alike}, which differs by upper and lower case)"
         return f"the app {self._store.app} has no flag {flag}{but}, so the fallback answers"
+
+
+def _upstreams(switch: Switch) -> Mapping[str, str]:
+    return {variant: str(side) for variant, side in switch.variants}
 
 
 def _said(decision: Decision) -> Mapping[str, object]:

@@ -17,7 +17,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from tailslide_core.naming import FlagId, busy_key, late_key, series_key
+from tailslide_core.naming import FlagId, busy_key, late_key, makes_busy, series_key
 from tailslide_runtime.server_urls import RedisUrl
 from tailslide_sidecar.marks import NEEDS, Command, mark
 from tailslide_sidecar.outcome_buffer import Counts
@@ -130,14 +130,14 @@ class RedisSeries:
     async def _write(self, counts: Mapping[Key, int], at_ms: int | None) -> dict[Key, Exception]:
         """Write counts with their marks; return why some of them were refused.
 
-        A flag that is counted now is marked as busy before it is, one that is counted late is marked so after it was:
-        so whoever reads the marks, and then the flags, misses nothing.
+        A flag whose feature is counted now is marked as busy before it is, one that is counted late is marked so after
+        it was: so whoever reads the marks, and then the flags, misses nothing.
         """
-        flags = {flag for flag, _ in counts}
+        flags = {flag for flag, metric in counts if makes_busy(metric)}
         command: list[str | int] = ["TS.MADD"]
         for (flag, metric), count in counts.items():
             command += (series_key(FlagId(self._app, flag), metric), "*" if at_ms is None else at_ms, count)
-        before = [mark(busy_key(self._app), flags)] if at_ms is None else []
+        before = [mark(busy_key(self._app), flags)] if at_ms is None and flags else []
         late = self.unmarked if at_ms is None else self.unmarked | flags
         behind = [mark(late_key(self._app), late)] if late else []
         answers = await self._ask([*before, tuple(command), *behind])

@@ -15,7 +15,7 @@ from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, app_keys
 from tailslide_runtime.bucket_watch import Listing, WatchStatus, watch_bucket
 from tailslide_runtime.jetstream import Link
 from tailslide_sidecar.flag_store import Applied, FlagStore
-from tailslide_sidecar.proxy.routes import Route, flags_of
+from tailslide_sidecar.proxy.routes import Route, flags_of, problem_with_variants
 from tailslide_sidecar.readiness import problem_of
 
 log = structlog.get_logger()
@@ -39,10 +39,12 @@ class Watcher:
         """`changed` is called after each change of the store, `refused` with the bucket of each refused value."""
         self._link = link
         self._store = store
+        self._routes = routes
         self._route_flags = flags_of(routes)
         self._changed = changed
         self._refused = refused
         self._warned: set[tuple[str, str]] = set()
+        self._warned_of_variants: set[str] = set()
         self._kept: tuple[str, ...] = ()
         self.watches: Mapping[str, WatchStatus] = {
             bucket: WatchStatus() for bucket in (CIRCUITS_BUCKET, RULESETS_BUCKET)
@@ -60,6 +62,7 @@ class Watcher:
 
     def use(self, routes: Sequence[Route]) -> None:
         """Look after the flags of other routes."""
+        self._routes = routes
         self._route_flags = flags_of(routes)
         self._warn_of_what_is_missing()
 
@@ -139,6 +142,22 @@ class Watcher:
         for kind, key in sorted(missing - self._warned):
             self._warn_of(kind, key)
         self._warned = missing
+        self._warn_of_variants()
+
+    def _warn_of_variants(self) -> None:
+        """Say once of upstreams for variants that they are never called; again only after they were."""
+        problems: dict[str, list[str]] = {}
+        for index, route in enumerate(self._routes):
+            if route.switch is None or not route.switch.variants:
+                continue
+            ruleset = self._store.ruleset(route.switch.flag)
+            problem = None if ruleset is None else problem_with_variants(route.switch, ruleset)
+            if problem is not None:
+                problems.setdefault(problem, []).append(f"routes[{index}].variants")
+        for problem, fields in problems.items():
+            if problem not in self._warned_of_variants:
+                log.warning("route_variants_unused", fields=fields, problem=problem, app=self._store.app)
+        self._warned_of_variants = set(problems)
 
     def _warn_of(self, kind: str, key: str) -> None:
         app = self._store.app

@@ -110,7 +110,7 @@ async def test_reads_calls_from_before_its_start(bench: Bench) -> None:
 async def test_the_coarser_copies_of_a_series_are_not_counted(bench: Bench) -> None:
     """A sidecar makes compaction series beside each raw one; they carry the same labels and one more."""
     labels = {"app": "clinic", "flag": "appointments", "metric": "failure", "resolution": "10s"}
-    await bench.add_sample("ts:{clinic:appointments}:failure:10s", 1000, labels)
+    await bench.add_sample("ts:{clinic}:appointments:failure:10s", 1000, labels)
     await bench.add_sample("ts:of somebody else", 1000, {"metric": "failure"})
     aerobat = await ready(bench)
     await bench.count(Calls(success=5))

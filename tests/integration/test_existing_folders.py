@@ -44,7 +44,7 @@ async def tower(stack: Stack) -> AsyncIterator[asyncpg.Connection]:
 
 async def counted(stack: Stack, metric: str) -> list[float]:
     async with redis.asyncio.Redis.from_url(stack.endpoints.redis_url) as store:
-        series = f"ts:{{checkout:new-checkout}}:{metric}"
+        series = f"ts:{{checkout:new-checkout}}:{metric}"  # as the version that wrote the folder named it
         found = await store.execute_command("TS.RANGE", series, "-", "+")  # type: ignore[no-untyped-call] # redis-py has no types for modules
         return [value for _, value in found]
 

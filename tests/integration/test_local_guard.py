@@ -141,7 +141,7 @@ async def test_after_so_many_failures_nothing_is_tried(bench: Bench, feature: Fe
     for method in ("GET", "POST", "GET", "DELETE"):
         got = await ask(sidecar, post("/", method=method))
         assert (got.status, got.body) == (203, b"old")
-        marker = f"flag={FLAG}; active=true; reason=targeting_match; circuit=closed".encode()
+        marker = f"flag={FLAG}; active=true; reason=targeting_match; circuit=closed; variant=on".encode()
         assert marker + b"; guarded=true; answered_by=fallback\r\n" in got.head
     assert feature.connects == 0
 

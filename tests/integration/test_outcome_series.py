@@ -5,6 +5,7 @@ The writer runs in the test's own process, on a Redis of its own; with a whole s
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 from collections.abc import AsyncIterator
@@ -19,7 +20,15 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from tailslide_core.naming import RAW_RETENTION_MS, RESOLUTIONS, FlagId, busy_key, late_key, series_key, series_labels
+from tailslide_core.naming import (
+    RAW_RETENTION_MS,
+    FlagId,
+    busy_key,
+    late_key,
+    resolutions_of,
+    series_key,
+    series_labels,
+)
 from tailslide_embedded.addresses import any_free_port
 from tailslide_embedded.data_dir import open_data_dir
 from tailslide_embedded.processes import Child
@@ -34,6 +43,7 @@ APP = "shop"
 FLAG = FlagId(APP, "search")
 RAW = series_key(FLAG, "success")
 WAIT_S = 20.0
+SIDECAR_PAGE = Path(__file__).parents[2] / "docs" / "sidecar.md"
 
 
 @dataclass
@@ -79,8 +89,8 @@ class Stage:
     log: list[EventDict]
     writers: list[Writer]
 
-    def writer(self) -> Writer:
-        buffer, series = OutcomeBuffer(), RedisSeries(RedisUrl.parse(self.url), APP)
+    def writer(self, url: str | None = None) -> Writer:
+        buffer, series = OutcomeBuffer(), RedisSeries(RedisUrl.parse(url or self.url), APP)
         flusher = Flusher(
             buffer,
             series,
@@ -215,11 +225,55 @@ async def is_whole(stage: Stage, raw: str, metric: str) -> None:
     info = await stage.ask("TS.INFO", raw)
     assert (info["retentionTime"], info["duplicatePolicy"]) == (RAW_RETENTION_MS, "sum")
     assert info["labels"] == series_labels(FLAG, metric)
-    assert set(info["rules"]) == {f"{raw}:{each.label}" for each in RESOLUTIONS}
-    for resolution in RESOLUTIONS:
+    assert set(info["rules"]) == {f"{raw}:{each.label}" for each in resolutions_of(metric)}
+    for resolution in resolutions_of(metric):
         copy = await stage.ask("TS.INFO", f"{raw}:{resolution.label}")
         assert copy["retentionTime"] == resolution.retention_ms
         assert copy["labels"] == {**series_labels(FLAG, metric), "resolution": resolution.label}
+
+
+QUIET = ("fallback_success", "fallback_failure", "fallback_slow", "variant:blue", "rule:beta.2")
+
+
+async def test_what_is_not_of_the_feature_has_whole_series_and_marks_nothing(stage: Stage) -> None:
+    writer = stage.writer()
+    now_ms = await writer.series.now_ms()
+    counts = {(FLAG.flag, metric): 3 for metric in QUIET}
+    await writer.series.add(counts, None)
+    await writer.series.add(counts, now_ms - 60_000)
+    for metric in QUIET:
+        assert await stage.total(series_key(FLAG, metric)) == 6
+        await is_whole(stage, series_key(FLAG, metric), metric)
+    assert (await stage.marks(busy_key(APP)), await stage.marks(late_key(APP))) == ({}, {})
+    assert writer.log == []
+    await writer.series.add({("other", "success"): 1, (FLAG.flag, "fallback_success"): 1}, None)
+    assert (await stage.marks(busy_key(APP))).keys() == {"other"}
+
+
+async def test_one_pattern_of_keys_is_all_that_an_app_needs(stage: Stage) -> None:
+    (needed,) = re.findall(r"on keys `ts:\{<app>\}:\*`: (.*) \|", SIDECAR_PAGE.read_text())
+    commands = [f"+{command.lower()}" for command in re.findall(r"`([A-Z.]+)`", needed)]
+    await stage.ask("ACL", "SETUSER", "sidecar", "on", ">hush", f"~ts:{{{APP}}}:*", *commands)
+    writer = stage.writer(f"redis://sidecar:hush@{stage.url.rpartition('@')[2]}")
+    for metric in ("success", *QUIET):
+        await writer.add(2, metric)
+        await is_whole(stage, series_key(FLAG, metric), metric)
+    await writer.add(1, flag="a.b")
+    at_ms = await writer.series.now_ms() - 60_000
+    await writer.series.add({(FLAG.flag, "success"): 4}, at_ms)
+    assert await stage.total() == 6
+    assert (await stage.marks(busy_key(APP))).keys() == {FLAG.flag, "a.b"}
+    assert writer.log == []
+
+
+async def test_evaluations_are_found_by_their_labels(stage: Stage) -> None:
+    await stage.writer().series.add(
+        {("a", "variant:on"): 1, ("a.b", "variant:on"): 2, ("a", "variant:off"): 3, ("a", "rule:on"): 4}, None
+    )
+    found = await stage.ask("TS.QUERYINDEX", "app=shop", "metric=variant", "variant=on", "resolution=")
+    assert set(found) == {"ts:{shop}:a:variant:on", "ts:{shop}:a.b:variant:on"}
+    assert await stage.ask("TS.QUERYINDEX", "metric=rule", "rule=on", "resolution=1m") == ["ts:{shop}:a:rule:on:1m"]
+    assert await stage.ask("TS.QUERYINDEX", "app=shop", "resolution=10s") == []
 
 
 async def test_a_series_that_somebody_else_has_made_is_put_right(stage: Stage) -> None:

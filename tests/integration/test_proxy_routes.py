@@ -322,7 +322,7 @@ async def test_the_fallback_makes_up_for_what_can_be_made_again(bench: Bench) ->
         ]:
             got = await ask(sidecar, request)
             assert (got.status, got.body.decode()) == (200, expected)
-            assert (got.header("x-tailslide") or "").endswith("; circuit=closed; answered_by=fallback")
+            assert (got.header("x-tailslide") or "").endswith("; circuit=closed; variant=on; answered_by=fallback")
         for request, status in [
             (post("/failing", small), 503),
             (post("/left", small), 502),
@@ -352,7 +352,7 @@ async def test_a_fallback_that_fails_as_well_is_the_answer(bench: Bench) -> None
 
 
 async def test_all_answers_of_flagged_routes_say_how_they_were_decided(bench: Bench) -> None:
-    on = f"flag={FLAG}; active=true; reason=split; circuit=closed"
+    on = f"flag={FLAG}; active=true; reason=static; circuit=closed; variant=on"
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if b"upgrade" in (await reader.readuntil(b"\r\n\r\n")).lower():
@@ -421,7 +421,7 @@ async def test_traces_go_on_and_the_log_keeps_secrets(bench: Bench) -> None:
         "side": "feature",
         "route": "* /",
         "traceparent": trace,
-        "decision": f"flag={FLAG}; active=true; reason=SPLIT; circuit=closed",
+        "decision": f"flag={FLAG}; active=true; reason=STATIC; circuit=closed; variant=on",
     }
     assert expected.items() <= first.items()
     assert (second["path"], second["status"], second["route"]) == ("/orders", 403, None)

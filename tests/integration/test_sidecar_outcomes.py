@@ -10,9 +10,11 @@ import aiohttp
 import pytest
 import redis.asyncio
 from aiohttp import web
-from sidecar_bench import FLAG, Bench, OwnServers, Sidecar, answer, bench_with_servers, upstream
+from sidecar_bench import FLAG, WAIT_S, Bench, OwnServers, Sidecar, answer, bench_with_servers, upstream
 
+from tailslide_core.conditions import Condition, Operator
 from tailslide_core.naming import RAW_RETENTION_MS, RESOLUTIONS, busy_key, late_key, series_key, series_labels
+from tailslide_core.ruleset import Rule
 from tailslide_sidecar.outcome_buffer import SLOT_S
 
 SLOT_MS = round(SLOT_S * 1000)
@@ -106,6 +108,47 @@ async def test_what_is_left_is_written_at_the_end(own: tuple[Bench, OwnServers])
         await call(sidecar, 5)
         assert await sidecar.end() == 0
     assert await bench.total("success") == 5
+
+
+async def test_calls_to_the_fallback_and_evaluations_are_counted_and_keep_nobody_busy(
+    own: tuple[Bench, OwnServers],
+) -> None:
+    bench, _ = own
+    rule = Rule((Condition("team", Operator.EQUALS, ("ours",)),), rollout=100.0, name="ours")
+    await bench.put(bench.ruleset(rollout=0.0, rules=(rule,)))
+    async with upstream(as_asked) as fallback:
+        sidecar = await bench.start(bench.route("http://127.0.0.1:9", fallback))
+        async with aiohttp.ClientSession() as session:
+            for status in (200, 404, 500):
+                async with session.get(f"{sidecar.proxy}/?status={status}") as got:
+                    assert got.status == status
+        for _ in range(2):
+            assert (await sidecar.get(f"/v1/flags/{FLAG}?targeting_key=u&team=ours"))[1]["active"] is True
+        await bench.until_counted(fallback_success=2, fallback_failure=1)
+        assert await sidecar.end() == 0
+    totals = {metric: await bench.total(metric) for metric in ("variant:off", "variant:on", "rule:ours")}
+    assert totals == {"variant:off": 3, "variant:on": 2, "rule:ours": 2}
+    async with redis.asyncio.Redis.from_url(bench.redis_url, decode_responses=True) as client:
+        assert await client.exists(busy_key(bench.app), late_key(bench.app)) == 0
+
+
+async def test_evaluations_are_written_every_ten_seconds(own: tuple[Bench, OwnServers]) -> None:
+    bench, _ = own
+    await bench.put(bench.ruleset())
+    sidecar = await bench.start()
+    for _ in range(5):
+        await sidecar.get(f"/v1/flags/{FLAG}?targeting_key=u")
+
+    async def asked() -> float:
+        return await sidecar.metric(
+            f'tailslide_sidecar_evaluations_total{{active="true",flag="{FLAG}",reason="static",variant="on"}}'
+        )
+
+    async with asyncio.timeout(WAIT_S):
+        while await bench.total("variant:on") < 5:
+            await asyncio.sleep(0.1)
+    assert await asked() == await bench.total("variant:on")
+    assert await sidecar.metric("tailslide_sidecar_outcomes_written_total") == 0
 
 
 async def describe(client: "redis.asyncio.Redis", key: str) -> dict[str, Any]:

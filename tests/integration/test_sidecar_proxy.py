@@ -58,11 +58,11 @@ async def test_the_flag_decides_between_feature_and_fallback(bench: Bench, clien
         sidecar = await bench.start(bench.route(feature, fallback))
         async with client.get(sidecar.proxy, headers={"X-User-Id": "u1"}) as got:
             assert await got.text() == "new"
-            marker = f"flag={bench.flag_id().flag}; active=true; reason=TARGETING_MATCH; circuit=closed"
+            marker = f"flag={bench.flag_id().flag}; active=true; reason=TARGETING_MATCH; circuit=closed; variant=on"
             assert got.headers["x-tailslide"] == marker
         async with client.get(sidecar.proxy) as got:
             assert await got.text() == "old"
-            assert "active=false; reason=TARGETING_KEY_MISSING" in got.headers["x-tailslide"]
+            assert "active=false; reason=STATIC" in got.headers["x-tailslide"]
         await bench.until_counted(success=1, failure=0)
 
 

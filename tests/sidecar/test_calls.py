@@ -7,7 +7,7 @@ import pytest
 from proxy_requests import PlainRequest
 
 from tailslide_core.circuit import Circuit, State
-from tailslide_core.evaluation import Reason
+from tailslide_core.decisions import Reason
 from tailslide_core.naming import RULESETS_BUCKET
 from tailslide_core.outcomes import CallEnd, StatusSet
 from tailslide_core.ruleset import CircuitSettings, LocalGuard, Ruleset
@@ -81,6 +81,83 @@ def test_an_end_is_counted(end: CallEnd, status: int | None, latency_ms: float, 
     assert desk.buffer.take() == {("f", metric): 1 for metric in counted}
 
 
+@pytest.mark.parametrize(
+    ("end", "status", "latency_ms", "counted"),
+    [
+        (CallEnd.ANSWERED, 200, 101.0, set()),
+        (CallEnd.ANSWERED, 500, 3.0, set()),
+        (CallEnd.UPGRADED, 101, 3.0, set()),
+        (CallEnd.CUT_OFF, 200, 3.0, set()),
+        (CallEnd.TIMED_OUT, 200, 3.0, set()),
+        (CallEnd.TIMED_OUT, None, 2000.0, {"failure", "slow", "latency_le_2000"}),
+        (CallEnd.REFUSED, None, 0.5, {"failure", "latency_le_1"}),
+        (CallEnd.BROKEN, None, 100.0, {"failure", "latency_le_100"}),
+        (CallEnd.NO_CAPACITY, None, 0.5, set()),
+        (CallEnd.CLIENT_GONE, None, 3.0, set()),
+        (CallEnd.CLIENT_GONE, 200, 3.0, set()),
+    ],
+)
+def test_of_a_reported_call_only_a_missing_answer_is_counted(
+    end: CallEnd, status: int | None, latency_ms: float, counted: set[str]
+) -> None:
+    desk = Desk()
+    desk.calls.end_reported(desk.begin(), end, status, latency_ms)
+    assert desk.buffer.take() == {("f", metric): 1 for metric in counted}
+
+
+def test_a_reported_call_that_outlives_its_circuit_is_not_counted() -> None:
+    desk = Desk()
+    call = desk.begin()
+    desk.put(Circuit(State.OPEN, 0.0, trips=1))
+    desk.calls.end_reported(call, CallEnd.REFUSED, None, 1.0)
+    desk.calls.end_reported(call, CallEnd.ANSWERED, 500, 1.0)
+    assert (desk.stale, desk.buffer.take()) == (1, {})
+
+
+def at_fallback(desk: Desk) -> Terms:
+    """Return the terms of a call that the flag sends to the fallback."""
+    verdict = desk.calls.decide(SWITCH, PlainRequest(fields=[("x-user-id", "nobody")]))
+    assert not verdict.active
+    assert verdict.terms is not None
+    return verdict.terms
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "latency_ms", "counted"),
+    [
+        (CallEnd.ANSWERED, 200, 3.0, {"fallback_success"}),
+        (CallEnd.ANSWERED, 429, 3.0, {"fallback_failure"}),
+        (CallEnd.ANSWERED, 200, 101.0, {"fallback_success", "fallback_slow"}),
+        (CallEnd.TIMED_OUT, None, 2000.0, {"fallback_failure", "fallback_slow"}),
+        (CallEnd.REFUSED, None, 0.5, {"fallback_failure"}),
+        (CallEnd.UPGRADED, 101, 3.0, {"fallback_success"}),
+        (CallEnd.NO_CAPACITY, None, 0.5, set()),
+        (CallEnd.CLIENT_GONE, 500, 3.0, set()),
+    ],
+)
+def test_a_call_to_the_fallback_is_counted_by_itself(
+    end: CallEnd, status: int | None, latency_ms: float, counted: set[str]
+) -> None:
+    desk = Desk()
+    desk.ruleset = replace(desk.ruleset, rollout=0.0)
+    desk.put(None)
+    desk.calls.end_at_fallback(at_fallback(desk), end, status, latency_ms)
+    assert desk.buffer.take() == {("f", metric): 1 for metric in counted}
+
+
+def test_calls_to_the_fallback_are_counted_whatever_the_circuit_does() -> None:
+    desk = Desk(None)
+    desk.ruleset = replace(desk.ruleset, active=False)
+    desk.put(None)
+    call = at_fallback(desk)
+    desk.put(Circuit(State.OPEN, 0.0, trips=1))
+    desk.calls.end_at_fallback(call, CallEnd.ANSWERED, 500, 9000.0)
+    assert (desk.stale, desk.buffer.take()) == (0, {("f", "fallback_failure"): 1})
+    desk.store.apply(RULESETS_BUCKET, Entry("clinic.f", None, 2))
+    desk.calls.end_at_fallback(call, CallEnd.ANSWERED, 500, 1.0)
+    assert desk.buffer.take() == {}
+
+
 def test_a_flag_without_a_circuit_is_counted_by_the_usual_settings() -> None:
     desk = Desk(None)
     desk.calls.end(desk.begin(), CallEnd.ANSWERED, 503, 9000.0)
@@ -133,12 +210,12 @@ def test_the_user_of_the_request_decides() -> None:
     for _ in range(2):  # verdicts are kept
         verdict = desk.calls.decide(SWITCH, REQUEST)
         assert (verdict.active, verdict.terms is not None) == (True, True)
-        assert verdict.marker == "flag=f; active=true; reason=TARGETING_MATCH; circuit=closed"
+        assert verdict.marker == "flag=f; active=true; reason=TARGETING_MATCH; circuit=closed; variant=on"
         assert verdict.block == b"\r\nx-tailslide: " + verdict.marker.encode()
         other = desk.calls.decide(SWITCH, PlainRequest(fields=[("x-user-id", "v")]))
-        assert (other.active, other.terms) == (False, None)
-        assert other.marker == "flag=f; active=false; reason=SPLIT; circuit=closed"
-    assert samples_of(desk.counts) == {("f", "true", "targeting_match"): 2, ("f", "false", "split"): 2}
+        assert (other.active, other.variant) == (False, "off")
+        assert other.marker == "flag=f; active=false; reason=STATIC; circuit=closed; variant=off"
+    assert samples_of(desk.counts) == {("f", "true", "targeting_match"): 2, ("f", "false", "static"): 2}
 
 
 def test_a_key_stands_in_for_who_names_none() -> None:
@@ -148,8 +225,10 @@ def test_a_key_stands_in_for_who_names_none() -> None:
     assert desk.calls.decide(SWITCH, PlainRequest(), "anyone").active
     assert not desk.calls.decide(SWITCH, PlainRequest(), "another").active
     assert not desk.calls.decide(SWITCH, REQUEST, "anyone").active
-    missing = desk.calls.decide(SWITCH, PlainRequest()).marker
-    assert "reason=TARGETING_KEY_MISSING" in missing
+    assert not desk.calls.decide(SWITCH, PlainRequest()).active
+    desk.ruleset = replace(desk.ruleset, rollout=50.0)
+    desk.put(None)
+    assert "reason=TARGETING_KEY_MISSING" in desk.calls.decide(SWITCH, PlainRequest()).marker
 
 
 def test_verdicts_change_with_the_circuit() -> None:
@@ -157,7 +236,8 @@ def test_verdicts_change_with_the_circuit() -> None:
     assert desk.calls.decide(SWITCH, REQUEST).active
     desk.put(Circuit(State.OPEN, 0.0, trips=1))
     verdict = desk.calls.decide(SWITCH, REQUEST)
-    assert (verdict.active, verdict.marker) == (False, "flag=f; active=false; reason=CIRCUIT_OPEN; circuit=open")
+    assert verdict.marker == "flag=f; active=false; reason=CIRCUIT_OPEN; circuit=open; variant=off"
+    assert not verdict.active
 
 
 def test_the_terms_say_which_statuses_fail() -> None:
@@ -168,7 +248,7 @@ def test_the_terms_say_which_statuses_fail() -> None:
 def test_a_route_to_an_unknown_flag_is_decided_and_counted() -> None:
     desk = Desk()
     verdict = desk.calls.decide(Switch("gone", FixedAnswer(503), USER), PlainRequest())
-    assert (verdict.active, verdict.terms) == (False, None)
+    assert (verdict.active, verdict.variant, verdict.terms) == (False, "", None)
     assert verdict.marker == "flag=gone; active=false; reason=FLAG_NOT_FOUND"
     assert samples_of(desk.counts) == {(UNKNOWN_FLAG, "false", "flag_not_found"): 1}
 
@@ -181,8 +261,10 @@ def test_before_anything_is_loaded_the_header_says_so() -> None:
 
 
 def test_the_header_says_how_it_was_decided() -> None:
-    assert describe("f", True, Reason.SPLIT, State.CLOSED) == "flag=f; active=true; reason=SPLIT; circuit=closed"
-    assert describe("f", False, Reason.FLAG_NOT_FOUND, None) == "flag=f; active=false; reason=FLAG_NOT_FOUND"
+    said = describe("f", True, Reason.SPLIT, State.CLOSED, "blue")
+    assert said == "flag=f; active=true; reason=SPLIT; circuit=closed; variant=blue"
+    assert describe("f", False, Reason.DISABLED, None, "off") == "flag=f; active=false; reason=DISABLED; variant=off"
+    assert describe("f", False, Reason.FLAG_NOT_FOUND, None, "") == "flag=f; active=false; reason=FLAG_NOT_FOUND"
 
 
 GUARDED = replace(SETTINGS, local_guard=LocalGuard(consecutive_failures=2, max_ms=1_000))
@@ -216,7 +298,7 @@ def test_after_so_many_failures_to_connect_the_fallback_gets_the_calls() -> None
     for _ in range(3):
         verdict = desk.decides()
         assert (verdict.active, verdict.terms) == (False, None)
-        assert verdict.marker == "flag=f; active=true; reason=SPLIT; circuit=closed" + KEPT_AWAY
+        assert verdict.marker == "flag=f; active=true; reason=STATIC; circuit=closed; variant=on" + KEPT_AWAY
         assert verdict.block == b"\r\nx-tailslide: " + verdict.marker.encode()
     assert desk.guards.report("f") == {
         "active": True,
@@ -227,7 +309,7 @@ def test_after_so_many_failures_to_connect_the_fallback_gets_the_calls() -> None
     }
     # The two that were tried, and no outcome of those that were not.
     assert desk.buffer.take() == {("f", "failure"): 2, ("f", "latency_le_1"): 2}
-    assert samples_of(desk.counts) == {("f", "true", "split"): 6}
+    assert samples_of(desk.counts) == {("f", "true", "static"): 6}
 
 
 def test_users_of_the_allow_list_are_kept_away_as_well() -> None:
@@ -235,7 +317,9 @@ def test_users_of_the_allow_list_are_kept_away_as_well() -> None:
     desk.ruleset = replace(desk.ruleset, allow=frozenset({"u"}), rollout=50.0)
     desk.put(None)
     desk.refused(2)
-    assert desk.decides().marker == "flag=f; active=true; reason=TARGETING_MATCH; circuit=closed" + KEPT_AWAY
+    assert (
+        desk.decides().marker == "flag=f; active=true; reason=TARGETING_MATCH; circuit=closed; variant=on" + KEPT_AWAY
+    )
 
 
 def test_who_is_not_let_in_is_not_kept_away() -> None:
@@ -243,7 +327,7 @@ def test_who_is_not_let_in_is_not_kept_away() -> None:
     desk.ruleset = replace(desk.ruleset, allow=frozenset({"u"}), rollout=0.0)
     desk.put(None)
     desk.refused(2)
-    assert desk.decides("v").marker == "flag=f; active=false; reason=SPLIT; circuit=closed"
+    assert desk.decides("v").marker == "flag=f; active=false; reason=STATIC; circuit=closed; variant=off"
     report = desk.guards.report("f")
     assert report is not None
     assert report["kept_away"] == 0
@@ -268,7 +352,7 @@ def test_a_circuit_that_arrives_has_the_last_word() -> None:
     desk = GuardDesk()
     desk.refused(2)
     desk.put(Circuit(State.OPEN, 0.0, trips=1))
-    assert desk.decides().marker == "flag=f; active=false; reason=CIRCUIT_OPEN; circuit=open"
+    assert desk.decides().marker == "flag=f; active=false; reason=CIRCUIT_OPEN; circuit=open; variant=off"
     desk.put(Circuit(trips=1))
     assert desk.decides().active
 
@@ -316,6 +400,19 @@ def test_what_breaks_a_row_and_what_says_nothing(between: CallEnd, status: int |
     desk.ends(between, status, connected=True)
     desk.refused(1)
     assert desk.decides().active == breaks_the_row
+
+
+def test_the_guard_hears_of_reported_calls_too() -> None:
+    desk = GuardDesk()
+    call = desk.decides().terms
+    assert call is not None
+    desk.calls.end_reported(call, CallEnd.REFUSED, None, 1.0, False)
+    desk.calls.end_reported(call, CallEnd.ANSWERED, 500, 1.0)
+    desk.calls.end_reported(call, CallEnd.REFUSED, None, 1.0, False)
+    desk.calls.end_reported(call, CallEnd.CLIENT_GONE, 200, 1.0)
+    assert desk.decides().active
+    desk.calls.end_reported(call, CallEnd.REFUSED, None, 1.0, False)
+    assert not desk.decides().active
 
 
 def test_calls_of_before_say_nothing_to_the_guard_of_now() -> None:

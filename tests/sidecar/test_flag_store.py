@@ -127,6 +127,50 @@ def test_openings_are_counted_and_never_taken_back(circuits: list[Circuit | None
     assert held.openings == openings
 
 
+def opened_ms(store: FlagStore) -> int | None:
+    held = store.held("f")
+    assert held is not None
+    return held.opened_ms
+
+
+def test_the_time_of_the_last_opening_is_kept() -> None:
+    now_s = 1_000.0
+    store = FlagStore(APP, clock=lambda: now_s)
+    store.apply(RULESETS_BUCKET, value("f"))
+    assert opened_ms(store) is None
+    for circuit, expected_ms in [
+        (OPEN, 1_001_000),
+        (RECOVERING, 1_001_000),
+        (Circuit(trips=1), 1_001_000),
+        (Circuit(State.RECOVERING, 10.0, trips=2), 1_004_000),
+        (Circuit(reset_generation=1), 1_004_000),
+    ]:
+        now_s += 1.0
+        store.apply(CIRCUITS_BUCKET, entry("f", encode_circuit(circuit)))
+        assert opened_ms(store) == expected_ms
+
+
+@pytest.mark.parametrize(
+    ("circuit", "settings", "expected_ms"),
+    [
+        (replace(OPEN, since_ms=7), CircuitSettings(), 7),
+        (replace(RECOVERING, since_ms=7), CircuitSettings(), 7),
+        (Circuit(since_ms=7), CircuitSettings(), None),
+        (replace(OPEN, since_ms=7), CircuitSettings(reset_generation=1), None),
+        (Circuit(since_ms=7), CircuitSettings(forced_open=True), 1_000_000),
+        (None, CircuitSettings(forced_open=True), 1_000_000),
+        (None, CircuitSettings(), None),
+    ],
+)
+def test_what_is_open_at_first_sight_has_been_so_since_it_says(
+    circuit: Circuit | None, settings: CircuitSettings, expected_ms: int | None
+) -> None:
+    store = FlagStore(APP, clock=lambda: 1_000.0)
+    circuits = {} if circuit is None else {"f": circuit}
+    store.restore(Content({"f": replace(ruleset(), circuit=settings)}, circuits))
+    assert opened_ms(store) == expected_ms
+
+
 def test_forced_open_is_an_opening_and_other_changes_are_none() -> None:
     store = filled()
     for revision, forced_open in enumerate([True, True, False, True], start=2):

@@ -4,8 +4,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from tailslide_core.circuit import Circuit, State
+from tailslide_core.contracts import encode_circuit
+from tailslide_core.naming import CIRCUITS_BUCKET
 from tailslide_core.outcomes import Outcome
 from tailslide_core.ruleset import CircuitSettings, Ruleset
+from tailslide_runtime.bucket_watch import Entry
 from tailslide_runtime.http import ApiError
 from tailslide_sidecar.flag_store import Content, FlagStore
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
@@ -23,7 +26,8 @@ class Desk:
         accepts: bool = True,
         calls_per_s: int = 10_000,
     ) -> None:
-        store = FlagStore("clinic")
+        self.store = store = FlagStore("clinic", clock=lambda: self.wall_s)
+        self.wall_s = 1_795_363_190.0
         ruleset = Ruleset("clinic", "f", 1, active=True, rollout=100.0, salt="f", circuit=settings)
         store.restore(Content({"f": ruleset}, {} if circuit is None else {"f": circuit}))
         self.buffer = OutcomeBuffer()
@@ -38,7 +42,15 @@ class Desk:
             calls_per_s=calls_per_s,
             refused=self.count_refused,
             clock=lambda: self.now_s,
+            wall_clock=lambda: self.wall_s,
         )
+
+    @property
+    def wall_ms(self) -> int:
+        return round(self.wall_s * 1000)
+
+    def put(self, circuit: Circuit) -> None:
+        self.store.apply(CIRCUITS_BUCKET, Entry("clinic.f", encode_circuit(circuit), 1))
 
     def count_stale(self, calls: int) -> None:
         self.stale += calls
@@ -99,6 +111,16 @@ def test_without_a_circuit_nothing_is_slow() -> None:
         ({"outcome": "success", "count": True}, "count", "expected an integer"),
         ({"outcome": "success", "count": None}, "count", "expected an integer"),
         ({"outcome": "success", "count": MAX_COUNT + 1}, "count", "expected an integer"),
+        ({"outcome": "success", "began_ms": -1}, "began_ms", "expected Unix time in milliseconds, an integer, got -1"),
+        ({"outcome": "success", "began_ms": 2**53 + 1}, "began_ms", "expected Unix time in milliseconds"),
+        ({"outcome": "success", "began_ms": 1.5}, "began_ms", "expected Unix time in milliseconds"),
+        ({"outcome": "success", "began_ms": True}, "began_ms", "expected Unix time in milliseconds"),
+        ({"outcome": "success", "began_ms": "1"}, "began_ms", "expected Unix time in milliseconds"),
+        (
+            [{"outcome": "success", "began_ms": 1_795_363_250_001}],
+            "[0].began_ms",
+            "expected a time at most 60000 ms ahead of this machine's clock, got 1795363250001",
+        ),
         ([{"outcome": "success"}, {"outcome": "no"}], "[1].outcome", "expected success or failure"),
         ([{"outcome": "success"}, 5], "[1]", "expected an object"),
         ([{"outcome": "success", "x": 1}], "[0].x", "unknown field"),
@@ -148,8 +170,40 @@ def test_while_the_circuit_is_open_nothing_is_counted(
     assert desk.stale == (0 if counts else 3)
 
 
+def test_what_began_before_the_circuit_last_opened_counts_for_nothing() -> None:
+    desk = Desk()
+    before_ms = desk.wall_ms
+    reports = [
+        {"outcome": "failure", "count": 3, "began_ms": before_ms},
+        {"outcome": "success", "began_ms": before_ms + 1_000},
+        {"outcome": "success", "count": 5},
+    ]
+    assert desk.reports.take("f", reports) == 9
+    assert (desk.stale, desk.buffer.take()) == (0, {("f", "failure"): 3, ("f", "success"): 6})
+    desk.wall_s += 1.0
+    desk.put(Circuit(State.OPEN, 0.0, trips=1))
+    desk.wall_s += 1.0
+    desk.put(Circuit(State.RECOVERING, 10.0, trips=1))
+    assert desk.reports.take("f", reports) == 9
+    assert (desk.stale, desk.buffer.take()) == (3, {("f", "success"): 6})
+    desk.put(Circuit(reset_generation=1))
+    assert desk.reports.take("f", reports[0]) == 3
+    assert (desk.stale, desk.buffer.take()) == (6, {})
+
+
+def test_calls_may_have_begun_a_little_ahead_of_our_clock() -> None:
+    desk = Desk()
+    assert desk.reports.take("f", {"outcome": "success", "began_ms": desk.wall_ms + 60_000}) == 1
+
+
+def test_a_circuit_that_was_open_before_we_began_says_itself_since_when() -> None:
+    desk = Desk(circuit=Circuit(State.RECOVERING, 10.0, trips=1, since_ms=5_000))
+    desk.reports.take("f", [{"outcome": "failure", "began_ms": at_ms} for at_ms in (4_999, 5_000)])
+    assert (desk.stale, desk.buffer.take()) == (1, {("f", "failure"): 1})
+
+
 def test_a_thousand_reports_are_read() -> None:
-    assert read_reports([{"outcome": "failure"}] * MAX_REPORTS) == [Report(Outcome.FAILURE, None, 1)] * MAX_REPORTS
+    assert read_reports([{"outcome": "failure"}] * MAX_REPORTS, 0) == [Report(Outcome.FAILURE, None, 1)] * MAX_REPORTS
 
 
 def test_reports_can_be_turned_off() -> None:

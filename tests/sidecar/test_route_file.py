@@ -4,6 +4,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from tailslide_core.naming import FLAG_KEY_RULE
 from tailslide_sidecar.config_file import ConfigFile, sentences
 from tailslide_sidecar.proxy.routes import (
     Address,
@@ -93,6 +94,32 @@ def route(text: str) -> Route:
                     ),
                     retries_on_fallback=True,
                     anonymous_cookie="tailslide_id",
+                ),
+            ),
+        ),
+        (
+            f"{{{FLAGGED}, variants: {{blue: 'http://b:1', a.B: ['http://a:1', 'http://b:1']}}, outcomes: reported}}",
+            Route(
+                Match(),
+                A,
+                Switch("f", B, variants=(("blue", B), ("a.B", Side(A.addresses + B.addresses))), is_reported=True),
+            ),
+        ),
+        (f"{{{FLAGGED}, outcomes: observed}}", Route(Match(), A, Switch("f", B))),
+        (
+            f"{{{FLAGGED}, attributes: {{g: {{header: X-G, split: ','}}, s: {{jwt_claim: scope, split: ' '}}, "
+            "r: {jwt_claim: realm_access.roles}}}",
+            Route(
+                Match(),
+                A,
+                Switch(
+                    "f",
+                    B,
+                    attributes=(
+                        ("g", Source(SourceKind.HEADER, "x-g", split=",")),
+                        ("s", Source(SourceKind.JWT_CLAIM, "scope", split=" ")),
+                        ("r", Source(SourceKind.JWT_CLAIM, "realm_access.roles")),
+                    ),
                 ),
             ),
         ),
@@ -188,6 +215,21 @@ def test_what_is_written(text: str, expected: Route) -> None:
             f"{FLAGGED}, attributes: {{c: {{query: 'a b'}}}}",
             ".attributes.c.query: expected a name without spaces, got \"a b\"",
         ),
+        (
+            f"{FLAGGED}, targeting_key: {{header: a, split: ','}}",
+            ".targeting_key: expected no split: a targeting key is one text",
+        ),
+        (f"{FLAGGED}, attributes: {{c: {{split: ','}}}}",
+            ".attributes.c: expected exactly one of header, cookie, query and jwt_claim, with a name"),
+        (f"{FLAGGED}, attributes: {{c: {{header: a, split: ''}}}}",
+            ".attributes.c.split: string should have at least 1 character, got \"\""),
+        (f"{FLAGGED}, variants: {{blue: 5}}", f".variants.blue: {URL_RULE}, got 5"),
+        (f"{FLAGGED}, variants: {{_blue: 'http://a'}}", f".variants._blue: expected {FLAG_KEY_RULE}, got \"_blue\""),
+        (f"{FLAGGED}, variants: {{blue: {{status: 200}}}}", f".variants.blue: {URL_RULE}, got {{\"status\": 200}}"),
+        ("upstream: 'http://a', variants: {blue: 'http://a'}", f": {KINDS}, got upstream and variants"),
+        ("flag: f, fallback: 'http://a', variants: {blue: 'http://a'}", f": {KINDS}, but there is no feature"),
+        ("upstream: 'http://a', outcomes: reported", f": {KINDS}, got upstream and outcomes"),
+        (f"{FLAGGED}, outcomes: none", ".outcomes: expected 'observed' or 'reported', got \"none\""),
         (f"{FLAGGED}, anonymous: header", ".anonymous: expected 'cookie', got \"header\""),
         (f"{FLAGGED}, anonymous_cookie: a", ": expected anonymous_cookie only with anonymous: cookie"),
         (f"{FLAGGED}, anonymous: cookie, anonymous_cookie: a=b", f".anonymous_cookie: {HEADER_RULE}, got \"a=b\""),

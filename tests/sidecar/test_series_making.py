@@ -6,7 +6,7 @@ from tailslide_core.naming import RAW_RETENTION_MS, RESOLUTIONS, FlagId
 from tailslide_sidecar.series_making import is_behind, is_done, making, taking_away
 
 FLAG = FlagId("shop", "search")
-RAW = "ts:{shop:search}:failure"
+RAW = "ts:{shop}:search:failure"
 
 
 def test_a_series_comes_with_its_copies_and_their_rules() -> None:
@@ -22,6 +22,17 @@ def test_a_series_comes_with_its_copies_and_their_rules() -> None:
     rules = [command[1:] for command in commands if command[0] == "TS.CREATERULE"]
     assert copies == [f"{RAW}:{each.label}" for each in RESOLUTIONS]
     assert rules == [(RAW, f"{RAW}:{each.label}", "AGGREGATION", "sum", each.bucket_ms) for each in RESOLUTIONS]
+
+
+@pytest.mark.parametrize(("metric", "label"), [("variant:blue", "blue"), ("rule:beta.2", "beta.2")])
+def test_evaluations_have_a_label_for_their_name_and_no_copy_as_fine_as_they_are(metric: str, label: str) -> None:
+    commands = list(making(FLAG, metric))
+    kind = metric.partition(":")[0]
+    assert commands[0][-8:] == ("app", "shop", "flag", "search", "metric", kind, kind, label)
+    copy = f"ts:{{shop}}:search:{metric}:1m"
+    assert [command[1] for command in commands if command[0] == "TS.CREATE"] == [f"ts:{{shop}}:search:{metric}", copy]
+    assert [command[2] for command in commands if command[0] == "TS.CREATERULE"] == [copy]
+    assert taking_away(FLAG, metric, None)[2:5] == (2, f"ts:{{shop}}:search:{metric}", copy)
 
 
 @pytest.mark.parametrize(

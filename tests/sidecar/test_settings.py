@@ -194,7 +194,7 @@ def test_the_reference_tells_the_defaults(part: str, defaults: dict[str, object]
 
 def test_the_examples_of_the_reference_are_valid(tmp_path: Path) -> None:
     examples = re.findall(r"```yaml\n(.*?)```", REFERENCE.read_text(), re.DOTALL)
-    assert len(examples) == 5
+    assert len(examples) == 7
     for example in examples:
         assert load_config(written(tmp_path, example), {}).routes
 

@@ -2,7 +2,7 @@
 
 from tailslide_sidecar.proxy.accounts import RouteAccount
 from tailslide_sidecar.proxy.pool import Pool, Server
-from tailslide_sidecar.proxy.routes import FixedAnswer, Route, Side
+from tailslide_sidecar.proxy.routes import FixedAnswer, Route, Side, Switch
 
 NEVER = float("inf")
 
@@ -17,6 +17,7 @@ class ActiveRoute:
         "first_byte_s",
         "has_limits",
         "idle_s",
+        "is_reported",
         "label",
         "max_body_bytes",
         "max_calls",
@@ -26,6 +27,7 @@ class ActiveRoute:
         "switch",
         "total_s",
         "upstream",
+        "variants",
     )
 
     def __init__(self, route: Route, account: RouteAccount, pool: Pool) -> None:
@@ -36,6 +38,8 @@ class ActiveRoute:
         self.switch = route.switch
         self.upstream = _servers(route.upstream, pool)
         self.fallback = None if route.switch is None else _servers(route.switch.fallback, pool)
+        self.variants = {} if route.switch is None else _variants(route.switch, pool)
+        self.is_reported = route.switch is not None and route.switch.is_reported
         self.retries = route.switch is not None and route.switch.retries_on_fallback
         self.connect_s = timeouts.connect_ms / 1000
         self.first_byte_s = timeouts.first_byte_ms / 1000
@@ -48,6 +52,12 @@ class ActiveRoute:
 
 
 def _servers(target: Side | FixedAnswer, pool: Pool) -> tuple[Server, ...] | FixedAnswer:
-    if isinstance(target, FixedAnswer):
-        return target
-    return tuple(pool.server(address) for address in target.addresses)
+    return target if isinstance(target, FixedAnswer) else _servers_of(target, pool)
+
+
+def _servers_of(side: Side, pool: Pool) -> tuple[Server, ...]:
+    return tuple(pool.server(address) for address in side.addresses)
+
+
+def _variants(switch: Switch, pool: Pool) -> dict[str, tuple[Server, ...]]:
+    return {variant: _servers_of(side, pool) for variant, side in switch.variants}

@@ -101,6 +101,8 @@ class Exchange:
     _connection: "UpstreamConnection | None" = None
     _connecting: asyncio.Task[None] | None = None
     _tried: "tuple[Server, ...]" = ()
+    _variant_servers: "tuple[Server, ...] | None" = None
+    """The feature's, where the route has some for the variant."""
     _anew = False
     """Whether it has been sent again on a new connection."""
     _body: HeldBody | None = None
@@ -158,10 +160,12 @@ class Exchange:
         self.marker = verdict.marker
         self._marker_block = verdict.block
         if verdict.active:
-            self._go(_FEATURE, route.upstream, verdict.terms)
+            if route.variants:
+                self._variant_servers = route.variants.get(verdict.variant)
+            self._go(_FEATURE, self._variant_servers or route.upstream, verdict.terms)
         else:
             assert route.fallback is not None
-            self._go(_FALLBACK, route.fallback, None)
+            self._go(_FALLBACK, route.fallback, verdict.terms)
 
     def _go(self, side: Side, target: "tuple[Server, ...] | FixedAnswer", terms: Terms | None) -> None:
         """Send the request to one side."""
@@ -237,7 +241,7 @@ class Exchange:
 
     def _servers(self) -> "Sequence[Server]":
         assert self.route is not None
-        target = self.route.fallback if self.side is _FALLBACK else self.route.upstream
+        target = self.route.fallback if self.side is _FALLBACK else self._variant_servers or self.route.upstream
         assert isinstance(target, tuple)
         return target
 
@@ -609,9 +613,16 @@ class Exchange:
             self._waits_since_s = now_s
         self.took_ms = took_ms = (now_s - self._began_s - self._waited_s) * 1000
         route.account.count(self.side, end, took_ms)
-        if self._terms is not None:
-            connected = self._connection is not None
-            self.client.listener.calls.end(self._terms, end, self.status or None, took_ms, connected)
+        terms = self._terms
+        if terms is None:
+            return
+        calls, status = self.client.listener.calls, self.status or None
+        if self.side is _FALLBACK:
+            calls.end_at_fallback(terms, end, status, took_ms)
+        elif route.is_reported:
+            calls.end_reported(terms, end, status, took_ms, self._connection is not None)
+        else:
+            calls.end(terms, end, status, took_ms, self._connection is not None)
 
     def _settle(self, end: CallEnd) -> None:
         """Be done with an upstream that has not answered in whole: its connection is of no more use."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from tailslide_core.ruleset import Ruleset
 from tailslide_sidecar.proxy.sources import Source
 
 
@@ -97,7 +98,8 @@ class Match:
 class Switch:
     """What a flagged route has beside the feature: the flag that decides, for whom, and the way for all others.
 
-    With `anonymous_cookie`, who comes without a targeting key is given one in a cookie of this name.
+    With `anonymous_cookie`, who comes without a targeting key is given one in a cookie of this name. `variants` has
+    upstreams for variants of the flag; the feature is for the others, and never for the off variant.
     """
 
     flag: str
@@ -107,6 +109,9 @@ class Switch:
     retries_on_fallback: bool = False
     """Whether a failed call is answered by the fallback, where the request can be made twice (RFC 9110 §9.2.2)."""
     anonymous_cookie: str | None = None
+    variants: tuple[tuple[str, Side], ...] = ()
+    is_reported: bool = False
+    """Whether the application reports how calls to the feature ended, and only those it never saw are counted here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +319,23 @@ def rewritten(route: Route, target: str) -> str:
     if rest:
         rest = f"/{rest.lstrip('/')}"
     return f"{route.rewrite_prefix.rstrip('/')}{rest}{mark}{query}" if rest else f"{route.rewrite_prefix}{mark}{query}"
+
+
+def problem_with_variants(switch: Switch, ruleset: Ruleset) -> str | None:
+    """Return why upstreams that a route has for variants are never called; None if all of them may be."""
+    known = {variant.key for variant in ruleset.variants}
+    unknown = sorted(variant for variant, _ in switch.variants if variant not in known)
+    problems = []
+    if unknown:
+        problems.append(
+            f"the flag {switch.flag} has no variant {', '.join(unknown)} (it has {', '.join(sorted(known))}), "
+            "so nothing goes there"
+        )
+    if any(variant == ruleset.off_variant for variant, _ in switch.variants):
+        problems.append(
+            f"{ruleset.off_variant} is the off variant of the flag {switch.flag}, so its calls go to the fallback"
+        )
+    return "; ".join(problems) or None
 
 
 def flags_of(routes: Sequence[Route]) -> dict[str, list[int]]:

@@ -6,7 +6,7 @@ which side, and must never say who is let in. That is for the upstream to check,
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -14,10 +14,10 @@ from urllib.parse import unquote_plus
 
 import orjson
 
-from tailslide_core.conditions import Attributes, text_of
+from tailslide_core.conditions import Attributes, Items, Scalar, text_of
 from tailslide_core.evaluation import Context
 from tailslide_core.fields import shown
-from tailslide_sidecar.question_limits import MAX_TEXT_CHARACTERS
+from tailslide_sidecar.question_limits import MAX_LIST_ITEMS, MAX_TEXT_CHARACTERS
 
 if TYPE_CHECKING:  # `routes` holds sources; the other way round, only their types are needed
     from tailslide_sidecar.proxy.routes import Request, Switch
@@ -37,12 +37,14 @@ class Source:
     """A value of the request: a header (its name in lower case), a cookie, a query parameter, or a claim of a token.
 
     Of several, the first. `token` is the header or the cookie that a claim's token is in; None is the usual
-    `Authorization: Bearer …`. Raises `ValueError` when made of parts that do not fit.
+    `Authorization: Bearer …`. With `split`, the value is the list of texts between these separators, and all headers
+    of the name count together. Raises `ValueError` when made of parts that do not fit.
     """
 
     kind: SourceKind
     name: str
     token: "Source | None" = None
+    split: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind is SourceKind.HEADER and self.name != self.name.lower():
@@ -51,6 +53,8 @@ class Source:
             self.kind is not SourceKind.JWT_CLAIM or self.token.kind not in {SourceKind.HEADER, SourceKind.COOKIE}
         ):
             raise ValueError("expected a token in a header or in a cookie, for a claim alone")
+        if self.split == "":
+            raise ValueError("expected a separator of at least one character, got none")
 
 
 _HEADER = SourceKind.HEADER  # a global costs a fifth of a member of an enum
@@ -63,7 +67,8 @@ _MAX_TOKEN = 16_384
 def context_of(switch: "Switch", request: "Request") -> tuple[str | None, Attributes]:
     """Return the targeting key and the attributes that a request speaks for; what it does not say is left out.
 
-    So is an attribute that is too long: a call is never refused for what it says of its user.
+    So is a text that is too long, and what is too much of a list: a call is never refused for what it says of its user.
+    A key is one text, so a list is none.
 
     Without a targeting key, that of the cookie for the anonymous counts, if it came. No `Context`, whose making would
     cost as much as all the rest.
@@ -76,20 +81,52 @@ def context_of(switch: "Switch", request: "Request") -> tuple[str | None, Attrib
         if key is not None and not key.isascii():
             key = _as_utf8(key)
     else:
-        key = text_of(_value(source, request))
+        value = _value(source, request)
+        key = None if isinstance(value, bool) else text_of(value)
     if not key and switch.anonymous_cookie is not None:
         key = _cookie(switch.anonymous_cookie, request) or key
     if not switch.attributes:
         return key, _NO_ATTRIBUTES
     attributes: dict[str, object] = {}
     for name, source in switch.attributes:
-        value = _value(source, request)
+        value = _value(source, request) if source.split is None else _split(source, source.split, request)
         if value is not None and (value.__class__ is not str or len(value) <= MAX_TEXT_CHARACTERS):
             attributes[name] = value
     return key, attributes
 
 
-def _value(source: Source, request: "Request") -> str | int | float | None:
+def _split(source: Source, separator: str, request: "Request") -> Items | None:
+    """Return the list that a text is when it is taken apart; a claim that is one value, or a list, stays that."""
+    if source.kind is _HEADER:
+        # Fields of one name are one list (RFC 9110 §5.3).
+        texts = [_as_utf8(text) for text in request.get_all(source.name)]
+        if not texts:
+            return None
+    else:
+        value = _value(source, request)
+        if value is None or isinstance(value, Items):
+            return value
+        if not isinstance(value, str):
+            return Items([value])
+        texts = [value]
+    parts: list[str] = []
+    for text in texts:
+        left = MAX_LIST_ITEMS - len(parts)
+        parts += text.split(separator, left)[:left]
+    return _bounded([part for each in parts if (part := each.strip())])
+
+
+def _bounded(values: Sequence[Scalar]) -> Items:
+    """Return as many values, from the first on, as one attribute may have."""
+    characters = 0
+    for index, value in enumerate(values[:MAX_LIST_ITEMS]):
+        characters += len(value) if isinstance(value, str) else 0
+        if characters > MAX_TEXT_CHARACTERS:
+            return Items(values[:index])
+    return Items(values[:MAX_LIST_ITEMS])
+
+
+def _value(source: Source, request: "Request") -> Scalar | Items | None:
     match source.kind:
         case SourceKind.HEADER:
             text = request.get(source.name)
@@ -143,7 +180,7 @@ def _decoded(text: str) -> str:
     return unquote_plus(text) if "%" in text or "+" in text else text
 
 
-def _claim(source: Source, request: "Request") -> str | int | float | None:
+def _claim(source: Source, request: "Request") -> Scalar | Items | None:
     carrier = source.token or _AUTHORIZATION
     sent = request.get(carrier.name) if carrier.kind is SourceKind.HEADER else _cookie(carrier.name, request)
     if sent is None or len(sent) > _MAX_TOKEN:
@@ -155,8 +192,22 @@ def _claim(source: Source, request: "Request") -> str | int | float | None:
         return None
     else:
         token = sent
-    value = _claims(token).get(source.name)
-    return value if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+    value = _at(source.name, _claims(token))
+    if isinstance(value, list):
+        return _bounded(value) if all(isinstance(item, Scalar) for item in value) else None
+    return value if isinstance(value, Scalar) else None
+
+
+def _at(name: str, claims: Mapping[str, object]) -> object:
+    """Return a claim by its name or, where none has it, by that as a path through objects (`realm_access.roles`)."""
+    if name in claims or "." not in name:
+        return claims.get(name)
+    value: object = claims
+    for part in name.split("."):
+        if not isinstance(value, dict):
+            return None
+        value = value.get(part)
+    return value
 
 
 def _claims(token: str) -> dict[str, object]:

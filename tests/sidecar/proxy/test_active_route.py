@@ -39,6 +39,16 @@ def test_a_flagged_route_with_everything() -> None:
     assert (route.has_limits, route.max_body_bytes, route.max_calls, route.rewrites) == (True, 0, 7, True)
 
 
+def test_variants_have_servers_of_their_own() -> None:
+    pool = Pool()
+    switch = Switch("f", Side((FALLBACK,)), variants=(("blue", Side((FEATURE, FALLBACK))),), is_reported=True)
+    route = active(Route(Match(), Side((FEATURE,)), switch), pool)
+    assert route.variants == {"blue": (pool.server(FEATURE), pool.server(FALLBACK))}
+    assert route.is_reported
+    plain = active(Route(Match(), Side((FEATURE,)), Switch("f", Side((FALLBACK,)))), pool)
+    assert (plain.variants, plain.is_reported) == ({}, False)
+
+
 def test_a_server_is_the_same_for_all_routes_that_name_it() -> None:
     pool = Pool()
     one = active(Route(Match(), Side((FEATURE,)), Switch("f", Side((FALLBACK,)))), pool)

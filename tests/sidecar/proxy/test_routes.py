@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from proxy_requests import PlainRequest
 
+from tailslide_core.ruleset import Ruleset
+from tailslide_core.variants import Share, ValueType, Variant
 from tailslide_sidecar.proxy.routes import (
     Address,
     FixedAnswer,
@@ -17,6 +19,7 @@ from tailslide_sidecar.proxy.routes import (
     Side,
     Switch,
     flags_of,
+    problem_with_variants,
     rewritten,
 )
 
@@ -255,3 +258,38 @@ def test_texts() -> None:
     match = Match("*.example", "/a", None, frozenset({"POST", "GET"}), (HeaderMatch("x-a", "1"), HeaderMatch("x-b")))
     assert Route(match, HERE).label == str(match) == "GET,POST *.example /a x-a=1 x-b"
     assert str(Match(path="/a")) == "* =/a"
+
+
+@pytest.mark.parametrize(
+    ("named", "problem"),
+    [
+        ((), None),
+        (("green",), None),
+        (("green", "gray"), "gray is the off variant of the flag f, so its calls go to the fallback"),
+        (
+            ("red", "green", "Green"),
+            "the flag f has no variant Green, red (it has blue, gray, green), so nothing goes there",
+        ),
+        (
+            ("gray", "red"),
+            "the flag f has no variant red (it has blue, gray, green), so nothing goes there; "
+            "gray is the off variant of the flag f, so its calls go to the fallback",
+        ),
+    ],
+)
+def test_upstreams_that_are_never_called_are_named(named: tuple[str, ...], problem: str | None) -> None:
+    flag = Ruleset(
+        "clinic",
+        "f",
+        1,
+        active=True,
+        rollout=100.0,
+        salt="f",
+        type=ValueType.STRING,
+        variants=(Variant("gray", "a"), Variant("blue", "b"), Variant("green", "c")),
+        off_variant="gray",
+        split=(Share("blue", 1), Share("green", 1)),
+    )
+    side = Side((Address("http", "a", 1),))
+    switch = Switch("f", side, variants=tuple((variant, side) for variant in named))
+    assert problem_with_variants(switch, flag) == problem

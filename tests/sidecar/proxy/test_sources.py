@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from proxy_requests import PlainRequest
 
+from tailslide_core.conditions import Items
 from tailslide_core.evaluation import Context
 from tailslide_sidecar.proxy.routes import FixedAnswer, Switch
 from tailslide_sidecar.proxy.sources import Source, SourceKind, context_of
@@ -113,16 +115,97 @@ def test_a_claim_is_read_from_where_it_is_said_to_be() -> None:
         (7, "7", 7),
         (7.0, "7", 7.0),
         (7.5, "7.5", 7.5),
-        (True, None, None),
+        (True, None, True),
         (None, None, None),
-        (["u1"], None, None),
         ({"id": "u1"}, None, None),
     ],
 )
-def test_claims_are_text_or_numbers(claim: object, key: str | None, attribute: object) -> None:
+def test_claims_are_scalars(claim: object, key: str | None, attribute: object) -> None:
     request = bearer({"sub": claim})
     assert context_of(switch(SUBJECT), request)[0] == key
     assert context_of(switch(None, user=SUBJECT), request)[1].get("user") == attribute
+
+
+def listed(source: Source, request: PlainRequest) -> Sequence[object] | None:
+    """Return the list that an attribute is; None where it is missing."""
+    key, attributes = context_of(switch(source, groups=source), request)
+    assert key is None or source.split is not None  # a key is never a list
+    value = attributes.get("groups")
+    assert value is None or isinstance(value, Items)
+    return None if value is None else value.values
+
+
+@pytest.mark.parametrize(
+    ("claim", "groups"),
+    [
+        (["a", "b, c"], ["a", "b, c"]),
+        (["a", 1, 1.5, True], ["a", 1, 1.5, True]),
+        ([], []),
+        (["a", None], None),
+        (["a", ["b"]], None),
+        (["a", {"b": 1}], None),
+        (["a"] * 1_500, ["a"] * 1_000),
+        (["a" * 2_000, "b" * 2_096, "c"], ["a" * 2_000, "b" * 2_096]),
+        (["a" * 4_097, "b"], []),
+    ],
+)
+def test_a_claim_may_be_a_list_of_scalars(claim: list[object], groups: list[object] | None) -> None:
+    assert listed(Source(SourceKind.JWT_CLAIM, "groups"), bearer({"groups": claim})) == groups
+
+
+@pytest.mark.parametrize(
+    ("name", "claims", "groups"),
+    [
+        ("realm_access.roles", {"realm_access": {"roles": ["a"]}}, ["a"]),
+        ("realm_access.roles", {"realm_access": {"roles": ["a"]}, "realm_access.roles": ["b"]}, ["b"]),
+        ("realm_access.roles", {"realm_access": {"roles": ["a"]}, "realm_access.roles": None}, None),
+        ("https://example.com/roles", {"https://example.com/roles": ["a"]}, ["a"]),
+        ("a.b.c", {"a": {"b": {"c": [1]}}}, [1]),
+        ("a.b.c", {"a": {"b.c": [1]}}, None),
+        ("a.b", {"a": ["b"]}, None),
+        ("a.b", {"a": "b"}, None),
+        ("a.b", {}, None),
+        ("a", {"a": {"b": 1}}, None),
+    ],
+)
+def test_a_claim_is_found_by_its_name_and_then_by_a_path(
+    name: str, claims: dict[str, object], groups: list[object] | None
+) -> None:
+    assert listed(Source(SourceKind.JWT_CLAIM, name), bearer(claims)) == groups
+
+
+@pytest.mark.parametrize(
+    ("values", "groups"),
+    [
+        (["a"], ["a"]),
+        (["a, b ,\tc"], ["a", "b", "c"]),
+        (["a", "b,c"], ["a", "b", "c"]),
+        (["a,,b, ,"], ["a", "b"]),
+        ([""], []),
+        (["j\xc3\xbcrgen,b"], ["jürgen", "b"]),
+        (["a," * 900, "b," * 900], ["a"] * 900 + ["b"] * 99),
+        (["a," * 900, "b," * 99 + "c"], ["a"] * 900 + ["b"] * 99),
+        ([f"{'a' * 4_096},b"], ["a" * 4_096]),
+        ([], None),
+    ],
+)
+def test_fields_of_a_name_are_one_list(values: list[str], groups: list[str] | None) -> None:
+    source = Source(SourceKind.HEADER, "x-groups", split=",")
+    assert listed(source, PlainRequest(fields=[("x-groups", value) for value in values])) == groups
+
+
+def test_any_text_may_be_split() -> None:
+    cookie = Source(SourceKind.COOKIE, "groups", split="|")
+    assert listed(cookie, PlainRequest(fields=[("cookie", "groups=a|b")])) == ["a", "b"]
+    assert listed(cookie, PlainRequest()) is None
+    assert listed(Source(SourceKind.QUERY, "g", split=","), PlainRequest(query="g=a%2C+b&g=c")) == ["a", "b"]
+    scope = Source(SourceKind.JWT_CLAIM, "scope", split=" ")
+    assert listed(scope, bearer({"scope": "read  write"})) == ["read", "write"]
+    assert listed(scope, bearer({"scope": ["read all", "write"]})) == ["read all", "write"]
+    assert listed(scope, bearer({"scope": 7})) == [7]
+    assert listed(scope, bearer({})) is None
+    with pytest.raises(ValueError, match="at least one character"):
+        Source(SourceKind.QUERY, "g", split="")
 
 
 @pytest.mark.parametrize(
