@@ -60,6 +60,8 @@ class Source:
 _HEADER = SourceKind.HEADER  # a global costs a fifth of a member of an enum
 _NO_ATTRIBUTES = Context().attributes
 _AUTHORIZATION = Source(SourceKind.HEADER, "authorization")
+MAX_SPLIT_CHARACTERS = 2 * MAX_TEXT_CHARACTERS
+"""A longer text is not taken apart: more than half of it would have to be separators and white space."""
 _MAX_TOKEN = 16_384
 """Longer ones are not tokens that anybody sends, and would only cost time."""
 
@@ -109,21 +111,15 @@ def _split(source: Source, separator: str, request: "Request") -> Items | None:
         if not isinstance(value, str):
             return Items([value])
         texts = [value]
-    parts: list[str] = []
-    for text in texts:
-        left = MAX_LIST_ITEMS - len(parts)
-        parts += text.split(separator, left)[:left]
-    return _bounded([part for each in parts if (part := each.strip())])
+    if sum(map(len, texts)) > MAX_SPLIT_CHARACTERS:
+        return None
+    return _bounded([part for text in texts for each in text.split(separator) if (part := each.strip())])
 
 
-def _bounded(values: Sequence[Scalar]) -> Items:
-    """Return as many values, from the first on, as one attribute may have."""
-    characters = 0
-    for index, value in enumerate(values[:MAX_LIST_ITEMS]):
-        characters += len(value) if isinstance(value, str) else 0
-        if characters > MAX_TEXT_CHARACTERS:
-            return Items(values[:index])
-    return Items(values[:MAX_LIST_ITEMS])
+def _bounded(values: Sequence[Scalar]) -> Items | None:
+    """Return values as one attribute; None for too many: of a part of them a negated condition could hold wrongly."""
+    characters = sum(len(value) for value in values if isinstance(value, str))
+    return None if len(values) > MAX_LIST_ITEMS or characters > MAX_TEXT_CHARACTERS else Items(values)
 
 
 def _value(source: Source, request: "Request") -> Scalar | Items | None:
