@@ -106,8 +106,8 @@ func (a *asking) evaluate(flag string) Answer {
 // decide goes through the order of the page from its second point. The numbers in the comments are those of the page.
 func (a *asking) decide(r *Ruleset, state string, percentage *big.Rat) Answer {
 	off := func(reason Reason) Answer { return Answer{Variant: r.OffVariant, Reason: reason} }
-	open := percentage.Cmp(hundred) == 0
-	keyMissing := Answer{Variant: r.OffVariant, Reason: TargetingKeyMissing, Error: open} // 8
+	everybody := percentage.Cmp(hundred) == 0
+	keyMissing := Answer{Variant: r.OffVariant, Reason: TargetingKeyMissing, Error: everybody} // 8
 
 	if !r.Active { // 2
 		return off(Disabled)
