@@ -14,7 +14,17 @@ from dataclasses import dataclass, field
 import orjson
 
 from flags_bench.load import Drive, Target, ask, drive
-from flags_bench.questions import bulk, flag_keys, native, rulesets, single
+from flags_bench.questions import (
+    LANGUAGE,
+    bulk,
+    flag_keys,
+    language_flags,
+    members,
+    native,
+    of_language,
+    rulesets,
+    single,
+)
 from flags_bench.servers import Bench
 from tailslide_runtime.errors import StartError
 
@@ -72,6 +82,7 @@ RATIOS = {
     "native_vs_nginx": (("native", 1, "ours"), ("native", 1, "nginx")),
     "native_vs_plain_aiohttp": (("native", 1, "ours"), ("native", 1, "plain aiohttp")),
     "native_10000_flags_vs_1_flag": (("native", MANY, "ours"), ("native", 1, "ours")),
+    **{f"ours_{used}_vs_rollout": ((used, 1, "ours"), ("single", 1, "ours")) for used in LANGUAGE},
     "bulk_vs_nginx": (("bulk", BULK, "ours"), ("bulk", BULK, "nginx")),
     "bulk_vs_plain_aiohttp": (("bulk", BULK, "ours"), ("bulk", BULK, "plain aiohttp")),
 }
@@ -114,7 +125,15 @@ async def start_cells(bench: Bench) -> list[Cell]:
         ]
         check_alike(plains[count], tcps[count], asked)
         check_alike(plains[count], unixes[count], asked)
-    return cells
+    return cells + await _language_cells(bench)
+
+
+async def _language_cells(bench: Bench) -> list[Cell]:
+    """Start a sidecar whose flags use more of the language, and return who is asked what."""
+    app = "language"
+    await bench.put(language_flags(app), [members(app)])
+    sidecar = await bench.sidecar(app, bench.tcp(), "sidecar with rules, segments and prerequisites")
+    return [Cell(used, 1, "ours", sidecar, of_language(used)) for used in LANGUAGE]
 
 
 def check_alike(plain: Target, ours: Target, requests: Sequence[bytes]) -> None:

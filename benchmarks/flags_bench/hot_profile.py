@@ -113,7 +113,7 @@ def _steps(server: _Server, requests: Sequence[bytes], times: int) -> None:
     if asked:
         _line(
             "deciding",
-            _us(lambda it: decide(it[0].ruleset, it[0].effective, it[1].targeting_key, it[1].attributes), asked, times),
+            _us(lambda it: decide(it[0].prepared, it[1].targeting_key, it[1].attributes), asked, times),
         )
 
 

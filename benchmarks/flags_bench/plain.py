@@ -14,13 +14,14 @@ import uvloop
 from aiohttp import web
 
 from tailslide_core.contracts import decode_ruleset
-from tailslide_core.evaluation import Context, Evaluation, Reason, evaluate
-from tailslide_core.ruleset import Ruleset
+from tailslide_core.decisions import Reason
+from tailslide_core.evaluation import Context, Evaluation, evaluate
+from tailslide_core.flag_set import FlagSet
 
-_FLAGS = web.AppKey("flags", dict[str, Ruleset])
+_FLAGS = web.AppKey("flags", FlagSet)
 
 
-def application(flags: dict[str, Ruleset]) -> web.Application:
+def application(flags: FlagSet) -> web.Application:
     """Return the application."""
     app = web.Application()
     app[_FLAGS] = flags
@@ -37,7 +38,7 @@ def application(flags: dict[str, Ruleset]) -> web.Application:
 
 async def _ofrep_one(request: web.Request) -> web.Response:
     flags, key = request.app[_FLAGS], request.match_info["key"]
-    evaluation = evaluate(key, flags.get(key), None, await _context(request))
+    evaluation = evaluate(key, flags, await _context(request))
     if evaluation.reason is Reason.FLAG_NOT_FOUND:
         return _json({"key": key, "errorCode": "FLAG_NOT_FOUND", "errorDetails": f"there is no flag {key}"}, 404)
     return _json(_ofrep(evaluation))
@@ -46,7 +47,7 @@ async def _ofrep_one(request: web.Request) -> web.Response:
 async def _ofrep_all(request: web.Request) -> web.Response:
     context = await _context(request)
     flags = request.app[_FLAGS]
-    return _json({"flags": [_ofrep(evaluate(key, flag, None, context)) for key, flag in flags.items()]})
+    return _json({"flags": [_ofrep(evaluate(key, flags, context)) for key in flags.rulesets]})
 
 
 async def _native_one(request: web.Request) -> web.Response:
@@ -54,13 +55,15 @@ async def _native_one(request: web.Request) -> web.Response:
     targeting_key = request.query.get("targeting_key")
     attributes.pop("targeting_key", None)
     flags, key = request.app[_FLAGS], request.match_info["key"]
-    evaluation = evaluate(key, flags.get(key), None, Context(targeting_key, attributes))
+    evaluation = evaluate(key, flags, Context(targeting_key, attributes))
     if evaluation.reason is Reason.FLAG_NOT_FOUND:
         return _json({"error": {"code": "FLAG_NOT_FOUND", "message": f"there is no flag {key}"}}, 404)
     return _json(
         {
             "flag": evaluation.flag,
             "active": evaluation.active,
+            "variant": evaluation.variant,
+            "value": evaluation.value,
             "reason": evaluation.reason,
             "circuit": evaluation.circuit,
             "version": evaluation.version,
@@ -80,9 +83,9 @@ async def _context(request: web.Request) -> Context:
 def _ofrep(evaluation: Evaluation) -> dict[str, object]:
     return {
         "key": evaluation.flag,
-        "value": evaluation.active,
+        "value": evaluation.value,
         "reason": evaluation.reason,
-        "variant": "on" if evaluation.active else "off",
+        "variant": evaluation.variant,
         "metadata": {"stale": False, "circuit": evaluation.circuit, "version": evaluation.version},
     }
 
@@ -93,7 +96,7 @@ def _json(body: object, status: int = 200) -> web.Response:
 
 def main(file: Path, port: int) -> None:
     """Serve until SIGTERM."""
-    flags = {value["key"]: decode_ruleset(orjson.dumps(value)) for value in orjson.loads(file.read_bytes())}
+    flags = FlagSet({value["key"]: decode_ruleset(orjson.dumps(value)) for value in orjson.loads(file.read_bytes())})
     web.run_app(
         application(flags), host="127.0.0.1", port=port, access_log=None, print=None, loop=uvloop.new_event_loop()
     )

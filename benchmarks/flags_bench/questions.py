@@ -11,7 +11,9 @@ from urllib.parse import quote
 
 import orjson
 
-from tailslide_core.ruleset import CircuitSettings, Ruleset
+from tailslide_core.conditions import Condition, Operator
+from tailslide_core.ruleset import CircuitSettings, Requirement, Rule, Ruleset
+from tailslide_core.segment import Segment
 
 USERS = 10_000
 _HEADERS = b"Host: 127.0.0.1:4141\r\nUser-Agent: tailslide-benchmark\r\nAccept: */*\r\n"
@@ -25,6 +27,43 @@ def flag_keys(count: int) -> list[str]:
 def rulesets(app: str, count: int) -> list[Ruleset]:
     """Return the flags of an app."""
     return [Ruleset(app, key, 1, True, 50.0, key, circuit=CircuitSettings()) for key in flag_keys(count)]
+
+
+LANGUAGE = ("rule", "segment", "requires")
+"""Flags that use more of the language than a rollout, called after what they use."""
+_PREREQUISITES = 5
+_MEMBERS = 10_000
+
+
+def language_flags(app: str) -> list[Ruleset]:
+    """Return the flags of `LANGUAGE`, and the five flags that the last of them requires, each for half of its users."""
+    country = Condition("country", Operator.IN, ("DE", "FR", "GB"))
+    member = Condition("targetingKey", Operator.IN_SEGMENT, ("members",))
+    required = [f"required-{number}" for number in range(_PREREQUISITES)]
+
+    def flag(key: str, rules: tuple[Rule, ...] = (), requires: tuple[Requirement, ...] = ()) -> Ruleset:
+        return Ruleset(app, key, 1, True, 50.0, key, rules=rules, requires=requires, circuit=CircuitSettings())
+
+    return [
+        *map(flag, required),
+        flag("rule", rules=(Rule((country,), 50.0),)),
+        flag("segment", rules=(Rule((member,), 50.0),)),
+        flag("requires", requires=tuple(map(Requirement, required))),
+    ]
+
+
+def members(app: str) -> Segment:
+    """Return a segment with 10,000 members of 40 characters, none of whom asks."""
+    digests = (hashlib.sha256(f"member {index}".encode()).hexdigest() for index in range(_MEMBERS))
+    return Segment(app, "members", 1, frozenset(digest[:40] for digest in digests))
+
+
+def of_language(flag: str) -> list[bytes]:
+    """Return requests for one of these flags by OFREP, each user in turn, with a country."""
+    return [
+        post_json(f"/ofrep/v1/evaluate/flags/{flag}", {"context": {"targetingKey": user, "country": country}})
+        for user, country in zip(users(), itertools.cycle(["DE", "US", "FR", "BR"]), strict=False)
+    ]
 
 
 def users() -> list[str]:

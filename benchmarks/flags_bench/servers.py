@@ -18,9 +18,10 @@ import yaml
 
 from flags_bench.load import Target, ask
 from flags_bench.questions import get
-from tailslide_core.contracts import encode_ruleset, ruleset_json
+from tailslide_core.contracts import encode_ruleset, encode_segment, ruleset_json
 from tailslide_core.naming import RULESETS_BUCKET
 from tailslide_core.ruleset import Ruleset
+from tailslide_core.segment import Segment
 from tailslide_embedded.addresses import LOOPBACK, any_free_port
 from tailslide_embedded.processes import Child, NotReadyError, ProcessSpec
 from tailslide_embedded.stack import Stack
@@ -95,12 +96,14 @@ class Bench:
         self._count += 1
         return ListenAddress(path=self.folder / f"{self._count}.sock")
 
-    async def put(self, flags: Iterable[Ruleset]) -> None:
-        """Write flags into the bucket, as Tower would."""
+    async def put(self, flags: Iterable[Ruleset], segments: Iterable[Segment] = ()) -> None:
+        """Write segments and flags into the bucket, as Tower would."""
         client = await nats.connect(self.stack.endpoints.nats_url)
         try:
             await ensure_bucket(client, RULESETS_BUCKET)
             bucket = await client.jetstream().key_value(RULESETS_BUCKET)
+            for segment in segments:
+                await bucket.put(str(segment.segment_id), encode_segment(segment))
             waiting = list(flags)
             for start in range(0, len(waiting), _AT_ONCE):
                 batch = waiting[start : start + _AT_ONCE]

@@ -1,255 +1,154 @@
 """Conditions of targeting rules: one attribute of the context, one operator, the values to compare it with.
 
-An attribute that is missing, or of a kind that the operator cannot compare, never matches, not even `not_in`: a rule
-speaks of users whose attribute is known. Only `exists` with the value false asks for absence.
-Attributes may come from a query string, where all is text, so numbers and booleans compare by what they say.
+A comparison is true, false or unknown. It is unknown where the attribute is missing, null, or of a kind that the
+operator cannot compare, and then the condition does not hold, negated or not: a rule speaks of users whose attribute is
+known. Only `exists` asks for absence. How each operator compares is in `comparisons`.
 """
 
-import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from types import MappingProxyType
+from typing import Protocol
 
+from tailslide_core.attributes import TARGETING_KEY as TARGETING_KEY
+from tailslide_core.attributes import Attributes as Attributes
+from tailslide_core.attributes import Items as Items
+from tailslide_core.attributes import at_path, path_of
+from tailslide_core.comparisons import Compiled, Test, compile_comparison
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import shown
-
-Scalar = str | int | float | bool
-Attributes = Mapping[str, object]
-"""What a caller says of a user: scalars, or lists of scalars (as they are, or as `Items`), of which one must match."""
-
-
-class Operator(StrEnum):
-    """How a condition compares."""
-
-    IN = "in"
-    NOT_IN = "not_in"
-    EQUALS = "equals"
-    CONTAINS = "contains"
-    STARTS_WITH = "starts_with"
-    ENDS_WITH = "ends_with"
-    LT = "lt"
-    LE = "le"
-    GT = "gt"
-    GE = "ge"
-    SEMVER_EQ = "semver_eq"
-    SEMVER_LT = "semver_lt"
-    SEMVER_LE = "semver_le"
-    SEMVER_GT = "semver_gt"
-    SEMVER_GE = "semver_ge"
-    EXISTS = "exists"
+from tailslide_core.lookups import Lookup
+from tailslide_core.operators import LOOKUPS as LOOKUPS
+from tailslide_core.operators import TEXT_OPERATORS, WRITING
+from tailslide_core.operators import Operator as Operator
+from tailslide_core.scalars import Scalar as Scalar
+from tailslide_core.scalars import comparable_text, is_unicode
+from tailslide_core.scalars import number_of as number_of
+from tailslide_core.scalars import text_of as text_of
+from tailslide_core.versions import parse_semver as parse_semver
 
 
-LOOKUPS = frozenset({Operator.IN, Operator.NOT_IN, Operator.EQUALS})
-"""Operators that look the text of an attribute up among their values."""
+class Membership(Protocol):
+    """A segment, as conditions ask it."""
 
-_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-"""Numbers as JSON and query strings have them; `float` alone would take `1_000`, ` 5 ` and Arabic digits too."""
+    def has(self, values: Iterable[str | None], attributes: Attributes, targeting_key: str | None) -> bool | None:
+        """Whether a user is in the segment by any of `values`, the texts of what was asked for; None if it is unknown.
 
-_PRERELEASE = r"(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
-_SEMVER = re.compile(
-    r"v?(0|[1-9][0-9]{0,17})(?:\.(0|[1-9][0-9]{0,17}))?(?:\.(0|[1-9][0-9]{0,17}))?"
-    rf"(?:-({_PRERELEASE}(?:\.{_PRERELEASE})*))?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
-)
+        A value is None where what was asked for is missing or no text, number or boolean.
+        """
+        ...
 
 
-def parse_semver(text: str) -> tuple[object, ...] | None:
-    """Return a key that sorts as SemVer 2.0.0 §11 orders versions, or None when `text` is not a version.
-
-    A leading `v` and a missing minor or patch number (taken as 0) are accepted; build metadata is ignored.
-    """
-    match = _SEMVER.fullmatch(text)
-    if match is None:
-        return None
-    major, minor, patch = (int(part or 0) for part in match.group(1, 2, 3))
-    if match[4] is None:
-        return (major, minor, patch, (1,))
-    # Numeric identifiers sort below alphanumeric ones, and a shorter list below a longer one that it begins. Without
-    # leading zeros a longer number is a larger one, and no text is too long to be compared.
-    identifiers = tuple((0, len(p), p) if p.isdigit() else (1, 0, p) for p in match[4].split("."))
-    return (major, minor, patch, (0, identifiers))
+Segments = Mapping[str, Membership]
+"""By key."""
+NO_SEGMENTS: Segments = MappingProxyType({})
 
 
-def text_of(value: object) -> str | None:
-    """Return how a scalar is written in a query string (`true`, `5`, `5.5`); None for what is no scalar."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float) and math.isfinite(value):
-        return str(int(value)) if value.is_integer() else repr(value)
-    return None
-
-
-def number_of(value: object) -> float | None:
-    """Return the finite number that a scalar says; None for anything else, booleans included."""
-    if isinstance(value, bool) or (isinstance(value, str) and _NUMBER.fullmatch(value) is None):
-        return None
-    if isinstance(value, int | float | str):
-        try:
-            number = float(value)
-        except (ValueError, OverflowError):
-            return None
-        return number if math.isfinite(number) else None
-    return None
-
-
-def _version_of(value: object) -> tuple[object, ...] | None:
-    text = text_of(value)
-    return None if text is None else parse_semver(text)
-
-
-Test = Callable[[object], bool]
-
-
-def attribute_text(name: str, attributes: Attributes, targeting_key: str | None) -> str | None:
-    """Placeholder until conditions are whole."""
-    return targeting_key if name == "targetingKey" else text_of(attributes.get(name))
-
-
-class Items:
-    """A list as the value of an attribute; what it says as texts is worked out once for all conditions on it."""
-
-    __slots__ = ("_texts", "values")
-
-    def __init__(self, values: Sequence[object]) -> None:
-        self.values = values
-        self._texts: frozenset[str | None] | None = None
-
-    @property
-    def texts(self) -> frozenset[str | None]:
-        """The texts of all items; None is among them where an item is no scalar."""
-        if self._texts is None:
-            self._texts = frozenset(map(text_of, self.values))
-        return self._texts
-
-    def __repr__(self) -> str:
-        return f"Items({len(self.values)})"
+def any_of(results: Iterable[bool | None]) -> bool | None:
+    """Return whether any of several comparisons is true; None where none is, and one is unknown."""
+    unknown = False
+    for result in results:
+        if result:
+            return True
+        if result is None:
+            unknown = True
+    return None if unknown else False
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`attribute` `operator` `values`. Holds when the attribute, or one of its items, compares true with a value.
+    """`attribute` `operator` `values`, negated or not.
 
-    `not_in` holds when no item is among the values. The orderings (`lt`, `semver_ge`, …) take exactly one value.
-    `exists` takes none, `[true]`, or `[false]` for absence.
+    Holds when the attribute, or one of its items, compares true with a value; when negated, where it is known that none
+    does. `not_in` is `in` negated. The orderings (`lt`, `before`, `semver_ge`, …) take exactly one value. `exists`
+    takes none, `[true]`, or `[false]` for absence, and looks at a list as a whole. `in_segment` takes keys of segments.
+
+    `attribute` is a name, or a path of names with dots between them into nested objects; a name with dots comes before
+    the path. `targetingKey` is the targeting key. With `ignore_case` texts compare in lower case.
+    Raises `ContractError` that names the field for what does not fit.
     """
 
     attribute: str
     operator: Operator
     values: tuple[Scalar, ...]
-    _test: Test = field(init=False, repr=False, compare=False)
-    _among: frozenset[str] | None = field(init=False, repr=False, compare=False)
-    """The texts that items are looked up in, of the operators that do no more than that."""
+    negate: bool = False
+    ignore_case: bool = False
+    _test: Test | None = field(init=False, repr=False, compare=False)
+    """The comparison of one value; None for `in_segment`."""
+    _lookup: Lookup | None = field(init=False, repr=False, compare=False)
+    """What whole lists are looked up in, of the operators that do."""
+    _writes: bool = field(init=False, repr=False, compare=False)
+    _size: int = field(init=False, repr=False, compare=False)
+    _wanted: bool = field(init=False, repr=False, compare=False)
+    """What the comparison must come to for the condition to hold."""
+    _path: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _is_plain: bool = field(init=False, repr=False, compare=False)
+    """Whether it asks for one attribute by its name, and for nothing else."""
 
     def __post_init__(self) -> None:
         if not self.attribute:
             raise ContractError("attribute", "expected the name of an attribute, got an empty string")
-        object.__setattr__(self, "_test", _compile(self.operator, self.values))
-        texts = (text for value in self.values if (text := text_of(value)) is not None)
-        object.__setattr__(self, "_among", frozenset(texts) if self.operator in LOOKUPS else None)
+        if not is_unicode(self.attribute):
+            problem = f"expected a name without lone surrogates, got {shown(self.attribute, 80)}"
+            raise ContractError("attribute", problem)
+        if self.ignore_case and self.operator not in TEXT_OPERATORS:
+            problem = f"expected to be left out for {self.operator}, which does not compare text"
+            raise ContractError("ignore_case", problem)
+        compiled = Compiled(None)
+        if self.operator is Operator.IN_SEGMENT:
+            _check_segments(self.values)
+        else:
+            compiled = compile_comparison(self.operator, self.values, ignore_case=self.ignore_case)
+        path = path_of(self.attribute)
+        is_plain = not path and self.attribute != TARGETING_KEY and compiled.test is not None
+        object.__setattr__(self, "_test", compiled.test)
+        object.__setattr__(self, "_lookup", compiled.lookup)
+        object.__setattr__(self, "_writes", self.operator in WRITING)
+        object.__setattr__(self, "_size", compiled.size)
+        object.__setattr__(self, "_wanted", self.negate is (self.operator is Operator.NOT_IN))
+        object.__setattr__(self, "_path", path)
+        object.__setattr__(self, "_is_plain", is_plain)
 
-    def holds(
-        self, attributes: Attributes, targeting_key: str | None = None, segments: Mapping[str, object] | None = None
-    ) -> bool:
-        """Whether the condition is true of a user with these attributes."""
-        value = attributes.get(self.attribute)
-        if value.__class__ is Items:
-            return self._holds_for(value)
+    @property
+    def size(self) -> int:
+        """What one comparison takes, in a measure of the operator's own; see `Compiled`."""
+        return self._size
+
+    def holds(self, attributes: Attributes, targeting_key: str | None, segments: Segments) -> bool:
+        """Whether the condition is true of a user, in an app with these segments."""
+        value = attributes.get(self.attribute) if self._is_plain else self._found(attributes, targeting_key)
+        test = self._test
+        if test is None:
+            return self._in_segments(value, attributes, targeting_key, segments) is self._wanted
+        if value.__class__ is str:
+            return test(value) is self._wanted
         if isinstance(value, list | tuple):
-            return self._holds_for(Items(value))
-        return self._test(value)
+            value = Items(value)
+        if value.__class__ is not Items or self.operator is Operator.EXISTS:
+            return test(value) is self._wanted
+        if self._lookup is not None:
+            return self._lookup.of_items(value) is self._wanted
+        return any_of(map(test, value.written if self._writes else value.values)) is self._wanted
 
-    def _holds_for(self, items: Items) -> bool:
-        if self.operator is Operator.EXISTS:
-            return self._test(items)
-        among = self._among
-        if among is None:
-            return any(map(self._test, items.values))
-        if self.operator is Operator.NOT_IN:
-            return None not in items.texts and among.isdisjoint(items.texts)
-        return not among.isdisjoint(items.texts)
+    def _found(self, attributes: Attributes, targeting_key: str | None) -> object:
+        if self.attribute == TARGETING_KEY:
+            return targeting_key or None
+        value = attributes.get(self.attribute)
+        return at_path(attributes, self._path) if value is None and self._path else value
+
+    def _in_segments(
+        self, value: object, attributes: Attributes, targeting_key: str | None, segments: Segments
+    ) -> bool | None:
+        if isinstance(value, list | tuple):
+            value = Items(value)
+        texts = value.written if isinstance(value, Items) else (comparable_text(value),)
+        asked = [segments.get(str(key)) for key in self.values]
+        return any_of(None if segment is None else segment.has(texts, attributes, targeting_key) for segment in asked)
 
 
-def _compile(operator: Operator, values: tuple[Scalar, ...]) -> Test:
-    """Prepare the comparison, so that evaluating it costs one call; raise `ContractError` on values that do not fit."""
-    if operator is Operator.EXISTS:
-        return _compile_exists(values)
-    if operator in _ORDERINGS:
-        return _compile_ordering(operator, values)
+def _check_segments(values: tuple[Scalar, ...]) -> None:
     if not values:
-        raise ContractError("values", "expected at least one value, got none")
-    texts = tuple(text for value in values if (text := text_of(value)) is not None)
-    if len(texts) != len(values):
-        raise ContractError("values", "expected strings, finite numbers or booleans")
-    return _compile_text(operator, texts)
-
-
-def _compile_exists(values: tuple[Scalar, ...]) -> Test:
-    if not values or (len(values) == 1 and values[0] is True):
-        return lambda value: value is not None
-    if len(values) == 1 and values[0] is False:
-        return lambda value: value is None
-    raise ContractError("values", f"expected [], [true] or [false] for exists, got {shown(values, 80)}")
-
-
-def _compile_text(operator: Operator, texts: tuple[str, ...]) -> Test:
-    among = frozenset(texts)
-
-    def in_(value: object) -> bool:
-        return text_of(value) in among
-
-    def not_in(value: object) -> bool:
-        return (text := text_of(value)) is not None and text not in among
-
-    def contains(value: object) -> bool:
-        return (text := text_of(value)) is not None and any(part in text for part in texts)
-
-    def starts_with(value: object) -> bool:
-        return (text := text_of(value)) is not None and text.startswith(texts)
-
-    def ends_with(value: object) -> bool:
-        return (text := text_of(value)) is not None and text.endswith(texts)
-
-    return {
-        Operator.IN: in_,
-        Operator.EQUALS: in_,
-        Operator.NOT_IN: not_in,
-        Operator.CONTAINS: contains,
-        Operator.STARTS_WITH: starts_with,
-        Operator.ENDS_WITH: ends_with,
-    }[operator]
-
-
-def _less(left: object, right: object) -> bool:
-    return left < right  # type: ignore[operator, no-any-return] # both sides come from the same parser, so they order
-
-
-_ORDERINGS: Mapping[Operator, tuple[Callable[[object], object | None], Callable[[object, object], bool], str]] = {
-    Operator.LT: (number_of, _less, "a number"),
-    Operator.LE: (number_of, lambda a, b: not _less(b, a), "a number"),
-    Operator.GT: (number_of, lambda a, b: _less(b, a), "a number"),
-    Operator.GE: (number_of, lambda a, b: not _less(a, b), "a number"),
-    Operator.SEMVER_EQ: (_version_of, lambda a, b: a == b, "a semantic version"),
-    Operator.SEMVER_LT: (_version_of, _less, "a semantic version"),
-    Operator.SEMVER_LE: (_version_of, lambda a, b: not _less(b, a), "a semantic version"),
-    Operator.SEMVER_GT: (_version_of, lambda a, b: _less(b, a), "a semantic version"),
-    Operator.SEMVER_GE: (_version_of, lambda a, b: not _less(a, b), "a semantic version"),
-}
-
-
-def _compile_ordering(operator: Operator, values: tuple[Scalar, ...]) -> Test:
-    parse, compare, expected = _ORDERINGS[operator]
-    bound = parse(values[0]) if len(values) == 1 else None
-    if bound is None:
-        raise ContractError(
-            "values", f"expected exactly one value, {expected}, for {operator}, got {shown(values, 80)}"
-        )
-
-    def test(value: object) -> bool:
-        parsed = parse(value)
-        return parsed is not None and compare(parsed, bound)
-
-    return test
+        raise ContractError("values", "expected the key of at least one segment, got none")
+    for value in values:
+        if not isinstance(value, str) or not value:
+            raise ContractError("values", f"expected keys of segments, got {shown(value, 80)}")

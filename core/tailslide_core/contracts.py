@@ -15,7 +15,7 @@ import orjson
 
 from tailslide_core.breach import TripReason, TripRule
 from tailslide_core.circuit import Circuit, Signal, State, Transition
-from tailslide_core.conditions import Condition, Operator
+from tailslide_core.conditions import TARGETING_KEY, Condition, Operator
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import REQUIRED, Fields, read_object
 from tailslide_core.naming import FlagId, check_app_key, check_flag_key
@@ -121,7 +121,7 @@ def turned_off(data: bytes) -> TurnedOff | None:
 
 def _variants(fields: Fields) -> tuple[Variant, ...] | None:
     values = fields.mapping("variants")
-    if values is None or values == _ON_OFF_JSON:
+    if values is None or (len(values) == 2 and values.get("on") is True and values.get("off") is False):
         return None
     return tuple(Variant(key, value) for key, value in values.items())
 
@@ -131,9 +131,9 @@ def _the_other(variants: tuple[Variant, ...], off_variant: str) -> Split:
     if variants is ON_OFF and off_variant == "off":
         return ALL_ON
     others = [variant.key for variant in variants if variant.key != off_variant]
-    if len(others) != 1:
+    if len(others) > 1:
         raise ContractError("split", f"expected weights over {', '.join(others)}, but the field is missing")
-    return (Share(others[0], 1),)
+    return (Share(others[0] if others else off_variant, 1),)
 
 
 def _split(fields: Fields) -> Split | None:
@@ -167,7 +167,17 @@ def _rule(fields: Fields) -> Rule:
 
 def condition(fields: Fields) -> Condition:
     """Read one condition of a rule."""
-    return Condition(fields.string("attribute"), fields.choice("operator", Operator), tuple(fields.scalars("values")))
+    operator = fields.choice("operator", Operator)
+    attribute = (
+        fields.string("attribute", TARGETING_KEY) if operator is Operator.IN_SEGMENT else fields.string("attribute")
+    )
+    return Condition(
+        attribute,
+        operator,
+        tuple(fields.scalars("values")),
+        negate=fields.boolean("negate", default=False),
+        ignore_case=fields.boolean("ignore_case", default=False),
+    )
 
 
 def _shared_circuit_settings(fields: Fields) -> CircuitSettings:
@@ -280,11 +290,16 @@ def _rule_json(rule: Rule) -> Json:
 
 
 def _condition_json(condition: Condition) -> Json:
-    return {
+    written: Json = {
         "attribute": condition.attribute,
         "operator": condition.operator,
         "values": list(condition.values),
     }
+    if condition.negate:
+        written["negate"] = True
+    if condition.ignore_case:
+        written["ignore_case"] = True
+    return written
 
 
 def circuit_settings_json(settings: CircuitSettings) -> Json:

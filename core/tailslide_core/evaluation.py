@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
+from tailslide_core.attributes import Attributes, text_at
 from tailslide_core.bucketing import bucket_of
 from tailslide_core.circuit import State
-from tailslide_core.conditions import Attributes, attribute_text
 from tailslide_core.decisions import Decision, Reason
 from tailslide_core.flag_set import FlagSet
 from tailslide_core.preparation import Branch, PreparedFlag, unmet
@@ -111,7 +111,7 @@ def _decide(flag: PreparedFlag, targeting_key: str | None, attributes: Attribute
     if branch.settled is not None:
         return branch.settled
     by = ruleset.bucket_by
-    key = targeting_key if by is None else attribute_text(by, attributes, targeting_key)
+    key = targeting_key if by is None else text_at(by, attributes, targeting_key)
     if not key:
         return branch.key_missing
     if not bucket_of(ruleset.salt, key) < branch.limit:
@@ -136,7 +136,7 @@ def _allow(flag: PreparedFlag, targeting_key: str, attributes: Attributes) -> De
     if only is not None:
         return flag.own.allowed[only]
     by = ruleset.bucket_by
-    key = targeting_key if by is None else attribute_text(by, attributes, targeting_key)
+    key = targeting_key if by is None else text_at(by, attributes, targeting_key)
     return flag.own.allowed[variant_for(ruleset.split, ruleset.salt, key)] if key else flag.own.key_missing
 
 

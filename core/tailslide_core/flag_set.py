@@ -6,6 +6,7 @@ Flags depend on segments and on each other; a change of any of these makes all t
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from tailslide_core.circuit import Circuit
+from tailslide_core.conditions import Operator
 from tailslide_core.effective_circuit import effective_circuit
 from tailslide_core.preparation import PreparedFlag, prepare
 from tailslide_core.ruleset import Ruleset
@@ -134,7 +135,7 @@ def _depends_on(ruleset: Ruleset) -> tuple[frozenset[str], frozenset[str]] | Non
         str(value)
         for rule in ruleset.rules
         for condition in rule.when
-        if condition.operator == "in_segment"
+        if condition.operator is Operator.IN_SEGMENT
         for value in condition.values
     }
     if not segments and not ruleset.requires:

@@ -4,7 +4,7 @@ A prepared flag holds for one state of its ruleset, its circuit and its prerequi
 each change of these. Segments are looked up when they are asked for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -191,6 +191,19 @@ def _unmet(ruleset: Ruleset, flag: str, reason: Reason) -> Decision:
         prerequisite=flag,
         prerequisite_reason=reason,
     )
+
+
+def required_by(flag: PreparedFlag) -> Collection[PreparedFlag]:
+    """Return the flags whose answers a flag's may depend on, each once, however they require each other."""
+    found: dict[PreparedFlag, None] = {}
+    waiting = [flag]
+    while waiting:
+        for requirement in waiting.pop().requires:
+            other = requirement.flag
+            if other is not None and other not in found:
+                found[other] = None
+                waiting.append(other)
+    return found.keys()
 
 
 def unmet(flag: PreparedFlag, requirement: PreparedRequirement, by: PreparedFlag, reason: Reason) -> Decision:

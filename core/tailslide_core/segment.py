@@ -3,9 +3,11 @@
 Their JSON form is in `contracts`; the condition that asks for them is `in_segment`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tailslide_core.conditions import Attributes, Condition
+from tailslide_core.attributes import Attributes
+from tailslide_core.conditions import NO_SEGMENTS, Condition, Operator
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import MAX_INTEGER
 from tailslide_core.naming import SegmentId, check_app_key, check_flag_key
@@ -36,7 +38,7 @@ class Segment:
         check_flag_key("key", self.key)
         check_integer("version", self.version, 0, MAX_INTEGER)
         for index, condition in enumerate(self.when):
-            if condition.operator == "in_segment":
+            if condition.operator is Operator.IN_SEGMENT:
                 raise ContractError(
                     f"when[{index}].operator", "expected any operator but in_segment: segments are not nested"
                 )
@@ -46,16 +48,26 @@ class Segment:
         """Return what names this segment on the wire."""
         return SegmentId(self.app, self.key)
 
-    def has(self, value: str | None, attributes: Attributes, targeting_key: str | None) -> bool | None:
-        """Whether a user is in it: `value` is what the lists are asked for, None when that is not known.
+    def has(self, values: Iterable[str | None], attributes: Attributes, targeting_key: str | None) -> bool | None:
+        """Whether a user is in it by any of `values`: what the lists are asked for, None where that is not known.
 
         None when that cannot be said: the lists would have to be asked, and there is nothing to ask them for.
         """
-        if value is not None:
-            if value in self.exclude:
-                return False
-            if value in self.include:
+        unknown, matched = False, None
+        for value in values:
+            if value is not None:
+                if value in self.exclude:
+                    continue
+                if value in self.include:
+                    return True
+            if matched is None:  # once for all values: it is the question that it asks
+                matched = self._matches(attributes, targeting_key)
+            if value is None and (self.exclude or (self.include and not matched)):
+                unknown = True
+            elif matched:
                 return True
-        if self.when and all(condition.holds(attributes, targeting_key, {}) for condition in self.when):
-            return None if value is None and self.exclude else True
-        return None if value is None and (self.include or self.exclude) else False
+        return None if unknown else False
+
+    def _matches(self, attributes: Attributes, targeting_key: str | None) -> bool:
+        when = self.when
+        return bool(when) and all(condition.holds(attributes, targeting_key, NO_SEGMENTS) for condition in when)

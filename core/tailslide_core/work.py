@@ -5,19 +5,26 @@ What a caller can add to that is longer lists and longer texts, and this is what
 a core of 2020. A new operator needs its price here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from tailslide_core.conditions import LOOKUPS, Condition, Items, Operator
+from tailslide_core.attributes import path_of
+from tailslide_core.conditions import Condition, Items
+from tailslide_core.operators import LOOKUPS, WRITING, Operator
 from tailslide_core.ruleset import Ruleset
+from tailslide_core.segment import Segment
 
 FREE_CHARACTERS = 32
 """A text up to this long costs nothing extra."""
 _PART = 64
 """Texts are paid for in parts of so many characters."""
-_LONG_NUMBER = 1_024
-"""How many characters a number of up to 309 digits counts for, which writing it out costs."""
+_TINY, _LONG_NUMBER = 1e-16, 350
+"""A number closer to 0 than this is written with up to so many characters."""
+_STEP = 17
+"""Units that `matches` takes at worst for each instruction and part of ASCII: 8 ns a byte."""
+_WIDEST = 4
+"""Bytes of a character in UTF-8."""
 
 
 class Demand(NamedTuple):
@@ -27,10 +34,18 @@ class Demand(NamedTuple):
     """Conditions that look items up among their values."""
     values: int = 0
     """The values of these."""
+    folding: int = 0
+    """Those of them that ignore case."""
+    numeric: int = 0
+    """Those of them that look numbers up."""
+    writing: int = 0
+    """Conditions that ask how a number is written."""
     per_item: int = 0
     """Units for each item but the first."""
     per_part: int = 0
     """Units for each 64 characters of text, the first 32 of an attribute not counted."""
+    per_wide_part: int = 0
+    """Units for these on top, of texts that are not ASCII alone."""
 
     def __add__(self, other: object) -> "Demand":
         """Return what both ask together."""
@@ -46,79 +61,170 @@ class Demand(NamedTuple):
         """Return how many units an attribute's value costs; 0 for a short scalar."""
         if isinstance(value, Items):
             value = value.values
-        if not isinstance(value, list | tuple):
-            return self.per_part * _parts(_characters(value))
-        items = len(value)
-        parts = _parts(sum(map(_characters, value)))
-        # Every item is written out once, for all conditions that look items up.
-        once = 6 * items + 3 * parts if self.lookups else 0
-        return once + min(self.values, self.lookups * items) + self.per_item * max(items - 1, 0) + self.per_part * parts
+        if isinstance(value, list | tuple):
+            return self._of_list(value)
+        parts = _parts(_characters(value))
+        if parts == 0:
+            return 0
+        return self.per_part * parts + self.per_wide_part * _parts(_wide_characters(value))
+
+    def _of_list(self, values: list[object] | tuple[object, ...]) -> int:
+        items = len(values)
+        parts, wide_parts = _parts(sum(map(_characters, values))), _parts(sum(map(_wide_characters, values)))
+        # What is worked out once for all conditions: the items by kind, in lower case, what they say, and how they are
+        # written.
+        once = 8 * items + 3 * parts if self.lookups else 0
+        if self.folding:
+            once += 4 * items + 2 * parts + _LOWERING * wide_parts
+        if self.numeric:
+            once += 20 * items + _READING * parts
+        if self.writing:
+            once += 3 * items + 3 * parts + 60 * sum(value.__class__ is float for value in values)
+        looked_up = min(self.values, 2 * self.lookups * items)
+        each = self.per_item * max(items - 1, 0) + self.per_part * parts + self.per_wide_part * wide_parts
+        return once + looked_up + each
 
 
-Demands = Mapping[str, Demand]
-"""By attribute."""
-NO_DEMANDS: Demands = MappingProxyType({})
+class Demands(NamedTuple):
+    """What conditions ask of attributes, by their names; and of which the names are paths as well."""
+
+    by_attribute: Mapping[str, Demand]
+    paths: Mapping[str, tuple[str, ...]]
+
+
+NO_DEMANDS = Demands(MappingProxyType({}), MappingProxyType({}))
 _NOTHING = Demand()
 
 
-def demands_of(ruleset: Ruleset) -> Demands:
-    """Return what the conditions of a flag ask of each attribute."""
-    if not ruleset.rules:
+def demands_of(ruleset: Ruleset, segments: Mapping[str, Segment] = MappingProxyType({})) -> Demands:
+    """Return what a flag asks of each attribute, in an app with these segments; its prerequisites ask by themselves."""
+    if not ruleset.rules and ruleset.bucket_by is None:
         return NO_DEMANDS
     demands: dict[str, Demand] = {}
+    for condition in _conditions(ruleset, segments):
+        demand = demand_of(condition)
+        if demand != _NOTHING:
+            demands[condition.attribute] = demands.get(condition.attribute, _NOTHING) + demand
+    if ruleset.bucket_by is not None:
+        demands[ruleset.bucket_by] = demands.get(ruleset.bucket_by, _NOTHING) + _HASHED
+    return Demands(demands, {name: path for name in demands if (path := path_of(name))})
+
+
+def _conditions(ruleset: Ruleset, segments: Mapping[str, Segment]) -> Iterator[Condition]:
+    """Yield the conditions of a flag's rules, and those of the segments that they ask for."""
     for rule in ruleset.rules:
         for condition in rule.when:
-            demand = demand_of(condition)
-            if demand != _NOTHING:
-                demands[condition.attribute] = demands.get(condition.attribute, _NOTHING) + demand
-    return demands
+            yield condition
+            if condition.operator is Operator.IN_SEGMENT:
+                for key in condition.values:
+                    segment = segments.get(str(key))
+                    yield from () if segment is None else segment.when
+
+
+def together(demands: Iterable[Demands]) -> Demands:
+    """Return what several flags ask together."""
+    total = Total()
+    for one in demands:
+        total.replace(NO_DEMANDS, one)
+    return total.demands
 
 
 class Total:
     """What the conditions of many flags ask of each attribute, as flags come and go."""
 
     def __init__(self) -> None:
-        self.demands: dict[str, Demand] = {}
+        self._by_attribute: dict[str, Demand] = {}
+        self._paths: dict[str, tuple[str, ...]] = {}
+        self.demands = Demands(self._by_attribute, self._paths)
 
     def replace(self, before: Demands, after: Demands) -> None:
         """Take in that a flag now asks for something else."""
         if before is after:
             return
-        for attribute, demand in before.items():
-            left = self.demands[attribute] - demand
+        for attribute, demand in before.by_attribute.items():
+            left = self._by_attribute[attribute] - demand
             if left == _NOTHING:
-                del self.demands[attribute]
+                del self._by_attribute[attribute]
+                self._paths.pop(attribute, None)
             else:
-                self.demands[attribute] = left
-        for attribute, demand in after.items():
-            self.demands[attribute] = self.demands.get(attribute, _NOTHING) + demand
+                self._by_attribute[attribute] = left
+        for attribute, demand in after.by_attribute.items():
+            self._by_attribute[attribute] = self._by_attribute.get(attribute, _NOTHING) + demand
+        self._paths.update(after.paths)
+
+
+_HASHED = Demand(per_part=4, per_wide_part=4)
+"""What making a bucket of an attribute takes, twice: for the rollout and for the split."""
+_READING = 10
+"""Units for each part of a text that is read as a number or as a time."""
+_LOWERING = 85
+"""Units for each part of a text that is put into lower case; a hundredth for ASCII."""
 
 
 def demand_of(condition: Condition) -> Demand:
-    """Return what one condition asks of its attribute; never less than it costs (measured, rounded up)."""
-    operator, values = condition.operator, len(condition.values)
-    if operator in LOOKUPS:
-        return Demand(lookups=1, values=values)
-    match operator:
+    """Return what one condition asks of its attribute; never less than it costs (measured, rounded up).
+
+    What the conditions of a segment ask is theirs, see `in_segment` below: only looking a user up is in here.
+    """
+    operator, count = condition.operator, len(condition.values)
+    demand = _folding(_demand_of(condition, count), condition)
+    return demand._replace(writing=1) if operator in WRITING else demand
+
+
+def _folding(demand: Demand, condition: Condition) -> Demand:
+    if not condition.ignore_case:
+        return demand
+    if condition.operator in LOOKUPS:
+        return demand._replace(folding=1, per_part=demand.per_part + 2, per_wide_part=demand.per_wide_part + _LOWERING)
+    if condition.operator is Operator.MATCHES:  # RE2 does it
+        return demand
+    return demand._replace(
+        per_item=demand.per_item + 6,
+        per_part=demand.per_part + 2,
+        per_wide_part=demand.per_wide_part + _LOWERING,
+    )
+
+
+def _demand_of(condition: Condition, count: int) -> Demand:
+    match condition.operator:
+        case Operator.IN | Operator.NOT_IN | Operator.EQUALS:
+            numbers = sum(isinstance(value, int | float) and not isinstance(value, bool) for value in condition.values)
+            reading = _READING if numbers else 0
+            return Demand(1, count + numbers, numeric=min(numbers, 1), per_part=reading, per_wide_part=2)
         case Operator.EXISTS:
             return _NOTHING
         case Operator.CONTAINS:
             # A text made for it makes the search look at each place as often as the wanted text is long.
             longest = sum(1 + min(len(str(value)), 100) // 2 for value in condition.values)
-            return Demand(per_item=8 + 3 * values, per_part=longest)
+            return Demand(per_item=8 + 3 * count, per_part=longest, per_wide_part=2)
         case Operator.STARTS_WITH | Operator.ENDS_WITH:
-            return Demand(per_item=6 + (values + 9) // 10)
+            return Demand(per_item=6 + (count + 9) // 10, per_wide_part=3)
+        case Operator.MATCHES:
+            step = _STEP * condition.size
+            return Demand(per_item=16 + 25 * count, per_part=step, per_wide_part=(_WIDEST - 1) * step + 6)
         case Operator.LT | Operator.LE | Operator.GT | Operator.GE:
-            return Demand(per_item=20, per_part=3)
+            return Demand(per_item=24, per_part=_READING)
+        case Operator.BEFORE | Operator.AFTER:
+            return Demand(per_item=75, per_part=_READING)
+        case Operator.IP_IN:
+            return Demand(per_item=150 + 5 * condition.size)
+        case Operator.SEMVER_IN:
+            return Demand(per_item=60 + 12 * condition.size, per_part=140)
+        case Operator.IN_SEGMENT:
+            return Demand(per_item=10 + 6 * count, per_wide_part=3)
         case _:
-            return Demand(per_item=40, per_part=140)
+            return Demand(per_item=60, per_part=140)
 
 
 def work_of(demands: Demands, attributes: Iterable[tuple[str, object]]) -> tuple[int, str]:
-    """Return the units that attributes cost together, and which of them costs the most."""
+    """Return the units that attributes cost together, and which of them costs the most.
+
+    Of a path only what stands under its whole name is seen; who asks puts it there, and the targeting key too.
+    """
     total, most, dearest = 0, -1, ""
+    by_attribute = demands.by_attribute
     for attribute, value in attributes:
-        demand = demands.get(attribute)
+        demand = by_attribute.get(attribute)
         if demand is not None:
             work = demand.work(value)
             total += work
@@ -130,7 +236,11 @@ def work_of(demands: Demands, attributes: Iterable[tuple[str, object]]) -> tuple
 def _characters(value: object) -> int:
     if isinstance(value, str):
         return len(value)
-    return _LONG_NUMBER if isinstance(value, float) and abs(value) >= 1e16 else 0
+    return _LONG_NUMBER if isinstance(value, float) and -_TINY < value < _TINY else 0
+
+
+def _wide_characters(value: object) -> int:
+    return 0 if not isinstance(value, str) or value.isascii() else len(value)
 
 
 def _parts(characters: int) -> int:

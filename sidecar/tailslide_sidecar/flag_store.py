@@ -26,10 +26,10 @@ from tailslide_core.naming import (
     is_reserved,
     segment_of,
 )
-from tailslide_core.preparation import PreparedFlag
+from tailslide_core.preparation import PreparedFlag, required_by
 from tailslide_core.ruleset import Ruleset
 from tailslide_core.segment import Segment
-from tailslide_core.work import NO_DEMANDS, Demands, Total, demands_of
+from tailslide_core.work import NO_DEMANDS, Demands, Total, demands_of, together
 from tailslide_runtime.bucket_watch import Entry, Listing
 
 Value = TypeVar("Value", Ruleset, Segment, Circuit)
@@ -94,8 +94,10 @@ class HeldFlag:
 
     Unlike `trips` it never goes back: what began at a lower number says nothing of the feature as it is now.
     """
+    own_demands: Demands = field(default_factory=lambda: NO_DEMANDS)
+    """What it asks of each attribute by itself."""
     demands: Demands = field(default_factory=lambda: NO_DEMANDS)
-    """What its conditions ask of each attribute."""
+    """What a question about it asks, its prerequisites included."""
     answers: dict[tuple[object, Decision], Any] = field(default_factory=dict)
     """What an asker has worked out for a decision, under the asker's own key; gone with the next state of the flag."""
 
@@ -286,10 +288,18 @@ class FlagStore:
             else:
                 circuit = self._flags.circuits.get(flag)
                 trips = 0 if circuit is None else circuit.trips
-                held = self._held[flag] = _next(before, prepared, trips)
+                own = demands_of(prepared.ruleset, self._flags.segments)
+                held = self._held[flag] = _next(before, prepared, trips, own, self._demands_with(prepared, own))
             self._total.replace(_demands(before), _demands(held))
         if len(self._held) > known:
             self._held = dict(sorted(self._held.items()))
+
+    def _demands_with(self, prepared: PreparedFlag, own: Demands) -> Demands:
+        """Return what a question about a flag asks: of the flag, and of all that it requires, each once."""
+        if not prepared.requires:
+            return own
+        required = (self._held[flag.ruleset.key].own_demands for flag in required_by(prepared))
+        return together([own, *required])
 
     def _take_entry(self, bucket: str, entry: Entry, changed: _Changed) -> None:
         """Take in one value."""
@@ -342,22 +352,21 @@ class FlagStore:
             self._mark = mark
 
 
-def _next(before: HeldFlag | None, prepared: PreparedFlag, trips: int) -> HeldFlag:
+def _next(before: HeldFlag | None, prepared: PreparedFlag, trips: int, own: Demands, demands: Demands) -> HeldFlag:
     ruleset, effective = prepared.ruleset, prepared.effective
-    demands = demands_of(ruleset)
     if before is None:
-        return HeldFlag(prepared, ruleset, effective, trips, demands=demands)
+        return HeldFlag(prepared, ruleset, effective, trips, own_demands=own, demands=demands)
     was, now = _state(before.effective), _state(effective)
     opened = (
         (now is State.OPEN and was is not State.OPEN)
         or (now is State.RECOVERING and was is State.CLOSED)
         or trips > before.trips
     )
-    return HeldFlag(prepared, ruleset, effective, trips, before.openings + opened, demands)
+    return HeldFlag(prepared, ruleset, effective, trips, before.openings + opened, own, demands)
 
 
 def _demands(held: HeldFlag | None) -> Demands:
-    return NO_DEMANDS if held is None else held.demands
+    return NO_DEMANDS if held is None else held.own_demands
 
 
 def _state(effective: EffectiveCircuit | None) -> State:

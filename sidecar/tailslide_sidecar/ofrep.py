@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-import orjson
-
 from tailslide_core.decisions import Reason
 from tailslide_core.evaluation import Context, Evaluation
 from tailslide_core.work import Demands
 from tailslide_sidecar.question_limits import MAX_CONTEXT_BYTES, TooMuchError, bounded
 from tailslide_sidecar.readiness import NOTHING_LOADED
+from tailslide_sidecar.surrogates import loads
 
 TARGETING_KEY = "targetingKey"
 
@@ -83,14 +82,14 @@ def not_ready(key: str | None) -> Answer:
 def read_context(body: bytes) -> Context:
     """Read the context of a request, `{"context": {"targetingKey": …, …}}`; raise `OfrepError`.
 
-    Without a body or a context nothing is known of the user. Attributes that are no scalars, nor lists of them, are
-    for other evaluators and never match a condition here.
+    Without a body or a context nothing is known of the user. An attribute that is nothing to compare (an object that
+    no condition asks into, a text with a lone surrogate) never matches a condition, and takes nothing from the others.
     """
     if not body:
         return Context()
     try:
-        request = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        request = loads(body)
+    except ValueError as error:
         raise OfrepError(ErrorCode.PARSE_ERROR, f"expected a JSON object: {error}") from None
     if not isinstance(request, dict):
         raise OfrepError(ErrorCode.PARSE_ERROR, "expected a JSON object with a context")

@@ -4,7 +4,7 @@ The bounds are generous to what applications send, and keep the answer to any qu
 milliseconds. They are in `docs/api/flags.md`; a refusal names the field and the bound.
 """
 
-from tailslide_core.conditions import Items
+from tailslide_core.attributes import TARGETING_KEY, Items, at_path
 from tailslide_core.evaluation import Context
 from tailslide_core.work import Demands, work_of
 
@@ -36,25 +36,36 @@ class TooMuchError(Exception):
 def bounded(context: Context, demands: Demands, key_name: str) -> Context:
     """Return a context that may be evaluated for flags with these demands; raise `TooMuchError`.
 
-    Its lists come back as `Items`, so that all conditions on one share what is worked out for it. `key_name` is what
-    the caller calls the targeting key.
+    Its lists come back as `Items`, so that all conditions on one share what is worked out for it, and what conditions
+    ask for by a path stands under its whole name. `key_name` is what the caller calls the targeting key.
     """
     key, attributes = context
     if key is not None and len(key) > MAX_KEY_CHARACTERS:
         raise TooMuchError(key_name, f"expected at most {MAX_KEY_CHARACTERS} characters, got {len(key)}")
     if len(attributes) > MAX_ATTRIBUTES:
         raise TooMuchError(None, f"expected at most {MAX_ATTRIBUTES} attributes, got {len(attributes)}")
-    lists: dict[str, object] = {}
+    ready: dict[str, object] = {}
     for attribute, value in attributes.items():
         if isinstance(value, list):
-            if len(value) > MAX_ITEMS:
-                raise TooMuchError(attribute, f"expected a list of at most {MAX_ITEMS} items, got {len(value)}")
-            lists[attribute] = Items(value)
+            ready[attribute] = _items(attribute, value)
+    for name, path in demands.paths.items():
+        if attributes.get(name) is None and (value := at_path(attributes, path)) is not None:
+            ready[name] = _items(name, value) if isinstance(value, list) else value
+    if ready:
+        attributes = {**attributes, **ready}
     work, dearest = work_of(demands, attributes.items())
+    if key and TARGETING_KEY in demands.by_attribute:
+        work += demands.by_attribute[TARGETING_KEY].work(key)
     if work > MAX_WORK:
         raise TooMuchError(
             dearest,
             "expected lists and texts that can be compared with the conditions of the flags asked for in at most "
             f"{MAX_WORK} units of work, got {work}, most of them here; send fewer items or shorter texts",
         )
-    return Context(key, {**attributes, **lists}) if lists else context
+    return Context(key, attributes) if ready else context
+
+
+def _items(name: str, value: list[object]) -> Items:
+    if len(value) > MAX_ITEMS:
+        raise TooMuchError(name, f"expected a list of at most {MAX_ITEMS} items, got {len(value)}")
+    return Items(value)

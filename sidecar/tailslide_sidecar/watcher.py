@@ -42,7 +42,7 @@ class Watcher:
         self._route_flags = flags_of(routes)
         self._changed = changed
         self._refused = refused
-        self._warned: set[str] = set()
+        self._warned: set[tuple[str, str]] = set()
         self._kept: tuple[str, ...] = ()
         self.watches: Mapping[str, WatchStatus] = {
             bucket: WatchStatus() for bucket in (CIRCUITS_BUCKET, RULESETS_BUCKET)
@@ -61,11 +61,11 @@ class Watcher:
     def use(self, routes: Sequence[Route]) -> None:
         """Look after the flags of other routes."""
         self._route_flags = flags_of(routes)
-        self._warn_of_unknown_flags()
+        self._warn_of_what_is_missing()
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        self._warn_of_unknown_flags()
+        self._warn_of_what_is_missing()
         await self._link.run(self._serve)
 
     async def _serve(self, client: Client) -> None:
@@ -98,15 +98,15 @@ class Watcher:
                 self._took(RULESETS_BUCKET, applied)
                 if isinstance(item, Listing):
                     self._tell_listed(applied)
-                self._warn_of_unknown_flags()
+                self._warn_of_what_is_missing()
 
     def _tell_listed(self, listed: Applied) -> None:
-        log.info("rulesets loaded", flags=len(self._store.flags()))
+        log.info("rulesets loaded", flags=len(self._store.flags()), segments=len(self._store.segments()))
         if listed.kept and listed.kept != self._kept:
             log.warning(
-                "flags are missing from the bucket without having been deleted; "
+                "flags or segments are missing from the bucket without having been deleted; "
                 "their last good values stay until tower has published again",
-                flags=list(listed.kept),
+                keys=list(listed.kept),
             )
         self._kept = listed.kept
         if self._store.is_published is False:
@@ -129,18 +129,27 @@ class Watcher:
         if applied.changed and self._store.origin is not None:
             self._changed()
 
-    def _warn_of_unknown_flags(self) -> None:
-        """Say once of each flag that routes name and the app does not have; again only after it was there."""
+    def _warn_of_what_is_missing(self) -> None:
+        """Say once of each flag or segment that something names and the app does not have; again after it was there."""
         if self._store.origin is None:
             return
-        for flag, routes in self._route_flags.items():
-            if self._store.ruleset(flag) is not None:
-                self._warned.discard(flag)
-            elif flag not in self._warned:
-                self._warned.add(flag)
-                log.warning(
-                    "a route names a flag that the app does not have; its fallback answers until it has",
-                    fields=[f"routes[{index}].flag" for index in routes],
-                    flag=flag,
-                    app=self._store.app,
-                )
+        missing = {("flag", flag) for flag in self._route_flags if self._store.ruleset(flag) is None}
+        missing |= {("segment", segment) for segment in self._store.unknown_segments()}
+        missing |= {("prerequisite", flag) for flag in self._store.unknown_prerequisites()}
+        for kind, key in sorted(missing - self._warned):
+            self._warn_of(kind, key)
+        self._warned = missing
+
+    def _warn_of(self, kind: str, key: str) -> None:
+        app = self._store.app
+        if kind == "flag":
+            log.warning(
+                "a route names a flag that the app does not have; its fallback answers until it has",
+                fields=[f"routes[{index}].flag" for index in self._route_flags[key]],
+                flag=key,
+                app=app,
+            )
+        elif kind == "segment":
+            log.warning("unknown_segment", segment=key, flags=self._store.unknown_segments()[key], app=app)
+        else:
+            log.warning("unknown_prerequisite", flag=key, required_by=self._store.unknown_prerequisites()[key], app=app)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import attributes, conditions, finite, scalars, texts
 
-from tailslide_core.conditions import Condition, Items, Operator, Scalar, number_of, parse_semver, text_of
+from tailslide_core.conditions import NO_SEGMENTS, Condition, Items, Operator, Scalar, number_of, parse_semver, text_of
 from tailslide_core.errors import ContractError
 
 MISSING = object()
@@ -13,7 +13,7 @@ MISSING = object()
 
 def holds(operator: str, values: list[Scalar], value: object) -> bool:
     condition = Condition("a", Operator(operator), tuple(values))
-    return condition.holds({} if value is MISSING else {"a": value, "b": "other"})
+    return condition.holds({} if value is MISSING else {"a": value, "b": "other"}, None, NO_SEGMENTS)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_a_number_reads_back_from_its_text(number: float) -> None:
 
 @given(conditions, attributes)
 def test_a_condition_never_fails_on_an_attribute(condition: Condition, of_user: dict[str, object]) -> None:
-    assert condition.holds(of_user) in (True, False)
+    assert condition.holds(of_user, None, NO_SEGMENTS) in (True, False)
 
 
 @given(st.lists(scalars, min_size=1, max_size=3), scalars)
@@ -283,19 +283,19 @@ def test_lone_surrogates_are_text_like_any_other() -> None:
 
 @given(conditions, st.lists(scalars, max_size=4))
 def test_a_list_holds_as_its_items_do(condition: Condition, values: list[Scalar]) -> None:
-    holds = [condition.holds({condition.attribute: value}) for value in values]
+    holds = [condition.holds({condition.attribute: value}, None, NO_SEGMENTS) for value in values]
     if condition.operator is Operator.EXISTS:
         expected = condition.values != (False,)
     else:
         expected = all(holds) if condition.operator is Operator.NOT_IN else any(holds)
-    assert condition.holds({condition.attribute: values}) is expected
-    assert condition.holds({condition.attribute: Items(values)}) is expected
-    assert condition.holds({condition.attribute: tuple(values)}) is expected
+    assert condition.holds({condition.attribute: values}, None, NO_SEGMENTS) is expected
+    assert condition.holds({condition.attribute: Items(values)}, None, NO_SEGMENTS) is expected
+    assert condition.holds({condition.attribute: tuple(values)}, None, NO_SEGMENTS) is expected
 
 
 @pytest.mark.parametrize("item", [None, {}, []])
 def test_what_is_no_scalar_is_neither_in_nor_not_in(item: object) -> None:
     for operator in (Operator.IN, Operator.NOT_IN):
-        assert not Condition("a", operator, ("x",)).holds({"a": [item]})
-    assert not Condition("a", Operator.NOT_IN, ("x",)).holds({"a": ["y", item]})
-    assert Condition("a", Operator.IN, ("x",)).holds({"a": ["x", item]})
+        assert not Condition("a", operator, ("x",)).holds({"a": [item]}, None, NO_SEGMENTS)
+    assert not Condition("a", Operator.NOT_IN, ("x",)).holds({"a": ["y", item]}, None, NO_SEGMENTS)
+    assert Condition("a", Operator.IN, ("x",)).holds({"a": ["x", item]}, None, NO_SEGMENTS)

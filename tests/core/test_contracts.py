@@ -12,6 +12,7 @@ from strategies import circuits, flag_ids, rulesets, transitions
 from tailslide_core import contracts
 from tailslide_core.breach import TripRule
 from tailslide_core.circuit import Circuit, State, Transition
+from tailslide_core.conditions import NO_SEGMENTS
 from tailslide_core.contracts import (
     CircuitEvent,
     Claim,
@@ -66,7 +67,7 @@ def test_the_designs_ruleset_is_read_field_by_field() -> None:
     flag = decode_ruleset(orjson.dumps(RULESET))
     assert (flag.app, flag.key, flag.version, flag.active, flag.rollout) == ("checkout", "new-checkout", 12, True, 25.0)
     assert (flag.salt, set(flag.allow), set(flag.deny)) == ("new-checkout", {"u1"}, set())
-    assert flag.rules[0].when[0].holds({"country": "DE"})
+    assert flag.rules[0].when[0].holds({"country": "DE"}, None, NO_SEGMENTS)
     assert flag.rules[0].rollout == 100.0
     circuit = flag.circuit
     assert circuit is not None

@@ -113,7 +113,7 @@ class Stage:
 
     def _circuit(self, flag: str) -> object:
         truth = self.known.now(flag)
-        return evaluate(flag, truth.ruleset, truth.circuit, Context()).circuit
+        return evaluate(flag, truth.flags(flag), Context()).circuit
 
     async def status(self, name: str) -> Any:
         return (await self.sidecar.get("/v1/status"))[1][name]

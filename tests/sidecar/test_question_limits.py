@@ -8,7 +8,7 @@ import pytest
 from tailslide_core.conditions import Condition, Items, Operator
 from tailslide_core.evaluation import Context
 from tailslide_core.ruleset import Rule, Ruleset
-from tailslide_core.work import demands_of
+from tailslide_core.work import NO_DEMANDS, demands_of
 from tailslide_sidecar.answers import Answers
 from tailslide_sidecar.evaluation_counts import EvaluationCounts
 from tailslide_sidecar.flag_store import Content, FlagStore
@@ -118,7 +118,7 @@ def test_a_body_that_is_too_large_is_not_even_parsed() -> None:
 
 def test_what_a_client_calls_an_attribute_is_not_sent_back_in_whole() -> None:
     with pytest.raises(TooMuchError) as caught:
-        bounded(Context("u1", {"x" * 10_000: ["y"] * (MAX_ITEMS + 1)}), {}, "targetingKey")
+        bounded(Context("u1", {"x" * 10_000: ["y"] * (MAX_ITEMS + 1)}), NO_DEMANDS, "targetingKey")
     assert caught.value.field == "x" * 100
 
 

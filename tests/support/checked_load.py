@@ -15,7 +15,9 @@ import orjson
 from sidecar_bench import Sidecar
 
 from tailslide_core.circuit import Circuit
-from tailslide_core.evaluation import Context, Reason, evaluate
+from tailslide_core.decisions import Reason
+from tailslide_core.evaluation import Context, evaluate
+from tailslide_core.flag_set import FlagSet
 from tailslide_core.ruleset import Ruleset
 
 RATE = 500
@@ -32,6 +34,12 @@ class Truth:
 
     ruleset: Ruleset | None
     circuit: Circuit | None = None
+
+    def flags(self, flag: str) -> FlagSet:
+        """Return an app that has this flag only, if it exists."""
+        return FlagSet(
+            {} if self.ruleset is None else {flag: self.ruleset}, {} if self.circuit is None else {flag: self.circuit}
+        )
 
 
 @dataclass
@@ -61,7 +69,7 @@ class Known:
         key = (truth, flag, user)
         if key not in self._answers:
             context = Context(user, {"country": country(user)})
-            found = evaluate(flag, truth.ruleset, truth.circuit, context)
+            found = evaluate(flag, truth.flags(flag), context)
             self._answers[key] = (found.active, found.reason, found.circuit, found.version)
         return self._answers[key]
 

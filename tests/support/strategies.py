@@ -1,5 +1,8 @@
 """Hypothesis strategies for the values of the core: what any valid ruleset, circuit or context may look like."""
 
+from datetime import UTC, timedelta, timezone
+from ipaddress import ip_network
+
 from hypothesis import strategies as st
 
 from tailslide_core.breach import TripReason, TripRule
@@ -14,6 +17,7 @@ from tailslide_core.ruleset import DAY_MS, CircuitSettings, LocalGuard, Recovery
 from tailslide_core.windows import SHORTEST_WINDOW_MS, WindowCounts
 
 INT64 = 2**63 - 1
+UINT64 = 2**64 - 1
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 """What JSON can carry: any text without lone surrogates."""
@@ -26,37 +30,82 @@ percentages = st.one_of(
 )
 times_ms = st.integers(0, 2**45)
 finite = st.floats(allow_nan=False, allow_infinity=False)
-scalars: st.SearchStrategy[Scalar] = st.one_of(texts, st.integers(-INT64, INT64), finite, st.booleans())
+exact = st.one_of(st.integers(-INT64 - 1, UINT64), st.floats(-(2.0**63), 2.0**64, exclude_min=True, exclude_max=True))
+"""Numbers that conditions compare: of 64 bits, or doubles between those."""
+scalars: st.SearchStrategy[Scalar] = st.one_of(texts, exact, st.booleans())
 
-attribute_names = st.sampled_from(["country", "plan", "version", "age", "beta"])
+attribute_names = st.sampled_from(["country", "plan", "version", "age", "beta", "user.plan", "a.b.c", "targetingKey"])
 attribute_values: st.SearchStrategy[object] = st.one_of(
-    scalars, st.sampled_from(["DE", "FR", "pro", "2.1.0", "18"]), st.none(), st.lists(scalars, max_size=3)
+    scalars,
+    st.sampled_from(["DE", "FR", "pro", "PRO", "2.1.0", "18", "10.1.2.3", "2026-11-28T12:00:00Z"]),
+    st.none(),
+    st.lists(scalars, max_size=3),
+    st.dictionaries(st.sampled_from(["plan", "b"]), scalars | st.none() | st.lists(scalars, max_size=2), max_size=2),
 )
-attributes = st.dictionaries(attribute_names, attribute_values, max_size=4)
+attributes = st.dictionaries(attribute_names | st.sampled_from(["user", "a"]), attribute_values, max_size=4)
+
+any_json: st.SearchStrategy[object] = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.text(st.characters(categories=["Cs", "L", "N", "P", "Z", "Cc"]), max_size=8),
+        st.sampled_from([2**63, 2**64, -(2**63) - 1, 1e308, 5e-324, "9" * 30, "1e999", "\x00", "\ud800", "1.2.3-a"]),
+        st.sampled_from(["::ffff:10.0.0.1", "fe80::1%eth0", "2016-12-31T23:59:60Z", "0000-00-00T00:00:00Z", "x" * 300]),
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=6,
+)
+"""What an attribute may be: any JSON, lone surrogates and numbers of any size with it, and NaN from elsewhere."""
 contexts = st.builds(Context, st.one_of(st.none(), st.just(""), targeting_keys), attributes)
 
-_TEXT_OPERATORS = [
-    Operator.IN,
-    Operator.NOT_IN,
-    Operator.EQUALS,
-    Operator.CONTAINS,
-    Operator.STARTS_WITH,
-    Operator.ENDS_WITH,
-]
+_PART_OPERATORS = [Operator.CONTAINS, Operator.STARTS_WITH, Operator.ENDS_WITH]
 _NUMBER_OPERATORS = [Operator.LT, Operator.LE, Operator.GT, Operator.GE]
-_VERSION_OPERATORS = [operator for operator in Operator if operator.startswith("semver_")]
+_VERSION_OPERATORS = [Operator(f"semver_{order}") for order in ("eq", "lt", "le", "gt", "ge")]
 
 versions = st.builds("{}.{}.{}{}".format, *[st.integers(0, 30)] * 3, st.sampled_from(["", "-rc.1", "-alpha", "+5"]))
+semver_ranges = st.builds(
+    "{}{}".format,
+    st.sampled_from(["", "^", "~", ">=", "<", "<=", ">", "= "]),
+    versions | st.integers(0, 30).map(str) | st.builds("{}.{}".format, st.integers(0, 3), st.integers(0, 3)),
+)
+times = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-9, minutes=30))])).map(
+    lambda time: f"{time.replace(tzinfo=None).isoformat('T')}{'Z' if time.tzinfo is UTC else '-09:30'}"
+)
+networks = st.ip_addresses().flatmap(
+    lambda address: st.integers(0, address.max_prefixlen).map(
+        lambda prefix: str(ip_network(f"{address}/{prefix}", strict=False))
+    )
+)
+patterns = st.sampled_from(["", "^a", "[0-9]+$", "(?i)pro", "\\pL", "(a|b)*c", ".{3}", "\\.", "é"])
+segment_keys = st.sampled_from(["staff", "beta", "gone"])
+
+
+def _conditions(
+    operators: list[Operator], values: st.SearchStrategy[tuple[Scalar, ...]], *, text: bool = False
+) -> st.SearchStrategy[Condition]:
+    """Draw conditions of these operators; those that compare text may ignore case."""
+    ignore_case = st.booleans() if text else st.just(False)
+    return st.builds(Condition, attribute_names, st.sampled_from(operators), values, st.booleans(), ignore_case)
+
+
+def _some(values: st.SearchStrategy[Scalar]) -> st.SearchStrategy[tuple[Scalar, ...]]:
+    return st.lists(values, min_size=1, max_size=3).map(tuple)
+
+
+lookup_conditions = _conditions([Operator.IN, Operator.NOT_IN, Operator.EQUALS], _some(scalars), text=True)
 conditions = st.one_of(
-    st.builds(
-        Condition,
-        attribute_names,
-        st.sampled_from(_TEXT_OPERATORS),
-        st.lists(scalars, min_size=1, max_size=3).map(tuple),
-    ),
-    st.builds(Condition, attribute_names, st.sampled_from(_NUMBER_OPERATORS), st.tuples(st.integers(-99, 99) | finite)),
-    st.builds(Condition, attribute_names, st.sampled_from(_VERSION_OPERATORS), st.tuples(versions)),
-    st.builds(Condition, attribute_names, st.just(Operator.EXISTS), st.sampled_from([(), (True,), (False,)])),
+    lookup_conditions,
+    _conditions(_PART_OPERATORS, _some(scalars.filter(lambda value: value != "")), text=True),
+    _conditions([Operator.MATCHES], _some(patterns), text=True),
+    _conditions(_NUMBER_OPERATORS, st.tuples(st.integers(-99, 99) | exact)),
+    _conditions([Operator.BEFORE, Operator.AFTER], st.tuples(times)),
+    _conditions([Operator.IP_IN], _some(networks | st.ip_addresses().map(str))),
+    _conditions(_VERSION_OPERATORS, st.tuples(versions)),
+    _conditions([Operator.SEMVER_IN], _some(semver_ranges)),
+    _conditions([Operator.EXISTS], st.sampled_from([(), (True,), (False,)])),
+    _conditions([Operator.IN_SEGMENT], _some(segment_keys)),
 )
 rules = st.builds(Rule, st.lists(conditions, min_size=1, max_size=3).map(tuple), percentages)
 
