@@ -31,5 +31,8 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	if network != network.Masked() {
 		return netip.Prefix{}, errors.New("has bits behind its prefix")
 	}
+	if address := network.Addr(); address.Is4In6() && network.Bits() >= 96 {
+		return netip.PrefixFrom(address.Unmap(), network.Bits()-96), nil
+	}
 	return network, nil
 }

@@ -2,7 +2,6 @@ package evaluation
 
 import (
 	"encoding/json"
-	"math/big"
 	"os"
 	"testing"
 )
@@ -86,8 +85,27 @@ func TestLoneSurrogatesAreHashedAsQuestionMarks(t *testing.T) {
 	}
 }
 
+func TestRolloutIsReckonedWithDoubles(t *testing.T) {
+	for _, c := range []struct {
+		bucket              uint32
+		rollout, percentage float64
+		in                  bool
+	}{
+		{0, 1e-10, 100, false},
+		{50000, 50.0000000005, 100, false},
+		{6, 0.007, 100, true},
+		{7, 0.007, 100, false}, // though the product of these doubles is a little above 7
+		{99999, 100, 100, true},
+		{0, 50, 0, false},
+	} {
+		if got := In(c.bucket, c.rollout, c.percentage); got != c.in {
+			t.Errorf("%d at %v and %v: %v", c.bucket, c.rollout, c.percentage, got)
+		}
+	}
+}
+
 func TestSplit(t *testing.T) {
-	split := Split{{"a", big.NewInt(0)}, {"b", big.NewInt(1)}, {"c", big.NewInt(2)}}
+	split := Split{{"a", 0}, {"b", 1}, {"c", 2}}
 	for bucket, want := range map[uint32]string{0: "b", 33333: "b", 33334: "c", 99999: "c"} {
 		if got := split.Variant(bucket); got != want {
 			t.Errorf("%d has %s, not %s", bucket, got, want)

@@ -1,14 +1,11 @@
 package evaluation
 
-import (
-	"fmt"
-	"math/big"
-)
+import "math/big"
 
 // Circuit is a circuit value: what a circuit breaker has decided about a flag.
 type Circuit struct {
 	State           string // closed, open or recovering
-	Percentage      *big.Rat
+	Percentage      float64
 	ResetGeneration *big.Int
 }
 
@@ -39,33 +36,17 @@ func ReadCircuit(v Value) (*Circuit, error) {
 	return c, err
 }
 
-// ReadCircuits reads the circuit values of flags.
-func ReadCircuits(v Value) (map[string]*Circuit, error) {
-	if err := expect(v, Object); err != nil {
-		return nil, err
-	}
-	circuits := map[string]*Circuit{}
-	for key, value := range v.Members {
-		c, err := ReadCircuit(value)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", Quote(key), err)
-		}
-		circuits[key] = c
-	}
-	return circuits, nil
-}
-
 // circuit says which state and percentage apply to a flag; without a circuit the state is empty.
-func (r *Ruleset) circuit(value *Circuit) (state string, percentage *big.Rat) {
+func (r *Ruleset) circuit(value *Circuit) (state string, percentage float64) {
 	switch {
 	case !r.HasCircuit:
-		return "", hundred
+		return "", 100
 	case r.ForcedOpen:
-		return Open, hundred
+		return Open, 100
 	case value == nil || value.ResetGeneration.Cmp(r.ResetGeneration) < 0:
-		return Closed, hundred
+		return Closed, 100
 	case value.State == Recovering:
 		return Recovering, value.Percentage
 	}
-	return value.State, hundred
+	return value.State, 100
 }

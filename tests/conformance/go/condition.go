@@ -2,10 +2,12 @@ package evaluation
 
 import (
 	"errors"
+	"fmt"
 	"math/big"
 	"net/netip"
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -72,12 +74,15 @@ func ReadCondition(v Value) (*Condition, error) {
 	c := &Condition{}
 	var err error
 	if v.Members["operator"].Text == "in_segment" {
-		c.Attribute, err = optional(v, "attribute", TargetingKey, readString)
+		c.Attribute, err = optional(v, "attribute", TargetingKey, readName)
 	} else {
-		c.Attribute, err = required(v, "attribute", readString)
+		c.Attribute, err = required(v, "attribute", readName)
 	}
 	if err != nil {
 		return nil, err
+	}
+	if !ValidText(c.Attribute) {
+		return nil, refuse("attribute", "is not valid Unicode")
 	}
 	if c.Operator, err = required(v, "operator", readString); err != nil {
 		return nil, err
@@ -115,7 +120,7 @@ func (c *Condition) Test(q Question, segments map[string]*Segment) Truth {
 		if !there {
 			return inSegments(c.segments, segments, q, nil)
 		}
-		return ofItems(value, func(v Value) Truth { return inSegments(c.segments, segments, q, &v) })
+		return inSegments(c.segments, segments, q, &value)
 	case !there:
 		return Unknown
 	}
@@ -148,14 +153,19 @@ func allHold(conditions []*Condition, q Question, segments map[string]*Segment) 
 	return true
 }
 
-// ofItems tests a value, or the items of a list: true of one, else unknown of one, else false.
+// ofItems tests a value, or the items of a list.
 func ofItems(v Value, test test) Truth {
 	if v.Kind != List {
 		return test(v)
 	}
+	return anyOf(v.Items, test)
+}
+
+// anyOf is true if it is true of one, else unknown if it is unknown of one, else false.
+func anyOf[T any](all []T, test func(T) Truth) Truth {
 	result := False
-	for _, item := range v.Items {
-		switch test(item) {
+	for _, one := range all {
+		switch test(one) {
 		case True:
 			return True
 		case Unknown:
@@ -169,7 +179,8 @@ func ofItems(v Value, test test) Truth {
 type operand struct {
 	kind   Kind
 	text   string   // what it is as text
-	number *big.Rat // the number that it is or, as a text, says; nil if it says none
+	number *big.Rat // the number that it is or, as a text, says; nil if it says none that can be compared
+	says   bool     // whether it says a number, even one that cannot be compared
 }
 
 func asOperand(v Value) (operand, bool) {
@@ -179,7 +190,7 @@ func asOperand(v Value) (operand, bool) {
 	}
 	o := operand{kind: v.Kind, text: text}
 	if v.Kind != Boolean {
-		o.number, _ = parseNumber(v.Text)
+		o.number, o.says = parseNumber(v.Text)
 	}
 	return o, true
 }
@@ -194,14 +205,17 @@ func readOperand(v Value) (operand, error) {
 }
 
 // equal compares two operands. With fold, texts are compared in lower case.
-func equal(a, b operand, fold func(string) string) bool {
-	switch {
-	case a.kind == Number && b.kind == Number, a.kind == Number && b.kind == String, a.kind == String && b.kind == Number:
-		return a.number != nil && b.number != nil && a.number.Cmp(b.number) == 0
-	case a.kind == Number || b.kind == Number:
-		return false
+func equal(a, b operand, fold func(string) string) Truth {
+	if a.kind != Number && b.kind != Number {
+		return truth(fold(a.text) == fold(b.text)) // of a boolean it is true or false
 	}
-	return fold(a.text) == fold(b.text) // of a boolean it is true or false
+	switch {
+	case !a.says || !b.says:
+		return False
+	case a.number == nil || b.number == nil:
+		return Unknown
+	}
+	return truth(a.number.Cmp(b.number) == 0)
 }
 
 // operators says of each operator how its values are read. It sets what the condition needs to be tested.
@@ -270,12 +284,7 @@ func buildEqual(c *Condition, values []operand) error {
 		if !ok {
 			return Unknown
 		}
-		for _, value := range values {
-			if equal(o, value, fold) {
-				return True
-			}
-		}
-		return False
+		return anyOf(values, func(value operand) Truth { return equal(o, value, fold) })
 	}
 	return atLeastOne(values)
 }
@@ -318,7 +327,10 @@ func buildMatches(c *Condition, values []operand) error {
 	var patterns []*regexp.Regexp
 	for _, text := range texts {
 		if utf8.RuneCountInString(text) > 1000 {
-			return errors.New("has a pattern of more than 1,000 characters")
+			return errors.New("has a pattern of more than 1,000 code points")
+		}
+		if err := checkClasses(text); err != nil {
+			return err
 		}
 		pattern, err := regexp.Compile(text)
 		if err == nil && c.IgnoreCase {
@@ -342,6 +354,34 @@ func buildMatches(c *Condition, values []operand) error {
 		return False
 	}
 	return nil
+}
+
+// checkClasses refuses the names of Unicode's classes that Go's regexp takes and RE2 does not: Go 1.25 has added some, and
+// takes them in any case.
+func checkClasses(pattern string) error {
+	for rest := pattern; ; {
+		at := strings.IndexByte(rest, '\\')
+		if at < 0 || at+1 == len(rest) {
+			return nil
+		}
+		letter := rest[at+1]
+		rest = rest[at+2:]
+		switch letter {
+		case 'Q':
+			_, rest, _ = strings.Cut(rest, `\E`)
+		case 'p', 'P':
+			if !strings.HasPrefix(rest, "{") {
+				continue // the one letter of a category
+			}
+			name, _, _ := strings.Cut(rest[1:], "}")
+			name = strings.TrimPrefix(name, "^")
+			_, category := unicode.Categories[name]
+			_, script := unicode.Scripts[name]
+			if name == "Cn" || name == "LC" || name != "Any" && !category && !script {
+				return fmt.Errorf("has the class %s, which RE2 does not know", Quote(name))
+			}
+		}
+	}
 }
 
 func buildNumber(operator string) func(*Condition, []operand) error {
@@ -426,11 +466,7 @@ func buildVersion(operator string) func(*Condition, []operand) error {
 		if err := exactlyOne(values); err != nil {
 			return err
 		}
-		texts, err := onlyTexts(values)
-		if err != nil {
-			return err
-		}
-		limit, ok := parseVersion(texts[0])
+		limit, ok := parseVersion(values[0].text)
 		if !ok {
 			return errors.New("is no version")
 		}
@@ -446,13 +482,9 @@ func buildVersion(operator string) func(*Condition, []operand) error {
 }
 
 func buildRange(c *Condition, values []operand) error {
-	texts, err := onlyTexts(values)
-	if err != nil {
-		return err
-	}
 	var ranges [][]bound
-	for _, text := range texts {
-		bounds, err := parseRange(text)
+	for _, value := range values {
+		bounds, err := parseRange(value.text)
 		if err != nil {
 			return err
 		}
@@ -478,7 +510,7 @@ func buildRange(c *Condition, values []operand) error {
 		}
 		return False
 	}
-	return nil
+	return atLeastOne(values)
 }
 
 func buildExists(c *Condition, values []operand) error {
@@ -490,7 +522,15 @@ func buildExists(c *Condition, values []operand) error {
 }
 
 func buildSegment(c *Condition, values []operand) error {
-	var err error
-	c.segments, err = onlyTexts(values)
-	return err
+	texts, err := onlyTexts(values)
+	if err != nil {
+		return err
+	}
+	for _, text := range texts {
+		if _, err := readKey(Value{Kind: String, Text: text}); err != nil {
+			return err
+		}
+	}
+	c.segments = texts
+	return nil
 }

@@ -48,12 +48,20 @@ func TestOperators(t *testing.T) {
 		{"in", `["x"]`, `{}`, Unknown, ""},
 		{"in", `["x"]`, `"\ud800"`, Unknown, ""},
 		{"in", `[5]`, `1e30`, Unknown, ""},
+		{"in", `["1e30"]`, `"1e30"`, True, ""},
+		{"in", `["1e30"]`, `5`, Unknown, ""},
+		{"in", `["1e30", 5]`, `5`, True, ""},
+		{"in", `[5]`, `"1e30"`, Unknown, ""},
+		{"in", `[true]`, `"1e30"`, False, ""},
+		{"in", `[-9223372036854775808]`, `"-9223372036854775808.0"`, Unknown, ""},
+		{"in", `["x"]`, `["y", null]`, Unknown, ""},
 		{"in", `["x"]`, `[]`, False, ""},
 		{"in", `["x"]`, `["y", {}]`, Unknown, ""},
 		{"in", `["x"]`, `["x", {}]`, True, ""},
 		{"in", `["x"]`, `[["x"]]`, Unknown, ""},
 		{"not_in", `["x"]`, `["x", "y"]`, False, ""},
 		{"not_in", `["x"]`, `["y"]`, True, ""},
+		{"not_in", `["x"]`, `[]`, True, ""},
 		{"not_in", `["x"]`, `{}`, Unknown, ""},
 		{"contains", `["b"]`, `"abc"`, True, ""},
 		{"contains", `[0.5]`, `10.5`, True, ""},
@@ -69,6 +77,7 @@ func TestOperators(t *testing.T) {
 		{"ge", `[10]`, `true`, Unknown, ""},
 		{"ge", `[9007199254740993]`, `"9007199254740992"`, False, ""},
 		{"gt", `[0]`, `" 1"`, Unknown, ""},
+		{"gt", `[0]`, `"1e30"`, Unknown, ""},
 		{"before", `["2026-11-28T17:00:00Z"]`, `"2026-11-28t18:59:59.999999999999+02:00"`, True, ""},
 		{"before", `["2026-11-28T17:00:00Z"]`, `"2026-11-28T17:00:00.000Z"`, False, ""},
 		{"after", `["2026-11-28T17:00:00Z"]`, `"2026-11-28T17:00:00z"`, False, ""},
@@ -79,6 +88,8 @@ func TestOperators(t *testing.T) {
 		{"ip_in", `["10.0.0.0/8"]`, `"10.1.2.3"`, True, ""},
 		{"ip_in", `["10.0.0.0/8"]`, `"::ffff:10.1.2.3"`, True, ""},
 		{"ip_in", `["::ffff:10.1.2.3"]`, `"10.1.2.3"`, True, ""},
+		{"ip_in", `["::ffff:10.0.0.0/104"]`, `"10.1.2.3"`, True, ""},
+		{"ip_in", `["::ffff:0:0/96"]`, `"::ffff:1.2.3.4"`, True, ""},
 		{"ip_in", `["::/0"]`, `"10.1.2.3"`, False, ""},
 		{"ip_in", `["0.0.0.0/0"]`, `"2001:db8::1"`, False, ""},
 		{"ip_in", `["2001:db8::/32"]`, `"2001:DB8:0:0:0:0:0:1"`, True, ""},
@@ -86,6 +97,8 @@ func TestOperators(t *testing.T) {
 		{"ip_in", `["fe80::/10"]`, `"fe80::1%eth0"`, Unknown, ""},
 		{"semver_eq", `["1.2"]`, `1.2`, True, ""},
 		{"semver_eq", `["v1.2.0+build"]`, `"1.2"`, True, ""},
+		{"semver_eq", `[1.2]`, `"1.2.0"`, True, ""},
+		{"semver_in", `[1]`, `1.2`, True, ""},
 		{"semver_lt", `["1.0.0"]`, `"1.0.0-rc.1"`, True, ""},
 		{"semver_lt", `["1.0.0"]`, `"latest"`, Unknown, ""},
 		{"semver_lt", `["1.0.0"]`, `true`, Unknown, ""},
@@ -125,6 +138,20 @@ func TestRefusedConditions(t *testing.T) {
 		`{"attribute": "a", "operator": "in", "values": ["x"], "ignore_case": "yes"}`:      "ignore_case",
 		`{"operator": "in_segment", "values": ["s"], "ignore_case": true}`:                 "ignore_case",
 		`{"attribute": "a", "operator": "matches", "values": ["` + long(1001, "ä") + `"]}`: "values",
+		`{"attribute": "", "operator": "exists"}`:                                          "attribute",
+		`{"attribute": "\ud800", "operator": "exists"}`:                                    "attribute",
+		`{"attribute": "a", "operator": "in", "values": ["\ud800"]}`:                       "values",
+		`{"attribute": "a", "operator": "in", "values": null}`:                             "values",
+		`{"attribute": "a", "operator": "lt", "values": ["1e30"]}`:                         "values",
+		`{"attribute": "a", "operator": "lt", "values": [true]}`:                           "values",
+		`{"attribute": "a", "operator": "before", "values": [2026]}`:                       "values",
+		`{"attribute": "a", "operator": "ip_in", "values": ["10.0.0.0/08"]}`:               "values",
+		`{"attribute": "a", "operator": "ip_in"}`:                                          "values",
+		`{"attribute": "a", "operator": "matches", "values": [5]}`:                         "values",
+		`{"attribute": "a", "operator": "matches", "values": ["\\p{Letter}"]}`:             "values",
+		`{"attribute": "a", "operator": "matches", "values": ["\\\\\\p{greek}"]}`:          "values",
+		`{"operator": "in_segment", "values": []}`:                                         "values",
+		`{"operator": "in_segment", "values": ["a..b"]}`:                                   "values",
 	} {
 		_, err := ReadCondition(parse(t, text))
 		var refused *RefusedError
@@ -134,6 +161,9 @@ func TestRefusedConditions(t *testing.T) {
 	}
 	if _, err := ReadCondition(parse(t, `{"attribute": "a", "operator": "matches", "values": ["`+long(1000, "ä")+`"]}`)); err != nil {
 		t.Error(err)
+	}
+	if got := says(t, "matches", `["\\p{^Greek}\\pN\\\\p{Q}\\Q\\p{letter}\\E\\P{Any}|x"]`, `"x"`); got != True {
+		t.Error(got)
 	}
 }
 
@@ -174,7 +204,7 @@ func TestNegateLeavesUnknown(t *testing.T) {
 }
 
 func TestSegments(t *testing.T) {
-	segments, err := ReadSegments(parse(t, `[
+	list, err := readList(ReadSegment)(parse(t, `[
 		{"app": "x", "key": "list", "version": 1, "include": ["a", "b"], "exclude": ["b", "c"]},
 		{"app": "x", "key": "when", "version": 1, "when": [{"attribute": "p", "operator": "in", "values": ["pro"]}]},
 		{"app": "x", "key": "both", "version": 1, "exclude": ["c"],
@@ -182,6 +212,10 @@ func TestSegments(t *testing.T) {
 		{"app": "x", "key": "empty", "version": 1}]`))
 	if err != nil {
 		t.Fatal(err)
+	}
+	segments := map[string]*Segment{}
+	for _, s := range list {
+		segments[s.Key] = s
 	}
 	for _, c := range []struct {
 		values, context string
@@ -199,12 +233,23 @@ func TestSegments(t *testing.T) {
 		{`["none"]`, `{"targeting_key": "a"}`, Unknown},
 		{`["none", "list"]`, `{"targeting_key": "a"}`, True},
 		{`["none", "empty"]`, `{"targeting_key": "a"}`, Unknown},
+		{`["list"]`, `{"attributes": {"a": ["z", "a"]}}`, True},
+		{`["list"]`, `{"attributes": {"a": ["z", {}]}}`, Unknown},
+		{`["list"]`, `{"attributes": {"a": {}}}`, Unknown},
+		{`["list"]`, `{"attributes": {"a": []}}`, False},
+		{`["when"]`, `{"attributes": {"a": [], "p": "pro"}}`, False},
+		{`["when"]`, `{"attributes": {"a": [null], "p": "pro"}}`, True},
+		{`["none", "list"]`, `{"attributes": {"a": []}}`, Unknown},
 	} {
-		condition, err := ReadCondition(parse(t, `{"operator": "in_segment", "values": `+c.values+`}`))
+		q, err := ReadQuestion(parse(t, c.context))
 		if err != nil {
 			t.Fatal(err)
 		}
-		q, err := ReadQuestion(parse(t, c.context))
+		attribute := ""
+		if _, there := q.Attributes["a"]; there {
+			attribute = `"attribute": "a", `
+		}
+		condition, err := ReadCondition(parse(t, `{`+attribute+`"operator": "in_segment", "values": `+c.values+`}`))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,8 +1,8 @@
 package evaluation
 
 import (
+	"errors"
 	"fmt"
-	"math/big"
 )
 
 // Reason says why an answer is what it is.
@@ -34,7 +34,7 @@ type Answer struct {
 	Ruleset            *Ruleset // for version and metadata; nil if there is no such flag
 }
 
-// Data is all that answers depend on beside the question.
+// Data is all that answers depend on beside the question: the values of one app.
 type Data struct {
 	rulesets map[string]*Ruleset
 	segments map[string]*Segment
@@ -42,34 +42,72 @@ type Data struct {
 	stuck    map[string]bool
 }
 
-// NewData prepares rulesets, segments and circuit values for questions.
-func NewData(rulesets []*Ruleset, segments map[string]*Segment, circuits map[string]*Circuit) (*Data, error) {
-	d := &Data{rulesets: map[string]*Ruleset{}, segments: segments, circuits: circuits}
-	for _, r := range rulesets {
-		if d.rulesets[r.Key] != nil {
-			return nil, fmt.Errorf("two rulesets have the key %s", Quote(r.Key))
+// ReadData reads the members rulesets and segments, which are lists of values in the order in which they came, and
+// circuits, an object of values. What is refused leaves things as they were before; why it was refused is returned.
+func ReadData(v Value) (d *Data, refused []error, err error) {
+	d = &Data{rulesets: map[string]*Ruleset{}, segments: map[string]*Segment{}, circuits: map[string]*Circuit{}}
+	rulesets, err := required(v, "rulesets", readList(asItIs))
+	if err != nil {
+		return nil, nil, err
+	}
+	segments, err := optional(v, "segments", nil, readList(asItIs))
+	if err != nil {
+		return nil, nil, err
+	}
+	circuits, err := optional(v, "circuits", Value{}, readObject)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, value := range rulesets {
+		if err := d.takeRuleset(value); err != nil {
+			refused = append(refused, fmt.Errorf("ruleset %d: %w", i+1, err))
 		}
-		d.rulesets[r.Key] = r
+	}
+	for i, value := range segments {
+		s, err := ReadSegment(value)
+		if err != nil {
+			refused = append(refused, fmt.Errorf("segment %d: %w", i+1, err))
+			continue
+		}
+		d.segments[s.Key] = s
+	}
+	for key, value := range circuits.Members {
+		c, err := ReadCircuit(value)
+		if err != nil {
+			refused = append(refused, fmt.Errorf("circuit of %s: %w", Quote(key), err))
+			continue
+		}
+		d.circuits[key] = c
 	}
 	d.stuck = stuckFlags(d.rulesets)
-	return d, nil
+	return d, refused, nil
 }
 
-// ReadData reads the members rulesets, segments and circuits of an object.
-func ReadData(v Value) (*Data, error) {
-	rulesets, err := required(v, "rulesets", readList(ReadRuleset))
-	if err != nil {
-		return nil, err
+// takeRuleset takes a ruleset in place of that of before. One that is refused can still turn the flag off.
+func (d *Data) takeRuleset(v Value) error {
+	r, err := ReadRuleset(v)
+	if err == nil {
+		d.rulesets[r.Key] = r
+		return nil
 	}
-	segments, err := optional(v, "segments", nil, ReadSegments)
-	if err != nil {
-		return nil, err
+	if key, off := turnsOff(v); off && d.rulesets[key] != nil {
+		before := *d.rulesets[key]
+		before.Active = false
+		d.rulesets[key] = &before
 	}
-	circuits, err := optional(v, "circuits", nil, ReadCircuits)
-	if err != nil {
-		return nil, err
+	return err
+}
+
+// turnsOff tells of a ruleset that is refused whether it says that a flag is off.
+func turnsOff(v Value) (key string, off bool) {
+	if v.Kind != Object {
+		return "", false
 	}
-	return NewData(rulesets, segments, circuits)
+	_, appErr := required(v, "app", readString)
+	key, keyErr := required(v, "key", readKey)
+	_, versionErr := required(v, "version", readVersion)
+	active, activeErr := required(v, "active", readBool)
+	return key, errors.Join(appErr, keyErr, versionErr, activeErr) == nil && !active
 }
 
 // Evaluate answers a question about a flag.
@@ -104,9 +142,9 @@ func (a *asking) evaluate(flag string) Answer {
 }
 
 // decide goes through the order of the page from its second point. The numbers in the comments are those of the page.
-func (a *asking) decide(r *Ruleset, state string, percentage *big.Rat) Answer {
+func (a *asking) decide(r *Ruleset, state string, percentage float64) Answer {
 	off := func(reason Reason) Answer { return Answer{Variant: r.OffVariant, Reason: reason} }
-	everybody := percentage.Cmp(hundred) == 0
+	everybody := percentage == 100
 	keyMissing := Answer{Variant: r.OffVariant, Reason: TargetingKeyMissing, Error: everybody} // 8
 
 	if !r.Active { // 2
@@ -154,14 +192,14 @@ func (a *asking) decide(r *Ruleset, state string, percentage *big.Rat) Answer {
 
 // share is the order from its seventh point.
 func (a *asking) share(
-	r *Ruleset, rollout, percentage *big.Rat, split Split, reason Reason, key string, keyMissing Answer,
+	r *Ruleset, rollout, percentage float64, split Split, reason Reason, key string, keyMissing Answer,
 ) Answer {
 	possible := split.Possible()
 	single := len(possible) == 1
-	if rollout.Sign() == 0 || single && possible[0] == r.OffVariant { // 7
+	if rollout == 0 || single && possible[0] == r.OffVariant { // 7
 		return Answer{Variant: r.OffVariant, Reason: reason}
 	}
-	if rollout.Cmp(hundred) == 0 && percentage.Cmp(hundred) == 0 && single {
+	if rollout == 100 && percentage == 100 && single {
 		return Answer{Variant: possible[0], Reason: reason}
 	}
 	if key == "" { // 8
@@ -175,15 +213,14 @@ func (a *asking) share(
 
 // key is what buckets are made from; empty if it is missing.
 func (a *asking) key(r *Ruleset) string {
-	if r.BucketBy == nil {
-		return a.question.TargetingKey
+	if r.BucketBy == "" {
+		return a.question.TargetingKey // a lone surrogate is no hindrance: it is hashed as a question mark
 	}
-	value, _ := a.question.lookup(*r.BucketBy)
-	if value.Kind == String {
-		return value.Text // a lone surrogate is no hindrance: it is hashed as a question mark
+	value, _ := a.question.lookup(r.BucketBy)
+	if text, ok := value.AsText(); ok {
+		return text
 	}
-	text, _ := value.AsText()
-	return text
+	return ""
 }
 
 // requirements tells whether the prerequisites of a flag are met, and which is the first unmet one, for which reason.

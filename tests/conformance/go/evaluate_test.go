@@ -13,9 +13,9 @@ func answer(t *testing.T, rulesets map[string]string, circuits, context string) 
 	for key, more := range rulesets {
 		texts = append(texts, rulesetText(t, key, more))
 	}
-	data, err := ReadData(parse(t, `{"rulesets": [`+strings.Join(texts, ", ")+`], "segments": [], "circuits": `+circuits+`}`))
-	if err != nil {
-		t.Fatalf("%v: %v", rulesets, err)
+	data, refused, err := ReadData(parse(t, `{"rulesets": [`+strings.Join(texts, ", ")+`], "segments": [], "circuits": `+circuits+`}`))
+	if err != nil || len(refused) > 0 {
+		t.Fatalf("%v: %v, %v", rulesets, err, refused)
 	}
 	q, err := ReadQuestion(parse(t, context))
 	if err != nil {
@@ -89,6 +89,14 @@ func TestOrderOfAnswers(t *testing.T) {
 		{`"rollout": 99.999`, `{}`, user, "on SPLIT"},
 		{`"bucket_by": "p", "rollout": 99.999`, `{}`, user, "on SPLIT"},
 		{`"bucket_by": "org", "rollout": 99.999`, `{}`, user, "off TARGETING_KEY_MISSING error"},
+		{`"bucket_by": "a.b", "rollout": 99.999`, `{}`, `{"attributes": {"a": {"b": 5}}}`, "on SPLIT"},
+		{`"bucket_by": "a", "rollout": 99.999`, `{}`, `{"attributes": {"a": [5]}}`, "off TARGETING_KEY_MISSING error"},
+		{`"bucket_by": "a", "rollout": 99.999`, `{}`, `{"attributes": {"a": "x\ud800"}}`, "off TARGETING_KEY_MISSING error"},
+		{`"rollout": 99.999`, `{}`, `{"targeting_key": "x\ud800"}`, "on SPLIT"},
+		{`"variants": {"on": true, "off": false}`, `{}`, nobody, "on STATIC"},
+		{`"variants": {"off": false}, "off_variant": "off"`, `{}`, nobody, "off STATIC"},
+		{`"variants": null, "split": null, "bucket_by": null, "circuit": null, "metadata": null`, `{}`, nobody, "on STATIC"},
+		{rule + `"rollout": 100, "split": null, "variant": null, "name": null}]`, `{}`, user, "on TARGETING_MATCH 1"},
 		{three + `, "split": [{"variant": "b", "weight": 0}, {"variant": "c", "weight": 1}]`, `{}`, nobody, "c STATIC"},
 		{`"requires": [{"flag": "none"}]`, `{}`, user, "off PREREQUISITE_FAILED none FLAG_NOT_FOUND"},
 		{`"requires": [{"flag": "f"}]`, `{}`, user, "off PREREQUISITE_FAILED f PREREQUISITE_FAILED"},
@@ -187,7 +195,21 @@ func TestRefusedRulesets(t *testing.T) {
 		`{"app": "x", "key": "f", "version": 9007199254740993, "active": true, "rollout": 50, "salt": "s"}`,
 		start + `, "type": "string"}`,
 		start + `, "variants": {"on": 1, "off": false}, "off_variant": "off"}`,
-		start + `, "variants": {"on": true, "off": false}}`,
+		start + `, "variants": {"on": true, "no": false}}`,
+		start + `, "variants": {"on": true, "_off": false}, "off_variant": "_off"}`,
+		start + `, "type": "number", "variants": {"a": 9007199254740993}, "off_variant": "a"}`,
+		start + `, "type": "number", "variants": {"a": 1e400}, "off_variant": "a"}`,
+		start + `, "type": "object", "variants": {"a": ` + nested(33) + `}, "off_variant": "a"}`,
+		start + `, "type": null}`,
+		start + `, "rules": null}`,
+		start + `, "bucket_by": ""}`,
+		start + `, "requires": [{"flag": "g"}, {"flag": "g"}]}`,
+		start + `, "requires": [{"flag": "g", "variants": []}]}`,
+		start + `, "split": [{"variant": "on", "weight": 1}, {"variant": "on", "weight": 0}]}`,
+		start + `, "split": [{"variant": "on", "weight": 1000001}]}`,
+		start + `, "split": [{"variant": "on", "weight": 1.0}]}`,
+		start + `, ` + rule + `"variant": "on", "name": "a..b"}]}`,
+		start + `, ` + rule + `"rollout": 1, "name": "2"}, {"when": [{"attribute": "a", "operator": "exists"}], "rollout": 1}]}`,
 		start + `, "off_variant": "none"}`,
 		start + `, ` + three + `}`,
 		start + `, "split": []}`,
@@ -202,16 +224,55 @@ func TestRefusedRulesets(t *testing.T) {
 			t.Errorf("%s was read", text)
 		}
 	}
+	for _, more := range []string{
+		`"type": "object", "variants": {"a": ` + nested(32) + `}, "off_variant": "a"`,
+		`"type": "number", "variants": {"a": 1e300, "b": -9007199254740992}, "off_variant": "a"`,
+		`"key.-_A": 1, "variants": {"` + long(100, "x") + `": true, "-": false}, "off_variant": "-"`,
+	} {
+		if _, err := ReadRuleset(parse(t, start+", "+more+"}")); err != nil {
+			t.Errorf("%s: %v", more, err)
+		}
+	}
+}
+
+// nested writes objects in one another.
+func nested(depth int) string {
+	return long(depth-1, `{"a": `) + "{}" + long(depth-1, "}")
+}
+
+func TestRefusedRulesetKeepsTheOneBeforeOrTurnsItOff(t *testing.T) {
+	for second, want := range map[string]string{
+		`"version": 2, "active": true, "rollout": 101`:                     "on STATIC",
+		`"version": 2, "active": false, "rollout": 101`:                    "off DISABLED",
+		`"version": "2", "active": false, "rollout": 101`:                  "on STATIC",
+		`"version": 2, "active": true, "rollout": 0, "salt": "s"`:          "off STATIC",
+		`"version": 2, "active": false, "rules": [{"when": ["nonsense"]}]`: "off DISABLED",
+	} {
+		data, _, err := ReadData(parse(t, `{"rulesets": [`+rulesetText(t, "f", ``)+`, {"app": "x", "key": "f", `+second+`}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := brief(data.Evaluate("f", Question{})); got != want {
+			t.Errorf("%s: %s, not %s", second, got, want)
+		}
+	}
 }
 
 func TestOpenFeature(t *testing.T) {
 	a := answer(t, map[string]string{"f": `"circuit": {}, "metadata": {"team": "shop", "version": "own"}`}, recovering, nobody)
-	got := a.OpenFeature()
+	got := a.OpenFeature("f")
 	if got.Reason != "DISABLED" || got.ErrorCode != "" || got.Metadata["disabled_by"].Text != "circuit" ||
 		got.Metadata["version"].Raw != "1" || got.Metadata["team"].Text != "shop" || got.Metadata["circuit"].Text != "recovering" {
 		t.Errorf("%+v", got)
 	}
-	if got := answer(t, map[string]string{"f": `"rollout": 50`}, `{}`, nobody).OpenFeature(); got.ErrorCode != "TARGETING_KEY_MISSING" {
-		t.Errorf("%+v", got)
+	for ruleset, code := range map[string]string{`"rollout": 50`: "TARGETING_KEY_MISSING", "": "FLAG_NOT_FOUND"} {
+		rulesets := map[string]string{}
+		if ruleset != "" {
+			rulesets["f"] = ruleset
+		}
+		got := answer(t, rulesets, `{}`, nobody).OpenFeature("f")
+		if got.ErrorCode != code || got.Flag != "f" || got.Details == "" || got.Reason != "" || got.Metadata != nil {
+			t.Errorf("%+v", got)
+		}
 	}
 }

@@ -3,8 +3,11 @@ package evaluation
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
+	"regexp"
 	"strconv"
+	"strings"
 )
 
 // RefusedError says which field of a value is at fault.
@@ -32,7 +35,7 @@ func required[T any](object Value, name string, read func(Value) (T, error)) (T,
 	return optional(object, name, none, read)
 }
 
-// optional reads a field that may be missing. A null is no missing field: read has to take it, or it is refused.
+// optional reads a field that may be missing. A null is no missing field, unless withoutNulls has taken it out.
 func optional[T any](object Value, name string, missing T, read func(Value) (T, error)) (T, error) {
 	value, there := object.Members[name]
 	if !there {
@@ -56,8 +59,22 @@ func readString(v Value) (string, error) {
 	return v.Text, expect(v, String)
 }
 
+func readName(v Value) (string, error) {
+	if err := expect(v, String); err != nil {
+		return "", err
+	}
+	if v.Text == "" {
+		return "", errors.New("is empty")
+	}
+	return v.Text, nil
+}
+
 func readBool(v Value) (bool, error) {
 	return v.Bool, expect(v, Boolean)
+}
+
+func asItIs(v Value) (Value, error) {
+	return v, nil
 }
 
 func readObject(v Value) (Value, error) {
@@ -82,48 +99,69 @@ func readList[T any](item func(Value) (T, error)) func(Value) ([]T, error) {
 	}
 }
 
-// orNull returns a reader that takes null for missing.
-func orNull[T any](read func(Value) (T, error)) func(Value) (T, error) {
-	return func(v Value) (T, error) {
-		if v.Kind == Null {
-			var none T
-			return none, nil
+// withoutNulls is an object without those of the named members that are null: they count as missing.
+func withoutNulls(object Value, names ...string) Value {
+	members := maps.Clone(object.Members)
+	for _, name := range names {
+		if value, there := members[name]; there && value.Kind == Null {
+			delete(members, name)
 		}
-		return read(v)
 	}
+	object.Members = members
+	return object
+}
+
+// isInteger tells whether a number is written without fraction and exponent.
+func (v Value) isInteger() bool {
+	return v.Kind == Number && !strings.ContainsAny(v.Text, ".eE")
 }
 
 func readInteger(v Value) (*big.Int, error) {
 	if err := expect(v, Number); err != nil {
 		return nil, err
 	}
-	n, ok := parseNumber(v.Text)
-	if !ok || !n.IsInt() {
+	n, _ := parseNumber(v.Text)
+	if n == nil || !v.isInteger() {
 		return nil, errors.New("is no integer of 64 bits")
 	}
 	return n.Num(), nil
 }
 
-// readDecimal reads a number as the decimal number that people write for this double.
-func readDecimal(v Value) (*big.Rat, error) {
-	if err := expect(v, Number); err != nil {
-		return nil, err
+// readIntegerTo reads an integer from 0 to a limit.
+func readIntegerTo(limit int64) func(Value) (int64, error) {
+	return func(v Value) (int64, error) {
+		n, err := readInteger(v)
+		if err == nil && (n.Sign() < 0 || n.Cmp(big.NewInt(limit)) > 0) {
+			err = fmt.Errorf("is not from 0 to %d", limit)
+		}
+		if err != nil {
+			return 0, err
+		}
+		return n.Int64(), nil
 	}
-	double, err := strconv.ParseFloat(v.Text, 64)
-	if err != nil {
-		return nil, errors.New("is too large a number")
-	}
-	decimal, _ := new(big.Rat).SetString(strconv.FormatFloat(double, 'f', -1, 64))
-	return decimal, nil
 }
 
 // ReadPercentage reads a number from 0 to 100.
-func ReadPercentage(v Value) (*big.Rat, error) {
-	decimal, err := readDecimal(v)
-	if err == nil && (decimal.Sign() < 0 || decimal.Cmp(hundred) > 0) {
-		err = errors.New("is not from 0 to 100")
+func ReadPercentage(v Value) (float64, error) {
+	if err := expect(v, Number); err != nil {
+		return 0, err
 	}
-	return decimal, err
+	percentage, err := strconv.ParseFloat(v.Text, 64)
+	if err != nil || percentage < 0 || percentage > 100 {
+		return 0, errors.New("is not from 0 to 100")
+	}
+	return percentage, nil
 }
 
-var hundred = big.NewRat(100, 1)
+var keyPattern = regexp.MustCompile(`^[0-9A-Za-z-][0-9A-Za-z._-]{0,99}$`)
+
+// readKey reads the key of a flag, a segment or a variant, or the name of a rule.
+func readKey(v Value) (string, error) {
+	if err := expect(v, String); err != nil {
+		return "", err
+	}
+	if !keyPattern.MatchString(v.Text) || strings.HasSuffix(v.Text, ".") || strings.Contains(v.Text, "..") {
+		return "", fmt.Errorf("%s is no key", Quote(v.Text))
+	}
+	return v.Text, nil
+}

@@ -39,8 +39,8 @@ type Value struct {
 // maxDepth keeps hostile input from using up the stack.
 const maxDepth = 10000
 
-// ParseJSON reads one JSON value (RFC 8259). encoding/json cannot be used: it replaces surrogates without their other
-// half, and takes objects that have a name twice.
+// ParseJSON reads one JSON value (RFC 8259). Of members with the same name the last one counts. encoding/json cannot be
+// used: it replaces surrogates without their other half.
 func ParseJSON(text string) (Value, error) {
 	if !utf8.ValidString(text) {
 		return Value{}, fmt.Errorf("not valid UTF-8")
@@ -143,9 +143,6 @@ func (p *parser) object(depth int) (Value, error) {
 		name, err := p.str()
 		if err != nil {
 			return v, err
-		}
-		if _, twice := v.Members[name]; twice {
-			return v, p.fault("the name " + Quote(name) + " twice")
 		}
 		p.space()
 		if !p.take(':') {

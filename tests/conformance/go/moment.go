@@ -36,10 +36,11 @@ func parseMoment(text string) (moment, bool) {
 	if parts[8] == "-" {
 		offset = -offset
 	}
-	return moment{
-		seconds:  ((daysUntil(year, month, day)*24+hour)*60+minute)*60 + second - offset,
-		fraction: strings.TrimRight(parts[7], "0"),
-	}, true
+	seconds := ((daysUntil(year, month, day)*24+hour)*60+minute)*60 + second - offset
+	if second == 60 && !startsMonth(seconds, year, month) {
+		return moment{}, false
+	}
+	return moment{seconds: seconds, fraction: strings.TrimRight(parts[7], "0")}, true
 }
 
 // compare is negative if m is earlier than other, positive if it is later.
@@ -64,6 +65,12 @@ func daysOf(year, month int64) int64 {
 		return 28
 	}
 	return 31
+}
+
+// startsMonth tells whether seconds is the beginning, in UTC, of a month, which is this one or one beside it.
+func startsMonth(seconds, year, month int64) bool {
+	return seconds == daysUntil(year, month, 1)*24*60*60 ||
+		seconds == (daysUntil(year, month, 1)+daysOf(year, month))*24*60*60
 }
 
 // daysUntil counts the days from 1970-01-01 to a day of the Gregorian calendar.

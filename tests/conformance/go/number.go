@@ -15,9 +15,9 @@ var (
 
 var saysNumber = regexp.MustCompile(`^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
 
-// parseNumber returns the number that a text says, or that JSON has; not ok if there is none that can be compared.
-// Without fraction and exponent it is exact, else it is the double nearest to it.
-func parseNumber(text string) (number *big.Rat, ok bool) {
+// parseNumber returns the number that a text says, or that JSON has. It says none, or one that is nil because it cannot be
+// compared, or one that is exact without fraction and exponent, and else the double nearest to it.
+func parseNumber(text string) (number *big.Rat, says bool) {
 	parts := saysNumber.FindStringSubmatch(text)
 	if parts == nil {
 		return nil, false
@@ -26,7 +26,7 @@ func parseNumber(text string) (number *big.Rat, ok bool) {
 	if parts[1] == "" && parts[2] == "" {
 		digits := strings.TrimLeft(strings.TrimLeft(text, "+-"), "0")
 		if len(digits) > 20 {
-			return nil, false // without taking long for very many digits
+			return nil, true // without taking long for very many digits
 		}
 		number.SetString("0" + digits)
 		if text[0] == '-' {
@@ -35,12 +35,15 @@ func parseNumber(text string) (number *big.Rat, ok bool) {
 	} else {
 		double, err := strconv.ParseFloat(text, 64)
 		if err != nil {
-			return nil, false
+			return nil, true
 		}
 		number.SetFloat64(double)
+		if number.Cmp(lowest) == 0 { // which may have been an integer below it
+			return nil, true
+		}
 	}
 	if number.Cmp(lowest) < 0 || number.Cmp(tooHigh) >= 0 {
-		return nil, false
+		return nil, true
 	}
 	return number, true
 }

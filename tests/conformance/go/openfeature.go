@@ -1,35 +1,38 @@
 package evaluation
 
+import "fmt"
+
 // Resolution is an answer as an OpenFeature client is told it.
 type Resolution struct {
-	Reason    string
-	ErrorCode string           // empty if the answer is no error
-	Metadata  map[string]Value // the ruleset's own, and over it what is known of this answer
+	Reason   string
+	Metadata map[string]Value // the ruleset's own, and over it what is known of this answer
+
+	// Of an error only these are set.
+	ErrorCode string
+	Flag      string
+	Details   string // for people
 }
 
-// OpenFeature translates an answer for OpenFeature clients.
-func (a Answer) OpenFeature() Resolution {
+// OpenFeature translates the answer of a flag for OpenFeature clients.
+func (a Answer) OpenFeature(flag string) Resolution {
+	if a.Error {
+		return Resolution{ErrorCode: string(a.Reason), Flag: flag, Details: a.details(flag)}
+	}
 	resolution := Resolution{Reason: string(a.Reason), Metadata: map[string]Value{}}
 	set := func(name, text string) {
 		if text != "" {
 			resolution.Metadata[name] = Value{Kind: String, Text: text, Raw: Quote(text)}
 		}
 	}
-	if a.Ruleset != nil {
-		for name, value := range a.Ruleset.Metadata {
-			resolution.Metadata[name] = value
-		}
-		version := a.Ruleset.Version.String()
-		resolution.Metadata["version"] = Value{Kind: Number, Text: version, Raw: version}
+	for name, value := range a.Ruleset.Metadata {
+		resolution.Metadata[name] = value
 	}
+	version := fmt.Sprint(a.Ruleset.Version)
+	resolution.Metadata["version"] = Value{Kind: Number, Text: version, Raw: version}
 	set("circuit", a.Circuit)
 	set("rule", a.Rule)
 	set("prerequisite", a.Prerequisite)
 	set("prerequisite_reason", string(a.PrerequisiteReason))
-	if a.Error {
-		resolution.Reason, resolution.ErrorCode = "ERROR", string(a.Reason)
-		return resolution
-	}
 	switch a.Reason {
 	case Disabled:
 		set("disabled_by", "flag")
@@ -42,4 +45,14 @@ func (a Answer) OpenFeature() Resolution {
 	}
 	resolution.Reason = string(Disabled)
 	return resolution
+}
+
+func (a Answer) details(flag string) string {
+	switch {
+	case a.Reason == FlagNotFound:
+		return fmt.Sprintf("there is no flag %s", Quote(flag))
+	case a.Ruleset.BucketBy != "":
+		return fmt.Sprintf("the flag %s needs the attribute %s", Quote(flag), Quote(a.Ruleset.BucketBy))
+	}
+	return fmt.Sprintf("the flag %s needs a targeting key", Quote(flag))
 }

@@ -1,14 +1,9 @@
 package evaluation
 
-import (
-	"fmt"
-	"math/big"
-)
-
 // Segment is a set of users that conditions can ask for.
 type Segment struct {
 	App, Key         string
-	Version          *big.Int
+	Version          int64
 	Include, Exclude map[string]bool
 	When             []*Condition
 }
@@ -23,7 +18,7 @@ func ReadSegment(v Value) (*Segment, error) {
 	if s.App, err = required(v, "app", readString); err != nil {
 		return nil, err
 	}
-	if s.Key, err = required(v, "key", readString); err != nil {
+	if s.Key, err = required(v, "key", readKey); err != nil {
 		return nil, err
 	}
 	if s.Version, err = required(v, "version", readVersion); err != nil {
@@ -44,22 +39,6 @@ func ReadSegment(v Value) (*Segment, error) {
 		}
 	}
 	return s, nil
-}
-
-// ReadSegments reads a list of segments, by key.
-func ReadSegments(v Value) (map[string]*Segment, error) {
-	list, err := readList(ReadSegment)(v)
-	if err != nil {
-		return nil, err
-	}
-	segments := map[string]*Segment{}
-	for _, s := range list {
-		if segments[s.Key] != nil {
-			return nil, fmt.Errorf("two have the key %s", Quote(s.Key))
-		}
-		segments[s.Key] = s
-	}
-	return segments, nil
 }
 
 func readSet(v Value) (map[string]bool, error) {
@@ -95,24 +74,19 @@ func (s *Segment) says(text *string, q Question, segments map[string]*Segment) T
 
 // inSegments says whether one of the named segments has a value; a missing one is nil.
 func inSegments(keys []string, segments map[string]*Segment, q Question, value *Value) Truth {
-	var asked *string
-	if value != nil {
-		if text, ok := value.AsText(); ok {
-			asked = &text
+	return anyOf(keys, func(key string) Truth {
+		s := segments[key]
+		switch {
+		case s == nil:
+			return Unknown
+		case value == nil:
+			return s.says(nil, q, segments)
 		}
-	}
-	result := False
-	for _, key := range keys {
-		said := Unknown
-		if s := segments[key]; s != nil {
-			said = s.says(asked, q, segments)
-		}
-		switch said {
-		case True:
-			return True
-		case Unknown:
-			result = Unknown
-		}
-	}
-	return result
+		return ofItems(*value, func(v Value) Truth {
+			if text, ok := v.AsText(); ok {
+				return s.says(&text, q, segments)
+			}
+			return s.says(nil, q, segments)
+		})
+	})
 }

@@ -22,8 +22,8 @@ func (v Value) AsText() (text string, ok bool) {
 		}
 		return "false", true
 	case Number:
-		number, ok := parseNumber(v.Text)
-		if !ok {
+		number, _ := parseNumber(v.Text)
+		if number == nil {
 			return "", false
 		}
 		return numberText(number), true

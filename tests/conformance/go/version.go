@@ -17,7 +17,7 @@ type version struct {
 
 const (
 	numeric      = `(0|[1-9][0-9]{0,17})`
-	prereleaseID = `(?:0|[1-9][0-9]{0,17}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)`
+	prereleaseID = `(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)`
 	buildID      = `[0-9A-Za-z-]+`
 )
 
@@ -62,17 +62,20 @@ func (v version) compare(other version) int {
 }
 
 func compareIdentifiers(a, b string) int {
-	numberA, errA := strconv.ParseUint(a, 10, 64)
-	numberB, errB := strconv.ParseUint(b, 10, 64)
+	numericA, numericB := isDigits(a), isDigits(b)
 	switch {
-	case errA == nil && errB == nil:
-		return cmp.Compare(numberA, numberB)
-	case errA == nil:
+	case numericA && numericB && len(a) != len(b): // there are no leading zeros
+		return cmp.Compare(len(a), len(b))
+	case numericA && !numericB:
 		return -1
-	case errB == nil:
+	case numericB && !numericA:
 		return 1
 	}
 	return strings.Compare(a, b)
+}
+
+func isDigits(s string) bool {
+	return strings.Trim(s, "0123456789") == ""
 }
 
 // full is the version as one with all parts: those that are not given are 0.
@@ -81,9 +84,9 @@ func (v version) full() version {
 	return v
 }
 
-// partial tells whether parts are missing that a range may fill. A pre-release is one of a version with all its parts.
+// partial tells whether parts are missing that a range may fill.
 func (v version) partial() bool {
-	return v.parts < 3 && len(v.prerelease) == 0
+	return v.parts < 3
 }
 
 // after is the lowest version in which the number at this place is one more and those behind it are 0.
@@ -126,21 +129,21 @@ func compares(operator string, result int) bool {
 	return result == 0
 }
 
-var comparator = regexp.MustCompile(`^(\^|~|<=|<|>=|>|=)? *([^ ]+)( +|$)`)
+var comparator = regexp.MustCompile(`^(\^|~|<=|<|>=|>|=)? *([^ ]+) *`)
 
 // parseRange reads a range: bounds all of which have to hold.
 func parseRange(text string) ([]bound, error) {
 	var bounds []bound
-	for rest := text; rest != "" || len(bounds) == 0; {
+	for rest := strings.Trim(text, " "); rest != "" || len(bounds) == 0; {
 		groups := comparator.FindStringSubmatch(rest)
 		if groups == nil {
 			return nil, errors.New("is no range")
 		}
 		v, ok := parseVersion(groups[2])
-		rest = rest[len(groups[0]):]
-		if !ok || rest == "" && groups[3] != "" {
+		if !ok || v.partial() && len(v.prerelease) > 0 {
 			return nil, errors.New("is no range")
 		}
+		rest = rest[len(groups[0]):]
 		bounds = append(bounds, expand(groups[1], v)...)
 	}
 	return bounds, nil

@@ -26,6 +26,8 @@ func TestComparators(t *testing.T) {
 		"<=1.2":   "<1.3.0-0", "<=1": "<2.0.0-0",
 		">= v1.2.3-rc.1  < 2+b": ">=1.2.3-rc.1 <2.0.0-0",
 		"^1.2.3-rc.1":           ">=1.2.3-rc.1 <2.0.0-0",
+		" 1.2+b ":               ">=1.2.0 <1.3.0-0",
+		"^0.0.0":                ">=0.0.0 <0.0.1-0",
 	} {
 		bounds, err := parseRange(text)
 		if err != nil {
@@ -44,7 +46,7 @@ func TestComparators(t *testing.T) {
 			t.Errorf("%s is %s, not %s", text, got, want)
 		}
 	}
-	for _, text := range []string{"", " ", "1.x", "*", "~>1", "==1", ">=1.2.3<2", "1 || 2", "^", "1.2.3 -", "a", "1,2"} {
+	for _, text := range []string{"", " ", "1.x", "*", "~>1", "==1", ">=1.2.3<2", "1 || 2", "^", "1.2.3 -", "a", "1,2", ">1.2-rc", "^1-0", "1\t"} {
 		if bounds, err := parseRange(text); err == nil {
 			t.Errorf("%q was read as %v", text, bounds)
 		}
@@ -53,7 +55,7 @@ func TestComparators(t *testing.T) {
 
 // TestOrder is the example of SemVer §11.
 func TestOrder(t *testing.T) {
-	order := strings.Fields(`0.9.9 1.0.0-0 1.0.0-1 1.0.0-alpha 1.0.0-alpha.1 1.0.0-alpha.beta 1.0.0-beta 1.0.0-beta.2 1.0.0-beta.11
+	order := strings.Fields(`0.9.9 1.0.0-0 1.0.0-9 1.0.0-10 1.0.0-99999999999999999999 1.0.0-111111111111111111111 1.0.0-alpha 1.0.0-alpha.1 1.0.0-alpha.beta 1.0.0-beta 1.0.0-beta.2 1.0.0-beta.11
 		1.0.0-rc.1 1.0.0 2.0.0 2.1.0 2.1.1 999999999999999999.0.0`)
 	for i, a := range order {
 		for j, b := range order {
@@ -70,7 +72,7 @@ func TestOrder(t *testing.T) {
 }
 
 func TestVersions(t *testing.T) {
-	for _, text := range []string{"1", "v1.2", "1.2.3-0a.b-c+001.x", "1-rc", "1+b", "0.0.0", "1.2.3--"} {
+	for _, text := range []string{"1", "v1.2", "1.2.3-0a.b-c+001.x", "1-rc", "1+b", "0.0.0", "1.2.3--", "1.0.0-1234567890123456789"} {
 		if _, ok := parseVersion(text); !ok {
 			t.Errorf("%s is no version", text)
 		}

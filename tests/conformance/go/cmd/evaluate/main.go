@@ -74,7 +74,7 @@ func evaluate(c evaluation.Value) (string, error) {
 	if flag.Kind != evaluation.String {
 		return "", errors.New("case: flag has to be a string")
 	}
-	data, err := evaluation.ReadData(c)
+	data, refused, err := evaluation.ReadData(c)
 	if err != nil {
 		return "", err
 	}
@@ -87,13 +87,13 @@ func evaluate(c evaluation.Value) (string, error) {
 	if a.Ruleset != nil {
 		variant = evaluation.Quote(a.Variant)
 		value = a.Value.Raw
-		version = a.Ruleset.Version.String()
+		version = fmt.Sprint(a.Ruleset.Version)
 	}
 	prerequisite := "null"
 	if a.PrerequisiteReason != "" {
 		prerequisite = evaluation.Quote(a.Prerequisite)
 	}
-	return object(
+	answer := []string{
 		"active", fmt.Sprint(a.Active),
 		"variant", variant,
 		"value", value,
@@ -104,17 +104,22 @@ func evaluate(c evaluation.Value) (string, error) {
 		"prerequisite", prerequisite,
 		"prerequisite_reason", orNull(string(a.PrerequisiteReason)),
 		"error", fmt.Sprint(a.Error),
-	), nil
+	}
+	if len(refused) > 0 {
+		answer = append(answer, "refused", evaluation.Quote(errors.Join(refused...).Error()))
+	}
+	return object(answer...), nil
 }
 
 // condition says what a condition says of a context, or which field of it is refused.
 func condition(request evaluation.Value) (string, error) {
-	var segments map[string]*evaluation.Segment
-	if value, there := request.Members["segments"]; there {
-		var err error
-		if segments, err = evaluation.ReadSegments(value); err != nil {
+	segments := map[string]*evaluation.Segment{}
+	for _, value := range request.Members["segments"].Items {
+		s, err := evaluation.ReadSegment(value)
+		if err != nil {
 			return "", fmt.Errorf("segments: %w", err)
 		}
+		segments[s.Key] = s
 	}
 	c, err := evaluation.ReadCondition(request.Members["condition"])
 	var refused *evaluation.RefusedError

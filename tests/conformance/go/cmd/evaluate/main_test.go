@@ -18,9 +18,9 @@ func TestLines(t *testing.T) {
 			`"variant": null, "value": null, "reason": "FLAG_NOT_FOUND", "circuit": null, "version": null, "rule": null, "prerequisite": null, ` +
 			`"prerequisite_reason": null, "error": true}`,
 		`{"kind": "evaluation", "case": {"flag": "f", "rulesets": [{"app": "x", "key": "f", "version": 9007199254740992, "active": true, ` +
-			`"rollout": 100, "salt": "s", "type": "object", "variants": {"a": {"n":1.50, "big": 18446744073709551615}, "b": {}}, ` +
+			`"rollout": 100, "salt": "s", "type": "object", "variants": {"a": {"n":1.50, "big": 9007199254740992}, "b": {}}, ` +
 			`"off_variant": "b"}], "segments": [], "circuits": {}, "context": {}}}`: `{"active": true, "variant": "a", ` +
-			`"value": {"n":1.50, "big": 18446744073709551615}, "reason": "STATIC", "circuit": null, "version": 9007199254740992, ` +
+			`"value": {"n":1.50, "big": 9007199254740992}, "reason": "STATIC", "circuit": null, "version": 9007199254740992, ` +
 			`"rule": null, "prerequisite": null, "prerequisite_reason": null, "error": false}`,
 	} {
 		var out strings.Builder
