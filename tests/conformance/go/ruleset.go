@@ -227,10 +227,10 @@ func (r *Ruleset) readCircuit(v Value) error {
 	}
 	r.HasCircuit = true
 	if r.ForcedOpen, err = optional(circuit, "forced_open", false, readBool); err != nil {
-		return fmt.Errorf("circuit: %w", err)
+		return refuse("circuit", "%s", err)
 	}
 	if r.ResetGeneration, err = optional(circuit, "reset_generation", new(big.Int), readInteger); err != nil {
-		return fmt.Errorf("circuit: %w", err)
+		return refuse("circuit", "%s", err)
 	}
 	return nil
 }

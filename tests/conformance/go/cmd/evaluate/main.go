@@ -57,6 +57,8 @@ func answer(line string) (string, error) {
 		return evaluate(request.Members["case"])
 	case "condition":
 		return condition(request)
+	case "reading":
+		return reading(request)
 	case "bucket":
 		return bucket(request)
 	case "threshold":
@@ -111,7 +113,7 @@ func evaluate(c evaluation.Value) (string, error) {
 	return object(answer...), nil
 }
 
-// condition says what a condition says of a context, or which field of it is refused.
+// condition says what a condition's test says of a context and whether it holds, or which field of it is refused.
 func condition(request evaluation.Value) (string, error) {
 	segments := map[string]*evaluation.Segment{}
 	for _, value := range request.Members["segments"].Items {
@@ -122,12 +124,8 @@ func condition(request evaluation.Value) (string, error) {
 		segments[s.Key] = s
 	}
 	c, err := evaluation.ReadCondition(request.Members["condition"])
-	var refused *evaluation.RefusedError
-	if errors.As(err, &refused) {
-		return object("refused", evaluation.Quote(refused.Field)), nil
-	}
 	if err != nil {
-		return "", fmt.Errorf("condition: %w", err)
+		return refusal(err)
 	}
 	question := evaluation.Question{}
 	if context, there := request.Members["context"]; there {
@@ -135,7 +133,37 @@ func condition(request evaluation.Value) (string, error) {
 			return "", fmt.Errorf("context: %w", err)
 		}
 	}
-	return object("says", evaluation.Quote(c.Test(question, segments).String())), nil
+	return object(
+		"says", evaluation.Quote(c.Test(question, segments).String()),
+		"holds", fmt.Sprint(c.Holds(question, segments)),
+	), nil
+}
+
+// reading says which field of a value is refused, or null.
+func reading(request evaluation.Value) (string, error) {
+	var err error
+	if value, there := request.Members["ruleset"]; there {
+		_, err = evaluation.ReadRuleset(value)
+	} else if value, there := request.Members["segment"]; there {
+		_, err = evaluation.ReadSegment(value)
+	} else if value, there := request.Members["circuit"]; there {
+		_, err = evaluation.ReadCircuit(value)
+	} else {
+		return "", errors.New("there is neither ruleset nor segment nor circuit")
+	}
+	if err != nil {
+		return refusal(err)
+	}
+	return object("refused", "null"), nil
+}
+
+// refusal names the field that is at fault, if there is one.
+func refusal(err error) (string, error) {
+	var refused *evaluation.RefusedError
+	if errors.As(err, &refused) {
+		return object("refused", evaluation.Quote(refused.Field)), nil
+	}
+	return "", err
 }
 
 // bucket says which bucket of the rollout a key has.

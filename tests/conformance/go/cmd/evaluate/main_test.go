@@ -11,9 +11,14 @@ func TestLines(t *testing.T) {
 		`{"kind": "threshold", "rollout": 0.007, "percentage": 100, "buckets": [0, 6, 7]}`:                                             `{"in": [0, 6]}`,
 		`{"kind": "threshold", "rollout": 0, "percentage": 100, "buckets": [0]}`:                                                       `{"in": []}`,
 		`{"kind": "split", "split": [{"variant": "a", "weight": 1}, {"variant": "b", "weight": 1}], "bucket": 50000}`:                  `{"variant": "b"}`,
-		`{"kind": "condition", "condition": {"attribute": "a", "operator": "in", "values": [1]}, "context": {"attributes": {"a": 1}}}`: `{"says": "true"}`,
-		`{"kind": "condition", "condition": {"attribute": "a", "operator": "in", "values": [1]}, "context": {}}`:                       `{"says": "unknown"}`,
+		`{"kind": "condition", "condition": {"attribute": "a", "operator": "in", "values": [1]}, "context": {"attributes": {"a": 1}}}`: `{"says": "true", "holds": true}`,
+		`{"kind": "condition", "condition": {"attribute": "a", "operator": "in", "values": [1]}, "context": {}}`:                       `{"says": "unknown", "holds": false}`,
 		`{"kind": "condition", "condition": {"attribute": "a", "operator": "in"}, "context": {}}`:                                      `{"refused": "values"}`,
+		`{"kind": "reading", "circuit": {"state": "open", "percentage": 0, "reset_generation": 0}}`:                                    `{"refused": null}`,
+		`{"kind": "reading", "circuit": {"state": "ajar", "percentage": 0, "reset_generation": 0}}`:                                    `{"refused": "state"}`,
+		`{"kind": "reading", "segment": {"app": "x", "version": 1}}`:                                                                   `{"refused": "key"}`,
+		`{"kind": "reading", "ruleset": {"app": "x", "key": "f", "version": 1, "active": true, "rollout": 1, "salt": "", ` +
+			`"circuit": {"forced_open": 1}}}`: `{"refused": "circuit"}`,
 		`{"kind": "evaluation", "case": {"flag": "f", "rulesets": [], "segments": [], "circuits": {}, "context": {}}}`: `{"active": false, ` +
 			`"variant": null, "value": null, "reason": "FLAG_NOT_FOUND", "circuit": null, "version": null, "rule": null, "prerequisite": null, ` +
 			`"prerequisite_reason": null, "error": true}`,
