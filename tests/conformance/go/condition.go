@@ -329,12 +329,12 @@ func buildMatches(c *Condition, values []operand) error {
 		if utf8.RuneCountInString(text) > 1000 {
 			return errors.New("has a pattern of more than 1,000 code points")
 		}
-		if err := checkClasses(text); err != nil {
-			return err
-		}
 		pattern, err := regexp.Compile(text)
 		if err == nil && c.IgnoreCase {
 			pattern, err = regexp.Compile("(?i)" + text)
+		}
+		if err == nil {
+			err = checkClasses(text)
 		}
 		if err != nil {
 			return err
@@ -370,11 +370,12 @@ func checkClasses(pattern string) error {
 		case 'Q':
 			_, rest, _ = strings.Cut(rest, `\E`)
 		case 'p', 'P':
-			if !strings.HasPrefix(rest, "{") {
-				continue // the one letter of a category
+			name, _, _ := strings.Cut(rest, "}")
+			if strings.HasPrefix(name, "{") {
+				name = strings.TrimPrefix(name[1:], "^")
+			} else {
+				name = rest[:1] // of a category; there is one, because the pattern compiles
 			}
-			name, _, _ := strings.Cut(rest[1:], "}")
-			name = strings.TrimPrefix(name, "^")
 			_, category := unicode.Categories[name]
 			_, script := unicode.Scripts[name]
 			if name == "Cn" || name == "LC" || name != "Any" && !category && !script {

@@ -150,6 +150,9 @@ func TestRefusedConditions(t *testing.T) {
 		`{"attribute": "a", "operator": "matches", "values": [5]}`:                         "values",
 		`{"attribute": "a", "operator": "matches", "values": ["\\p{Letter}"]}`:             "values",
 		`{"attribute": "a", "operator": "matches", "values": ["\\\\\\p{greek}"]}`:          "values",
+		`{"attribute": "a", "operator": "matches", "values": ["\\pl"]}`:                    "values",
+		`{"attribute": "a", "operator": "matches", "values": ["\\p"]}`:                     "values",
+		`{"attribute": "a", "operator": "matches", "values": ["\\pé"]}`:                    "values",
 		`{"operator": "in_segment", "values": []}`:                                         "values",
 		`{"operator": "in_segment", "values": ["a..b"]}`:                                   "values",
 	} {
