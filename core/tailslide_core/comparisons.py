@@ -14,7 +14,7 @@ from tailslide_core.lookups import Lookup, check_scalars
 from tailslide_core.networks import Networks, address_of
 from tailslide_core.operators import LOOKUPS, Operator
 from tailslide_core.patterns import Patterns
-from tailslide_core.scalars import Scalar, comparable_text, number_of, text_of
+from tailslide_core.scalars import NUMBERS, Scalar, comparable_text, number_of, says_number, text_of
 from tailslide_core.times import time_of
 from tailslide_core.versions import is_in_range, parse_range, version_of
 
@@ -83,6 +83,13 @@ def _read(value: object, ignore_case: bool) -> str | None:
 
 
 def _contains(parts: tuple[str, ...], ignore_case: bool) -> Test:
+    def contains_it(value: object) -> bool | None:
+        text = _read(value, ignore_case)
+        return None if text is None else parts[0] in text
+
+    if len(parts) == 1:
+        return contains_it
+
     def contains(value: object) -> bool | None:
         text = _read(value, ignore_case)
         return None if text is None else any(part in text for part in parts)
@@ -158,9 +165,17 @@ _ORDERINGS: Mapping[Operator, _Ordering] = {
 }
 
 
+def _is_number(value: Scalar) -> bool:
+    return (
+        says_number(value) if isinstance(value, str) else isinstance(value, int | float) and not isinstance(value, bool)
+    )
+
+
 def _ordering(operator: Operator, values: tuple[Scalar, ...]) -> Test:
     read, compare, expected = _ORDERINGS[operator]
     bound = read(values[0]) if len(values) == 1 else None
+    if bound is None and read is number_of and len(values) == 1 and _is_number(values[0]):
+        raise ContractError("values", f"expected {NUMBERS}, which are compared exactly, got {shown(values[0], 80)}")
     if bound is None:
         problem = f"expected exactly one value, {expected}, for {operator}, got {shown(values, 80)}"
         raise ContractError("values", problem)

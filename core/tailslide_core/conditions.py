@@ -19,7 +19,8 @@ from tailslide_core.errors import ContractError
 from tailslide_core.fields import shown
 from tailslide_core.lookups import Lookup
 from tailslide_core.operators import LOOKUPS as LOOKUPS
-from tailslide_core.operators import TEXT_OPERATORS, WRITING
+from tailslide_core.operators import TEXT_OPERATORS as TEXT_OPERATORS
+from tailslide_core.operators import WRITING
 from tailslide_core.operators import Operator as Operator
 from tailslide_core.scalars import Scalar as Scalar
 from tailslide_core.scalars import comparable_text, is_unicode

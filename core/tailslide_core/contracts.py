@@ -23,7 +23,7 @@ from tailslide_core.outcomes import StatusSet
 from tailslide_core.ramp import RampProfile
 from tailslide_core.ruleset import CircuitSettings, LocalGuard, Recovery, Requirement, Rule, Ruleset
 from tailslide_core.segment import Segment
-from tailslide_core.variants import ALL_ON, ON_OFF, Share, Split, Value, ValueType, Variant
+from tailslide_core.variants import ALL_ON, ON_OFF, Share, Split, Value, ValueType, Variant, check_off_variant
 
 RULESET_SCHEMA = 2
 SEGMENT_SCHEMA = 1
@@ -38,17 +38,8 @@ Json = dict[str, object]
 _SHARED_BYTES = 4_096
 """Settings that take more are not kept to be shared: they are not like others, and what is kept stays."""
 
-_ON_OFF_JSON = {variant.key: variant.value for variant in ON_OFF}
-_PLAIN: Json = {
-    "type": ValueType.BOOLEAN,
-    "variants": _ON_OFF_JSON,
-    "off_variant": "off",
-    "split": [{"variant": share.variant, "weight": share.weight} for share in ALL_ON],
-    "bucket_by": None,
-    "requires": [],
-    "metadata": {},
-}
-"""What a boolean flag has that says nothing of these."""
+_PLAIN: Json = {"type": ValueType.BOOLEAN, "bucket_by": None, "requires": [], "metadata": {}}
+"""What a flag has that says nothing of these."""
 
 _NOBODY: frozenset[str] = frozenset()
 """Shared, since each empty set takes as much memory as a small one."""
@@ -58,12 +49,9 @@ def decode_ruleset(data: bytes) -> Ruleset:
     """Read a ruleset; raise `ContractError` that names the field."""
     fields = _versioned(data, RULESET_SCHEMA)
     kind = fields.choice("type", ValueType, default=ValueType.BOOLEAN)
-    named = _variants(fields)
-    if named is None and kind is not ValueType.BOOLEAN:
-        raise ContractError("variants", f"expected an object with values for a {kind} flag, but the field is missing")
-    variants = ON_OFF if named is None else named
-    off_variant = fields.string("off_variant", default="off" if named is None else REQUIRED)
-    split = fields.within("split", lambda: _split(fields))
+    variants = _variants(fields, kind)
+    off_variant = fields.string("off_variant", default="off" if _are_on_off(variants) else REQUIRED)
+    split = _split(fields)
     return Ruleset(
         app=fields.string("app"),
         key=fields.string("key"),
@@ -90,8 +78,9 @@ def _versioned(data: bytes, known: int) -> Fields:
     fields = read_object(data)
     schema = fields.integer("schema")
     if not 0 < schema <= known:
+        expected = "1" if known == 1 else f"1 to {known}"
         raise ContractError(
-            "schema", f"expected 1 to {known}, got {schema}; a newer version of Tailslide has written this"
+            "schema", f"expected {expected}, got {schema}; a newer version of Tailslide has written this"
         )
     return fields
 
@@ -119,17 +108,28 @@ def turned_off(data: bytes) -> TurnedOff | None:
         return None
 
 
-def _variants(fields: Fields) -> tuple[Variant, ...] | None:
+def _variants(fields: Fields, kind: ValueType) -> tuple[Variant, ...]:
     values = fields.mapping("variants")
-    if values is None or (len(values) == 2 and values.get("on") is True and values.get("off") is False):
-        return None
-    return tuple(Variant(key, value) for key, value in values.items())
+    if values is None:
+        if kind is not ValueType.BOOLEAN:
+            problem = f"expected an object with values for a {kind} flag, but the field is missing"
+            raise ContractError("variants", problem)
+        return ON_OFF
+    variants = tuple(Variant(key, value) for key, value in values.items())
+    return ON_OFF if variants == ON_OFF and _are_on_off(variants) else variants
+
+
+def _are_on_off(variants: tuple[Variant, ...]) -> bool:
+    """Whether these are the variants of a flag that names none, in any order. To Python 1 equals True."""
+    values = {variant.key: variant.value for variant in variants}
+    return len(values) == len(ON_OFF) and values.get("on") is True and values.get("off") is False
 
 
 def _the_other(variants: tuple[Variant, ...], off_variant: str) -> Split:
     """Return the split of a flag that has none: all get the one variant that is not the off variant."""
     if variants is ON_OFF and off_variant == "off":
         return ALL_ON
+    check_off_variant(off_variant, variants)
     others = [variant.key for variant in variants if variant.key != off_variant]
     if len(others) > 1:
         raise ContractError("split", f"expected weights over {', '.join(others)}, but the field is missing")
@@ -160,7 +160,7 @@ def _rule(fields: Fields) -> Rule:
             if fields.is_given(other):
                 raise ContractError("variant", f"expected to be left out, since {other} is given, too")
         return Rule(when, split=(Share(fields.string("variant"), 1),), name=name)
-    split = fields.within("split", lambda: _split(fields))
+    split = _split(fields)
     rollout = fields.number("rollout") if split is None else fields.number("rollout", default=100.0)
     return Rule(when, rollout, split, name)
 
@@ -249,7 +249,15 @@ def ruleset_json(ruleset: Ruleset, *, whole: bool = False) -> Json:
         "metadata": dict(ruleset.metadata),
     }
     if not whole:
-        language = {name: value for name, value in language.items() if value != _PLAIN[name]}
+        needless = {name for name, value in _PLAIN.items() if language[name] == value}
+        # What a reader takes a missing one of these for, follows from those before it.
+        if ruleset.variants == ON_OFF and ruleset.type is ValueType.BOOLEAN:
+            needless.add("variants")
+            if ruleset.off_variant == "off":
+                needless.add("off_variant")
+                if ruleset.split == ALL_ON:
+                    needless.add("split")
+        language = {name: value for name, value in language.items() if name not in needless}
     return {
         "schema": RULESET_SCHEMA,
         "app": ruleset.app,

@@ -11,7 +11,7 @@ from tailslide_core.decisions import Decision, Reason
 from tailslide_core.flag_set import FlagSet
 from tailslide_core.preparation import Branch, PreparedFlag, unmet
 from tailslide_core.ruleset import Metadata
-from tailslide_core.variants import Value, only_variant, variant_for
+from tailslide_core.variants import Value, only_variant, value_of, variant_for
 
 
 class Context(NamedTuple):
@@ -54,7 +54,7 @@ def evaluation_of(flag: PreparedFlag, decision: Decision) -> Evaluation:
         active=decision.active,
         reason=decision.reason,
         variant=decision.variant,
-        value=next(variant.value for variant in ruleset.variants if variant.key == decision.variant),
+        value=value_of(ruleset.variants, decision.variant),
         circuit=None if effective is None else effective.state,
         version=ruleset.version,
         rule=decision.rule,

@@ -70,8 +70,9 @@ class FlagSet:
         order: list[str] = []
         affected = self._dependents(changed)
         for group in _groups(affected, self._requires):
+            cycle = frozenset(group)
             for flag in group:
-                self._prepare(flag, group)
+                self._prepare(flag, cycle)
             order += group
         return order
 
@@ -115,16 +116,16 @@ class FlagSet:
             if prepared is not None:
                 prepared.is_required = flag in self._required_by
 
-    def _prepare(self, flag: str, group: Collection[str]) -> None:
-        """Prepare a flag; all flags that are in a cycle with it are in `group`, itself included."""
+    def _prepare(self, flag: str, cycle: frozenset[str]) -> None:
+        """Prepare a flag; all flags that are in a cycle with it are in `cycle`, itself included."""
         ruleset = self.rulesets.get(flag)
         if ruleset is None:
             self._prepared.pop(flag, None)
             return
         requires = self._requires(flag)
-        required = {name: self._prepared[name] for name in requires - set(group) if name in self._prepared}
+        required = {name: self._prepared[name] for name in requires - cycle if name in self._prepared}
         effective = effective_circuit(ruleset, self.circuits.get(flag))
-        in_cycle = len(group) > 1 or flag in requires
+        in_cycle = len(cycle) > 1 or flag in requires
         prepared = prepare(ruleset, effective, self.segments, required, in_cycle=in_cycle)
         prepared.is_required = flag in self._required_by
         self._prepared[flag] = prepared

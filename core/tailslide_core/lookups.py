@@ -1,7 +1,8 @@
 """Looking an attribute up among the values of a condition: `in`, `not_in` and `equals`.
 
 Two texts compare as texts. Where at least one side is a JSON number both compare as numbers, and a boolean is equal to
-the same boolean and to its name.
+the same boolean and to its name. A value that is a text may be any text; one that says a number beyond 64 bits (an
+identifier of 21 digits, say) equals that text alone.
 """
 
 from tailslide_core.attributes import Items
@@ -28,7 +29,7 @@ def check_scalars(values: tuple[Scalar, ...]) -> None:
 class Lookup:
     """The values of a condition by what equals them."""
 
-    __slots__ = ("booleans", "ignore_case", "json_numbers", "numbers", "texts")
+    __slots__ = ("booleans", "has_too_large", "ignore_case", "json_numbers", "numbers", "texts")
 
     def __init__(self, values: tuple[Scalar, ...], *, ignore_case: bool) -> None:
         """Raise `ContractError` on values that cannot be compared."""
@@ -40,8 +41,10 @@ class Lookup:
             value for value in values if isinstance(value, int | float) and not isinstance(value, bool)
         )
         self.booleans = frozenset(booleans | {_NAMES[text] for text in texts if text in _NAMES})
-        said = {number for text in texts if (number := number_of(text)) is not None}
-        self.numbers = self.json_numbers | said
+        said = {text: number_of(text) for text in texts if says_number(text)}
+        self.numbers = self.json_numbers | {number for number in said.values() if number is not None}
+        self.has_too_large = None in said.values()
+        """Whether a text says a number beyond those that are compared: no number is known not to equal it."""
         self.texts = frozenset(texts | {name for name, value in _NAMES.items() if value in booleans})
 
     def of_one(self, value: object) -> bool | None:
@@ -55,7 +58,9 @@ class Lookup:
         if isinstance(value, bool):
             return value in self.booleans
         number = number_of(value)
-        return None if number is None else number in self.numbers
+        if number is None:
+            return None
+        return True if number in self.numbers else None if self.has_too_large else False
 
     def _says(self, text: str) -> bool | None:
         number = number_of(text)
@@ -68,8 +73,10 @@ class Lookup:
         texts, numbers, booleans, unknown = items.kinds
         if not self.texts.isdisjoint(items.lowered if self.ignore_case else texts):
             return True
-        if numbers and not self.numbers.isdisjoint(numbers):
-            return True
+        if numbers:
+            if not self.numbers.isdisjoint(numbers):
+                return True
+            unknown = unknown or self.has_too_large
         if booleans and not self.booleans.isdisjoint(booleans):
             return True
         if self.json_numbers and texts:

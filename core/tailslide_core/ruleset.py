@@ -12,7 +12,17 @@ from tailslide_core.fields import MAX_INTEGER, is_integer, is_number, shown
 from tailslide_core.naming import FlagId, check_app_key, check_flag_key
 from tailslide_core.outcomes import StatusSet
 from tailslide_core.ramp import RampProfile
-from tailslide_core.variants import ALL_ON, ON_OFF, Split, ValueType, Variant, check_split, check_variants
+from tailslide_core.variants import (
+    ALL_ON,
+    ON_OFF,
+    Split,
+    ValueType,
+    Variant,
+    check_off_variant,
+    check_split,
+    check_variants,
+    is_exact_number,
+)
 
 DAY_MS = 86_400_000
 MAX_REQUIREMENTS = 20
@@ -191,11 +201,8 @@ class Ruleset:
         check_number("rollout", self.rollout, 0, 100)
         if self.variants is not ON_OFF or self.type is not ValueType.BOOLEAN:
             check_variants(self.type, self.variants)
-        keys = {variant.key for variant in self.variants}
-        if self.off_variant not in keys:
-            raise ContractError(
-                "off_variant", f"expected one of {', '.join(sorted(keys))}, got {shown(self.off_variant, 80)}"
-            )
+        if self.off_variant != "off" or self.variants is not ON_OFF:
+            check_off_variant(self.off_variant, self.variants)
         if self.split is not ALL_ON or self.variants is not ON_OFF:
             check_split(self.split, self.variants)
         if self.bucket_by == "":
@@ -231,7 +238,7 @@ class Ruleset:
         if len(self.metadata) > MAX_METADATA:
             raise ContractError("metadata", f"expected at most {MAX_METADATA} entries, got {len(self.metadata)}")
         for name, value in self.metadata:
-            if not isinstance(value, str | bool | int | float):
+            if not isinstance(value, str | bool) and not is_exact_number(value):
                 raise ContractError(
                     f"metadata.{name[:80]}", f"expected a string, a number or a boolean, got {shown(value)}"
                 )

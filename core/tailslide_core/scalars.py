@@ -13,8 +13,11 @@ MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
 NUMBERS = f"numbers from {MIN_INTEGER} to {MAX_INTEGER}"
 """The numbers that are compared, in the words of an error."""
 
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-"""Numbers as JSON and query strings have them; `float` alone would take `1_000`, ` 5 ` and Arabic digits too."""
+_NUMBER = re.compile(r"([+-]?)(?=[0-9])0*+([0-9]*+)(\.[0-9]++)?([eE][+-]?[0-9]++)?")
+"""Numbers as JSON and query strings have them; `float` alone would take `1_000`, ` 5 ` and Arabic digits too.
+
+Possessive, so that it takes linear time.
+"""
 _MOST_DIGITS = 20
 """Of a 64-bit integer. Longer ones are not even read, whose reading takes more than linear time."""
 
@@ -56,14 +59,12 @@ def _number_in(text: str) -> int | float | None:
     match = _NUMBER.fullmatch(text)
     if match is None:
         return None
-    if match[1] is None and match[2] is None:
-        digits = text.lstrip("+-").lstrip("0")
-        return number_of(int(text[0] + digits if text[0] == "-" else digits or "0")) if _is_short(digits) else None
-    return number_of(float(text))
-
-
-def _is_short(digits: str) -> bool:
-    return len(digits) <= _MOST_DIGITS
+    sign, digits, fraction, exponent = match.groups()
+    if fraction is not None or exponent is not None:
+        return number_of(float(text))
+    if len(digits) > _MOST_DIGITS:
+        return None
+    return number_of(int(f"{sign}{digits or 0}"))
 
 
 def text_of(value: object) -> str | None:

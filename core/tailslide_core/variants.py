@@ -78,12 +78,13 @@ def _is_value(kind: ValueType, value: object) -> bool:
         case ValueType.STRING:
             return isinstance(value, str)
         case ValueType.NUMBER:
-            return _is_number(value)
+            return is_exact_number(value)
         case ValueType.OBJECT:
             return isinstance(value, Mapping) and _is_json(value, MAX_DEPTH)
 
 
-def _is_number(value: object) -> bool:
+def is_exact_number(value: object) -> bool:
+    """Whether a value is a number, which a boolean is not, that every reader of JSON has exactly."""
     if isinstance(value, float):
         return math.isfinite(value)
     return isinstance(value, int) and is_integer(value, -MAX_INTEGER, MAX_INTEGER)
@@ -97,7 +98,14 @@ def _is_json(value: object, depth: int) -> bool:
         return depth > 0 and all(isinstance(key, str) and _is_json(item, depth - 1) for key, item in value.items())
     if isinstance(value, list | tuple):
         return depth > 0 and all(_is_json(item, depth - 1) for item in value)
-    return _is_number(value)
+    return is_exact_number(value)
+
+
+def check_off_variant(off_variant: str, variants: Sequence[Variant]) -> None:
+    """Raise `ContractError` on `off_variant` unless it is one of these variants."""
+    known = sorted(variant.key for variant in variants)
+    if off_variant not in known:
+        raise ContractError("off_variant", f"expected one of {', '.join(known)}, got {shown(off_variant, 80)}")
 
 
 def check_split(split: Split, variants: Sequence[Variant]) -> None:
@@ -118,6 +126,18 @@ def check_split(split: Split, variants: Sequence[Variant]) -> None:
         raise ContractError("split", "expected each variant once")
     if not any(share.weight for share in split):
         raise ContractError("split", "expected a weight above 0, got none")
+
+
+def value_of(variants: Sequence[Variant], key: str) -> Value:
+    """Return the value of the variant with this key, which is one of them.
+
+    If one number of a flag has a fraction (`0.5`, `1.0`), a whole one is returned as a float too. OpenFeature's SDK for
+    Python tells integers from floats, and would otherwise give the users with the whole number their default.
+    """
+    value = next(variant.value for variant in variants if variant.key == key)
+    if type(value) is int and any(isinstance(variant.value, float) for variant in variants):
+        return float(value)
+    return value
 
 
 def only_variant(split: Split) -> str | None:

@@ -11,10 +11,11 @@ from tailslide_core.scalars import text_of
 Version = tuple[object, ...]
 """A key that sorts as the version does."""
 
-_PRERELEASE = r"(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
-_VERSION = (
+_PRERELEASE = r"(?!0[0-9]++(?![A-Za-z-]))[0-9A-Za-z-]++"  # without leading zeros where it is a number
+_BUILD = r"[0-9A-Za-z-]++"
+_VERSION = (  # possessive, so that it takes linear time
     r"v?(0|[1-9][0-9]{0,17})(?:\.(0|[1-9][0-9]{0,17}))?(?:\.(0|[1-9][0-9]{0,17}))?"
-    rf"(?:-({_PRERELEASE}(?:\.{_PRERELEASE})*))?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
+    rf"(?:-({_PRERELEASE}(?:\.{_PRERELEASE})*+))?(?:\+{_BUILD}(?:\.{_BUILD})*+)?"
 )
 _SEMVER = re.compile(_VERSION)
 _RELEASE = (1,)
@@ -28,17 +29,17 @@ def parse_semver(text: str) -> Version | None:
     A leading `v` and a missing minor or patch number (taken as 0) are accepted; build metadata is ignored.
     """
     match = _SEMVER.fullmatch(text)
-    return None if match is None else _key(match)
+    return None if match is None else _key(*match.groups())
 
 
-def _key(match: re.Match[str]) -> Version:
-    major, minor, patch = (int(part or 0) for part in match.group(1, 2, 3))
-    if match[4] is None:
-        return (major, minor, patch, _RELEASE)
+def _key(major: str, minor: str | None, patch: str | None, prerelease: str | None) -> Version:
+    numbers = (int(major), int(minor or 0), int(patch or 0))
+    if prerelease is None:
+        return (*numbers, _RELEASE)
     # Numeric identifiers sort below alphanumeric ones, and a shorter list below a longer one that it begins. Without
     # leading zeros a longer number is a larger one, and no text is too long to be compared.
-    identifiers = tuple((0, len(p), p) if p.isdigit() else (1, 0, p) for p in match[4].split("."))
-    return (major, minor, patch, (0, identifiers))
+    identifiers = tuple((0, len(p), p) if p.isdigit() else (1, 0, p) for p in prerelease.split("."))
+    return (*numbers, (0, identifiers))
 
 
 def version_of(value: object) -> Version | None:
@@ -66,17 +67,14 @@ def parse_range(text: str) -> Range:
     stripped = text.strip(" ")
     while position < len(stripped):
         match = _COMPARATOR.match(stripped, position)
-        if match is None or _is_partial_prerelease(match):
+        found = None if match is None else _comparators(match)
+        if match is None or found is None:
             break
-        comparators += _comparators(match)
+        comparators += found
         position = match.end()
     if position < len(stripped) or not comparators:
         raise ContractError("values", f"expected {_hint(stripped)}, got {shown(text, 80)}")
     return tuple(comparators)
-
-
-def _is_partial_prerelease(match: re.Match[str]) -> bool:
-    return match[5] is not None and match[4] is None
 
 
 def _hint(text: str) -> str:
@@ -89,17 +87,19 @@ def _hint(text: str) -> str:
     return "a range of versions, such as ^1.2, ~1.2.3 or >=1 <2"
 
 
-def _comparators(match: re.Match[str]) -> list[Comparator]:
-    operator = match[1] or "="
-    major, minor, patch = (None if part is None else int(part) for part in match.group(2, 3, 4))
-    assert major is not None
-    least = _least(match, major, minor, patch)
+def _comparators(match: re.Match[str]) -> list[Comparator] | None:
+    operator, *numbers, prerelease = match.groups()
+    if prerelease is not None and numbers[2] is None:
+        return None
+    least = _key(numbers[0], numbers[1], numbers[2], prerelease)
+    major = int(numbers[0])
+    minor, patch = (None if number is None else int(number) for number in numbers[1:])
     if operator == "^":
         return [(ge, least), (lt, _after_caret(major, minor, patch))]
     if operator == "~":
         return [(ge, least), (lt, _after(major, minor, None))]
     if patch is not None:
-        return [({"<": lt, "<=": le, ">": gt, ">=": ge, "=": eq}[operator], least)]
+        return [({"<": lt, "<=": le, ">": gt, ">=": ge}.get(operator, eq), least)]
     beyond = _after(major, minor, None)
     match operator:
         case ">=":
@@ -112,14 +112,6 @@ def _comparators(match: re.Match[str]) -> list[Comparator]:
             return [(lt, beyond)]
         case _:
             return [(ge, least), (lt, beyond)]
-
-
-def _least(match: re.Match[str], major: int, minor: int | None, patch: int | None) -> Version:
-    if match[5] is None:
-        return (major, minor or 0, patch or 0, _RELEASE)
-    parsed = parse_semver(match[0].lstrip("^~<>= ").rstrip(" "))
-    assert parsed is not None
-    return parsed
 
 
 def _after(major: int, minor: int | None, patch: int | None) -> Version:

@@ -13,16 +13,17 @@ from tailslide_core.attributes import path_of
 from tailslide_core.conditions import Condition, Items
 from tailslide_core.operators import LOOKUPS, WRITING, Operator
 from tailslide_core.ruleset import Ruleset
+from tailslide_core.scalars import text_of
 from tailslide_core.segment import Segment
 
 FREE_CHARACTERS = 32
 """A text up to this long costs nothing extra."""
 _PART = 64
 """Texts are paid for in parts of so many characters."""
-_TINY, _LONG_NUMBER = 1e-16, 350
-"""A number closer to 0 than this is written with up to so many characters."""
-_STEP = 17
-"""Units that `matches` takes at worst for each instruction and part of ASCII: 8 ns a byte."""
+_TINY, _LONG_NUMBER = 1e-30, 350
+"""A number closer to 0 than this, but not 0, is written with up to so many characters; others with 48 at most."""
+_STEP = 20
+"""Units that `matches` takes at worst for each instruction and part of ASCII: 9 ns a byte, with named groups."""
 _WIDEST = 4
 """Bytes of a character in UTF-8."""
 
@@ -73,13 +74,13 @@ class Demand(NamedTuple):
         parts, wide_parts = _parts(sum(map(_characters, values))), _parts(sum(map(_wide_characters, values)))
         # What is worked out once for all conditions: the items by kind, in lower case, what they say, and how they are
         # written.
-        once = 8 * items + 3 * parts if self.lookups else 0
+        once = 13 * items + 3 * parts + 2 * wide_parts if self.lookups else 0
         if self.folding:
             once += 4 * items + 2 * parts + _LOWERING * wide_parts
         if self.numeric:
-            once += 20 * items + _READING * parts
+            once += 26 * items + _READING * parts
         if self.writing:
-            once += 3 * items + 3 * parts + 60 * sum(value.__class__ is float for value in values)
+            once += 16 * items + 2 * parts + 3 * wide_parts + 60 * sum(value.__class__ is float for value in values)
         looked_up = min(self.values, 2 * self.lookups * items)
         each = self.per_item * max(items - 1, 0) + self.per_part * parts + self.per_wide_part * wide_parts
         return once + looked_up + each
@@ -195,25 +196,26 @@ def _demand_of(condition: Condition, count: int) -> Demand:
             return _NOTHING
         case Operator.CONTAINS:
             # A text made for it makes the search look at each place as often as the wanted text is long.
-            longest = sum(1 + min(len(str(value)), 100) // 2 for value in condition.values)
-            return Demand(per_item=8 + 3 * count, per_part=longest, per_wide_part=2)
+            lengths = [len(text_of(value) or "") for value in condition.values]
+            longest = sum(2 if length == 1 else 9 + min(length, 100) // 2 for length in lengths)
+            return Demand(per_item=10 + 3 * count, per_part=longest, per_wide_part=3 + 8 * count)
         case Operator.STARTS_WITH | Operator.ENDS_WITH:
-            return Demand(per_item=6 + (count + 9) // 10, per_wide_part=3)
+            return Demand(per_item=7 + (count + 4) // 5, per_wide_part=3)
         case Operator.MATCHES:
             step = _STEP * condition.size
-            return Demand(per_item=16 + 25 * count, per_part=step, per_wide_part=(_WIDEST - 1) * step + 6)
+            return Demand(per_item=24 + 26 * count, per_part=step, per_wide_part=(_WIDEST - 1) * step + 6)
         case Operator.LT | Operator.LE | Operator.GT | Operator.GE:
             return Demand(per_item=24, per_part=_READING)
         case Operator.BEFORE | Operator.AFTER:
             return Demand(per_item=75, per_part=_READING)
         case Operator.IP_IN:
-            return Demand(per_item=150 + 5 * condition.size)
+            return Demand(per_item=200 + 5 * condition.size)
         case Operator.SEMVER_IN:
-            return Demand(per_item=60 + 12 * condition.size, per_part=140)
+            return Demand(per_item=80 + 12 * condition.size, per_part=150)
         case Operator.IN_SEGMENT:
-            return Demand(per_item=10 + 6 * count, per_wide_part=3)
+            return Demand(writing=1, per_item=10 + 6 * count, per_wide_part=3)
         case _:
-            return Demand(per_item=60, per_part=140)
+            return Demand(per_item=70, per_part=150)
 
 
 def work_of(demands: Demands, attributes: Iterable[tuple[str, object]]) -> tuple[int, str]:
@@ -236,7 +238,7 @@ def work_of(demands: Demands, attributes: Iterable[tuple[str, object]]) -> tuple
 def _characters(value: object) -> int:
     if isinstance(value, str):
         return len(value)
-    return _LONG_NUMBER if isinstance(value, float) and -_TINY < value < _TINY else 0
+    return _LONG_NUMBER if isinstance(value, float) and 0 < abs(value) < _TINY else 0
 
 
 def _wide_characters(value: object) -> int:

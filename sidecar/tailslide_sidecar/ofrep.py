@@ -120,7 +120,8 @@ def answer(evaluation: Evaluation, *, bucket_by: str | None = None, stale: bool 
     """Return an evaluation of a known flag as the protocol says it.
 
     `bucket_by` is the attribute that it is rolled out by, None for the targeting key; `stale` tells that the sidecar is
-    out of contact.
+    out of contact. An entry of the flag's own metadata that has the name of one of ours is left out, also where we have
+    nothing to say: a reader of `disabled_by` is not told of a circuit that is not open.
     """
     if evaluation.is_error:
         return failure(
@@ -128,8 +129,8 @@ def answer(evaluation: Evaluation, *, bucket_by: str | None = None, stale: bool 
             ErrorCode.TARGETING_KEY_MISSING,
             f"context.{bucket_by or TARGETING_KEY}: expected a value, by which this flag is rolled out",
         )
-    metadata: dict[str, object] = {**dict(evaluation.metadata), "stale": stale}
     told = {
+        "stale": stale,
         "circuit": evaluation.circuit,
         "version": evaluation.version,
         "rule": evaluation.rule,
@@ -137,6 +138,7 @@ def answer(evaluation: Evaluation, *, bucket_by: str | None = None, stale: bool 
         "prerequisite": evaluation.prerequisite,
         "prerequisite_reason": evaluation.prerequisite_reason,
     }
+    metadata: dict[str, object] = {name: value for name, value in evaluation.metadata if name not in told}
     metadata |= {name: value for name, value in told.items() if value is not None}
     return Answer(
         200,

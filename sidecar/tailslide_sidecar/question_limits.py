@@ -55,7 +55,9 @@ def bounded(context: Context, demands: Demands, key_name: str) -> Context:
         attributes = {**attributes, **ready}
     work, dearest = work_of(demands, attributes.items())
     if key and TARGETING_KEY in demands.by_attribute:
-        work += demands.by_attribute[TARGETING_KEY].work(key)
+        of_key = demands.by_attribute[TARGETING_KEY].work(key)
+        dearest = key_name if of_key > work else dearest
+        work += of_key
     if work > MAX_WORK:
         raise TooMuchError(
             dearest,

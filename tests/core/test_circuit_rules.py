@@ -22,6 +22,7 @@ from tailslide_core.circuit import QUIET_PATIENCE, TRANSITIONS, Circuit, Signal,
 from tailslide_core.contracts import decode_circuit, encode_circuit
 from tailslide_core.evaluation import Context, evaluate
 from tailslide_core.fields import MAX_INTEGER
+from tailslide_core.flag_set import FlagSet
 from tailslide_core.ruleset import CircuitSettings, Recovery, Ruleset
 from tailslide_core.wilson import lower_bound
 from tailslide_core.windows import WindowCounts
@@ -132,7 +133,8 @@ def test_users_who_are_let_back_in_stay_in_at_every_later_step(
     ruleset = replace(flag(CircuitSettings(recovery=recovery)), rollout=rollout, salt=salt)
 
     def let_in(circuit: Circuit) -> set[str]:
-        return {user for user in users if evaluate("new", ruleset, circuit, Context(user)).active}
+        flags = FlagSet({"new": ruleset}, {"new": circuit})
+        return {user for user in users if evaluate("new", flags, Context(user)).active}
 
     before_trip = let_in(Circuit())
     failing, healthy = (WindowCounts(10_000, 100, 100, 0),), (WindowCounts(10_000, 100, 0, 0),)

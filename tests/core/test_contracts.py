@@ -1,17 +1,16 @@
-import copy
 from collections.abc import Callable
 from typing import Any
 
 import orjson
 import pytest
-from contract_samples import CIRCUIT, CLAIM, EVENT, LEASE, MARK, RULESET
+from contract_samples import CIRCUIT, CLAIM, EVENT, LEASE, MARK, REMOVED, RULESET, SEGMENT, WHOLE_RULESET, changed
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import circuits, flag_ids, rulesets, transitions
+from strategies import circuits, flag_ids, rulesets, segments, transitions
 
 from tailslide_core import contracts
 from tailslide_core.breach import TripRule
-from tailslide_core.circuit import Circuit, State, Transition
+from tailslide_core.circuit import Circuit, Signal, State, Transition
 from tailslide_core.conditions import NO_SEGMENTS
 from tailslide_core.contracts import (
     CircuitEvent,
@@ -24,43 +23,35 @@ from tailslide_core.contracts import (
     decode_lease,
     decode_mark,
     decode_ruleset,
+    decode_segment,
     encode_circuit,
     encode_claim,
     encode_event,
     encode_lease,
     encode_mark,
     encode_ruleset,
+    encode_segment,
 )
 from tailslide_core.errors import ContractError
 from tailslide_core.naming import FlagId
 from tailslide_core.ramp import RampProfile
 from tailslide_core.ruleset import CircuitSettings, LocalGuard, Recovery, Ruleset
+from tailslide_core.segment import Segment
 
 SAMPLES: dict[str, tuple[dict[str, Any], Callable[[bytes], object]]] = {
     "ruleset": (RULESET, decode_ruleset),
+    "whole ruleset": (WHOLE_RULESET, decode_ruleset),
+    "segment": (SEGMENT, decode_segment),
     "circuit": (CIRCUIT, decode_circuit),
     "event": (EVENT, decode_event),
     "mark": (MARK, decode_mark),
     "claim": (CLAIM, decode_claim),
     "lease": (LEASE, decode_lease),
 }
+NEWEST = dict.fromkeys(SAMPLES, 1) | {"ruleset": 2, "whole ruleset": 2}
+"""The newest schema of each contract that is understood."""
 every_contract = pytest.mark.parametrize(("value", "decode"), SAMPLES.values(), ids=SAMPLES)
 Decode = Callable[[bytes], object]
-
-REMOVED = object()
-
-
-def changed(value: dict[str, Any], path: list[str | int], new: object) -> bytes:
-    """Return the JSON of `value` with the field at `path` replaced, or removed."""
-    copied = copy.deepcopy(value)
-    inner: Any = copied
-    for part in path[:-1]:
-        inner = inner[part]
-    if new is REMOVED:
-        del inner[path[-1]]
-    else:
-        inner[path[-1]] = new
-    return orjson.dumps(copied)
 
 
 def test_the_designs_ruleset_is_read_field_by_field() -> None:
@@ -92,8 +83,29 @@ def test_the_designs_circuit_is_read_field_by_field() -> None:
 
 def test_the_designs_values_are_written_as_they_are_given() -> None:
     assert orjson.loads(encode_ruleset(decode_ruleset(orjson.dumps(RULESET)))) == RULESET
+    assert orjson.loads(encode_ruleset(decode_ruleset(orjson.dumps(WHOLE_RULESET)))) == WHOLE_RULESET
+    assert orjson.loads(encode_segment(decode_segment(orjson.dumps(SEGMENT)))) == SEGMENT
     assert orjson.loads(encode_circuit(decode_circuit(orjson.dumps(CIRCUIT)))) == CIRCUIT
     assert orjson.loads(encode_event(decode_event(orjson.dumps(EVENT)))) == EVENT
+
+
+def test_a_segment_is_read_field_by_field() -> None:
+    segment = decode_segment(orjson.dumps(SEGMENT))
+    assert (segment.app, segment.key, segment.version) == ("checkout", "Beta.users", 3)
+    assert (set(segment.include), set(segment.exclude)) == ({"u1", "u2"}, {"u3"})
+    assert [condition.attribute for condition in segment.when] == ["country"]
+    assert str(segment.segment_id) == "checkout._segments.Beta.users"
+
+
+def test_texts_for_people_that_are_new_are_read_as_unknown() -> None:
+    circuit = decode_circuit(changed(CIRCUIT, ["reason", "rule"], "bad_luck"))
+    assert circuit.reason is not None
+    assert circuit.reason.rule is TripRule.UNKNOWN
+    assert decode_circuit(encode_circuit(circuit)) == circuit
+    event = decode_event(changed(EVENT, ["signal"], "boredom"))
+    assert event.transition.signal is Signal.UNKNOWN
+    event = decode_event(changed(EVENT, ["after", "reason", "rule"], "bad_luck"))
+    assert event.transition.after.reason == circuit.reason
 
 
 @given(rulesets)
@@ -102,6 +114,13 @@ def test_a_ruleset_is_read_back_as_it_was_written(ruleset: Ruleset) -> None:
     assert decode_ruleset(data) == ruleset
     # To Python 1, 1.0 and True are equal; to a condition they are not.
     assert encode_ruleset(decode_ruleset(data)) == data
+
+
+@given(segments)
+def test_a_segment_is_read_back_as_it_was_written(segment: Segment) -> None:
+    data = encode_segment(segment)
+    assert decode_segment(data) == segment
+    assert encode_segment(decode_segment(data)) == data
 
 
 @given(circuits())
@@ -142,12 +161,20 @@ def test_the_order_of_a_set_does_not_show_in_the_bytes() -> None:
     assert encode_ruleset(one) == encode_ruleset(other)
 
 
-@every_contract
-@pytest.mark.parametrize("schema", [0, 2, 999, -1])
-def test_an_unknown_schema_is_refused(value: dict[str, Any], decode: Decode, schema: int) -> None:
-    with pytest.raises(ContractError, match=rf"^schema: expected 1, got {schema}; ") as caught:
+@pytest.mark.parametrize("contract", SAMPLES)
+@pytest.mark.parametrize("ahead", [1, 999, None])
+def test_a_schema_that_is_newer_than_the_contract_s_own_is_refused(contract: str, ahead: int | None) -> None:
+    (value, decode), newest = SAMPLES[contract], NEWEST[contract]
+    schema = 0 if ahead is None else newest + ahead
+    expected = "1" if newest == 1 else f"1 to {newest}"
+    with pytest.raises(ContractError, match=rf"^schema: expected {expected}, got {schema}; ") as caught:
         decode(changed(value, ["schema"], schema))
     assert caught.value.field == "schema"
+    assert orjson.loads(orjson.dumps(value))["schema"] == newest, "the sample is of the newest schema"
+
+
+def test_a_ruleset_of_the_first_schema_is_read() -> None:
+    assert decode_ruleset(changed(RULESET, ["schema"], 1)) == decode_ruleset(orjson.dumps(RULESET))
 
 
 @every_contract
@@ -182,7 +209,8 @@ WRONG_RULESETS: list[tuple[list[str | int], object, str]] = [
     (["app"], "Checkout", "app"),
     (["app"], 5, "app"),
     (["key"], "", "key"),
-    (["key"], "a.b", "key"),
+    (["key"], "a..b", "key"),
+    (["key"], "_a", "key"),
     (["version"], "12", "version"),
     (["version"], True, "version"),
     (["version"], 12.0, "version"),
@@ -209,7 +237,7 @@ WRONG_RULESETS: list[tuple[list[str | int], object, str]] = [
     (["rules", 0, "when"], REMOVED, "rules[0].when"),
     (["rules", 0, "when", 0], "country", "rules[0].when[0]"),
     (["rules", 0, "when", 0, "attribute"], "", "rules[0].when[0].attribute"),
-    (["rules", 0, "when", 0, "operator"], "matches", "rules[0].when[0].operator"),
+    (["rules", 0, "when", 0, "operator"], "resembles", "rules[0].when[0].operator"),
     (["rules", 0, "when", 0, "values"], "DE", "rules[0].when[0].values"),
     (["rules", 0, "when", 0, "values"], [], "rules[0].when[0].values"),
     (["rules", 0, "when", 0, "values"], ["DE", None], "rules[0].when[0].values[1]"),
@@ -241,6 +269,21 @@ WRONG_RULESETS: list[tuple[list[str | int], object, str]] = [
     (["circuit", "recovery", "profile"], "steep", "circuit.recovery.profile"),
     (["updated_at"], 5, "updated_at"),
 ]
+WRONG_SEGMENTS: list[tuple[list[str | int], object, str]] = [
+    (["app"], "Checkout", "app"),
+    (["key"], "_beta", "key"),
+    (["key"], REMOVED, "key"),
+    (["version"], -1, "version"),
+    (["version"], REMOVED, "version"),
+    (["include"], "u1", "include"),
+    (["include"], ["u1", 5], "include[1]"),
+    (["exclude"], None, "exclude"),
+    (["exclude", 0], None, "exclude[0]"),
+    (["when"], {}, "when"),
+    (["when", 0, "operator"], "resembles", "when[0].operator"),
+    (["when", 0, "values"], [], "when[0].values"),
+    (["updated_at"], 5, "updated_at"),
+]
 WRONG_CIRCUITS: list[tuple[list[str | int], object, str]] = [
     (["state"], "half-open", "state"),
     (["state"], REMOVED, "state"),
@@ -254,15 +297,15 @@ WRONG_CIRCUITS: list[tuple[list[str | int], object, str]] = [
     (["since_ms"], -1, "since_ms"),
     (["next_ms"], "soon", "next_ms"),
     (["reason"], [], "reason"),
-    (["reason", "rule"], "bad_luck", "reason.rule"),
+    (["reason", "rule"], 5, "reason.rule"),
     (["reason", "observed"], None, "reason.observed"),
     (["reason", "calls"], 1.5, "reason.calls"),
 ]
 WRONG_EVENTS: list[tuple[list[str | int], object, str]] = [
     (["app"], "", "app"),
-    (["flag"], "A", "flag"),
+    (["flag"], "a b", "flag"),
     (["flag"], REMOVED, "flag"),
-    (["signal"], "boredom", "signal"),
+    (["signal"], None, "signal"),
     (["at_ms"], None, "at_ms"),
     (["before"], None, "before"),
     (["after"], REMOVED, "after"),
@@ -282,6 +325,7 @@ WRONG_MARKS: list[tuple[list[str | int], object, str]] = [
     ("contract", "path", "new", "field"),
     [
         *[("ruleset", *wrong) for wrong in WRONG_RULESETS],
+        *[("segment", *wrong) for wrong in WRONG_SEGMENTS],
         *[("circuit", *wrong) for wrong in WRONG_CIRCUITS],
         *[("event", *wrong) for wrong in WRONG_EVENTS],
         *[("mark", *wrong) for wrong in WRONG_MARKS],
@@ -333,20 +377,41 @@ def test_recovery_null_is_no_recovery() -> None:
 
 def test_numbers_of_any_size_are_read_or_refused_and_never_crash() -> None:
     big = b'{"attribute":"a","operator":"lt","values":[%s]}'
-    for number, fits in [
-        (b"9223372036854775808", True),
-        (b"18446744073709551616", True),
-        (b"1e308", True),
-        (b"1e309", False),
+    for number, refusal in [
+        (b"9223372036854775808", None),
+        (b"18446744073709551615", None),
+        (b"18446744073709551616", r"^rules\[0\]\.when\[0\]\.values: expected numbers from -9223372036854775808 to "),
+        (b"-9223372036854775809", r"^rules\[0\]\.when\[0\]\.values: expected numbers from -9223372036854775808 to "),
+        (b"1e308", r"^rules\[0\]\.when\[0\]\.values: expected numbers from -9223372036854775808 to "),
+        (b"1e309", r"^value: expected a JSON object"),
     ]:
         data = orjson.dumps(RULESET | {"rules": [{"when": [0], "rollout": 5}]}).replace(
             b"[0]", b"[" + big % number + b"]"
         )
-        if fits:
+        if refusal is None:
             assert encode_ruleset(decode_ruleset(data))
         else:
-            with pytest.raises(ContractError, match=r"^value: expected a JSON object"):
+            with pytest.raises(ContractError, match=refusal):
                 decode_ruleset(data)
+
+
+def test_a_condition_says_no_more_than_it_must() -> None:
+    plain = {"attribute": "a", "operator": "in", "values": ["x"]}
+    more = plain | {"negate": True, "ignore_case": True}
+    for written, expected in [
+        (plain, plain),
+        (more, more),
+        (plain | {"negate": False, "ignore_case": False}, plain),
+        (
+            {"operator": "in_segment", "values": ["s"]},
+            plain | {"operator": "in_segment", "values": ["s"], "attribute": "targetingKey"},
+        ),
+    ]:
+        data = orjson.dumps(RULESET | {"rules": [{"when": [written], "rollout": 5}]})
+        assert orjson.loads(encode_ruleset(decode_ruleset(data)))["rules"][0]["when"] == [expected]
+    for name in ("negate", "ignore_case"):
+        with pytest.raises(ContractError, match=rf"^rules\[0\]\.when\[0\]\.{name}: expected true or false, got 1$"):
+            decode_ruleset(orjson.dumps(RULESET | {"rules": [{"when": [plain | {name: 1}], "rollout": 5}]}))
 
 
 def test_settings_that_are_unlike_all_others_are_not_kept() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 import schemathesis
+import typed_flags
 import yaml
 from hypothesis import HealthCheck, settings
 from ofrep_bench import (
@@ -27,12 +28,16 @@ from ofrep_bench import (
     TRIPPED,
     OfrepSidecar,
     put,
+    put_all,
+    put_flags,
     ruleset,
     serve,
     serving,
 )
-from schemathesis import BaseSchema, Case
+from ofrep_clients import until_seen
+from schemathesis import BaseSchema
 from sidecar_bench import Bench, bench_on
+from typed_flags import KINDS, Case
 from yarl import URL
 
 from tailslide_embedded.addresses import any_free_port
@@ -93,14 +98,26 @@ async def sidecar(bench: Bench) -> AsyncIterator[OfrepSidecar]:
         yield running
 
 
+@pytest.fixture
+async def typed_sidecar(bench: Bench) -> OfrepSidecar:
+    """Start a sidecar with flags of every type besides; the bench ends it."""
+    await put_flags(bench)
+    await put_all(bench, typed_flags.rulesets(bench.app), typed_flags.circuits(), typed_flags.segments(bench.app))
+    return await serve(bench, any_free_port())
+
+
 async def test_single_evaluations(sidecar: OfrepSidecar) -> None:
     expected = [
-        (EVERYBODY, context(targetingKey="u"), success(EVERYBODY, True, "SPLIT")),
-        (EVERYBODY, b"{}", success(EVERYBODY, True, "SPLIT")),
-        (EVERYBODY, b"", success(EVERYBODY, True, "SPLIT")),
-        (EVERYBODY, b'{"context": null, "more": 1}', success(EVERYBODY, True, "SPLIT")),
-        (NOBODY, context(targetingKey="u"), success(NOBODY, False, "DISABLED")),
-        (TRIPPED, context(targetingKey="u"), success(TRIPPED, False, "DISABLED", circuit="open")),
+        (EVERYBODY, context(targetingKey="u"), success(EVERYBODY, True, "STATIC")),
+        (EVERYBODY, b"{}", success(EVERYBODY, True, "STATIC")),
+        (EVERYBODY, b"", success(EVERYBODY, True, "STATIC")),
+        (EVERYBODY, b'{"context": null, "more": 1}', success(EVERYBODY, True, "STATIC")),
+        (NOBODY, context(targetingKey="u"), success(NOBODY, False, "DISABLED", disabled_by="flag")),
+        (
+            TRIPPED,
+            context(targetingKey="u"),
+            success(TRIPPED, False, "DISABLED", circuit="open", disabled_by="circuit"),
+        ),
         (HALF, context(targetingKey=ALLOWED, nested={"a": [None]}), success(HALF, True, "TARGETING_MATCH")),
         (HALF, context(targetingKey=DENIED), success(HALF, False, "TARGETING_MATCH")),
     ]
@@ -115,7 +132,63 @@ async def test_single_evaluations(sidecar: OfrepSidecar) -> None:
             assert (given.status, given.body) == (200, answer), path
             assert given.headers["Content-Type"] == "application/json"
     bare = await ask(sidecar.url, f"{ALL}/{EVERYBODY}", None, {})
-    assert (bare.status, bare.body) == (200, success(EVERYBODY, True, "SPLIT"))
+    assert (bare.status, bare.body) == (200, success(EVERYBODY, True, "STATIC"))
+
+
+async def test_all_types_in_one_answer(typed_sidecar: OfrepSidecar) -> None:
+    every = await ask(typed_sidecar.url, ALL, context(country="DE"))
+
+    answers = {answer["key"]: answer for answer in every.body["flags"]}
+    assert list(answers) == sorted([*FLAGS, *typed_flags.KEYS])
+    told = {**typed_flags.OWN, "stale": False, "version": 1}
+    for kind, of in KINDS.items():
+        assert answers[typed_flags.key(kind, Case.RULES)] == {
+            "key": typed_flags.key(kind, Case.RULES),
+            "value": of.other,
+            "reason": "TARGETING_MATCH",
+            "variant": "other",
+            "metadata": {**told, "rule": "germans"},
+        }
+        assert answers[typed_flags.key(kind, Case.DEPENDENT)] == {
+            "key": typed_flags.key(kind, Case.DEPENDENT),
+            "value": of.none,
+            "reason": "DISABLED",
+            "variant": "none",
+            "metadata": {
+                **told,
+                "disabled_by": "prerequisite",
+                "prerequisite": typed_flags.key(kind, Case.OPEN),
+                "prerequisite_reason": "CIRCUIT_OPEN",
+            },
+        }
+        assert answers[typed_flags.key(kind, Case.SPLIT)]["errorCode"] == "TARGETING_KEY_MISSING"
+    for flag, answer in answers.items():
+        one = await ask(typed_sidecar.url, f"{ALL}/{flag}", context(country="DE"))
+        assert (one.status, one.body) == (400 if "errorCode" in answer else 200, answer)
+
+
+async def test_our_metadata_is_ours_alone(bench: Bench, sidecar: OfrepSidecar) -> None:
+    """Also where we have nothing to say, so that nobody is told of a circuit that there is not."""
+    ours = ("stale", "circuit", "version", "rule", "disabled_by", "prerequisite", "prerequisite_reason")
+    own = {**dict.fromkeys(ours, "theirs"), "Stale": "theirs"}
+    await put(bench, replace(ruleset(bench, EVERYBODY), version=2, metadata=tuple(own.items())))
+
+    async def told() -> object:
+        return (await ask(sidecar.url, f"{ALL}/{EVERYBODY}", b"{}")).body["metadata"]
+
+    await until_seen(told, {"Stale": "theirs", "stale": False, "version": 2})
+
+
+async def test_a_flag_that_is_rolled_out_by_an_attribute_asks_for_it(bench: Bench, sidecar: OfrepSidecar) -> None:
+    await put(bench, replace(ruleset(bench, HALF), version=2, bucket_by="company"))
+
+    async def told() -> object:
+        return (await ask(sidecar.url, f"{ALL}/{HALF}", context(targetingKey="u"))).body
+
+    details = "context.company: expected a value, by which this flag is rolled out"
+    await until_seen(told, {"key": HALF, "errorCode": "TARGETING_KEY_MISSING", "errorDetails": details})
+    known = await ask(sidecar.url, f"{ALL}/{HALF}", context(company="c"))
+    assert (known.status, known.body["reason"]) == (200, "SPLIT")
 
 
 @pytest.mark.parametrize(
@@ -149,16 +222,16 @@ async def test_a_missing_targeting_key_concerns_only_flags_that_need_one(sidecar
     missing = {
         "key": HALF,
         "errorCode": "TARGETING_KEY_MISSING",
-        "errorDetails": "context.targetingKey: expected the user's key, by which this flag is rolled out",
+        "errorDetails": "context.targetingKey: expected a value, by which this flag is rolled out",
     }
     assert (one.status, one.body) == (400, missing)
     assert (every.status, every.body["flags"]) == (
         200,
         [
-            success(TRIPPED, False, "DISABLED", circuit="open"),
-            success(EVERYBODY, True, "SPLIT"),
+            success(TRIPPED, False, "DISABLED", circuit="open", disabled_by="circuit"),
+            success(EVERYBODY, True, "STATIC"),
             missing,
-            success(NOBODY, False, "DISABLED"),
+            success(NOBODY, False, "DISABLED", disabled_by="flag"),
         ],
     )
 
@@ -317,7 +390,7 @@ def described() -> BaseSchema:
     """Read our own description, with the flags that there are among the keys to be tried."""
     document = yaml.safe_load(DOCUMENT.read_text())
     key = document["paths"][f"{ALL}/{{key}}"]["post"]["parameters"][0]
-    key["schema"] = {"anyOf": [{"enum": list(FLAGS)}, key["schema"]]}
+    key["schema"] = {"anyOf": [{"enum": [*FLAGS, *typed_flags.KEYS]}, key["schema"]]}
     key.pop("example")
     schema = schemathesis.openapi.from_dict(document)
     # A flag that is rolled out by a key refuses whoever has none, however well the request is made.
@@ -327,5 +400,5 @@ def described() -> BaseSchema:
 
 @described().parametrize()
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-def test_the_sidecar_is_as_its_description_says(case: "Case[Any]", sidecar: OfrepSidecar) -> None:
-    case.call_and_validate(base_url=sidecar.url)
+def test_the_sidecar_is_as_its_description_says(case: "schemathesis.Case[Any]", typed_sidecar: OfrepSidecar) -> None:
+    case.call_and_validate(base_url=typed_sidecar.url)

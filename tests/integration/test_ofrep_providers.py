@@ -1,4 +1,8 @@
-"""OpenFeature's official OFREP providers, unmodified, against a real sidecar: Python, server-side JavaScript, web."""
+"""OpenFeature's official OFREP providers, unmodified, against a real sidecar: Python, server-side JavaScript, web.
+
+How they hear of changes, and what they make of tokens and of sidecars that are away. What they are told of flags of
+every type is in `test_ofrep_types`, OpenFeature's own scenarios in `test_openfeature_scenarios`.
+"""
 
 import asyncio
 import time
@@ -8,23 +12,33 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from ofrep_bench import ALLOWED, DENIED, EVERYBODY, HALF, NOBODY, TRIPPED, OfrepSidecar, put, ruleset, serve, serving
-from ofrep_clients import Client, Details, WebClient, client_of, until_seen
+from ofrep_bench import (
+    ALLOWED,
+    DENIED,
+    EVERYBODY,
+    HALF,
+    NOBODY,
+    TRIPPED,
+    OfrepSidecar,
+    put,
+    put_flags,
+    ruleset,
+    serve,
+    serving,
+)
+from ofrep_clients import KINDS, Client, Details, WebClient, client_of, until_seen
 from real_servers import real_servers
 from sidecar_bench import Bench, bench_on
 from tower_bench import tower_bench
 
 from tailslide_core.circuit import Circuit
 from tailslide_core.conditions import Condition, Operator
-from tailslide_core.ruleset import Rule
+from tailslide_core.ruleset import Requirement, Rule
 from tailslide_embedded.addresses import any_free_port
 from tailslide_embedded.stack import Endpoints
 
-KINDS = ("python", "server", "web")
 TOKEN = "a-token-of-some-length"
 CHANGED = "PROVIDER_CONFIGURATION_CHANGED"
-UNPAIRED = "\ud800"
-"""Half of a character: every client sends it, escaped, and it is no text."""
 
 
 @pytest.fixture
@@ -45,12 +59,14 @@ async def web() -> AsyncIterator[WebClient]:
         yield cast(WebClient, client)
 
 
-def on(reason: str = "SPLIT", version: int = 1, **metadata: object) -> Details:
+def on(reason: str = "STATIC", version: int = 1, **metadata: object) -> Details:
     return Details(True, reason, "on", None, {"stale": False, "version": version, **metadata})
 
 
-def off(reason: str = "DISABLED", version: int = 1, **metadata: object) -> Details:
-    return Details(False, reason, "off", None, {"stale": False, "version": version, **metadata})
+def off(reason: str = "DISABLED", version: int = 1, by: str = "flag", **metadata: object) -> Details:
+    """`by` is what has turned the flag off, where that is the reason."""
+    whose = {"disabled_by": by} if reason in {"DISABLED", "CACHED"} else {}
+    return Details(False, reason, "off", None, {"stale": False, "version": version, **whose, **metadata})
 
 
 def failed(default: object, error: str) -> Details:
@@ -68,7 +84,7 @@ async def test_values_variants_reasons_and_metadata(kind: str, sidecar: OfrepSid
 
         assert await client.details(EVERYBODY, False, targetingKey=ALLOWED) == on()
         assert await client.details(NOBODY, True, targetingKey=ALLOWED) == off()
-        assert await client.details(TRIPPED, True, targetingKey=ALLOWED) == off(circuit="open")
+        assert await client.details(TRIPPED, True, targetingKey=ALLOWED) == off(by="circuit", circuit="open")
         assert await client.details(HALF, False, targetingKey=ALLOWED) == on("TARGETING_MATCH")
         assert await client.details(HALF, True, targetingKey=DENIED, plan="pro") == off("TARGETING_MATCH")
         assert await client.details(EVERYBODY, False, plan="pro") == on()
@@ -94,8 +110,11 @@ async def test_a_context_that_cannot_be_read_is_named(kind: str, sidecar: OfrepS
     async with client_of(kind) as client:
         await connected(client, sidecar)
 
-        assert await client.details(HALF, True, targetingKey=5) == failed(True, "INVALID_CONTEXT")
-        assert await client.details(HALF, True, targetingKey=UNPAIRED) == failed(True, "PARSE_ERROR")
+        for default in (True, "text", 3, 0.5, {"a": 1}):
+            number = await client.details(HALF, default, targetingKey=5)
+            assert number == failed(default, "INVALID_CONTEXT")
+            endless = await client.details(HALF, default, targetingKey=ALLOWED, groups=["g"] * 10_001)
+            assert endless == failed(default, "INVALID_CONTEXT")
 
 
 async def test_a_context_that_cannot_be_read_leaves_the_web_client_what_it_knew(
@@ -104,8 +123,8 @@ async def test_a_context_that_cannot_be_read_leaves_the_web_client_what_it_knew(
     await connected(web, sidecar)
     assert await web.events("PROVIDER_ERROR") == []
 
-    for unreadable in (5, UNPAIRED):
-        assert await web.details(HALF, False, targetingKey=unreadable) == on("TARGETING_MATCH")
+    for unreadable in ({"targetingKey": 5}, {"targetingKey": DENIED, "groups": ["g"] * 10_001}):
+        assert await web.details(HALF, False, **unreadable) == on("TARGETING_MATCH")
         assert await web.events("PROVIDER_ERROR") == [[]]
     assert await web.details(HALF, True, targetingKey=DENIED) == off("TARGETING_MATCH")
 
@@ -173,6 +192,22 @@ async def test_a_change_reaches_the_web_client_within_a_second(
     assert await web.events(CHANGED) == [[TRIPPED]]
 
 
+async def test_a_circuit_is_heard_of_by_the_web_client_for_all_flags_that_require_its_flag(
+    web: WebClient, bench: Bench, sidecar: OfrepSidecar
+) -> None:
+    await put(bench, replace(ruleset(bench, EVERYBODY), version=2, requires=(Requirement(TRIPPED),)))
+    unmet = off(version=2, by="prerequisite", prerequisite=TRIPPED, prerequisite_reason="CIRCUIT_OPEN")
+    await connected(web, sidecar)
+    await until_seen(lambda: web.details(EVERYBODY, True), unmet)
+    await web.events(CHANGED)
+
+    await bench.put_circuit(Circuit())
+    await until_seen(lambda: web.details(EVERYBODY, False), on(version=2))
+
+    assert await web.details(TRIPPED, False) == on(circuit="closed")
+    assert await web.events(CHANGED) == [[TRIPPED, EVERYBODY]]
+
+
 async def test_a_web_client_that_polls_gets_304_until_something_changes(bench: Bench, sidecar: OfrepSidecar) -> None:
     async with client_of("web", changeDetection="polling", pollInterval=50) as client:
         web = cast(WebClient, client)
@@ -202,7 +237,7 @@ async def test_another_context_is_another_answer(web: WebClient, bench: Bench, s
 
     assert await web.details(HALF, True, targetingKey=DENIED) == off("TARGETING_MATCH")
     assert await web.details(HALF, False, targetingKey=ALLOWED) == on("TARGETING_MATCH")
-    assert await web.details(EVERYBODY, True, targetingKey=ALLOWED, country="DE") == off("SPLIT", 2)
+    assert await web.details(EVERYBODY, True, targetingKey=ALLOWED, country="DE") == off("TARGETING_MATCH", 2, rule="1")
     assert await web.details(EVERYBODY, False, targetingKey=ALLOWED, country="FR") == on(version=2)
     assert await web.details(HALF, True, country="FR") == failed(True, "TARGETING_KEY_MISSING")
 
@@ -242,6 +277,38 @@ async def test_a_sidecar_that_knows_nothing_yet_takes_nothing_away(
     await until_seen(lambda: _asked_in_vain(web), True)
     assert await web.details(EVERYBODY, False) == on()
     await empty.sidecar.end()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_client_of_a_sidecar_that_knows_nothing_yet_gets_its_defaults(kind: str, servers: Endpoints) -> None:
+    async with (
+        bench_on(f"nats://127.0.0.1:{any_free_port()}", servers.redis_url) as lost,
+        client_of(kind) as client,
+    ):
+        sidecar = await serve(lost, any_free_port(), ready=False)
+        await connected(client, sidecar)
+
+        # The web client has no answers, not even that there are none, and tells the application when it is set up.
+        error = "FLAG_NOT_FOUND" if isinstance(client, WebClient) else "GENERAL"
+        for default in (True, False, "text", 3, 0.5, {"a": 1}):
+            assert await client.details(EVERYBODY, default, targetingKey=ALLOWED) == failed(default, error)
+        if isinstance(client, WebClient):
+            assert client.refusal == "GeneralError: Failed OFREP bulk evaluation request, status: 500"
+
+
+async def test_a_web_client_that_was_too_early_asks_again_when_its_context_changes(
+    web: WebClient, bench: Bench
+) -> None:
+    port = any_free_port()
+    lost = Bench(bench.folder, f"nats://127.0.0.1:{any_free_port()}", bench.redis_url, bench.app, bench.sidecars)
+    early = await serve(lost, port, ready=False)
+    await connected(web, early)
+    await early.sidecar.end()
+    await put_flags(bench)
+    await serve(bench, port)
+
+    assert await web.details(EVERYBODY, False) == failed(False, "FLAG_NOT_FOUND")
+    assert await web.details(EVERYBODY, False, targetingKey=DENIED) == on()
 
 
 async def _asked_in_vain(web: WebClient) -> bool:

@@ -148,11 +148,14 @@ def test_demands_are_those_of_the_flags_that_are_held() -> None:
 
     store = FlagStore(APP)
     store.apply(RULESETS_BUCKET, listing(asks("a", "country"), asks("b", "country"), value("c")))
-    assert store.demands.by_attribute == {"country": Demand(lookups=2, values=4)}
+    assert store.demands.by_attribute == {"country": Demand(lookups=2, values=4, per_wide_part=4)}
     store.apply(CIRCUITS_BUCKET, entry("a", encode_circuit(OPEN)))
-    assert store.demands.by_attribute == {"country": Demand(lookups=2, values=4)}
+    assert store.demands.by_attribute == {"country": Demand(lookups=2, values=4, per_wide_part=4)}
     store.apply(RULESETS_BUCKET, asks("a", "plan"))
-    assert store.demands.by_attribute == {"country": Demand(lookups=1, values=2), "plan": Demand(lookups=1, values=2)}
+    assert store.demands.by_attribute == {
+        "country": Demand(lookups=1, values=2, per_wide_part=2),
+        "plan": Demand(lookups=1, values=2, per_wide_part=2),
+    }
     store.apply(RULESETS_BUCKET, entry("b", None))
     store.apply(RULESETS_BUCKET, value("a"))
     assert store.demands.by_attribute == {}

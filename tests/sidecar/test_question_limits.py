@@ -8,7 +8,7 @@ import pytest
 from tailslide_core.conditions import Condition, Items, Operator
 from tailslide_core.evaluation import Context
 from tailslide_core.ruleset import Rule, Ruleset
-from tailslide_core.work import NO_DEMANDS, demands_of
+from tailslide_core.work import NO_DEMANDS, Demands, demands_of
 from tailslide_sidecar.answers import Answers
 from tailslide_sidecar.evaluation_counts import EvaluationCounts
 from tailslide_sidecar.flag_store import Content, FlagStore
@@ -124,12 +124,64 @@ def test_what_a_client_calls_an_attribute_is_not_sent_back_in_whole() -> None:
 
 def test_lists_are_made_ready_and_all_else_stays() -> None:
     context = Context("u1", {"group": GROUPS, "country": "DE", "more": {"a": [1]}})
-    demands = demands_of(
+    asked = demands_of(
         Ruleset(APP, "f", 1, True, 0.0, "f", rules=(Rule((Condition("group", Operator.IN, ("a",)),), 1.0),))
     )
-    key, attributes = bounded(context, demands, "targetingKey")
+    key, attributes = bounded(context, asked, "targetingKey")
     groups = attributes["group"]
     assert isinstance(groups, Items)
     assert groups.values == GROUPS
     assert {**attributes, "group": GROUPS} == context.attributes
     assert key == "u1"
+
+
+def demands(*names: str) -> Demands:
+    rules = tuple(Rule((Condition(name, Operator.CONTAINS, ("ab",)),), 1.0) for name in names)
+    return demands_of(Ruleset(APP, "f", 1, True, 0.0, "f", rules=rules))
+
+
+def test_what_is_asked_for_by_a_path_is_made_ready_under_its_whole_name() -> None:
+    user = {"groups": GROUPS, "plan": "pro", "other": GROUPS * 100}
+    context = Context("u1", {"user": user, "a.b": None, "a": {"b": 5}})
+    key, attributes = bounded(context, demands("user.groups", "user.plan", "user.gone", "a.b"), "targetingKey")
+    groups = attributes["user.groups"]
+    assert isinstance(groups, Items)
+    assert groups.values == GROUPS
+    assert {name: value for name, value in attributes.items() if name != "user.groups"} == {
+        "user": user,
+        "user.plan": "pro",
+        "a.b": 5,
+        "a": {"b": 5},
+    }
+    assert key == "u1"
+
+
+def test_a_name_with_a_dot_comes_before_the_path() -> None:
+    context = Context("u1", {"user": {"plan": "x" * 200_000}, "user.plan": "pro"})
+    assert bounded(context, demands("user.plan"), "targetingKey") is context
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (["x"] * (MAX_ITEMS + 1), f"expected a list of at most {MAX_ITEMS} items, got {MAX_ITEMS + 1}"),
+        (["ab" * 40_000] * 100, "expected lists and texts that can be compared"),
+        ("x" * 8_000_000, "expected lists and texts that can be compared"),
+    ],
+    ids=["items", "texts", "text"],
+)
+def test_what_is_too_much_at_the_end_of_a_path_is_refused_by_the_paths_name(value: object, problem: str) -> None:
+    context = Context("u1", {"user": {"groups": value}})
+    with pytest.raises(TooMuchError, match=problem) as caught:
+        bounded(context, demands("user.groups"), "targetingKey")
+    assert caught.value.field == "user.groups"
+    assert bounded(context, demands("user.plan"), "targetingKey") is context
+
+
+def test_the_targeting_key_costs_what_its_conditions_ask() -> None:
+    rules = tuple(Rule((Condition("targetingKey", Operator.MATCHES, ("(?:ab){200}",)),), 1.0) for _ in range(10))
+    asked = demands_of(Ruleset(APP, "f", 1, True, 0.0, "f", rules=rules))
+    assert bounded(Context("u1", {}), asked, "targeting_key") == Context("u1", {})
+    with pytest.raises(TooMuchError) as caught:
+        bounded(Context("u" * MAX_KEY_CHARACTERS, {"country": "DE"}), asked, "targeting_key")
+    assert caught.value.field == "targeting_key"

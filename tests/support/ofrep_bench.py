@@ -1,17 +1,23 @@
-"""A sidecar with a few telling flags, as OpenFeature's clients and raw requests find it. Its buckets are the test's."""
+"""A sidecar with a few telling flags, as OpenFeature's clients and raw requests find it. Its buckets are the test's.
 
-from collections.abc import AsyncIterator
+These are boolean; flags of every type are in `typed_flags`.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import aiohttp
+import nats
 from sidecar_bench import FLAG, Bench, Sidecar
 
 from tailslide_core.circuit import Circuit, State
-from tailslide_core.contracts import encode_ruleset
-from tailslide_core.naming import RULESETS_BUCKET
+from tailslide_core.contracts import encode_circuit, encode_ruleset, encode_segment
+from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET
 from tailslide_core.ruleset import CircuitSettings, Ruleset
+from tailslide_core.segment import Segment
 from tailslide_embedded.addresses import any_free_port
+from tailslide_runtime.jetstream import ensure_bucket
 
 EVERYBODY = "everybody"
 NOBODY = "nobody"
@@ -57,6 +63,28 @@ def ruleset(bench: Bench, flag: str) -> Ruleset:
 async def put(bench: Bench, changed: Ruleset) -> None:
     """Publish a ruleset, whichever flag it is of."""
     await bench.put_raw(RULESETS_BUCKET, str(changed.flag_id), encode_ruleset(changed))
+
+
+async def put_all(
+    bench: Bench, rulesets: Iterable[Ruleset], circuits: Mapping[str, Circuit], segments: Iterable[Segment] = ()
+) -> None:
+    """Publish many rulesets, circuits by flag, and segments, over one connection."""
+    client = await nats.connect(bench.nats_url)
+    try:
+        for bucket, values in (
+            (
+                CIRCUITS_BUCKET,
+                {str(bench.flag_id(flag)): encode_circuit(circuit) for flag, circuit in circuits.items()},
+            ),
+            (RULESETS_BUCKET, {str(segment.segment_id): encode_segment(segment) for segment in segments}),
+            (RULESETS_BUCKET, {str(ruleset.flag_id): encode_ruleset(ruleset) for ruleset in rulesets}),
+        ):
+            await ensure_bucket(client, bucket)
+            kv = await client.jetstream().key_value(bucket)
+            for key, value in values.items():
+                await kv.put(key, value)
+    finally:
+        await client.close()
 
 
 async def put_flags(bench: Bench) -> None:

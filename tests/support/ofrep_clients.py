@@ -8,7 +8,7 @@ import json
 import subprocess
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -19,6 +19,7 @@ from openfeature.evaluation_context import EvaluationContext
 from suite_install import node_app
 
 APP = Path(__file__).parents[1] / "conformance" / "ofrep"
+KINDS = ("python", "server", "web")
 WAIT_S = 20.0
 
 
@@ -61,6 +62,7 @@ class PythonClient:
         asks: dict[type, Callable[..., Any]] = {
             bool: client.get_boolean_details,
             str: client.get_string_details,
+            int: client.get_integer_details,
             float: client.get_float_details,
             dict: client.get_object_details,
         }
@@ -131,8 +133,12 @@ class WebClient:
 
     async def details(self, flag: str, default: object, **context: object) -> Details:
         if context:
-            await self.node.ask("web_context", context)
+            await self.set_context(**context)
         return _details(await self.node.ask("web_details", flag, default))
+
+    async def set_context(self, **context: object) -> None:
+        """Replace the context of all questions from here on."""
+        await self.node.ask("web_context", context)
 
     async def events(self, kind: str) -> list[list[str]]:
         """Return, of each event of a kind since the last call, which flags it names."""
@@ -184,6 +190,16 @@ async def client_of(kind: str, token: str | None = None, **options: object) -> A
         return
     async with node_process() as node:
         yield ServerClient(node, token) if kind == "server" else WebClient(node, token, **options)
+
+
+@asynccontextmanager
+async def connected_clients(url: str, **context: object) -> AsyncIterator[Mapping[str, Client]]:
+    """Yield a client of each kind, connected to a sidecar."""
+    async with AsyncExitStack() as running:
+        clients = {kind: await running.enter_async_context(client_of(kind)) for kind in KINDS}
+        for client in clients.values():
+            await client.connect(url, **context)
+        yield clients
 
 
 async def until_seen(ask: Callable[[], Awaitable[object]], wanted: object) -> None:

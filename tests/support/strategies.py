@@ -13,7 +13,9 @@ from tailslide_core.fields import MAX_INTEGER
 from tailslide_core.naming import FlagId
 from tailslide_core.outcomes import StatusSet
 from tailslide_core.ramp import RampProfile
-from tailslide_core.ruleset import DAY_MS, CircuitSettings, LocalGuard, Recovery, Rule, Ruleset
+from tailslide_core.ruleset import DAY_MS, CircuitSettings, LocalGuard, Recovery, Requirement, Rule, Ruleset
+from tailslide_core.segment import Segment
+from tailslide_core.variants import ALL_ON, ON_OFF, Share, Split, Value, ValueType, Variant
 from tailslide_core.windows import SHORTEST_WINDOW_MS, WindowCounts
 
 INT64 = 2**63 - 1
@@ -23,6 +25,13 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 """What JSON can carry: any text without lone surrogates."""
 targeting_keys = st.one_of(texts.filter(bool), st.uuids().map(str), st.integers(1, 10**9).map(str))
 wire_keys = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,62}", fullmatch=True)
+"""Keys of apps."""
+flag_keys = st.one_of(
+    wire_keys,
+    st.from_regex(r"[A-Za-z0-9-][A-Za-z0-9_-]{0,30}(\.[A-Za-z0-9_-]{1,30}){0,2}", fullmatch=True),
+    st.sampled_from(["a", "a.b", "a._b", "A", "-", "x" * 100, "on", "off"]),
+)
+"""Keys of flags, segments and variants."""
 percentages = st.one_of(
     st.sampled_from([0.0, 0.001, 10.0, 33.3, 50.0, 99.999, 100.0]),
     st.integers(0, 100_000).map(lambda thousandths: thousandths / 1000),
@@ -78,7 +87,7 @@ networks = st.ip_addresses().flatmap(
         lambda prefix: str(ip_network(f"{address}/{prefix}", strict=False))
     )
 )
-patterns = st.sampled_from(["", "^a", "[0-9]+$", "(?i)pro", "\\pL", "(a|b)*c", ".{3}", "\\.", "é"])
+patterns = st.sampled_from(["", "^a", "[0-9]+$", "(?i)pro", "\\pZ", "(a|b)*c", ".{3}", "\\.", "é"])
 segment_keys = st.sampled_from(["staff", "beta", "gone"])
 
 
@@ -94,9 +103,8 @@ def _some(values: st.SearchStrategy[Scalar]) -> st.SearchStrategy[tuple[Scalar, 
     return st.lists(values, min_size=1, max_size=3).map(tuple)
 
 
-lookup_conditions = _conditions([Operator.IN, Operator.NOT_IN, Operator.EQUALS], _some(scalars), text=True)
 conditions = st.one_of(
-    lookup_conditions,
+    _conditions([Operator.IN, Operator.NOT_IN, Operator.EQUALS], _some(scalars), text=True),
     _conditions(_PART_OPERATORS, _some(scalars.filter(lambda value: value != "")), text=True),
     _conditions([Operator.MATCHES], _some(patterns), text=True),
     _conditions(_NUMBER_OPERATORS, st.tuples(st.integers(-99, 99) | exact)),
@@ -155,18 +163,93 @@ def circuit_settings(draw: st.DrawFn) -> CircuitSettings:
     )
 
 
-rulesets = st.builds(
-    Ruleset,
+exact_numbers: st.SearchStrategy[int | float] = st.integers(-MAX_INTEGER, MAX_INTEGER) | finite
+json_values: st.SearchStrategy[object] = st.recursive(
+    st.one_of(st.none(), st.booleans(), exact_numbers, texts),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)),
+    max_leaves=5,
+)
+VALUES: dict[ValueType, st.SearchStrategy[Value]] = {
+    ValueType.BOOLEAN: st.booleans(),
+    ValueType.STRING: texts,
+    ValueType.NUMBER: exact_numbers | st.sampled_from([0, 1, 0.0, 1.0]),
+    ValueType.OBJECT: st.dictionaries(texts, json_values, max_size=3),
+}
+
+
+@st.composite
+def variants_of(draw: st.DrawFn, kind: ValueType) -> tuple[Variant, ...]:
+    """Draw what a flag of this type may give."""
+    keys = draw(st.lists(flag_keys | st.sampled_from(["on", "off"]), min_size=1, max_size=4, unique=True))
+    return tuple(Variant(key, draw(VALUES[kind])) for key in keys)
+
+
+@st.composite
+def splits_over(draw: st.DrawFn, variants: tuple[Variant, ...]) -> Split:
+    """Draw a split over some of these variants; weights may be 0, but not all."""
+    chosen = draw(st.lists(st.sampled_from(variants), min_size=1, unique_by=lambda variant: variant.key))
+    weights = [draw(st.sampled_from([0, 1, 1, 1, 2, 3, 50, 1_000_000])) for _ in chosen]
+    shares = [Share(variant.key, weight) for variant, weight in zip(chosen, weights, strict=True)]
+    return tuple(shares) if any(weights) else (*shares[:-1], Share(shares[-1].variant, 1))
+
+
+requirements = st.builds(Requirement, flag_keys, st.none() | st.frozensets(flag_keys, min_size=1, max_size=3))
+metadata = st.dictionaries(texts, st.one_of(texts, st.booleans(), exact_numbers), max_size=3).map(
+    lambda entries: tuple(entries.items())
+)
+
+
+@st.composite
+def whole_rulesets(draw: st.DrawFn) -> Ruleset:
+    """Draw a flag of any type that may use all of the language, or one that uses none of it."""
+    kind = draw(st.sampled_from(ValueType))
+    is_plain = kind is ValueType.BOOLEAN and draw(st.booleans())
+    variants = ON_OFF if is_plain else draw(variants_of(kind))
+    off_variant = "off" if is_plain else draw(st.sampled_from(variants)).key
+    named = draw(st.lists(st.none() | flag_keys, max_size=3))
+    names = {name or str(place) for place, name in enumerate(named, start=1)}
+    ways = [
+        Rule(
+            tuple(draw(st.lists(conditions, min_size=1, max_size=3))),
+            draw(percentages),
+            draw(st.none() | splits_over(variants)),
+            name,
+        )
+        for name in named
+    ]
+    return Ruleset(
+        app=draw(wire_keys),
+        key=draw(flag_keys),
+        version=draw(st.integers(0, MAX_INTEGER)),
+        active=draw(st.booleans()),
+        rollout=draw(percentages),
+        salt=draw(texts),
+        type=kind,
+        variants=variants,
+        off_variant=off_variant,
+        split=ALL_ON if is_plain and draw(st.booleans()) else draw(splits_over(variants)),
+        bucket_by=draw(st.none() | attribute_names),
+        requires=tuple(draw(st.lists(requirements, max_size=3, unique_by=lambda requirement: requirement.flag))),
+        allow=draw(st.frozensets(targeting_keys, max_size=3)),
+        deny=draw(st.frozensets(targeting_keys, max_size=3)),
+        rules=tuple(ways) if len(names) == len(named) else (),
+        circuit=draw(st.none() | circuit_settings()),
+        metadata=draw(metadata),
+        updated_at=draw(st.sampled_from(["", "2026-11-22T10:00:00Z"])),
+    )
+
+
+rulesets = whole_rulesets()
+members = st.frozensets(targeting_keys, max_size=3)
+segments = st.builds(
+    Segment,
     app=wire_keys,
-    key=wire_keys,
+    key=flag_keys,
     version=st.integers(0, MAX_INTEGER),
-    active=st.booleans(),
-    rollout=percentages,
-    salt=texts,
-    allow=st.frozensets(targeting_keys, max_size=3),
-    deny=st.frozensets(targeting_keys, max_size=3),
-    rules=st.lists(rules, max_size=3).map(tuple),
-    circuit=st.none() | circuit_settings(),
+    include=members,
+    exclude=members,
+    # They are not nested.
+    when=st.lists(conditions.filter(lambda condition: condition.operator != "in_segment"), max_size=2).map(tuple),
     updated_at=st.sampled_from(["", "2026-11-22T10:00:00Z"]),
 )
 
@@ -205,7 +288,7 @@ transitions = st.builds(
     before=circuits(),
     after=circuits(),
 )
-flag_ids = st.builds(FlagId, wire_keys, wire_keys)
+flag_ids = st.builds(FlagId, wire_keys, flag_keys)
 signals = st.sampled_from(Signal)
 
 

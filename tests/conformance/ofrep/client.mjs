@@ -3,7 +3,7 @@
 // A line on stdin is a JSON array, [command, ...arguments]; each is answered with a line of JSON on stdout, in order:
 // {"result": …}, or {"error": …} where the SDK has thrown. The end of stdin ends it. What browsers have and Node.js has
 // not (EventSource, localStorage) is put in place, the providers themselves are as they were published. Nothing here
-// knows Tailslide, or what is expected of it: that is tests/integration/test_ofrep_providers.py.
+// knows Tailslide, or what is expected of it: that is said in tests/integration.
 import { createInterface } from 'node:readline';
 
 import { OFREPProvider } from '@openfeature/ofrep-provider';
