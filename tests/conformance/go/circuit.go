@@ -1,12 +1,10 @@
 package evaluation
 
-import "math/big"
-
 // Circuit is a circuit value: what a circuit breaker has decided about a flag.
 type Circuit struct {
 	State           string // closed, open or recovering
 	Percentage      float64
-	ResetGeneration *big.Int
+	ResetGeneration int64
 }
 
 // The states of a circuit.
@@ -21,6 +19,9 @@ func ReadCircuit(v Value) (*Circuit, error) {
 	if err := expect(v, Object); err != nil {
 		return nil, err
 	}
+	if err := checkSchema(v, 1); err != nil {
+		return nil, err
+	}
 	c := &Circuit{}
 	var err error
 	if c.State, err = required(v, "state", readString); err != nil {
@@ -32,7 +33,7 @@ func ReadCircuit(v Value) (*Circuit, error) {
 	if c.Percentage, err = required(v, "percentage", ReadPercentage); err != nil {
 		return nil, err
 	}
-	c.ResetGeneration, err = required(v, "reset_generation", readInteger)
+	c.ResetGeneration, err = required(v, "reset_generation", readIntegerTo(maxInteger))
 	return c, err
 }
 
@@ -43,7 +44,7 @@ func (r *Ruleset) circuit(value *Circuit) (state string, percentage float64) {
 		return "", 100
 	case r.ForcedOpen:
 		return Open, 100
-	case value == nil || value.ResetGeneration.Cmp(r.ResetGeneration) < 0:
+	case value == nil || value.ResetGeneration < r.ResetGeneration:
 		return Closed, 100
 	case value.State == Recovering:
 		return Recovering, value.Percentage

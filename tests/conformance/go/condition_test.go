@@ -208,11 +208,11 @@ func TestNegateLeavesUnknown(t *testing.T) {
 
 func TestSegments(t *testing.T) {
 	list, err := readList(ReadSegment)(parse(t, `[
-		{"app": "x", "key": "list", "version": 1, "include": ["a", "b"], "exclude": ["b", "c"]},
-		{"app": "x", "key": "when", "version": 1, "when": [{"attribute": "p", "operator": "in", "values": ["pro"]}]},
-		{"app": "x", "key": "both", "version": 1, "exclude": ["c"],
+		{"schema": 1, "app": "x", "key": "list", "version": 1, "include": ["a", "b"], "exclude": ["b", "c"]},
+		{"schema": 1, "app": "x", "key": "when", "version": 1, "when": [{"attribute": "p", "operator": "in", "values": ["pro"]}]},
+		{"schema": 1, "app": "x", "key": "both", "version": 1, "exclude": ["c"],
 			"when": [{"attribute": "p", "operator": "in", "values": ["pro"]}]},
-		{"app": "x", "key": "empty", "version": 1}]`))
+		{"schema": 1, "app": "x", "key": "empty", "version": 1}]`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +260,7 @@ func TestSegments(t *testing.T) {
 			t.Errorf("%s of %s says %v", c.values, c.context, got)
 		}
 	}
-	if _, err := ReadSegment(parse(t, `{"app": "x", "key": "s", "version": 1,
+	if _, err := ReadSegment(parse(t, `{"schema": 1, "app": "x", "key": "s", "version": 1,
 		"when": [{"operator": "in_segment", "values": ["list"]}]}`)); err == nil {
 		t.Error("a segment asks for a segment")
 	}

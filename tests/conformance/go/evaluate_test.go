@@ -28,7 +28,7 @@ func answer(t *testing.T, rulesets map[string]string, circuits, context string) 
 func rulesetText(t *testing.T, key, more string) string {
 	t.Helper()
 	given := parse(t, "{"+more+"}").Members
-	text := fmt.Sprintf(`"app": "x", "key": %q, "version": 1, "salt": "s"`, key)
+	text := fmt.Sprintf(`"schema": 2, "app": "x", "key": %q, "version": 1, "salt": "s"`, key)
 	if _, there := given["active"]; !there {
 		text += `, "active": true`
 	}
@@ -58,8 +58,8 @@ func brief(a Answer) string {
 const (
 	user       = `{"targeting_key": "u", "attributes": {"p": "pro"}}`
 	nobody     = `{}`
-	recovering = `{"f": {"state": "recovering", "percentage": 50, "reset_generation": 1}}`
-	open       = `{"f": {"state": "open", "percentage": 0, "reset_generation": 1}}`
+	recovering = `{"f": {"schema": 1, "state": "recovering", "percentage": 50, "reset_generation": 1}}`
+	open       = `{"f": {"schema": 1, "state": "open", "percentage": 0, "reset_generation": 1}}`
 	rule       = `"rules": [{"when": [{"attribute": "p", "operator": "in", "values": ["pro"]}], `
 	three      = `"type": "string", "variants": {"a": "A", "b": "B", "c": "C"}, "off_variant": "a"`
 )
@@ -188,11 +188,14 @@ func TestLengthOfChains(t *testing.T) {
 }
 
 func TestRefusedRulesets(t *testing.T) {
-	const start = `{"app": "x", "key": "f", "version": 1, "active": true, "rollout": 50, "salt": "s"`
+	const start = `{"schema": 1, "app": "x", "key": "f", "version": 1, "active": true, "rollout": 50, "salt": "s"`
 	for _, text := range []string{
 		`{}`,
-		`{"app": "x", "key": "f", "version": 1, "active": true, "rollout": 101, "salt": "s"}`,
-		`{"app": "x", "key": "f", "version": 9007199254740993, "active": true, "rollout": 50, "salt": "s"}`,
+		`{"schema": 1, "app": "x", "key": "f", "version": 1, "active": true, "rollout": 101, "salt": "s"}`,
+		`{"schema": 1, "app": "x", "key": "f", "version": 9007199254740993, "active": true, "rollout": 50, "salt": "s"}`,
+		start + `, "schema": 3}`,
+		start + `, "schema": null}`,
+		start + `, "circuit": {"reset_generation": -1}}`,
 		start + `, "type": "string"}`,
 		start + `, "variants": {"on": 1, "off": false}, "off_variant": "off"}`,
 		start + `, "variants": {"on": true, "no": false}}`,
@@ -248,7 +251,7 @@ func TestRefusedRulesetKeepsTheOneBeforeOrTurnsItOff(t *testing.T) {
 		`"version": 2, "active": true, "rollout": 0, "salt": "s"`:          "off STATIC",
 		`"version": 2, "active": false, "rules": [{"when": ["nonsense"]}]`: "off DISABLED",
 	} {
-		data, _, err := ReadData(parse(t, `{"rulesets": [`+rulesetText(t, "f", ``)+`, {"app": "x", "key": "f", `+second+`}]}`))
+		data, _, err := ReadData(parse(t, `{"rulesets": [`+rulesetText(t, "f", ``)+`, {"schema": 1, "app": "x", "key": "f", `+second+`}]}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -259,11 +262,20 @@ func TestRefusedRulesetKeepsTheOneBeforeOrTurnsItOff(t *testing.T) {
 }
 
 func TestOpenFeature(t *testing.T) {
-	a := answer(t, map[string]string{"f": `"circuit": {}, "metadata": {"team": "shop", "version": "own"}`}, recovering, nobody)
+	a := answer(t, map[string]string{"f": `"circuit": {}, "metadata": {"team": "shop", "version": "own", "stale": true, "rule": "own"}`}, recovering, nobody)
 	got := a.OpenFeature("f")
 	if got.Reason != "DISABLED" || got.ErrorCode != "" || got.Metadata["disabled_by"].Text != "circuit" ||
 		got.Metadata["version"].Raw != "1" || got.Metadata["team"].Text != "shop" || got.Metadata["circuit"].Text != "recovering" {
 		t.Errorf("%+v", got)
+	}
+	if len(got.Metadata) != 4 {
+		t.Errorf("own metadata under our names: %v", got.Metadata)
+	}
+	for others, want := range map[string]string{`"b": 0.5`: "2.0", `"b": 1`: "2"} {
+		ruleset := `"type": "number", "variants": {"a": 2, ` + others + `}, "off_variant": "b"`
+		if got := answer(t, map[string]string{"f": ruleset}, `{}`, nobody).OpenFeature("f"); got.Value.Raw != want {
+			t.Errorf("%s: %s", others, got.Value.Raw)
+		}
 	}
 	for ruleset, code := range map[string]string{`"rollout": 50`: "TARGETING_KEY_MISSING", "": "FLAG_NOT_FOUND"} {
 		rulesets := map[string]string{}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/big"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -139,6 +140,18 @@ func readIntegerTo(limit int64) func(Value) (int64, error) {
 		}
 		return n.Int64(), nil
 	}
+}
+
+// checkSchema refuses values of a schema that is none of these.
+func checkSchema(v Value, known ...int64) error {
+	schema, err := required(v, "schema", readIntegerTo(maxInteger))
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(known, schema) {
+		return refuse("schema", "%d is not known", schema)
+	}
+	return nil
 }
 
 // ReadPercentage reads a number from 0 to 100.

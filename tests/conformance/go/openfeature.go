@@ -4,6 +4,7 @@ import "fmt"
 
 // Resolution is an answer as an OpenFeature client is told it.
 type Resolution struct {
+	Value    Value
 	Reason   string
 	Metadata map[string]Value // the ruleset's own, and over it what is known of this answer
 
@@ -18,14 +19,16 @@ func (a Answer) OpenFeature(flag string) Resolution {
 	if a.Error {
 		return Resolution{ErrorCode: string(a.Reason), Flag: flag, Details: a.details(flag)}
 	}
-	resolution := Resolution{Reason: string(a.Reason), Metadata: map[string]Value{}}
+	resolution := Resolution{Value: a.Ruleset.written(a.Value), Reason: string(a.Reason), Metadata: map[string]Value{}}
 	set := func(name, text string) {
 		if text != "" {
 			resolution.Metadata[name] = Value{Kind: String, Text: text, Raw: Quote(text)}
 		}
 	}
 	for name, value := range a.Ruleset.Metadata {
-		resolution.Metadata[name] = value
+		if !reserved[name] {
+			resolution.Metadata[name] = value
+		}
 	}
 	version := fmt.Sprint(a.Ruleset.Version)
 	resolution.Metadata["version"] = Value{Kind: Number, Text: version, Raw: version}
@@ -45,6 +48,25 @@ func (a Answer) OpenFeature(flag string) Resolution {
 	}
 	resolution.Reason = string(Disabled)
 	return resolution
+}
+
+// reserved lists the names of metadata that a ruleset's own cannot have.
+var reserved = map[string]bool{
+	"circuit": true, "version": true, "rule": true, "prerequisite": true, "prerequisite_reason": true, "disabled_by": true,
+	"stale": true,
+}
+
+// written is a number with a fraction if another number of the flag has one, since some SDKs tell integers from floats.
+func (r *Ruleset) written(v Value) Value {
+	if !v.isInteger() {
+		return v
+	}
+	for _, other := range r.Variants {
+		if number, _ := parseNumber(other.Text); number != nil && !number.IsInt() {
+			return Value{Kind: Number, Text: v.Text + ".0", Raw: v.Text + ".0"}
+		}
+	}
+	return v
 }
 
 func (a Answer) details(flag string) string {

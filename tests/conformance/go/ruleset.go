@@ -38,7 +38,7 @@ type Ruleset struct {
 	Rules           []Rule
 	HasCircuit      bool
 	ForcedOpen      bool
-	ResetGeneration *big.Int
+	ResetGeneration int64
 	Metadata        map[string]Value
 }
 
@@ -58,6 +58,9 @@ const (
 // ReadRuleset reads a ruleset.
 func ReadRuleset(v Value) (*Ruleset, error) {
 	if err := expect(v, Object); err != nil {
+		return nil, err
+	}
+	if err := checkSchema(v, 1, 2); err != nil {
 		return nil, err
 	}
 	v = withoutNulls(v, "variants", "split", "bucket_by", "circuit", "metadata")
@@ -229,7 +232,7 @@ func (r *Ruleset) readCircuit(v Value) error {
 	if r.ForcedOpen, err = optional(circuit, "forced_open", false, readBool); err != nil {
 		return refuse("circuit", "%s", err)
 	}
-	if r.ResetGeneration, err = optional(circuit, "reset_generation", new(big.Int), readInteger); err != nil {
+	if r.ResetGeneration, err = optional(circuit, "reset_generation", 0, readIntegerTo(maxInteger)); err != nil {
 		return refuse("circuit", "%s", err)
 	}
 	return nil

@@ -13,6 +13,9 @@ func ReadSegment(v Value) (*Segment, error) {
 	if err := expect(v, Object); err != nil {
 		return nil, err
 	}
+	if err := checkSchema(v, 1); err != nil {
+		return nil, err
+	}
 	s := &Segment{}
 	var err error
 	if s.App, err = required(v, "app", readString); err != nil {

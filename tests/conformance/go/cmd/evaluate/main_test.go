@@ -14,15 +14,15 @@ func TestLines(t *testing.T) {
 		`{"kind": "condition", "condition": {"attribute": "a", "operator": "in", "values": [1]}, "context": {"attributes": {"a": 1}}}`: `{"says": "true", "holds": true}`,
 		`{"kind": "condition", "condition": {"attribute": "a", "operator": "in", "values": [1]}, "context": {}}`:                       `{"says": "unknown", "holds": false}`,
 		`{"kind": "condition", "condition": {"attribute": "a", "operator": "in"}, "context": {}}`:                                      `{"refused": "values"}`,
-		`{"kind": "reading", "circuit": {"state": "open", "percentage": 0, "reset_generation": 0}}`:                                    `{"refused": null}`,
-		`{"kind": "reading", "circuit": {"state": "ajar", "percentage": 0, "reset_generation": 0}}`:                                    `{"refused": "state"}`,
-		`{"kind": "reading", "segment": {"app": "x", "version": 1}}`:                                                                   `{"refused": "key"}`,
-		`{"kind": "reading", "ruleset": {"app": "x", "key": "f", "version": 1, "active": true, "rollout": 1, "salt": "", ` +
+		`{"kind": "reading", "circuit": {"schema": 1, "state": "open", "percentage": 0, "reset_generation": 0}}`:                       `{"refused": null}`,
+		`{"kind": "reading", "circuit": {"schema": 1, "state": "ajar", "percentage": 0, "reset_generation": 0}}`:                       `{"refused": "state"}`,
+		`{"kind": "reading", "segment": {"schema": 1, "app": "x", "version": 1}}`:                                                      `{"refused": "key"}`,
+		`{"kind": "reading", "ruleset": {"schema": 1, "app": "x", "key": "f", "version": 1, "active": true, "rollout": 1, "salt": "", ` +
 			`"circuit": {"forced_open": 1}}}`: `{"refused": "circuit"}`,
 		`{"kind": "evaluation", "case": {"flag": "f", "rulesets": [], "segments": [], "circuits": {}, "context": {}}}`: `{"active": false, ` +
 			`"variant": null, "value": null, "reason": "FLAG_NOT_FOUND", "circuit": null, "version": null, "rule": null, "prerequisite": null, ` +
 			`"prerequisite_reason": null, "error": true}`,
-		`{"kind": "evaluation", "case": {"flag": "f", "rulesets": [{"app": "x", "key": "f", "version": 9007199254740992, "active": true, ` +
+		`{"kind": "evaluation", "case": {"flag": "f", "rulesets": [{"schema": 1, "app": "x", "key": "f", "version": 9007199254740992, "active": true, ` +
 			`"rollout": 100, "salt": "s", "type": "object", "variants": {"a": {"n":1.50, "big": 9007199254740992}, "b": {}}, ` +
 			`"off_variant": "b"}], "segments": [], "circuits": {}, "context": {}}}`: `{"active": true, "variant": "a", ` +
 			`"value": {"n":1.50, "big": 9007199254740992}, "reason": "STATIC", "circuit": null, "version": 9007199254740992, ` +
