@@ -1,0 +1,3 @@
+module tailslide.dev/evaluation
+
+go 1.22
