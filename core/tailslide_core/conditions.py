@@ -18,6 +18,7 @@ from tailslide_core.comparisons import Compiled, Test, compile_comparison
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import shown
 from tailslide_core.lookups import Lookup
+from tailslide_core.naming import check_flag_key
 from tailslide_core.operators import LOOKUPS as LOOKUPS
 from tailslide_core.operators import TEXT_OPERATORS as TEXT_OPERATORS
 from tailslide_core.operators import WRITING
@@ -151,5 +152,4 @@ def _check_segments(values: tuple[Scalar, ...]) -> None:
     if not values:
         raise ContractError("values", "expected the key of at least one segment, got none")
     for value in values:
-        if not isinstance(value, str) or not value:
-            raise ContractError("values", f"expected keys of segments, got {shown(value, 80)}")
+        check_flag_key("values", value)
