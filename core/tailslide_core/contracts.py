@@ -58,7 +58,7 @@ def decode_ruleset(data: bytes) -> Ruleset:
     """Read a ruleset; raise `ContractError` that names the field."""
     fields = _versioned(data, RULESET_SCHEMA)
     kind = fields.choice("type", ValueType, default=ValueType.BOOLEAN)
-    named = _variants(fields)
+    named = _variants(fields, kind)
     if named is None and kind is not ValueType.BOOLEAN:
         raise ContractError("variants", f"expected an object with values for a {kind} flag, but the field is missing")
     variants = ON_OFF if named is None else named
@@ -119,11 +119,13 @@ def turned_off(data: bytes) -> TurnedOff | None:
         return None
 
 
-def _variants(fields: Fields) -> tuple[Variant, ...] | None:
+def _variants(fields: Fields, kind: ValueType) -> tuple[Variant, ...] | None:
     values = fields.mapping("variants")
-    if values is None or values == _ON_OFF_JSON:
+    if values is None:
         return None
-    return tuple(Variant(key, value) for key, value in values.items())
+    # To Python 1 equals true, so equal is not enough.
+    is_plain = kind is ValueType.BOOLEAN and all(isinstance(value, bool) for value in values.values())
+    return None if is_plain and values == _ON_OFF_JSON else tuple(Variant(key, value) for key, value in values.items())
 
 
 def _the_other(variants: tuple[Variant, ...], off_variant: str) -> Split:
@@ -239,7 +241,12 @@ def ruleset_json(ruleset: Ruleset, *, whole: bool = False) -> Json:
         "metadata": dict(ruleset.metadata),
     }
     if not whole:
-        language = {name: value for name, value in language.items() if value != _PLAIN[name]}
+        language = {
+            name: value
+            for name, value in language.items()
+            # To Python {"on": 1, "off": 0} equals the variants of a boolean flag.
+            if value != _PLAIN[name] or (name == "variants" and ruleset.type is not ValueType.BOOLEAN)
+        }
     return {
         "schema": RULESET_SCHEMA,
         "app": ruleset.app,
