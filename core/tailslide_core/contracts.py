@@ -50,6 +50,9 @@ _PLAIN: Json = {
 }
 """What a boolean flag has that says nothing of these."""
 
+_TOGETHER = frozenset({"variants", "off_variant", "split"})
+"""What is written and left out together, since what a missing one stands for depends on the others."""
+
 _NOBODY: frozenset[str] = frozenset()
 """Shared, since each empty set takes as much memory as a small one."""
 
@@ -241,11 +244,12 @@ def ruleset_json(ruleset: Ruleset, *, whole: bool = False) -> Json:
         "metadata": dict(ruleset.metadata),
     }
     if not whole:
+        # Of a boolean flag only: to Python {"on": 1, "off": 0} equals its variants.
+        given_plainly = ruleset.type is ValueType.BOOLEAN and all(language[name] == _PLAIN[name] for name in _TOGETHER)
         language = {
             name: value
             for name, value in language.items()
-            # To Python {"on": 1, "off": 0} equals the variants of a boolean flag.
-            if value != _PLAIN[name] or (name == "variants" and ruleset.type is not ValueType.BOOLEAN)
+            if (not given_plainly if name in _TOGETHER else value != _PLAIN[name])
         }
     return {
         "schema": RULESET_SCHEMA,

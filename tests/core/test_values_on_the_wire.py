@@ -1,5 +1,7 @@
 """Values that Python takes for equal and JSON does not, on their way through a ruleset."""
 
+from typing import Any
+
 import orjson
 import pytest
 
@@ -17,6 +19,22 @@ def test_numbers_under_the_names_of_a_boolean_flag_stay_numbers() -> None:
     assert not any(isinstance(variant.value, bool) for variant in ruleset.variants)
     assert ruleset.split == (Share("on", 1),)
     assert orjson.loads(encode_ruleset(ruleset))["variants"] == {"on": 1, "off": 0}
+    assert decode_ruleset(encode_ruleset(ruleset)) == ruleset
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"type": "string", "variants": {"off": "a", "x": "b"}, "off_variant": "off"},
+        {"variants": {"off": False, "on": True, "also": True}, "off_variant": "off", "split": [("on", 1)]},
+        {"off_variant": "on", "split": [("on", 1)]},
+        {"off_variant": "on"},
+        {"split": [("on", 1), ("off", 1)]},
+    ],
+)
+def test_what_looks_like_a_plain_flag_in_part_is_written_in_full(fields: dict[str, Any]) -> None:
+    split = [{"variant": variant, "weight": weight} for variant, weight in fields.get("split", [])]
+    ruleset = decode_ruleset(orjson.dumps(PLAIN | fields | {"split": split or None}))
     assert decode_ruleset(encode_ruleset(ruleset)) == ruleset
 
 
