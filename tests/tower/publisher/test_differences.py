@@ -6,7 +6,7 @@ from memory_rulesets import ruleset, version_of
 from tailslide_runtime.bucket_watch import Entry
 from tailslide_tower.flags.flag import SANE_NUMBER
 from tailslide_tower.publisher.differences import Differences, Stamp, stamp_of
-from tailslide_tower.publisher.wanted import Wanted, is_flag_key
+from tailslide_tower.publisher.wanted import Wanted, is_published
 
 KEY = "shop.one"
 versions = st.integers(1, 5)
@@ -75,7 +75,24 @@ def test_a_stamp_is_read_whatever_the_schema() -> None:
     assert stamp_of(b'{"version": 4, "updated_at": 5, "circuit": {"reset_generation": -1}}') == Stamp(4, "")
 
 
-@pytest.mark.parametrize("key", ["nonsense", "_tower", "shop._published", "shop._segments.vip", "_a.b", "shop.No", ""])
-def test_a_key_that_is_no_flag_s_is_not_tower_s_to_touch(key: str) -> None:
-    assert not is_flag_key(key)
-    assert is_flag_key(KEY)
+@pytest.mark.parametrize(
+    "key",
+    [
+        "nonsense",
+        "_tower",
+        "shop._published",
+        "shop._later.vip",
+        "shop._segments._x",
+        "_a.b",
+        "Shop.no",
+        "shop.no.",
+        "",
+    ],
+)
+def test_a_key_that_is_no_flag_s_and_no_segment_s_is_not_tower_s_to_touch(key: str) -> None:
+    assert not is_published(key)
+
+
+@pytest.mark.parametrize("key", [KEY, "shop.a.b", "shop.No", "shop._segments.vip", "shop._segments.a.b"])
+def test_keys_of_flags_and_segments_are_tower_s(key: str) -> None:
+    assert is_published(key)

@@ -15,7 +15,7 @@ from tailslide_tower.publisher.bucket import MemoryBucket, RevisionConflictError
 from tailslide_tower.publisher.claims import Cause, claim_in
 from tailslide_tower.publisher.differences import stamp_of
 from tailslide_tower.publisher.service import NotOursError, Publisher
-from tailslide_tower.publisher.wanted import is_flag_key
+from tailslide_tower.publisher.wanted import is_published
 
 NAMES = ("ours", "theirs")
 names = st.sampled_from(NAMES)
@@ -74,7 +74,7 @@ class Town:
 
     def flags(self) -> dict[str, bytes]:
         entries = self.bucket.entries or {}
-        return {key: entry.value for key, entry in entries.items() if is_flag_key(key) and entry.value is not None}
+        return {key: entry.value for key, entry in entries.items() if is_published(key) and entry.value is not None}
 
     def claim(self) -> Claim | None:
         return claim_in(self.bucket.entries or {})

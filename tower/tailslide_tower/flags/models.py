@@ -19,14 +19,16 @@ _RECOVERY = Recovery()
 _LOCAL_GUARD = LocalGuard()
 
 
-def _refuse(reason: str) -> BeforeValidator:
-    def refuse(value: object) -> object:
+def refuse(reason: str) -> BeforeValidator:
+    """Return what refuses every value of a field."""
+
+    def refuse_value(value: object) -> object:
         raise ValueError(reason)
 
-    return BeforeValidator(refuse)
+    return BeforeValidator(refuse_value)
 
 
-TowersOwn = Annotated[None, _refuse("expected to be left out: Tower sets it itself")]
+TowersOwn = Annotated[None, refuse("expected to be left out: Tower sets it itself")]
 Description = Annotated[str, Field(max_length=2000), STORABLE]
 Salt = Annotated[str, Field(min_length=1, max_length=200), STORABLE]
 TargetingKey = Annotated[str, Field(min_length=1, max_length=500), STORABLE]
@@ -107,7 +109,7 @@ class CircuitFields(RequestBody):
     recovery: RecoveryFields | None = RecoveryFields()
     local_guard: LocalGuardFields | None = None
     reset_generation: Annotated[
-        None, _refuse("expected to be left out: Tower raises it when the flag is turned on or its circuit reset")
+        None, refuse("expected to be left out: Tower raises it when the flag is turned on or its circuit reset")
     ] = None
 
 
@@ -148,7 +150,7 @@ class FlagCreate(FlagFields):
 class FlagChange(FlagFields):
     """A change of a flag, which keeps its key and its type."""
 
-    key: Annotated[None, _refuse("expected to be left out: a flag keeps its key; make another flag instead")] = None
+    key: Annotated[None, refuse("expected to be left out: a flag keeps its key; make another flag instead")] = None
     salt: Salt = ""
 
 
