@@ -73,7 +73,8 @@ def test_a_flag_without_a_circuit_and_a_circuit_without_recovery() -> None:
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
-        ({"key": "New"}, "key"),
+        ({"key": "_new"}, "key"),
+        ({"key": "new..one"}, "key"),
         ({"rollout": 100.1}, "rollout"),
         ({"rollout": -1}, "rollout"),
         ({"rules": [{"when": [], "rollout": 5}]}, "rules[0].when"),
