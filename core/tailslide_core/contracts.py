@@ -135,6 +135,8 @@ def _the_other(variants: tuple[Variant, ...], off_variant: str) -> Split:
     """Return the split of a flag that has none: all get the one variant that is not the off variant."""
     if variants is ON_OFF and off_variant == "off":
         return ALL_ON
+    if all(variant.key != off_variant for variant in variants):
+        return ALL_ON  # the ruleset says what is wrong with the off variant
     others = [variant.key for variant in variants if variant.key != off_variant]
     if len(others) != 1:
         raise ContractError("split", f"expected weights over {', '.join(others)}, but the field is missing")
