@@ -16,7 +16,7 @@ has lost anything, so that sidecars can tell a flag that was deleted meanwhile f
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
 
 import structlog
@@ -204,14 +204,15 @@ class Publisher:
         apps = await self._rulesets.apps()
         if not await self._take_charge(bucket, entries, identity, apps):
             return
-        found, unsettled, written = Differences(), set[str](), 0
+        found, unsettled, seen, written = Differences(), set[str](), set[str](), 0
         async for keys, wanted in parts(self._rulesets, entries):
             # A row that is not valid is a flag all the same, and where the bucket lacks it, it is not whole.
             unsettled |= {key for key in wanted.invalid if value_of(entries.get(key)) is None}
             found.take(keys, wanted, entries)
             if not self._in_charge:  # many flags take a while, in which somebody may have adopted the bucket
                 raise BucketError("the bucket has another claim than when it was listed")
-            writes, late = self._in_order(found.writes, wanted)
+            seen.update(keys)
+            writes, late = self._in_order(found.writes, wanted, seen)
             unsettled |= late
             written += await self._settle_compared(bucket, writes, entries, unsettled)
             found.writes = {}
@@ -303,13 +304,16 @@ class Publisher:
         self._marked |= {app_of(key) for key in marks.keys() - unwritten.keys()}
         self._all_marked = apps.keys <= self._marked
 
-    def _in_order(self, writes: Values, wanted: Wanted) -> tuple[Values, set[str]]:
-        """Return what of a comparison may be written now; what has to follow a change is left to `_publish_changes`."""
+    def _in_order(self, writes: Values, wanted: Wanted, seen: Set[str]) -> tuple[Values, set[str]]:
+        """Return what of a comparison may be written now; what has to follow a change is left to `_publish_changes`.
+
+        `seen` are the keys that were compared so far: a flag may ask for a segment that was made only since.
+        """
         pending = self._dirty | self._in_flight
         segments, flags = apps_with(pending, segments=True), apps_with(pending, segments=False)
         late = set[str]()
         for key, value in writes.items():
-            asked = wanted.uses.get(key, frozenset()) - self._writer.segments
+            asked = wanted.uses.get(key, frozenset()) - self._writer.segments - seen
             waits_for = flags if turn_of(key, value) is Turn.SEGMENT_DELETION else segments
             if asked or (app_of(key) in waits_for and turn_of(key, value) is not Turn.SEGMENT):
                 late |= {key, *asked}
