@@ -61,7 +61,7 @@ def decode_ruleset(data: bytes) -> Ruleset:
     """Read a ruleset; raise `ContractError` that names the field."""
     fields = _versioned(data, RULESET_SCHEMA)
     kind = fields.choice("type", ValueType, default=ValueType.BOOLEAN)
-    named = _variants(fields, kind)
+    named = _variants(fields)
     if named is None and kind is not ValueType.BOOLEAN:
         raise ContractError("variants", f"expected an object with values for a {kind} flag, but the field is missing")
     variants = ON_OFF if named is None else named
@@ -122,13 +122,11 @@ def turned_off(data: bytes) -> TurnedOff | None:
         return None
 
 
-def _variants(fields: Fields, kind: ValueType) -> tuple[Variant, ...] | None:
+def _variants(fields: Fields) -> tuple[Variant, ...] | None:
     values = fields.mapping("variants")
-    if values is None:
+    if values is None or (len(values) == 2 and values.get("on") is True and values.get("off") is False):
         return None
-    # To Python 1 equals true, so equal is not enough.
-    is_plain = kind is ValueType.BOOLEAN and all(isinstance(value, bool) for value in values.values())
-    return None if is_plain and values == _ON_OFF_JSON else tuple(Variant(key, value) for key, value in values.items())
+    return tuple(Variant(key, value) for key, value in values.items())
 
 
 def _the_other(variants: tuple[Variant, ...], off_variant: str) -> Split:
