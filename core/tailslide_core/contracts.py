@@ -50,9 +50,6 @@ _PLAIN: Json = {
 }
 """What a boolean flag has that says nothing of these."""
 
-_TOGETHER = frozenset({"variants", "off_variant", "split"})
-"""What is written and left out together, since what a missing one stands for depends on the others."""
-
 _NOBODY: frozenset[str] = frozenset()
 """Shared, since each empty set takes as much memory as a small one."""
 
@@ -124,7 +121,7 @@ def turned_off(data: bytes) -> TurnedOff | None:
 
 def _variants(fields: Fields) -> tuple[Variant, ...] | None:
     values = fields.mapping("variants")
-    if values is None or (len(values) == 2 and values.get("on") is True and values.get("off") is False):
+    if values is None or values == _ON_OFF_JSON:
         return None
     return tuple(Variant(key, value) for key, value in values.items())
 
@@ -133,8 +130,6 @@ def _the_other(variants: tuple[Variant, ...], off_variant: str) -> Split:
     """Return the split of a flag that has none: all get the one variant that is not the off variant."""
     if variants is ON_OFF and off_variant == "off":
         return ALL_ON
-    if all(variant.key != off_variant for variant in variants):
-        return ALL_ON  # the ruleset says what is wrong with the off variant
     others = [variant.key for variant in variants if variant.key != off_variant]
     if len(others) != 1:
         raise ContractError("split", f"expected weights over {', '.join(others)}, but the field is missing")
@@ -244,13 +239,7 @@ def ruleset_json(ruleset: Ruleset, *, whole: bool = False) -> Json:
         "metadata": dict(ruleset.metadata),
     }
     if not whole:
-        # Of a boolean flag only: to Python {"on": 1, "off": 0} equals its variants.
-        given_plainly = ruleset.type is ValueType.BOOLEAN and all(language[name] == _PLAIN[name] for name in _TOGETHER)
-        language = {
-            name: value
-            for name, value in language.items()
-            if (not given_plainly if name in _TOGETHER else value != _PLAIN[name])
-        }
+        language = {name: value for name, value in language.items() if value != _PLAIN[name]}
     return {
         "schema": RULESET_SCHEMA,
         "app": ruleset.app,

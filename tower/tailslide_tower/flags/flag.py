@@ -169,16 +169,16 @@ def _base_of_change(flag: Flag, given: Json) -> Json:
     if "variants" in given or "off_variant" in given:
         now = base | given
         variants = {variant.key: variant.value for variant in ON_OFF} if now["variants"] is None else now["variants"]
-        follows = base["split"] == _the_other(base["variants"], ruleset.off_variant)
-        if follows and _the_other(variants, now["off_variant"]) is not None:
+        follows = base["split"] == _split_of_none(base["variants"], ruleset.off_variant)
+        if follows and _split_of_none(variants, now["off_variant"]) is not None:
             base["split"] = None
     return base
 
 
-def _the_other(variants: object, off_variant: object) -> list[Json] | None:
-    """Return the split that the core gives a flag without one; None where there is not just one other variant."""
+def _split_of_none(variants: object, off_variant: object) -> list[Json] | None:
+    """Return the split that the core gives a flag without one; None where it cannot say which."""
     others = [key for key in variants if key != off_variant] if isinstance(variants, Mapping) else []
-    return [{"variant": others[0], "weight": 1}] if len(others) == 1 else None
+    return [{"variant": others[0] if others else off_variant, "weight": 1}] if len(others) <= 1 else None
 
 
 def _with(flag: Flag, given: Json, base: Json) -> Flag:
