@@ -1,5 +1,6 @@
 """Segments on real servers: Tower's API, and what of them is in the bucket, in which order."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from itertools import chain
 from pathlib import Path
@@ -121,6 +122,17 @@ async def test_a_change_that_expects_another_version_is_refused(tower: Tower) ->
     assert (await tower.call("PATCH", path, {"include": ["b"]}, If_Match='"1"')).error == stale
     assert (await tower.call("DELETE", path, If_Match='"1"')).error == stale
     assert (await tower.call("DELETE", path, If_Match='"2"')).status == 204
+
+
+async def test_members_that_are_added_at_the_same_time_are_all_there(tower: Tower) -> None:
+    await tower.ok("POST", SEGMENTS, {"key": "vip", "include": ["first"]})
+    members = f"{SEGMENTS}/vip/members"
+    answers = await asyncio.gather(*(tower.call("POST", members, {"add": [f"u{n}"]}) for n in range(8)))
+    assert sorted(answer.body["version"] for answer in answers) == list(range(2, 10))
+    after = await tower.ok("POST", members, {"remove": ["first"]})
+    assert after["include"] == [f"u{n}" for n in range(8)]
+    assert (await tower.ok("POST", members, {"list": "exclude", "add": ["u3"]}))["exclude"] == ["u3"]
+    assert (await tower.call("POST", members, {"list": "both"})).error == (400, "INVALID", "list")
 
 
 async def test_pages(tower: Tower) -> None:

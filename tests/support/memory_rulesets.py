@@ -12,7 +12,10 @@ from tailslide_tower.publisher.wanted import Apps, Wanted
 
 
 class MemoryRulesets:
-    """Flags and segments by their keys in the bucket. `database` is its identity, and stays the same in a copy, as in PostgreSQL."""
+    """Flags and segments by their keys in the bucket.
+
+    `database` is its identity, and stays the same in a copy, as in PostgreSQL.
+    """
 
     def __init__(self, values: dict[str, bytes], database: str = "ours") -> None:
         self.database = database

@@ -22,7 +22,7 @@ from tailslide_tower.flags.flag import changed, created, toggled
 from tailslide_tower.flags.models import FlagChange, FlagCreate, Toggle
 from tailslide_tower.requests import NoFields, _checked, read_page, read_precondition
 from tailslide_tower.segments import segment
-from tailslide_tower.segments.models import SegmentChange, SegmentCreate
+from tailslide_tower.segments.models import SegmentChange, SegmentCreate, SegmentMembers
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 PYTHON = re.compile(
@@ -99,6 +99,7 @@ BODIES: dict[type[BaseModel], dict[str, object]] = {
     AppChange: {"name": "A"},
     SegmentCreate: SEGMENT,
     SegmentChange: {name: value for name, value in SEGMENT.items() if name != "key"},
+    SegmentMembers: {"list": "include", "add": ["a"], "remove": ["b"]},
     NoFields: {},
 }
 TOWERS_OWN = {"app", "version", "created_at", "updated_at", "reset_generation"}
@@ -119,6 +120,8 @@ def carry_out(request: object) -> None:
             segment.created("a", request, NOW)
         case SegmentChange():
             segment.changed(segment.created("a", SegmentCreate.model_validate(SEGMENT), NOW), request, NOW)
+        case SegmentMembers():
+            segment.with_members(segment.created("a", SegmentCreate.model_validate(SEGMENT), NOW), request, NOW)
         case AppCreate():
             check_app_key("app", request.key)
 

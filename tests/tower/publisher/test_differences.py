@@ -3,6 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from memory_rulesets import ruleset, version_of
 
+from tailslide_core.contracts import decode_ruleset, encode_ruleset, encode_segment
+from tailslide_core.ruleset import Ruleset
+from tailslide_core.segment import Segment
 from tailslide_runtime.bucket_watch import Entry
 from tailslide_tower.flags.flag import SANE_NUMBER
 from tailslide_tower.publisher.differences import Differences, Stamp, stamp_of
@@ -55,6 +58,25 @@ def test_a_row_that_is_not_valid_leaves_the_bucket_as_it_is(there: bytes) -> Non
 def test_the_same_version_in_other_bytes_is_written_anew() -> None:
     own = ruleset(3, "a").replace(b"}", b',"new_field":1}')
     assert found(Wanted({KEY: own}), ruleset(3, "a")) == Differences(writes={KEY: own})
+
+
+def test_a_ruleset_of_an_older_schema_is_written_anew_at_the_same_version() -> None:
+    flag = Ruleset("shop", "one", 3, active=True, rollout=5.0, salt="one", updated_at="2026-11-22T10:00:00.000Z")
+    own = encode_ruleset(flag)
+    older = own.replace(b'"schema":2', b'"schema":1')
+    assert older != own
+    assert decode_ruleset(older) == flag
+    assert found(Wanted({KEY: own}), older) == Differences(writes={KEY: own})
+
+
+def test_segments_are_compared_as_flags_are() -> None:
+    def segment(version: int, moment: str, *members: str) -> bytes:
+        return encode_segment(Segment("shop", "vip", version, frozenset(members), updated_at=moment))
+
+    own = segment(2, "b", "u1")
+    assert stamp_of(own) == Stamp(2, "b")
+    assert found(Wanted({KEY: own}), segment(1, "a")) == Differences(writes={KEY: own})
+    assert found(Wanted({KEY: own}), segment(2, "c")) == Differences(newer={KEY: Stamp(2, "c")})
 
 
 def test_a_flag_that_is_there_again_is_not_one_that_was_deleted() -> None:

@@ -6,7 +6,7 @@ import pytest
 from tailslide_core.contracts import decode_segment, encode_segment
 from tailslide_core.errors import ContractError
 from tailslide_core.segment import MAX_MEMBERS
-from tailslide_tower.segments.models import SegmentChange, SegmentCreate
+from tailslide_tower.segments.models import SegmentChange, SegmentCreate, SegmentMembers
 from tailslide_tower.segments.segment import (
     MAX_SEGMENT_BYTES,
     KeptSegment,
@@ -15,6 +15,7 @@ from tailslide_tower.segments.segment import (
     recreated,
     row_of,
     segment_of,
+    with_members,
 )
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -86,6 +87,19 @@ def test_as_many_members_as_may_be_and_one_more() -> None:
     )
     assert refused(include=["x", "y"], exclude=MANY)[0] == "exclude"
     assert len(new(include=[*MANY, *MANY]).segment.include) == MAX_MEMBERS, "who is named twice is one member"
+
+
+def test_members_are_added_and_taken_off() -> None:
+    kept = new(include=["a", "b"], exclude=["x"])
+    after = with_members(kept, SegmentMembers(add=["c", "a"], remove=["b", "z"]), LATER)
+    assert (after.version, sorted(after.segment.include), sorted(after.segment.exclude)) == (2, ["a", "c"], ["x"])
+    after = with_members(kept, SegmentMembers(list="exclude", remove=["x"]), LATER)
+    assert (sorted(after.segment.include), sorted(after.segment.exclude)) == (["a", "b"], [])
+    assert with_members(kept, SegmentMembers(add=["a"], remove=["z"]), LATER) is kept
+    for request, field in ((SegmentMembers(add=["c"], remove=["c"]), "remove"), (SegmentMembers(add=MANY), "include")):
+        with pytest.raises(ContractError) as caught:
+            with_members(kept, request, LATER)
+        assert caught.value.field == field
 
 
 def test_a_segment_that_no_message_can_carry_is_refused_with_its_size() -> None:

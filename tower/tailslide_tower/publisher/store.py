@@ -121,7 +121,7 @@ class DatabaseRulesets:
                 ruleset = read_flag(row).ruleset
             except InvalidFlagError as error:
                 invalid.add(key)
-                self._complain("ruleset not published", key, error)
+                self._complain("ruleset not published", error, flag=key)
                 continue
             values[key] = encode_ruleset(ruleset)
             if segments := segments_named(ruleset):
@@ -137,13 +137,13 @@ class DatabaseRulesets:
                 values[key] = encode_segment(read_segment(row).segment)
             except InvalidSegmentError as error:
                 invalid.add(key)
-                self._complain("segment not published", key, error)
+                self._complain("segment not published", error, segment=key)
         return Wanted(values, frozenset(invalid), deleted)
 
-    def _complain(self, event: str, key: str, error: Exception) -> None:
-        if key not in self._complained:
-            self._complained.add(key)
-            log.error(event, key=key, error=str(error))
+    def _complain(self, event: str, error: Exception, **key: str) -> None:
+        if self._complained.isdisjoint(key.values()):
+            self._complained.update(key.values())
+            log.error(event, **key, error=str(error))
 
 
 async def renew_identity(connection: AsyncConnection) -> None:

@@ -14,7 +14,7 @@ from tailslide_tower.requests import (
     read_page,
     read_precondition,
 )
-from tailslide_tower.segments.models import SegmentChange, SegmentCreate
+from tailslide_tower.segments.models import SegmentChange, SegmentCreate, SegmentMembers
 from tailslide_tower.segments.segment import KeptSegment
 from tailslide_tower.segments.service import SegmentService
 
@@ -69,6 +69,14 @@ async def change_segment(request: web.Request) -> web.Response:
     segment_id, precondition = _segment_id(request), read_precondition(request)
     body = await read_body(request, SegmentChange)
     return _answer(await request.app[SEGMENTS].change(segment_id, body, precondition, request[TOKEN_NAME]))
+
+
+@routes.post(f"{_SEGMENT}/members")
+async def change_members(request: web.Request) -> web.Response:
+    """`{"list": "include" | "exclude", "add": […], "remove": […]}`; returns the segment as it is then."""
+    segment_id, precondition = _segment_id(request), read_precondition(request)
+    body = await read_body(request, SegmentMembers)
+    return _answer(await request.app[SEGMENTS].change_members(segment_id, body, precondition, request[TOKEN_NAME]))
 
 
 @routes.delete(_SEGMENT)

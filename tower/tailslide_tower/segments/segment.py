@@ -12,9 +12,10 @@ import orjson
 
 from tailslide_core.contracts import SEGMENT_SCHEMA, Json, decode_segment, encode_segment, segment_json
 from tailslide_core.errors import ContractError
+from tailslide_core.fields import shown
 from tailslide_core.naming import SegmentId, check_flag_key
 from tailslide_core.segment import MAX_MEMBERS, Segment
-from tailslide_tower.segments.models import SegmentChange, SegmentCreate
+from tailslide_tower.segments.models import SegmentChange, SegmentCreate, SegmentMembers
 from tailslide_tower.times import timestamp
 
 MAX_SEGMENT_BYTES = 1_000_000
@@ -111,6 +112,19 @@ def changed(kept: KeptSegment, request: SegmentChange, now: datetime) -> KeptSeg
     if encode_segment(candidate.segment) == encode_segment(kept.segment) and candidate.description == kept.description:
         return kept
     return _stamped(candidate, kept.version + 1, now)
+
+
+def with_members(kept: KeptSegment, request: SegmentMembers, now: datetime) -> KeptSegment:
+    """Return the segment with members added and taken off, the same object when that changes nothing.
+
+    Raises `ContractError`, also where somebody is to be added and taken off at once.
+    """
+    both = sorted(set(request.add) & set(request.remove))
+    if both:
+        raise ContractError("remove", f"expected nobody who is added, got {shown(both[0], 80)}")
+    before = kept.segment.include if request.list == "include" else kept.segment.exclude
+    after = (before | set(request.add)) - set(request.remove)
+    return changed(kept, SegmentChange.model_validate({request.list: sorted(after)}), now)
 
 
 def _with(kept: KeptSegment, given: Json) -> KeptSegment:

@@ -3,6 +3,7 @@
 What a change makes of a segment is in `segment`.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -16,7 +17,7 @@ from tailslide_tower.database import Database
 from tailslide_tower.flags.store import FlagStore
 from tailslide_tower.requests import Page, Precondition
 from tailslide_tower.segments import segment as segment_changes
-from tailslide_tower.segments.models import SegmentChange, SegmentCreate
+from tailslide_tower.segments.models import SegmentChange, SegmentCreate, SegmentMembers
 from tailslide_tower.segments.segment import KeptSegment, ListedSegment
 from tailslide_tower.segments.store import SegmentStore
 
@@ -77,12 +78,31 @@ class SegmentService:
         self, segment_id: SegmentId, request: SegmentChange, precondition: Precondition, who: str
     ) -> KeptSegment:
         """Change a segment; a change that says nothing new leaves it as it is, and tells nobody."""
+        return await self._change(
+            segment_id, lambda kept: segment_changes.changed(kept, request, times.now()), precondition, who
+        )
+
+    async def change_members(
+        self, segment_id: SegmentId, request: SegmentMembers, precondition: Precondition, who: str
+    ) -> KeptSegment:
+        """Add members and take members off, whatever others do to the rest of the list meanwhile."""
+        return await self._change(
+            segment_id, lambda kept: segment_changes.with_members(kept, request, times.now()), precondition, who
+        )
+
+    async def _change(
+        self,
+        segment_id: SegmentId,
+        change: Callable[[KeptSegment], KeptSegment],
+        precondition: Precondition,
+        who: str,
+    ) -> KeptSegment:
         self._refuse_left_alone(segment_id)
         async with self._database.begin() as connection:
             store = SegmentStore(connection)
             before = await self._locked(store, AppStore(connection), segment_id)
             precondition.check(before.version)
-            after = segment_changes.changed(before, request, times.now())
+            after = change(before)
             if after is before:
                 return before
             await store.update(after)
