@@ -74,6 +74,15 @@ async def test_an_empty_body_has_no_fields() -> None:
         (b'{"key": "k", "circuit": {"reset_generation": 7}}', "circuit.reset_generation", "expected to be left out"),
         (b'{"key": "k", "version": 7}', "version", "expected to be left out"),
         (b'{"key": "k", "updated_at": null}', "updated_at", "expected to be left out"),
+        (b'{"key": "k", "metadata": {"": 1}}', "metadata.", "string should have at least 1 character"),
+        (b'{"key": "k", "metadata": {"a\\u0000": 1}}', "metadata.a\0", "expected text without the character U+0000"),
+        (b'{"key": "k", "variants": {"a": {"b": ["\\u0000"]}}}', "variants.a", "expected text without the character"),
+        (
+            b'{"key": "k", "split": [{"variant": "on", "weight": "1"}]}',
+            "split[0].weight",
+            "input should be a valid int",
+        ),
+        (b'{"key": "k", "requires": ["a"]}', "requires[0]", 'input should be an object, got "a"'),
         (b'{"key": "k", "rules": [{"rollout": 5}]}', "rules[0].when", "a value is required"),
         (
             b'{"key": "k", "rules": [{"when": [{"attribute": "a", "operator": "in", "values": [1, "\\u0000"]}]}]}',
