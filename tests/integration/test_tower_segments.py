@@ -191,6 +191,23 @@ async def test_segments_are_in_the_bucket_before_the_flags_that_ask_for_them_and
 
 
 @needs_in_segment
+async def test_a_segment_made_at_one_tower_is_there_before_the_flag_made_at_another(
+    bench: TowerBench, tower: Tower
+) -> None:
+    await tower.ok("POST", FLAGS, {"key": "one"})
+    async with bench.tower() as second:
+        await second.until_published()
+        for n in range(10):
+            await tower.ok("POST", SEGMENTS, {"key": f"s{n}", "include": MANY})
+            await second.ok("POST", FLAGS, {"key": f"s{n}", "rules": asks_for(f"s{n}")})
+        await tower.until_published()
+        await second.until_published()
+    segments, flags = await bench.segment_entries(), await bench.entries()
+    for n in range(10):
+        assert segments[f"shop._segments.s{n}"].revision < flags[f"shop.s{n}"].revision
+
+
+@needs_in_segment
 async def test_what_was_changed_while_nats_was_away_arrives_in_order(bench: TowerBench, tower: Tower) -> None:
     await tower.ok("POST", SEGMENTS, {"key": "old"})
     await tower.ok("POST", FLAGS, {"key": "one", "rules": asks_for("old")})
