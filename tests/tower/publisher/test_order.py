@@ -140,6 +140,28 @@ async def test_a_segment_is_deleted_after_all_changes_of_flags_that_were_made_be
     assert {key for key, deleted in written[len(flags) :] if deleted} == set(segments)
 
 
+async def test_a_segment_is_not_deleted_before_the_bucket_was_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene(ONE, SEGMENT, "shop.other")
+    async with scene.serving():
+        await scene.settled()
+        before = len(scene.bucket.written)
+    scene.rulesets.set(ONE, 2.0)  # of which this Tower has not heard, or has forgotten with a restart
+    scene.rulesets.delete(SEGMENT)
+    of = scene.rulesets.of
+
+    async def slow(keys: Collection[str]) -> Wanted:
+        if list(keys) == [ONE]:
+            for _ in range(100):
+                await asyncio.sleep(0)
+        return await of(keys)
+
+    monkeypatch.setattr(scene.rulesets, "of", slow)
+    async with scene.serving():
+        scene.changed(SEGMENT, "shop.other")
+        await scene.settled()
+    assert scene.bucket.written[before:] == [(ONE, False), (SEGMENT, True)]
+
+
 @pytest.mark.parametrize("error", [BucketError, RevisionConflictError])
 async def test_flags_wait_for_a_segment_that_cannot_be_written_and_other_apps_do_not(error: type[BucketError]) -> None:
     scene = Scene(ONE, SEGMENT, "desk.one", "desk._segments.vip")

@@ -90,7 +90,8 @@ class Publisher:
         self._dirty: set[str] = set()
         self._in_flight: set[str] = set()
         self._postponed: set[str] = set()
-        """Deletions of segments that wait for the changes of flags that were made before them."""
+        """Deletions of segments, noted in `_dirty`, that wait for the changes of flags that were made before them: those
+        that are noted, and, until the bucket was compared, those that may have been forgotten."""
         self._comparing: frozenset[str] = frozenset()
         self._marked: set[str] = set()
         """Apps whose mark says of the bucket as it is now that it is whole."""
@@ -191,6 +192,8 @@ class Publisher:
         finally:
             self._metrics.refused(None if self.refusal is None else self.refusal.cause)
         self._equal = True
+        if self._postponed:
+            self._changed.set()
         self._tell_left_alone()
 
     async def _compare(self, bucket: Bucket) -> None:
@@ -351,7 +354,7 @@ class Publisher:
             if self._dirty and not self._in_charge and self.judged.is_set() and self.refusal is None:
                 self._compare_now.set()  # the first app, it may be: the bucket can be claimed now
             try:
-                while self._dirty and self._in_charge:
+                while self._in_charge and (self._dirty if self._equal else self._dirty - self._postponed):
                     await self._publish_batch(bucket)
                     trouble.over()
             except (BucketError, DatabaseUnavailableError) as error:
@@ -383,7 +386,7 @@ class Publisher:
             late = {
                 key
                 for key, value in found.writes.items()
-                if turn_of(key, value) is Turn.SEGMENT_DELETION and app_of(key) in flags_left
+                if turn_of(key, value) is Turn.SEGMENT_DELETION and (app_of(key) in flags_left or not self._equal)
             }
             self._postponed |= late
             writes = {key: value for key, value in found.writes.items() if key not in late}
