@@ -171,7 +171,7 @@ flag_fields = st.fixed_dictionaries(
         "requires": st.lists(
             st.fixed_dictionaries({"flag": st.sampled_from("xyz")}, optional={"variants": st.just(["on"])}),
             max_size=2,
-            unique_by=lambda requirement: requirement["flag"],
+            unique_by=lambda requirement: str(requirement["flag"]),
         ),
         "split": st.sampled_from([None, [{"variant": "on", "weight": 2}, {"variant": "off", "weight": 1}]]),
         "circuit": st.none()

@@ -90,8 +90,8 @@ class Publisher:
         self._dirty: set[str] = set()
         self._in_flight: set[str] = set()
         self._postponed: set[str] = set()
-        """Deletions of segments, noted in `_dirty`, that wait for the changes of flags that were made before them: those
-        that are noted, and, until the bucket was compared, those that may have been forgotten."""
+        """Deletions of segments, noted in `_dirty` as well, that wait for the changes of flags that were made before:
+        for those that are noted and, until the bucket was compared, for those that may have been forgotten."""
         self._comparing: frozenset[str] = frozenset()
         self._marked: set[str] = set()
         """Apps whose mark says of the bucket as it is now that it is whole."""
