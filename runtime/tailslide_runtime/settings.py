@@ -129,6 +129,8 @@ def problems(error: ValidationError) -> list[tuple[str, str]]:
     for item in error.errors(include_url=False):
         path = ""
         for part in item["loc"]:
+            if part == "[key]":  # so pydantic says that it is the name which is wrong, and not its value
+                continue
             path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":

@@ -67,6 +67,13 @@ async def test_a_flag_from_its_making_to_its_end(tower: Tower) -> None:
         "active": False,
         "rollout": 25.0,
         "salt": "one",
+        "type": "boolean",
+        "variants": {"on": True, "off": False},
+        "off_variant": "off",
+        "split": [{"variant": "on", "weight": 1}],
+        "bucket_by": None,
+        "requires": [],
+        "metadata": {},
         "allow": [],
         "deny": [],
         "rules": [],
@@ -74,6 +81,7 @@ async def test_a_flag_from_its_making_to_its_end(tower: Tower) -> None:
         "version": 1,
         "created_at": made.body["created_at"],
         "updated_at": made.body["created_at"],
+        "warnings": [],
     }
     assert await tower.ok("GET", f"{FLAGS}/one") == made.body
     rules = [{"when": [{"attribute": "age", "operator": "ge", "values": [18]}], "rollout": 50.0}]
@@ -123,7 +131,7 @@ BAD: list[tuple[str, str, object, tuple[int, str, str | None]]] = [
     ("DELETE", "/apps/shop", None, (409, "APP_HAS_FLAGS", "app")),
     ("GET", "/apps/Shop", None, (400, "INVALID", "app")),
     ("GET", "/apps?limit=501", None, (400, "INVALID", "limit")),
-    ("POST", FLAGS, {"key": "new.one"}, (400, "INVALID", "key")),
+    ("POST", FLAGS, {"key": "new..one"}, (400, "INVALID", "key")),
     ("POST", FLAGS, {"key": "there"}, (409, "FLAG_EXISTS", "key")),
     ("POST", FLAGS, [], (400, "INVALID", "body")),
     ("POST", "/apps/none/flags", {"key": "one"}, (404, "APP_NOT_FOUND", "app")),

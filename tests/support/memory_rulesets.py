@@ -1,17 +1,21 @@
-"""A database of rulesets that is a dictionary: what the publisher reads in the place of PostgreSQL."""
+"""A database of rulesets and segments that is a dictionary: what the publisher reads in the place of PostgreSQL."""
 
 import copy
 from collections.abc import AsyncIterator, Collection
 
 import orjson
 
+from tailslide_core.naming import segment_of
 from tailslide_tower.database import DatabaseUnavailableError
 from tailslide_tower.publisher.claims import Identity
 from tailslide_tower.publisher.wanted import Apps, Wanted
 
 
 class MemoryRulesets:
-    """Flags by their keys. `database` is its identity, and stays the same in a copy, as in PostgreSQL."""
+    """Flags and segments by their keys in the bucket.
+
+    `database` is its identity, and stays the same in a copy, as in PostgreSQL.
+    """
 
     def __init__(self, values: dict[str, bytes], database: str = "ours") -> None:
         self.database = database
@@ -20,6 +24,7 @@ class MemoryRulesets:
         self.deleted: dict[str, int] = {}
         self.invalid: frozenset[str] = frozenset()
         self.gone_apps: frozenset[str] = frozenset()
+        self.uses: dict[str, frozenset[str]] = {}
         self.is_away = False
         self.now_ms = 1_000
 
@@ -57,14 +62,15 @@ class MemoryRulesets:
         return Apps(self.now_ms, self.gone_apps | {key.partition(".")[0] for key in keys})
 
     async def all(self) -> AsyncIterator[Wanted]:
-        for key in sorted(self.values.keys() | self.invalid):
+        for key in sorted(self.values.keys() | self.invalid, key=lambda key: (segment_of(key) is None, key)):
             yield await self.of([key])
 
     async def of(self, keys: Collection[str]) -> Wanted:
         self._check()
         values = {key: self.values[key] for key in keys if key in self.values and key not in self.invalid}
         deleted = {key: self.deleted[key] for key in keys if key in self.deleted}
-        return Wanted(values, self.invalid & set(keys), deleted)
+        uses = {key: self.uses[key] for key in values if key in self.uses}
+        return Wanted(values, self.invalid & set(keys), deleted, uses)
 
 
 def ruleset(version: int, moment: str = "") -> bytes:

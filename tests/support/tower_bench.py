@@ -24,7 +24,7 @@ from nats.aio.client import Client
 from pydantic import SecretStr
 from real_servers import RealServers
 
-from tailslide_core.contracts import Claim, Mark, decode_claim, decode_mark, decode_ruleset
+from tailslide_core.contracts import Claim, Mark, decode_claim, decode_mark, decode_ruleset, decode_segment
 from tailslide_core.naming import (
     CIRCUITS_BUCKET,
     CLAIM_KEY,
@@ -33,8 +33,10 @@ from tailslide_core.naming import (
     bucket_subject,
     is_reserved,
     mark_key,
+    segment_of,
 )
 from tailslide_core.ruleset import Ruleset
+from tailslide_core.segment import Segment
 from tailslide_runtime.bucket_watch import Entry, Listing, watch_bucket
 from tailslide_runtime.jetstream import ensure_bucket
 from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl
@@ -208,6 +210,18 @@ class TowerBench:
         """Return all that the bucket says of flags; nothing when there is none."""
         return {key: entry for key, entry in (await self._whole_bucket()).items() if not is_reserved(key)}
 
+    async def segment_entries(self) -> dict[str, Entry]:
+        """Return all that the bucket says of segments, by their keys in it."""
+        return {key: entry for key, entry in (await self._whole_bucket()).items() if segment_of(key) is not None}
+
+    async def segments(self) -> dict[str, Segment]:
+        """Return the segments in the bucket, by their keys in it."""
+        return {
+            key: decode_segment(entry.value)
+            for key, entry in (await self.segment_entries()).items()
+            if entry.value is not None
+        }
+
     async def mark(self, app: str) -> Mark | None:
         """Return what Tower has said last of an app that is published in full."""
         entry = (await self._whole_bucket()).get(mark_key(app))
@@ -289,9 +303,37 @@ class TowerBench:
 
     async def sql(self, statement: str) -> None:
         """Change the database behind Tower's back."""
+        async with self.connection() as connection:
+            await connection.execute(statement)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """Connect to the database behind Tower's back."""
         connection = await asyncpg.connect(self.database_url)
-        await connection.execute(statement)
-        await connection.close()
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def held(self, app: str) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+        """Keep what an app's flags say of each other from being changed until the end of the block.
+
+        Yields what waits until so many changes wait for that.
+        """
+        async with self.connection() as holding, self.connection() as looking:
+
+            async def until_waiting(number: int) -> None:
+                async def waiting() -> bool:
+                    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = $1"
+                    count = await looking.fetchval(query, self.database_url.rpartition("/")[2])
+                    return bool(count >= number)
+
+                await until(waiting)
+
+            async with holding.transaction():
+                await holding.execute("SELECT key FROM apps WHERE key = $1 FOR NO KEY UPDATE", app)
+                yield until_waiting
 
 
 @asynccontextmanager

@@ -21,6 +21,8 @@ from tailslide_tower.apps.models import AppChange, AppCreate
 from tailslide_tower.flags.flag import changed, created, toggled
 from tailslide_tower.flags.models import FlagChange, FlagCreate, Toggle
 from tailslide_tower.requests import NoFields, _checked, read_page, read_precondition
+from tailslide_tower.segments import segment
+from tailslide_tower.segments.models import SegmentChange, SegmentCreate, SegmentMembers
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 PYTHON = re.compile(
@@ -33,7 +35,14 @@ WRONG: tuple[object, ...] = (
     *([], [None], [True], [False, None], [5], ["x"], [[]], [{}], [{"a": None}]),
     *({}, {"a": None}, {"a": True}, {"True": [None]}, "y" * 5_000, ["z"] * 5_000),
 )
-CONDITION: dict[str, object] = {"attribute": "country", "operator": "in", "values": ["DE"]}
+CONDITION: dict[str, object] = {
+    "attribute": "country",
+    "operator": "in",
+    "values": ["DE"],
+    "negate": True,
+    "ignore_case": True,
+}
+SHARE: dict[str, object] = {"variant": "on", "weight": 1}
 FLAG: dict[str, object] = {
     "key": "k",
     "description": "",
@@ -42,7 +51,17 @@ FLAG: dict[str, object] = {
     "allow": ["u"],
     "deny": ["v"],
     "salt": "s",
-    "rules": [{"when": [CONDITION], "rollout": 5}],
+    "type": "boolean",
+    "variants": {"on": True, "off": False, "also": True},
+    "off_variant": "off",
+    "split": [SHARE],
+    "bucket_by": "company",
+    "requires": [{"flag": "other", "variants": ["on"]}],
+    "metadata": {"ticket": "SHOP-12"},
+    "rules": [
+        {"when": [CONDITION], "rollout": 5, "split": [SHARE], "name": "germans"},
+        {"when": [CONDITION], "variant": "also"},
+    ],
     "circuit": {
         "forced_open": False,
         "window_ms": 10_000,
@@ -64,6 +83,13 @@ FLAG: dict[str, object] = {
         "local_guard": {"consecutive_failures": 5, "max_ms": 500},
     },
 }
+SEGMENT: dict[str, object] = {
+    "key": "vip",
+    "description": "",
+    "include": ["u"],
+    "exclude": ["v"],
+    "when": [CONDITION],
+}
 CHANGE = {name: value for name, value in FLAG.items() if name != "key"}
 BODIES: dict[type[BaseModel], dict[str, object]] = {
     FlagCreate: FLAG,
@@ -71,6 +97,9 @@ BODIES: dict[type[BaseModel], dict[str, object]] = {
     Toggle: {"active": True},
     AppCreate: {"key": "a", "name": "A"},
     AppChange: {"name": "A"},
+    SegmentCreate: SEGMENT,
+    SegmentChange: {name: value for name, value in SEGMENT.items() if name != "key"},
+    SegmentMembers: {"list": "include", "add": ["a"], "remove": ["b"]},
     NoFields: {},
 }
 TOWERS_OWN = {"app", "version", "created_at", "updated_at", "reset_generation"}
@@ -87,6 +116,12 @@ def carry_out(request: object) -> None:
             changed(flag, request, NOW)
         case Toggle():
             toggled(flag, request.active, NOW)
+        case SegmentCreate():
+            segment.created("a", request, NOW)
+        case SegmentChange():
+            segment.changed(segment.created("a", SegmentCreate.model_validate(SEGMENT), NOW), request, NOW)
+        case SegmentMembers():
+            segment.with_members(segment.created("a", SegmentCreate.model_validate(SEGMENT), NOW), request, NOW)
         case AppCreate():
             check_app_key("app", request.key)
 
@@ -173,7 +208,7 @@ def test_the_bodies_say_every_field_that_may_be_said() -> None:
 
 def fields_of(model: type[BaseModel], path: str = "") -> Iterator[str]:
     for name, described in model.model_fields.items():
-        if name in TOWERS_OWN or (model is FlagChange and name == "key"):
+        if name in TOWERS_OWN or (model in {FlagChange, SegmentChange} and name == "key"):
             continue
         yield f"{path}{name}"
         for part in parts_of(described.annotation):

@@ -11,6 +11,7 @@ from tailslide_tower.flags.models import FlagChange, FlagCreate
 from tailslide_tower.requests import (
     Page,
     Precondition,
+    path_app,
     path_key,
     read_body,
     read_no_query,
@@ -73,7 +74,16 @@ async def test_an_empty_body_has_no_fields() -> None:
         (b'{"key": "k", "circuit": {"reset_generation": 7}}', "circuit.reset_generation", "expected to be left out"),
         (b'{"key": "k", "version": 7}', "version", "expected to be left out"),
         (b'{"key": "k", "updated_at": null}', "updated_at", "expected to be left out"),
-        (b'{"key": "k", "rules": [{"when": []}]}', "rules[0].rollout", "a value is required"),
+        (b'{"key": "k", "metadata": {"": 1}}', "metadata.", "string should have at least 1 character"),
+        (b'{"key": "k", "metadata": {"a\\u0000": 1}}', "metadata.a\0", "expected text without the character U+0000"),
+        (b'{"key": "k", "variants": {"a": {"b": ["\\u0000"]}}}', "variants.a", "expected text without the character"),
+        (
+            b'{"key": "k", "split": [{"variant": "on", "weight": "1"}]}',
+            "split[0].weight",
+            "input should be a valid int",
+        ),
+        (b'{"key": "k", "requires": ["a"]}', "requires[0]", 'input should be an object, got "a"'),
+        (b'{"key": "k", "rules": [{"rollout": 5}]}', "rules[0].when", "a value is required"),
         (
             b'{"key": "k", "rules": [{"when": [{"attribute": "a", "operator": "in", "values": [1, "\\u0000"]}]}]}',
             "rules[0].when[0].values[1]",
@@ -111,11 +121,13 @@ def test_a_page_that_cannot_be_is_refused(query: str) -> None:
 
 
 def test_keys_are_checked_wherever_they_stand() -> None:
-    with pytest.raises(ContractError, match="after: expected 1 to 63 characters"):
-        read_page(request("/?after=A"))
-    with pytest.raises(ContractError, match="flag: expected 1 to 63 characters"):
-        path_key(request(match={"flag": "a.b"}), "flag")
-    assert path_key(request(match={"flag": "a-b"}), "flag") == "a-b"
+    with pytest.raises(ContractError, match="after: expected 1 to 100 characters"):
+        read_page(request("/?after=a."))
+    with pytest.raises(ContractError, match="flag: expected 1 to 100 characters"):
+        path_key(request(match={"flag": "_a"}), "flag")
+    assert path_key(request(match={"flag": "A.b-c"}), "flag") == "A.b-c"
+    with pytest.raises(ContractError, match="app: expected 1 to 63 characters"):
+        path_app(request(match={"app": "A.b-c"}))
 
 
 def test_a_query_where_none_is_known_is_refused() -> None:

@@ -26,6 +26,8 @@ from tailslide_tower.publisher.bucket import JetStreamBucket
 from tailslide_tower.publisher.service import Publisher
 from tailslide_tower.publisher.store import DatabaseRulesets
 from tailslide_tower.requests import MAX_BODY_BYTES
+from tailslide_tower.segments import routes as segments
+from tailslide_tower.segments.service import SegmentService
 from tailslide_tower.settings import TowerSettings
 
 log = structlog.get_logger()
@@ -40,7 +42,8 @@ def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verd
     api[publication.PUBLICATION] = publication.Publication(parts.publisher, parts.nats)
     api[apps.APPS] = AppService(parts.database, parts.publisher.app_added)
     api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts)
-    api.add_routes([*apps.routes, *flags.routes])
+    api[segments.SEGMENTS] = SegmentService(parts.database, parts.publisher)
+    api.add_routes([*apps.routes, *flags.routes, *segments.routes])
 
     app = web.Application(
         middlewares=[access.observe, errors_as_json, access.answer_for_database], client_max_size=MAX_BODY_BYTES

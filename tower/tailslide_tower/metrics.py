@@ -51,7 +51,7 @@ class TowerMetrics:
         )
         self._pending = Gauge(
             "tailslide_tower_publish_pending",
-            "Flags known to differ from the bucket.",
+            "Flags and segments known to differ from the bucket.",
             registry=self.registry,
         )
         self._refusals = Gauge(
@@ -62,7 +62,8 @@ class TowerMetrics:
         )
         self._left_alone = Gauge(
             "tailslide_tower_flags_left_alone",
-            "Flags in the bucket that Tower neither writes nor deletes: newer there, or unknown to the database.",
+            "Flags and segments in the bucket that Tower neither writes nor deletes: newer there, or unknown to the "
+            "database.",
             ["cause"],
             registry=self.registry,
         )

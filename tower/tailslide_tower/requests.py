@@ -22,9 +22,11 @@ MAX_LIMIT = 500
 
 
 def without_nul(value: object) -> object:
-    """Return the value unless it is text that PostgreSQL cannot store."""
+    """Return the value unless there is text in it that PostgreSQL cannot store. Bodies are not nested deeply."""
     if isinstance(value, str) and "\0" in value:
         raise ValueError("expected text without the character U+0000")
+    for item in (*value, *value.values()) if isinstance(value, dict) else value if isinstance(value, list) else ():
+        without_nul(item)
     return value
 
 
@@ -110,7 +112,7 @@ class Precondition:
             raise ApiError(
                 412,
                 "PRECONDITION_FAILED",
-                f'expected the flag to be still as in If-Match, but its version is "{version}"',
+                f'expected the version to be still as in If-Match, but it is "{version}"',
                 "If-Match",
             )
 

@@ -73,7 +73,8 @@ def test_a_flag_without_a_circuit_and_a_circuit_without_recovery() -> None:
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
-        ({"key": "New"}, "key"),
+        ({"key": "_new"}, "key"),
+        ({"key": "new..one"}, "key"),
         ({"rollout": 100.1}, "rollout"),
         ({"rollout": -1}, "rollout"),
         ({"rules": [{"when": [], "rollout": 5}]}, "rules[0].when"),
@@ -163,6 +164,16 @@ flag_fields = st.fixed_dictionaries(
         "rollout": st.floats(0, 100),
         "allow": st.lists(st.text("abc", min_size=1, max_size=3), max_size=4),
         "rules": st.just([RULE]),
+        "bucket_by": st.none() | st.text("abc", min_size=1, max_size=3),
+        "metadata": st.dictionaries(
+            st.text("abc", min_size=1, max_size=2), st.text("abc") | st.booleans() | st.integers(0, 3), max_size=3
+        ),
+        "requires": st.lists(
+            st.fixed_dictionaries({"flag": st.sampled_from("xyz")}, optional={"variants": st.just(["on"])}),
+            max_size=2,
+            unique_by=lambda requirement: str(requirement["flag"]),
+        ),
+        "split": st.sampled_from([None, [{"variant": "on", "weight": 2}, {"variant": "off", "weight": 1}]]),
         "circuit": st.none()
         | st.fixed_dictionaries(
             {},

@@ -5,7 +5,16 @@ from hypothesis import strategies as st
 from tailslide_core.contracts import Claim, encode_claim
 from tailslide_core.naming import CLAIM_KEY
 from tailslide_runtime.bucket_watch import Entry
-from tailslide_tower.publisher.claims import Cause, Identity, against, against_unclaimed, claim_in, counted, some
+from tailslide_tower.publisher.claims import (
+    Cause,
+    Identity,
+    against,
+    against_unclaimed,
+    claim_in,
+    counted,
+    counted_keys,
+    some,
+)
 
 counts = st.integers(0, 2**53)
 
@@ -54,3 +63,10 @@ def test_flags_that_the_database_cannot_have_put_speak_against_claiming() -> Non
 def test_many_keys_are_counted_and_some_of_them_named() -> None:
     assert some([f"k{n}" for n in range(7)]) == "k0, k1, k2, k3, k4 and 2 more"
     assert (counted(1, "flag"), counted(2, "flag")) == ("1 flag", "2 flags")
+
+
+def test_flags_and_segments_are_counted_apart() -> None:
+    assert counted_keys(["shop.a"]) == "1 flag"
+    assert counted_keys([]) == "0 flags"
+    assert counted_keys(["shop._segments.a", "shop._segments.b"]) == "2 segments"
+    assert counted_keys(["shop.a", "shop.b", "shop._segments.a"]) == "2 flags and 1 segment"

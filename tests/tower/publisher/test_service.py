@@ -101,16 +101,19 @@ async def test_what_the_database_remembers_as_deleted_is_deleted_and_nothing_els
     async with scene.serving():
         await scene.settled()
     scene.rulesets.deleted["shop.gone"] = 1
-    others = ("shop.unknown", "nonsense", "shop._segments.vip", "_future", "shop.No Flag")
-    for key in ("shop.gone", *others):
+    others = ("shop.unknown", "nonsense", "shop._later.vip", "_future", "shop.No Flag")
+    scene.rulesets.deleted["shop._segments.gone"] = 1
+    for key in ("shop.gone", "shop._segments.gone", "shop._segments.vip", *others):
         await scene.bucket.put(key, b"x", 0)
     async with scene.serving():
         await until(lambda: scene.publisher.published)
     entries = scene.bucket.entries or {}
     assert entries["shop.gone"].value is None
+    assert entries["shop._segments.gone"].value is None
+    assert entries["shop._segments.vip"].value == b"x"
     assert {key: entries[key].value for key in others} == dict.fromkeys(others, b"x")
-    assert scene.metrics.registry.get_sample_value("tailslide_tower_publishes_total", {"operation": "delete"}) == 1
-    assert scene.publisher.unknown == ["shop.unknown"]
+    assert scene.metrics.registry.get_sample_value("tailslide_tower_publishes_total", {"operation": "delete"}) == 2
+    assert scene.publisher.unknown == ["shop._segments.vip", "shop.unknown"]
 
 
 async def test_a_change_a_deletion_and_a_new_flag_over_a_deleted_one_arrive() -> None:

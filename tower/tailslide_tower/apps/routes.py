@@ -52,7 +52,7 @@ async def change_app(request: web.Request) -> web.Response:
 
 @routes.delete("/apps/{app}")
 async def delete_app(request: web.Request) -> web.Response:
-    """204, or 409 while it has flags."""
+    """204, or 409 while it has flags or segments."""
     read_no_query(request)
     await read_body(request, NoFields)
     await request.app[APPS].delete(path_app(request), request[TOKEN_NAME])

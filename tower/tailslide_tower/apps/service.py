@@ -14,6 +14,7 @@ from tailslide_tower.apps.store import AppStore
 from tailslide_tower.database import Database
 from tailslide_tower.flags.store import FlagStore
 from tailslide_tower.requests import Page
+from tailslide_tower.segments.store import SegmentStore
 
 log = structlog.get_logger()
 
@@ -67,7 +68,7 @@ class AppService:
         return app
 
     async def delete(self, key: str, who: str) -> None:
-        """Delete an app that has no flags."""
+        """Delete an app that has neither flags nor segments."""
         async with self._database.begin() as connection:
             store = AppStore(connection)
             if await store.lock(key) is None:
@@ -76,5 +77,9 @@ class AppService:
             if count:
                 flags = "1 flag" if count == 1 else f"{count} flags"
                 raise ApiError(409, "APP_HAS_FLAGS", f"the app {key!r} has {flags}; delete them first", "app")
+            count = await SegmentStore(connection).count(key)
+            if count:
+                segments = "1 segment" if count == 1 else f"{count} segments"
+                raise ApiError(409, "APP_HAS_SEGMENTS", f"the app {key!r} has {segments}; delete them first", "app")
             await store.delete(key)
         log.info("app deleted", who=who, app=key)

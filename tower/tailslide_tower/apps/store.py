@@ -41,13 +41,22 @@ class AppStore:
         return None if row is None else _app(row)
 
     async def lock(self, key: str) -> App | None:
-        """Return an app that stays as it is, and without new flags, until the end of the transaction."""
+        """Return an app that stays as it is, and without new flags and segments, until the end of the transaction."""
         row = (await self._connection.execute(sa.select(apps).where(apps.c.key == key).with_for_update())).first()
         return None if row is None else _app(row)
 
     async def keep(self, key: str) -> bool:
         """Whether there is such an app; if so, it is not deleted before the end of the transaction."""
         query = sa.select(apps.c.key).where(apps.c.key == key).with_for_update(read=True, key_share=True)
+        return await self._connection.scalar(query) is not None
+
+    async def arrange(self, key: str) -> bool:
+        """Whether there is such an app; if so, what its flags say of each other and of its segments is the caller's.
+
+        Until the end of the transaction nobody else changes that, nor deletes the app. Taken before a flag is locked.
+        """
+        # Not for the key, which those keep who add flags meanwhile.
+        query = sa.select(apps.c.key).where(apps.c.key == key).with_for_update(key_share=True)
         return await self._connection.scalar(query) is not None
 
     async def add(self, app: App) -> bool:
@@ -61,5 +70,5 @@ class AppStore:
         await self._connection.execute(sa.update(apps).where(apps.c.key == key).values(name=name, updated_at=now))
 
     async def delete(self, key: str) -> None:
-        """Delete an app, which has no flags."""
+        """Delete an app, which has neither flags nor segments."""
         await self._connection.execute(sa.delete(apps).where(apps.c.key == key))

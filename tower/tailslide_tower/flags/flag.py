@@ -1,9 +1,10 @@
 """A flag as Tower keeps it, and every change that one can undergo. Pure: the moment is an argument.
 
-What may be in a ruleset is checked by the core, by reading each new one exactly as the sidecars will.
+What may be in a ruleset is checked by the core, by reading each new one exactly as the sidecars will. What it says of
+other flags and of segments is checked in `relations`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -20,9 +21,10 @@ from tailslide_core.contracts import (
     ruleset_json,
 )
 from tailslide_core.errors import ContractError
-from tailslide_core.fields import Fields
+from tailslide_core.fields import Fields, shown
 from tailslide_core.naming import FlagId
-from tailslide_core.ruleset import CircuitSettings, Ruleset
+from tailslide_core.ruleset import RESERVED_METADATA, CircuitSettings, Ruleset
+from tailslide_core.variants import ON_OFF
 from tailslide_tower.flags.models import FlagChange, FlagCreate
 from tailslide_tower.times import timestamp
 
@@ -55,20 +57,30 @@ class Flag:
         """Return the number of this version, raised by each change."""
         return self.ruleset.version
 
-    def json(self) -> Json:
-        """Return the flag as the API shows it."""
-        shown = ruleset_json(self.ruleset, whole=True)
-        del shown["schema"]
-        return shown | {"description": self.description, "created_at": timestamp(self.created_at)}
+    def json(self, alike: Collection[str] = ()) -> Json:
+        """Return the flag as the API shows it; `alike` are the app's flags whose keys differ from its only by case."""
+        fields = ruleset_json(self.ruleset, whole=True)
+        del fields["schema"]
+        warnings = [
+            f"the app has a flag {shown(key, 200)} too, which differs only by upper and lower case"
+            for key in sorted(alike)
+        ]
+        moment = timestamp(self.created_at)
+        return fields | {"description": self.description, "created_at": moment, "warnings": warnings}
+
+
+_AS_THEY_ARE = (
+    *("app", "key", "version", "active", "rollout", "salt", "type", "variants", "off_variant", "split", "bucket_by"),
+    *("requires", "allow", "deny", "rules", "metadata"),
+)
+"""Fields of a ruleset that are columns."""
 
 
 def flag_of(row: Mapping[Any, Any]) -> Flag:
     """Return the flag of a row of the database; raise `ContractError` when it is none that the core allows."""
     wire = {
         "schema": RULESET_SCHEMA,
-        **{
-            name: row[name] for name in ("app", "key", "version", "active", "rollout", "salt", "allow", "deny", "rules")
-        },
+        **{name: row[name] for name in _AS_THEY_ARE},
         "circuit": None if row["circuit"] is None else row["circuit"] | {"reset_generation": row["reset_generation"]},
         "updated_at": timestamp(row["updated_at"]),
     }
@@ -78,7 +90,7 @@ def flag_of(row: Mapping[Any, Any]) -> Flag:
 
 def row_of(flag: Flag) -> dict[str, Any]:
     """Return the row that holds a flag."""
-    row: dict[str, Any] = ruleset_json(flag.ruleset)
+    row: dict[str, Any] = ruleset_json(flag.ruleset, whole=True)
     del row["schema"]
     if row["circuit"] is not None:
         row["circuit"] = {name: value for name, value in row["circuit"].items() if name != "reset_generation"}
@@ -96,7 +108,7 @@ def created(app: str, request: FlagCreate, now: datetime) -> Flag:
     given = request.model_dump(exclude_unset=True)
     if given.get("salt") is None:
         given.pop("salt", None)
-    flag = _with(Flag(blank, "", 0, now, now), given)
+    flag = _with(Flag(blank, "", 0, now, now), given, ruleset_json(blank))
     return _stamped(flag, 1, now)
 
 
@@ -110,7 +122,11 @@ def recreated(flag: Flag, version: int, reset_generation: int) -> Flag:
 
 
 def changed(flag: Flag, request: FlagChange, now: datetime) -> Flag:
-    """Return the flag after a change, the same object when it changes nothing; raise `ContractError`."""
+    """Return the flag after a change, the same object when it changes nothing; raise `ContractError`.
+
+    What is not given stays, and has to fit: a variant that the split or a rule names cannot be left out of `variants`.
+    Only a split that gave all the one variant that was not the off variant goes on doing so by itself.
+    """
     return _after(flag, request.model_dump(exclude_unset=True), now)
 
 
@@ -132,8 +148,9 @@ def reset_above(flag: Flag, reset_generation: int) -> Flag:
 
 
 def _after(flag: Flag, given: Json, now: datetime) -> Flag:
-    candidate = _with(flag, given)
-    if candidate == flag:
+    candidate = _with(flag, given, _base_of_change(flag, given))
+    # As bytes, since to Python 1 equals true.
+    if encode_ruleset(candidate.ruleset) == encode_ruleset(flag.ruleset) and candidate.description == flag.description:
         return flag
     turned_on = candidate.ruleset.active and not flag.ruleset.active
     circuit_added = candidate.ruleset.circuit is not None and flag.ruleset.circuit is None
@@ -143,14 +160,38 @@ def _after(flag: Flag, given: Json, now: datetime) -> Flag:
     return _stamped(candidate, flag.version + 1, now)
 
 
-def _with(flag: Flag, given: Json) -> Flag:
-    """Return the flag with the given fields, version and times as they were."""
+def _base_of_change(flag: Flag, given: Json) -> Json:
+    """Return what a change is laid over: all that the flag says; raise `ContractError` on another type."""
+    ruleset = flag.ruleset
+    if given.get("type", ruleset.type) != ruleset.type:
+        raise ContractError("type", f"expected {ruleset.type}: a flag keeps its type; make another flag instead")
+    base = ruleset_json(ruleset, whole=True)
+    if "variants" in given or "off_variant" in given:
+        now = base | given
+        variants = {variant.key: variant.value for variant in ON_OFF} if now["variants"] is None else now["variants"]
+        follows = base["split"] == _split_of_none(base["variants"], ruleset.off_variant)
+        if follows and _split_of_none(variants, now["off_variant"]) is not None:
+            base["split"] = None
+    return base
+
+
+def _split_of_none(variants: object, off_variant: object) -> list[Json] | None:
+    """Return the split that the core gives a flag without one; None where it cannot say which."""
+    others = [key for key in variants if key != off_variant] if isinstance(variants, Mapping) else []
+    return [{"variant": others[0] if others else off_variant, "weight": 1}] if len(others) <= 1 else None
+
+
+def _with(flag: Flag, given: Json, base: Json) -> Flag:
+    """Return the flag with the given fields over those of `base`, version and times as they were."""
     given = dict(given)
     description = str(given.pop("description", flag.description))
     circuit = given.get("circuit")
     if isinstance(circuit, dict):
         given["circuit"] = _merged_circuit(flag.ruleset.circuit or CircuitSettings(), circuit, flag.reset_generation)
-    ruleset = decode_ruleset(orjson.dumps(ruleset_json(flag.ruleset) | given))
+    ruleset = decode_ruleset(orjson.dumps(base | given))
+    for name, _ in ruleset.metadata:
+        if name in RESERVED_METADATA:
+            raise ContractError(f"metadata.{name}", "expected another name: the sidecar sets this one in its answers")
     size = len(encode_ruleset(ruleset))
     if size > MAX_RULESET_BYTES:
         raise ContractError("body", f"expected a flag of at most {MAX_RULESET_BYTES} bytes as JSON, got {size}")

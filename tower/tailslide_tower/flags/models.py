@@ -1,14 +1,17 @@
 """What people say of flags: which fields there are, and their JSON types. Ranges and relations are the core's to check.
 
-The defaults are shown here for readers; a field that is not said is left out before the core sees it.
+The defaults are shown here for readers; a field that is not said is left out before the core sees it. Those of `split`
+and, but for a boolean flag, of `off_variant` follow from the other fields.
 """
 
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from tailslide_core.naming import MAX_FLAG_KEY
 from tailslide_core.ramp import RampProfile
 from tailslide_core.ruleset import CircuitSettings, LocalGuard, Recovery
+from tailslide_core.variants import ValueType
 from tailslide_tower.requests import STORABLE, RequestBody
 
 _CIRCUIT = CircuitSettings()
@@ -16,34 +19,61 @@ _RECOVERY = Recovery()
 _LOCAL_GUARD = LocalGuard()
 
 
-def _refuse(reason: str) -> BeforeValidator:
-    def refuse(value: object) -> object:
+def refuse(reason: str) -> BeforeValidator:
+    """Return what refuses every value of a field."""
+
+    def refuse_value(value: object) -> object:
         raise ValueError(reason)
 
-    return BeforeValidator(refuse)
+    return BeforeValidator(refuse_value)
 
 
-TowersOwn = Annotated[None, _refuse("expected to be left out: Tower sets it itself")]
+TowersOwn = Annotated[None, refuse("expected to be left out: Tower sets it itself")]
 Description = Annotated[str, Field(max_length=2000), STORABLE]
 Salt = Annotated[str, Field(min_length=1, max_length=200), STORABLE]
 TargetingKey = Annotated[str, Field(min_length=1, max_length=500), STORABLE]
 Attribute = Annotated[str, Field(max_length=200), STORABLE]
 Value = Annotated[object, STORABLE]
+Key = Annotated[str, Field(max_length=MAX_FLAG_KEY), STORABLE]
+"""Of a flag, a variant or a rule that something else is said of; what such a key looks like the core knows."""
+MetadataName = Annotated[str, Field(min_length=1, max_length=100), STORABLE]
 
 
 class ConditionFields(RequestBody):
-    """One condition of a rule."""
+    """One condition of a rule or a segment; only `in_segment` may do without an attribute."""
 
-    attribute: Attribute
+    attribute: Attribute = "targetingKey"
     operator: str
     values: list[Value] = Field(default_factory=list)
+    negate: bool = False
+    ignore_case: bool = False
+
+
+class ShareFields(RequestBody):
+    """How many of those who are in get a variant."""
+
+    variant: Key
+    weight: int
 
 
 class RuleFields(RequestBody):
-    """A rollout of its own for users of whom all conditions hold."""
+    """What users get of whom all conditions hold: a rollout and a split of their own, or one variant for all.
+
+    `rollout` has to be given unless `split` or `variant` is; without `split` the flag's counts.
+    """
 
     when: list[ConditionFields]
-    rollout: float
+    rollout: float = 100.0
+    split: list[ShareFields] | None = None
+    variant: Key | None = None
+    name: Key | None = None
+
+
+class RequirementFields(RequestBody):
+    """A prerequisite: `variants` null is any but that flag's off variant."""
+
+    flag: Key
+    variants: list[Key] | None = None
 
 
 class RecoveryFields(RequestBody):
@@ -79,15 +109,26 @@ class CircuitFields(RequestBody):
     recovery: RecoveryFields | None = RecoveryFields()
     local_guard: LocalGuardFields | None = None
     reset_generation: Annotated[
-        None, _refuse("expected to be left out: Tower raises it when the flag is turned on or its circuit reset")
+        None, refuse("expected to be left out: Tower raises it when the flag is turned on or its circuit reset")
     ] = None
 
 
 class FlagFields(RequestBody):
-    """What both a new flag and a change may say. In a change, what is missing stays, inside `circuit` too."""
+    """What both a new flag and a change may say. In a change, what is missing stays, inside `circuit` too.
+
+    `variants`, `split`, `requires`, `metadata` and `rules` are given whole, in a change too. `variants` null are `on`
+    and `off` of a boolean flag; `split` null gives all who are in the one variant that is not the off variant.
+    """
 
     description: Description = ""
     active: bool = False
+    type: Annotated[str, Field(max_length=20)] = ValueType.BOOLEAN
+    variants: dict[Key, Value] | None = None
+    off_variant: Key = "off"
+    split: list[ShareFields] | None = None
+    bucket_by: Attribute | None = None
+    requires: list[RequirementFields] = Field(default_factory=list)
+    metadata: dict[MetadataName, Value] = Field(default_factory=dict)
     rollout: float = 100.0
     allow: list[TargetingKey] = Field(default_factory=list)
     deny: list[TargetingKey] = Field(default_factory=list)
@@ -107,9 +148,9 @@ class FlagCreate(FlagFields):
 
 
 class FlagChange(FlagFields):
-    """A change of a flag."""
+    """A change of a flag, which keeps its key and its type."""
 
-    key: Annotated[None, _refuse("expected to be left out: a flag keeps its key; make another flag instead")] = None
+    key: Annotated[None, refuse("expected to be left out: a flag keeps its key; make another flag instead")] = None
     salt: Salt = ""
 
 

@@ -5,9 +5,8 @@ from aiohttp import web
 from tailslide_core.naming import FlagId
 from tailslide_runtime.http import json_response
 from tailslide_tower.auth.middleware import TOKEN_NAME
-from tailslide_tower.flags.flag import Flag
 from tailslide_tower.flags.models import FlagChange, FlagCreate, Toggle
-from tailslide_tower.flags.service import FlagService
+from tailslide_tower.flags.service import FlagService, ShownFlag
 from tailslide_tower.requests import (
     NoFields,
     path_app,
@@ -30,9 +29,9 @@ def _flag_id(request: web.Request) -> FlagId:
     return FlagId(path_app(request), path_key(request, "flag"))
 
 
-def _answer(flag: Flag, status: int = 200) -> web.Response:
-    answer = json_response(flag.json(), status)
-    answer.headers["ETag"] = f'"{flag.version}"'
+def _answer(shown: ShownFlag, status: int = 200) -> web.Response:
+    answer = json_response(shown.json(), status)
+    answer.headers["ETag"] = f'"{shown.flag.version}"'
     return answer
 
 
@@ -43,7 +42,9 @@ async def list_flags(request: web.Request) -> web.Response:
     found = await request.app[FLAGS].page(path_app(request), page)
     shown = found[: page.limit]
     more = len(found) > page.limit
-    return json_response({"flags": [flag.json() for flag in shown], "next": shown[-1].flag_id.flag if more else None})
+    return json_response(
+        {"flags": [flag.json() for flag in shown], "next": shown[-1].flag.flag_id.flag if more else None}
+    )
 
 
 @routes.post("/apps/{app}/flags")
@@ -51,9 +52,9 @@ async def create_flag(request: web.Request) -> web.Response:
     """201 with the flag."""
     read_no_query(request)
     app = path_app(request)
-    flag = await request.app[FLAGS].create(app, await read_body(request, FlagCreate), request[TOKEN_NAME])
-    answer = _answer(flag, 201)
-    answer.headers["Location"] = f"{request.path}/{flag.flag_id.flag}"
+    made = await request.app[FLAGS].create(app, await read_body(request, FlagCreate), request[TOKEN_NAME])
+    answer = _answer(made, 201)
+    answer.headers["Location"] = f"{request.path}/{made.flag.flag_id.flag}"
     return answer
 
 

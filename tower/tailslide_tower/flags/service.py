@@ -1,35 +1,57 @@
 """The rules of flags: who changes what when, one change of a flag after another, and who is told.
 
-What a change makes of a flag is in `flag`.
+What a change makes of a flag is in `flag`, what flags may say of each other and of segments in `relations`. Whatever
+touches that is done by one person after another in each app (`AppStore.arrange`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tailslide_core.contracts import Json
 from tailslide_core.naming import FlagId
+from tailslide_core.ruleset import Ruleset
 from tailslide_runtime.http import ApiError
 from tailslide_tower import times
-from tailslide_tower.apps.errors import app_not_found
+from tailslide_tower.apps.errors import app_not_found, named, newer_in_bucket
 from tailslide_tower.apps.store import AppStore
 from tailslide_tower.database import Database
 from tailslide_tower.flags import flag as flag_changes
+from tailslide_tower.flags import relations
 from tailslide_tower.flags.flag import Flag
 from tailslide_tower.flags.models import FlagChange, FlagCreate
 from tailslide_tower.flags.store import FlagStore
 from tailslide_tower.requests import Page, Precondition
+from tailslide_tower.segments.store import SegmentStore
 
 log = structlog.get_logger()
+
+RELATED = frozenset({"requires", "rules", "variants"})
+"""Fields in which flags speak of each other and of segments, or are spoken of."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFlag:
+    """A flag, and the app's flags whose keys differ from its only by case."""
+
+    flag: Flag
+    alike: Collection[str] = ()
+
+    def json(self) -> Json:
+        """Return the flag as the API shows it."""
+        return self.flag.json(self.alike)
 
 
 class Publication(Protocol):
     """Who publishes changes."""
 
-    def changed(self, flag_id: FlagId) -> None:
+    def changed(self, flag_id: FlagId, /) -> None:
         """Note, after the commit, that a flag is another one now."""
 
-    def is_left_alone(self, flag_id: FlagId) -> bool:
+    def is_left_alone(self, flag_id: FlagId, /) -> bool:
         """Whether a change of this flag would not arrive, as far as known."""
 
 
@@ -48,28 +70,35 @@ class FlagService:
         self._publication = publication
         self._verdicts = verdicts
 
-    async def page(self, app: str, page: Page) -> list[Flag]:
+    async def page(self, app: str, page: Page) -> list[ShownFlag]:
         """Return the flags of a page and, if there are more, one of them."""
         async with self._database.begin() as connection:
             if await AppStore(connection).get(app) is None:
                 raise app_not_found(app)
-            return await FlagStore(connection).page(app, page)
+            found = await FlagStore(connection).page(app, page)
+            alike = await FlagStore(connection).alike(app, [flag.flag_id.flag for flag in found])
+            return [ShownFlag(flag, alike.get(flag.flag_id.flag, ())) for flag in found]
 
-    async def get(self, flag_id: FlagId) -> Flag:
+    async def get(self, flag_id: FlagId) -> ShownFlag:
         """Return a flag."""
         async with self._database.begin() as connection:
             flag = await FlagStore(connection).get(flag_id)
             if flag is None:
                 raise await _not_found(AppStore(connection), flag_id)
-            return flag
+            return await _shown(connection, flag)
 
-    async def create(self, app: str, request: FlagCreate, who: str) -> Flag:
+    async def create(self, app: str, request: FlagCreate, who: str) -> ShownFlag:
         """Add a flag."""
         flag = flag_changes.created(app, request, times.now())
         self._refuse_left_alone(flag.flag_id)
+        is_related = bool(flag.ruleset.requires or relations.segments_named(flag.ruleset))
         async with self._database.begin() as connection:
-            if not await AppStore(connection).keep(app):
+            apps = AppStore(connection)
+            if not await (apps.arrange(app) if is_related else apps.keep(app)):
                 raise app_not_found(app)
+            if is_related:
+                await _check_requirements(connection, flag.ruleset)
+                await _check_segments(connection, flag.ruleset)
             store = FlagStore(connection)
             if not await store.add(flag):
                 raise ApiError(409, "FLAG_EXISTS", f"the app {app!r} has a flag {request.key!r} already", "key")
@@ -77,25 +106,31 @@ class FlagService:
             last = await store.last_of(flag.flag_id)
             made = flag if last is None else flag_changes.recreated(flag, last.version, last.reset_generation)
             made = await self._above_verdict(made)
-            if made != flag:
+            if made is not flag:
                 flag = made
                 await store.update(flag)
+            shown = await _shown(connection, flag)
         self._changed("flag created", flag, who)
-        return flag
+        return shown
 
-    async def change(self, flag_id: FlagId, request: FlagChange, precondition: Precondition, who: str) -> Flag:
+    async def change(self, flag_id: FlagId, request: FlagChange, precondition: Precondition, who: str) -> ShownFlag:
         """Change a flag."""
         return await self._change(
-            flag_id, lambda flag: flag_changes.changed(flag, request, times.now()), precondition, "flag changed", who
+            flag_id,
+            lambda flag: flag_changes.changed(flag, request, times.now()),
+            precondition,
+            "flag changed",
+            who,
+            related=RELATED & request.model_fields_set,
         )
 
-    async def toggle(self, flag_id: FlagId, active: bool | None, precondition: Precondition, who: str) -> Flag:
+    async def toggle(self, flag_id: FlagId, active: bool | None, precondition: Precondition, who: str) -> ShownFlag:
         """Turn a flag on or off; None is the other way round."""
         return await self._change(
             flag_id, lambda flag: flag_changes.toggled(flag, active, times.now()), precondition, "flag toggled", who
         )
 
-    async def reset_circuit(self, flag_id: FlagId, precondition: Precondition, who: str) -> Flag:
+    async def reset_circuit(self, flag_id: FlagId, precondition: Precondition, who: str) -> ShownFlag:
         """Close the circuit of a flag, whatever Aerobat has said until now."""
 
         def reset(flag: Flag) -> Flag:
@@ -106,11 +141,16 @@ class FlagService:
         return await self._change(flag_id, reset, precondition, "circuit reset", who)
 
     async def delete(self, flag_id: FlagId, precondition: Precondition, who: str) -> None:
-        """Delete a flag."""
+        """Delete a flag that no other requires."""
         self._refuse_left_alone(flag_id)
         async with self._database.begin() as connection:
-            flag = await self._locked(FlagStore(connection), AppStore(connection), flag_id, precondition)
-            await FlagStore(connection).delete(flag)
+            if not await AppStore(connection).arrange(flag_id.app):
+                raise app_not_found(flag_id.app)
+            store = FlagStore(connection)
+            flag = await self._locked(store, AppStore(connection), flag_id, precondition)
+            if others := await store.that_require(flag_id):
+                raise _in_use(f"{named(others)} {_require(others)} the flag {flag_id.flag!r}", "flag")
+            await store.delete(flag)
         self._changed("flag deleted", flag, who)
 
     async def _change(
@@ -120,19 +160,34 @@ class FlagService:
         precondition: Precondition,
         event: str,
         who: str,
-    ) -> Flag:
-        """Apply a change under the flag's lock; one that changes nothing raises no version and tells nobody."""
+        *,
+        related: Collection[str] = (),
+    ) -> ShownFlag:
+        """Apply a change under the flag's lock; one that changes nothing raises no version and tells nobody.
+
+        `related` are those of the fields that it gives in which flags speak of each other or of segments.
+        """
         self._refuse_left_alone(flag_id)
         async with self._database.begin() as connection:
-            before = await self._locked(FlagStore(connection), AppStore(connection), flag_id, precondition)
+            if related and not await AppStore(connection).arrange(flag_id.app):
+                raise app_not_found(flag_id.app)
+            store = FlagStore(connection)
+            before = await self._locked(store, AppStore(connection), flag_id, precondition)
             after = change(before)
-            if after == before:
-                return before
+            if after is before:
+                return await _shown(connection, before)
+            if "requires" in related:
+                await _check_requirements(connection, after.ruleset)
+            if "rules" in related:
+                await _check_segments(connection, after.ruleset)
+            if "variants" in related:
+                await _refuse_to_take_away(connection, before.ruleset, after.ruleset)
             if after.reset_generation > before.reset_generation:
                 after = await self._above_verdict(after)
-            await FlagStore(connection).update(after)
+            await store.update(after)
+            shown = await _shown(connection, after)
         self._changed(event, after, who)
-        return after
+        return shown
 
     async def _above_verdict(self, flag: Flag) -> Flag:
         """Return the flag as one that the present verdict does not count for, so that it starts closed.
@@ -144,13 +199,7 @@ class FlagService:
 
     def _refuse_left_alone(self, flag_id: FlagId) -> None:
         if self._publication.is_left_alone(flag_id):
-            raise ApiError(
-                409,
-                "NEWER_IN_BUCKET",
-                f"nothing was changed, since no sidecar would see it: NATS has a newer version of {str(flag_id)!r} "
-                "than the database; run `tailslide tower adopt`, which first says what would change",
-                "flag",
-            )
+            raise newer_in_bucket(flag_id, "flag")
 
     @staticmethod
     async def _locked(flags: FlagStore, apps: AppStore, flag_id: FlagId, precondition: Precondition) -> Flag:
@@ -164,6 +213,42 @@ class FlagService:
         flag_id = flag.flag_id
         self._publication.changed(flag_id)
         log.info(event, who=who, app=flag_id.app, flag=flag_id.flag, version=flag.version, active=flag.ruleset.active)
+
+
+async def _shown(connection: AsyncConnection, flag: Flag) -> ShownFlag:
+    app, key = flag.flag_id
+    return ShownFlag(flag, (await FlagStore(connection).alike(app, [key])).get(key, ()))
+
+
+async def _check_requirements(connection: AsyncConnection, ruleset: Ruleset) -> None:
+    if ruleset.requires:
+        store = FlagStore(connection)
+        variants = await store.variants(ruleset.app, [requirement.flag for requirement in ruleset.requires])
+        relations.check_requirements(ruleset, variants, await store.requirements(ruleset.app))
+
+
+async def _check_segments(connection: AsyncConnection, ruleset: Ruleset) -> None:
+    segments = relations.segments_named(ruleset)
+    if segments:
+        relations.check_segments(ruleset, await SegmentStore(connection).known(ruleset.app, segments))
+
+
+async def _refuse_to_take_away(connection: AsyncConnection, before: Ruleset, after: Ruleset) -> None:
+    """Refuse a change that takes a variant away which other flags require."""
+    gone = {variant.key for variant in before.variants} - {variant.key for variant in after.variants}
+    if gone:
+        requirements = await FlagStore(connection).requirements(after.app)
+        for variant in sorted(gone):
+            if others := relations.requiring(after.key, {variant}, requirements):
+                raise _in_use(f"{named(others)} {_require(others)} its variant {variant!r}", "variants")
+
+
+def _require(flags: Collection[str]) -> str:
+    return "requires" if len(flags) == 1 else "require"
+
+
+def _in_use(why: str, field: str) -> ApiError:
+    return ApiError(409, "FLAG_IN_USE", f"{why}; change what is required there first", field)
 
 
 async def _not_found(apps: AppStore, flag_id: FlagId) -> ApiError:

@@ -9,9 +9,10 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_core.errors import ContractError
-from tailslide_core.naming import FlagId
+from tailslide_core.naming import FlagId, SegmentId
 from tailslide_tower.database import metadata
 from tailslide_tower.flags.flag import Flag, flag_of, row_of
+from tailslide_tower.flags.relations import Requirements
 from tailslide_tower.requests import Page
 
 _KEY = sa.Text(collation="C")
@@ -25,6 +26,14 @@ flags = sa.Table(
     sa.Column("active", sa.Boolean, nullable=False),
     sa.Column("rollout", sa.Double, nullable=False),
     sa.Column("salt", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    # Not JSONB, in which names lose their order and a number may come back as another.
+    sa.Column("variants", sa.JSON, nullable=False),
+    sa.Column("off_variant", sa.Text, nullable=False),
+    sa.Column("split", JSONB, nullable=False),
+    sa.Column("bucket_by", sa.Text, nullable=True),
+    sa.Column("requires", JSONB, nullable=False),
+    sa.Column("metadata", sa.JSON, nullable=False),
     sa.Column("allow", JSONB, nullable=False),
     sa.Column("deny", JSONB, nullable=False),
     sa.Column("rules", JSONB, nullable=False),
@@ -34,6 +43,7 @@ flags = sa.Table(
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
 )
+sa.Index("flags_app_lower_key_idx", flags.c.app, sa.func.lower(flags.c.key))
 
 deleted_flags = sa.Table(
     "deleted_flags",
@@ -91,6 +101,43 @@ class FlagStore:
         wanted = [(flag_id.app, flag_id.flag) for flag_id in flag_ids]
         query = sa.select(flags).where(sa.tuple_(flags.c.app, flags.c.key).in_(wanted))
         return list((await self._connection.execute(query)).mappings())
+
+    async def alike(self, app: str, keys: Collection[str]) -> dict[str, list[str]]:
+        """Return, of these keys, those with which keys of other flags of the app agree but for the case; with these."""
+        lower = {key.lower() for key in keys}
+        query = sa.select(flags.c.key).where(flags.c.app == app, sa.func.lower(flags.c.key).in_(lower))
+        found: dict[str, list[str]] = {}
+        for other in (await self._connection.execute(query.order_by(flags.c.key))).scalars():
+            found.setdefault(other.lower(), []).append(other)
+        return {key: others for key in keys if (others := [o for o in found.get(key.lower(), ()) if o != key])}
+
+    async def requirements(self, app: str) -> Requirements:
+        """Return what each flag of an app requires that requires any: flags with the variants, as in `Requirement`."""
+        query = sa.select(flags.c.key, flags.c.requires).where(
+            flags.c.app == app, flags.c.requires != sa.literal([], JSONB)
+        )
+        return {
+            row.key: {requirement["flag"]: requirement["variants"] for requirement in row.requires}
+            for row in await self._connection.execute(query)
+        }
+
+    async def variants(self, app: str, keys: Collection[str]) -> dict[str, list[str]]:
+        """Return the keys of the variants of those of the flags that are there."""
+        query = sa.select(flags.c.key, flags.c.variants).where(flags.c.app == app, flags.c.key.in_(keys))
+        return {row.key: list(row.variants) for row in await self._connection.execute(query)}
+
+    async def that_require(self, flag_id: FlagId) -> list[str]:
+        """Return the flags that require a flag."""
+        return await self._with(flag_id.app, flags.c.requires, [{"flag": flag_id.flag}])
+
+    async def that_use(self, segment_id: SegmentId) -> list[str]:
+        """Return the flags that name a segment."""
+        condition = {"operator": "in_segment", "values": [segment_id.segment]}
+        return await self._with(segment_id.app, flags.c.rules, [{"when": [condition]}])
+
+    async def _with(self, app: str, column: sa.Column[Any], part: object) -> list[str]:
+        query = sa.select(flags.c.key).where(flags.c.app == app, column.contains(part)).order_by(flags.c.key)
+        return list((await self._connection.execute(query)).scalars())
 
     async def count(self, app: str) -> int:
         """Return how many flags an app has."""

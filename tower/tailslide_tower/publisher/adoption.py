@@ -1,11 +1,12 @@
 """Taking a bucket over: what it would change, in words, and the change itself.
 
 All of it is done by the rules of everyday publishing: the database is given a new identity, raises the versions of its
-flags above those in the bucket and remembers flags that it never had as deleted; then the bucket is claimed by
-compare-and-set, and made equal. A copy of the database, and every other one, is another database from then on.
+flags and segments above those in the bucket and remembers those that it never had as deleted; then the bucket is
+claimed by compare-and-set, and made equal. A copy of the database, and every other one, is another database from then
+on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_core.contracts import Claim, encode_claim
-from tailslide_core.naming import CLAIM_KEY, FlagId
+from tailslide_core.naming import CLAIM_KEY, FlagId, segment_of
 from tailslide_runtime.bucket_watch import Entry
 from tailslide_tower.database import Database
 from tailslide_tower.flags.store import deleted_flags, flags
@@ -27,12 +28,15 @@ from tailslide_tower.publisher.claims import (
     claim_in,
     claim_of,
     counted,
+    counted_keys,
     some,
 )
 from tailslide_tower.publisher.differences import Differences, Stamp
+from tailslide_tower.publisher.order import app_of
 from tailslide_tower.publisher.service import NotOursError, Publisher
 from tailslide_tower.publisher.store import DatabaseRulesets, renew_identity
 from tailslide_tower.publisher.wanted import Rulesets, parts
+from tailslide_tower.segments.store import deleted_segments, segments
 
 NAMED = 20
 """So many flags of each kind are named; the rest is counted."""
@@ -45,7 +49,7 @@ class NotAdoptedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would change in the bucket, by keys of flags."""
+    """What would change in the bucket, by keys of flags and segments."""
 
     identity: Identity
     claim: Claim | None
@@ -57,7 +61,7 @@ class Plan:
     deleted: tuple[str, ...]
     emptied: tuple[str, ...]
     """Apps that would have no flags any more."""
-    equal: int
+    equal: frozenset[str]
     newer: Mapping[str, Stamp]
     """Those of them that are newer in the bucket."""
     unknown: Mapping[str, Stamp | None]
@@ -89,7 +93,8 @@ class Plan:
         lines += _sentence("deleted", self.deleted)
         if self.emptied:
             lines.append(f"{counted(len(self.emptied), 'app')} would have no flags: {some(self.emptied, NAMED)}.")
-        lines.append(f"{counted(self.equal, 'flag')} would stay as {'it is' if self.equal == 1 else 'they are'}.")
+        are = "it is" if len(self.equal) == 1 else "they are"
+        lines.append(f"{counted_keys(self.equal)} would stay as {are}.")
         return lines
 
     def _whose(self) -> str:
@@ -101,11 +106,11 @@ class Plan:
 
 
 def _sentence(done: str, keys: tuple[str, ...]) -> list[str]:
-    return [f"{counted(len(keys), 'flag')} would be {done}: {some(keys, NAMED)}."] if keys else []
+    return [f"{counted_keys(keys)} would be {done}: {some(keys, NAMED)}."] if keys else []
 
 
-def _app(key: str) -> str:
-    return key.partition(".")[0]
+def _apps_of_flags(keys: Iterable[str]) -> set[str]:
+    return {app_of(key) for key in keys if segment_of(key) is None}
 
 
 async def plan_adoption(bucket: Bucket, rulesets: Rulesets) -> Plan:
@@ -113,11 +118,11 @@ async def plan_adoption(bucket: Bucket, rulesets: Rulesets) -> Plan:
     await bucket.ensure()
     entries = await bucket.listing()
     identity, apps = await rulesets.identity(), await rulesets.apps()
-    found, equal, kept = Differences(), 0, set[str]()
+    found, equal, kept = Differences(), set[str](), set[str]()
     async for keys, wanted in parts(rulesets, entries):
         found.take(keys, wanted, entries)
-        kept |= {_app(key) for key in wanted.values.keys() | wanted.invalid}
-        equal += sum(_is(entries.get(key), value) for key, value in wanted.values.items())
+        kept |= _apps_of_flags(wanted.values.keys() | wanted.invalid)
+        equal |= {key for key, value in wanted.values.items() if _is(entries.get(key), value)}
     values: dict[str, bytes | None] = dict(found.writes)
     values |= dict.fromkeys(found.unknown)
     current = await rulesets.of(list(found.newer))
@@ -133,8 +138,8 @@ async def plan_adoption(bucket: Bucket, rulesets: Rulesets) -> Plan:
         tuple(sorted(key for key, value in values.items() if value is not None and key not in there)),
         tuple(sorted(key for key, value in values.items() if value is not None and key in there)),
         deleted,
-        tuple(sorted({_app(key) for key in deleted} - kept)),
-        equal,
+        tuple(sorted(_apps_of_flags(deleted) - kept)),
+        frozenset(equal),
         found.newer,
         found.unknown,
     )
@@ -149,9 +154,9 @@ async def adopt(plan: Plan, bucket: Bucket, database: Database) -> None:
     rulesets = DatabaseRulesets(database)
     async with database.begin() as connection:
         for key, stamp in plan.newer.items():
-            await _raise_above(connection, FlagId.parse(key), stamp)
+            await _raise_above(connection, key, stamp)
         for key, unknown in plan.unknown.items():
-            await _remember_deleted(connection, FlagId.parse(key), unknown or Stamp(0, ""))
+            await _remember_deleted(connection, key, unknown or Stamp(0, ""))
         await renew_identity(connection)
     identity = await rulesets.identity()
     await _claim(plan, bucket, identity)
@@ -184,20 +189,24 @@ async def _claim(plan: Plan, bucket: Bucket, identity: Identity) -> None:
     raise NotAdoptedError("somebody else has claimed the bucket meanwhile; run `tailslide tower adopt` again")
 
 
-async def _raise_above(connection: AsyncConnection, flag_id: FlagId, there: Stamp) -> None:
-    """Make the flag, or what is remembered of it, newer than what the bucket has."""
-    for table in (flags, deleted_flags):
-        statement = sa.update(table).where(table.c.app == flag_id.app, table.c.key == flag_id.flag)
-        await connection.execute(
-            statement.values(
-                version=sa.func.greatest(table.c.version, there.version) + 1,
-                reset_generation=sa.func.greatest(table.c.reset_generation, there.reset_generation),
-            )
+async def _raise_above(connection: AsyncConnection, key: str, there: Stamp) -> None:
+    """Make the flag or segment, or what is remembered of it, newer than what the bucket has."""
+    segment_id = segment_of(key)
+    app, name = segment_id or FlagId.parse(key)
+    for table in (flags, deleted_flags) if segment_id is None else (segments, deleted_segments):
+        values = {"version": sa.func.greatest(table.c.version, there.version) + 1}
+        if segment_id is None:
+            values["reset_generation"] = sa.func.greatest(table.c.reset_generation, there.reset_generation)
+        await connection.execute(sa.update(table).where(table.c.app == app, table.c.key == name).values(values))
+
+
+async def _remember_deleted(connection: AsyncConnection, key: str, there: Stamp) -> None:
+    segment_id = segment_of(key)
+    if segment_id is not None:
+        statement = insert(deleted_segments).values(app=segment_id.app, key=segment_id.segment, version=there.version)
+    else:
+        flag_id = FlagId.parse(key)
+        statement = insert(deleted_flags).values(
+            app=flag_id.app, key=flag_id.flag, version=there.version, reset_generation=there.reset_generation
         )
-
-
-async def _remember_deleted(connection: AsyncConnection, flag_id: FlagId, there: Stamp) -> None:
-    statement = insert(deleted_flags).values(
-        app=flag_id.app, key=flag_id.flag, version=there.version, reset_generation=there.reset_generation
-    )
     await connection.execute(statement.on_conflict_do_nothing())

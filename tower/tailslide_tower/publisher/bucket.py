@@ -5,7 +5,7 @@ of a newer one. Fails open: when NATS is away, `BucketError` is raised and peopl
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import aclosing, asynccontextmanager
 from typing import Protocol
 
@@ -50,6 +50,19 @@ class Bucket(Protocol):
 
     async def count(self) -> int:
         """Return how many keys there are, deleted ones included."""
+
+
+async def entries_of(bucket: Bucket, keys: Collection[str]) -> dict[str, Entry]:
+    """Return the last entries of those of the keys that have any."""
+    entries: dict[str, Entry] = {}
+    for key, entry in zip(
+        keys, await asyncio.gather(*(bucket.get(key) for key in keys), return_exceptions=True), strict=True
+    ):
+        if isinstance(entry, BaseException):
+            raise entry
+        if entry is not None:
+            entries[key] = entry
+    return entries
 
 
 class JetStreamBucket:

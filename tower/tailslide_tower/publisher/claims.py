@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from tailslide_core.contracts import Claim, decode_claim
 from tailslide_core.errors import ContractError
-from tailslide_core.naming import CLAIM_KEY
+from tailslide_core.naming import CLAIM_KEY, segment_of
 from tailslide_runtime.bucket_watch import Entry
 
 REMEDY = (
@@ -87,18 +87,18 @@ def against(claim: Claim, identity: Identity) -> Refusal | None:
 
 
 def against_unclaimed(unknown: Collection[str], newer: Collection[str]) -> Refusal | None:
-    """Return what speaks against filling a bucket that nobody has claimed: flags that this database cannot have put."""
+    """Return what speaks against filling a bucket that nobody has claimed: what this database cannot have put there."""
     if unknown:
         return Refusal(
             Cause.UNKNOWN_FLAGS,
             "the bucket does not say which database fills it, and this one does not know "
-            f"{counted(len(unknown), 'flag')} in it: {some(unknown)}",
+            f"{counted_keys(unknown)} in it: {some(unknown)}",
         )
     if newer:
         return Refusal(
             Cause.NEWER_FLAGS,
             "the bucket does not say which database fills it, and has other or newer versions than this one of "
-            f"{counted(len(newer), 'flag')}: {some(newer)}",
+            f"{counted_keys(newer)}: {some(newer)}",
         )
     return None
 
@@ -106,6 +106,15 @@ def against_unclaimed(unknown: Collection[str], newer: Collection[str]) -> Refus
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: `1 flag`, `2 flags`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def counted_keys(keys: Collection[str]) -> str:
+    """Return how many flags and segments there are among some keys: `2 flags`, `1 segment`, `2 flags and 1 segment`."""
+    segments = sum(segment_of(key) is not None for key in keys)
+    flags = counted(len(keys) - segments, "flag")
+    if not segments:
+        return flags
+    return counted(segments, "segment") if segments == len(keys) else f"{flags} and {counted(segments, 'segment')}"
 
 
 def some(keys: Collection[str], limit: int = NAMED) -> str:

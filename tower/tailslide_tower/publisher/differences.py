@@ -1,7 +1,7 @@
 """What of a bucket differs from the database, and what of that Tower may write. Pure.
 
-A value is written only over an older one, and a key is deleted only if the database remembers that its flag was
-deleted. Everything else that differs is left alone, for a person to decide.
+A value is written only over an older one, and a key is deleted only if the database remembers that its flag or
+segment was deleted. Everything else that differs is left alone, for a person to decide.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,10 @@ from tailslide_tower.publisher.wanted import Wanted
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Which version of a flag a value is. Two databases may both have a version 3, but not of the same moment."""
+    """Which version of a flag or a segment a value is.
+
+    Two databases may both have a version 3, but not of the same moment.
+    """
 
     version: int
     updated_at: str
@@ -25,7 +28,7 @@ class Stamp:
 
 
 def stamp_of(value: bytes | None) -> Stamp | None:
-    """Return the stamp of a ruleset, None for what is none; a ruleset of a newer schema has one, too."""
+    """Return the stamp of a ruleset or a segment, None for what is none; one of a newer schema has one, too."""
     if value is None:
         return None
     try:
@@ -52,12 +55,12 @@ class Differences:
 
     writes: dict[str, bytes | None] = field(default_factory=dict)
     newer: dict[str, Stamp] = field(default_factory=dict)
-    """Flags of which the bucket has a newer version than the database, or another of the same number."""
+    """Those of which the bucket has a newer version than the database, or another of the same number."""
     unknown: dict[str, Stamp | None] = field(default_factory=dict)
-    """Flags that the database neither has nor remembers."""
+    """Those that the database neither has nor remembers."""
 
     def take(self, keys: Iterable[str], wanted: Wanted, entries: Mapping[str, Entry]) -> None:
-        """Add what differs of these keys of flags; `wanted` has been read for all of them, after `entries`."""
+        """Add what differs of these keys; `wanted` has been read for all of them, after `entries`."""
         for key in keys:
             entry = entries.get(key)
             there = None if entry is None else entry.value

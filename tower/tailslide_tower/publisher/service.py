@@ -1,6 +1,6 @@
-"""Making the bucket `rulesets` equal to the database.
+"""Making the bucket `rulesets` equal to the database: flags, and the segments that they ask for.
 
-All of it with each connection and every 30 s, a flag at once after its change.
+All of it with each connection and every 30 s, a flag or a segment at once after its change; in the order of `order`.
 For each key: first the bucket's revision, then the row, then a write that holds only over that revision. Whoever
 reads the row later has the newer one, so of two Towers the older value never stays. Nothing here is a queue: what is
 noted as changed may be lost, and the next comparison finds it.
@@ -16,20 +16,26 @@ has lost anything, so that sidecars can tell a flag that was deleted meanwhile f
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
 
 import structlog
 
 from tailslide_core.contracts import Claim, Mark, decode_mark, encode_claim, encode_mark
 from tailslide_core.errors import ContractError
-from tailslide_core.naming import CLAIM_KEY, FlagId, is_flag_key, mark_key
+from tailslide_core.naming import CLAIM_KEY, FlagId, SegmentId, is_flag_key, mark_key
 from tailslide_core.ruleset import DAY_MS
 from tailslide_runtime.bucket_watch import Entry
 from tailslide_runtime.cancellation import raise_if_cancelled
 from tailslide_tower.database import DatabaseUnavailableError
 from tailslide_tower.metrics import TowerMetrics
-from tailslide_tower.publisher.bucket import Bucket, BucketError, BucketGoneError, RevisionConflictError
+from tailslide_tower.publisher.bucket import (
+    Bucket,
+    BucketError,
+    BucketGoneError,
+    RevisionConflictError,
+    entries_of,
+)
 from tailslide_tower.publisher.claims import (
     REMEDY,
     Cause,
@@ -42,8 +48,10 @@ from tailslide_tower.publisher.claims import (
     some,
 )
 from tailslide_tower.publisher.differences import Differences, Stamp
+from tailslide_tower.publisher.order import Turn, Values, app_of, apps_with, next_batch, turn_of
 from tailslide_tower.publisher.trouble import Reminder, Trouble
-from tailslide_tower.publisher.wanted import Apps, Rulesets, parts
+from tailslide_tower.publisher.wanted import Apps, Rulesets, Wanted, parts
+from tailslide_tower.publisher.writing import Writer, revision, value_of
 
 log = structlog.get_logger()
 
@@ -51,7 +59,8 @@ COMPARE_EVERY_S = 30.0
 LOOK_EVERY_S = 1.0
 """How often the bucket is asked who fills it, whether it is there and holds as many keys as before: a wiped one must
 not wait, nor a person who has adopted it."""
-WRITES_AT_ONCE = 128
+BATCH = 128
+"""So many changes are looked at together."""
 
 
 class NotOursError(Exception):
@@ -75,12 +84,15 @@ class Publisher:
     ) -> None:
         self._rulesets = rulesets
         self._metrics = metrics
+        self._writer = Writer(metrics)
         self._compare_every_s = compare_every_s
         self._look_every_s = look_every_s
         self._dirty: set[str] = set()
         self._in_flight: set[str] = set()
+        self._postponed: set[str] = set()
+        """Deletions of segments, noted in `_dirty` as well, that wait for the changes of flags that were made before:
+        for those that are noted and, until the bucket was compared, for those that may have been forgotten."""
         self._comparing: frozenset[str] = frozenset()
-        self._known: set[str] = set()
         self._marked: set[str] = set()
         """Apps whose mark says of the bucket as it is now that it is whole."""
         self._all_marked = False
@@ -100,7 +112,7 @@ class Publisher:
 
     @property
     def pending(self) -> int:
-        """Return how many flags are known to differ from the bucket."""
+        """Return how many flags and segments are known to differ from the bucket."""
         return len(self._dirty | self._in_flight | self._comparing)
 
     @property
@@ -110,22 +122,22 @@ class Publisher:
 
     @property
     def newer(self) -> list[str]:
-        """Return the flags that are left alone since the bucket has a newer version than the database."""
+        """Return what is left alone since the bucket has a newer version than the database."""
         return sorted(self._newer)
 
     @property
     def unknown(self) -> list[str]:
-        """Return the flags in the bucket that are left alone since the database neither has nor remembers them."""
+        """Return what of the bucket is left alone since the database neither has nor remembers it."""
         return sorted(self._unknown)
 
-    def is_left_alone(self, flag_id: FlagId) -> bool:
-        """Whether a change of this flag would not arrive, as far as known."""
-        key = str(flag_id)
+    def is_left_alone(self, name: FlagId | SegmentId, /) -> bool:
+        """Whether a change of this flag or segment would not arrive, as far as known."""
+        key = str(name)
         return key in self._newer or self._unknown.get(key) is not None
 
-    def changed(self, flag_id: FlagId) -> None:
-        """Note that a flag has been changed in the database; returns at once."""
-        self._dirty.add(str(flag_id))
+    def changed(self, name: FlagId | SegmentId, /) -> None:
+        """Note that a flag or a segment has been changed in the database; returns at once."""
+        self._dirty.add(str(name))
         self._changed.set()
 
     def app_added(self) -> None:
@@ -180,32 +192,37 @@ class Publisher:
         finally:
             self._metrics.refused(None if self.refusal is None else self.refusal.cause)
         self._equal = True
+        if self._postponed:
+            self._changed.set()
         self._tell_left_alone()
 
     async def _compare(self, bucket: Bucket) -> None:
-        known = set(self._known)
+        known = set(self._writer.known)
         entries = await bucket.listing()
         if not known <= entries.keys():
             self._marked.clear()
-        self._known = set(entries)
+        self._writer.listed(entries)
         # After the listing: whoever has claimed the bucket by then, and all marks that another Tower has written.
         identity = await self._rulesets.identity()
         apps = await self._rulesets.apps()
         if not await self._take_charge(bucket, entries, identity, apps):
             return
-        found, unsettled, written = Differences(), set[str](), 0
+        found, unsettled, seen, written = Differences(), set[str](), set[str](), 0
         async for keys, wanted in parts(self._rulesets, entries):
             # A row that is not valid is a flag all the same, and where the bucket lacks it, it is not whole.
-            unsettled |= {key for key in wanted.invalid if _value(entries.get(key)) is None}
+            unsettled |= {key for key in wanted.invalid if value_of(entries.get(key)) is None}
             found.take(keys, wanted, entries)
             if not self._in_charge:  # many flags take a while, in which somebody may have adopted the bucket
                 raise BucketError("the bucket has another claim than when it was listed")
-            written += await self._settle_compared(bucket, found.writes, entries, unsettled)
+            seen.update(keys)
+            writes, late = self._in_order(found.writes, wanted, seen)
+            unsettled |= late
+            written += await self._settle_compared(bucket, writes, entries, unsettled)
             found.writes = {}
         self._newer, self._unknown = found.newer, found.unknown
         if written:
             log.info("rulesets made equal to the database", written=written)
-        await self._mark(bucket, apps, entries, {_app(key) for key in unsettled})
+        await self._mark(bucket, apps, entries, {app_of(key) for key in unsettled})
         await self._count(bucket)
 
     async def _take_charge(self, bucket: Bucket, entries: Mapping[str, Entry], identity: Identity, apps: Apps) -> bool:
@@ -222,8 +239,8 @@ class Publisher:
         self._not_ours.over()
         if claim is None and apps.keys:
             claim = Claim(identity.database, identity.comparisons, identity.address)
-            await bucket.put(CLAIM_KEY, encode_claim(claim), _revision(entries.get(CLAIM_KEY)))
-            self._known.add(CLAIM_KEY)
+            await bucket.put(CLAIM_KEY, encode_claim(claim), revision(entries.get(CLAIM_KEY)))
+            self._writer.known.add(CLAIM_KEY)
             self._claimed_by = claim.database
             log.info("bucket_claimed", database=identity.database, address=identity.address)
         self._in_charge = claim is not None
@@ -254,7 +271,7 @@ class Publisher:
             return
         value = encode_claim(Claim(identity.database, identity.comparisons - 1, identity.address))
         with suppress(RevisionConflictError):
-            await bucket.put(CLAIM_KEY, value, _revision(entry))
+            await bucket.put(CLAIM_KEY, value, revision(entry))
 
     def _stop(self, refusal: Refusal) -> None:
         self.refusal = refusal
@@ -279,19 +296,37 @@ class Publisher:
 
     async def _mark(self, bucket: Bucket, apps: Apps, entries: Mapping[str, Entry], unsettled: set[str]) -> None:
         """Mark the apps that have no mark of ours; those that are unsettled wait for the next comparison."""
-        self._marked -= {app for app in apps.keys if _value(entries.get(mark_key(app))) is None}
+        self._marked -= {app for app in apps.keys if value_of(entries.get(mark_key(app))) is None}
         unmarked = apps.keys - self._marked
-        counts = Counter(_app(key) for key in self._known if is_flag_key(key.partition(".")[2]))
+        counts = Counter(app_of(key) for key in self._writer.known if is_flag_key(key.partition(".")[2]))
         marks = {
             mark_key(app): encode_mark(Mark(_after(entries.get(mark_key(app)), apps.at_ms), counts[app]))
             for app in unmarked - unsettled
         }
-        unwritten = await self._write(bucket, marks, entries, "mark")
-        self._marked |= {_app(key) for key in marks.keys() - unwritten.keys()}
+        unwritten = await self._writer.write(bucket, marks, entries, "mark")
+        self._marked |= {app_of(key) for key in marks.keys() - unwritten.keys()}
         self._all_marked = apps.keys <= self._marked
 
+    def _in_order(self, writes: Values, wanted: Wanted, seen: Set[str]) -> tuple[Values, set[str]]:
+        """Return what of a comparison may be written now; what has to follow a change is left to `_publish_changes`.
+
+        `seen` are the keys that were compared so far: a flag may ask for a segment that was made only since.
+        """
+        pending = self._dirty | self._in_flight
+        segments, flags = apps_with(pending, segments=True), apps_with(pending, segments=False)
+        late = set[str]()
+        for key, value in writes.items():
+            asked = wanted.uses.get(key, frozenset()) - self._writer.segments - seen
+            waits_for = flags if turn_of(key, value) is Turn.SEGMENT_DELETION else segments
+            if asked or (app_of(key) in waits_for and turn_of(key, value) is not Turn.SEGMENT):
+                late |= {key, *asked}
+        if late:
+            self._dirty |= late
+            self._changed.set()
+        return {key: value for key, value in writes.items() if key not in late}, late & writes.keys()
+
     async def _settle_compared(
-        self, bucket: Bucket, writes: Mapping[str, bytes | None], entries: Mapping[str, Entry], unsettled: set[str]
+        self, bucket: Bucket, writes: Values, entries: Mapping[str, Entry], unsettled: set[str]
     ) -> int:
         """Write what differs; what cannot be written now is left to `_publish_changes`, and spoils nothing else.
 
@@ -299,7 +334,7 @@ class Publisher:
         """
         self._comparing = frozenset(writes)
         try:
-            unwritten = await self._write(bucket, writes, entries)
+            unwritten = await self._writer.write(bucket, writes, entries)
         finally:
             self._comparing = frozenset()
         if unwritten:
@@ -319,7 +354,7 @@ class Publisher:
             if self._dirty and not self._in_charge and self.judged.is_set() and self.refusal is None:
                 self._compare_now.set()  # the first app, it may be: the bucket can be claimed now
             try:
-                while self._dirty and self._in_charge:
+                while self._in_charge and (self._dirty if self._equal else self._dirty - self._postponed):
                     await self._publish_batch(bucket)
                     trouble.over()
             except (BucketError, DatabaseUnavailableError) as error:
@@ -328,19 +363,35 @@ class Publisher:
                 retry_s = trouble.failed(error)
 
     async def _publish_batch(self, bucket: Bucket) -> None:
-        batch = {self._dirty.pop() for _ in range(min(len(self._dirty), WRITES_AT_ONCE))}
+        batch = next_batch(self._dirty, self._postponed, BATCH)
+        self._dirty -= batch
+        self._postponed -= batch
         self._in_flight, again = batch, batch
+        flags_left = apps_with(self._dirty, segments=False)
         try:
-            entries = await _entries(bucket, {CLAIM_KEY, *batch})
+            entries = await entries_of(bucket, {CLAIM_KEY, *batch})
             claim = claim_in(entries)
             if claim is None or against(claim, await self._rulesets.identity()) is not None:
                 self._in_charge = False
                 self._compare_now.set()
                 return
+            wanted = await self._rulesets.of(batch)
+            asked = {segment for segments in wanted.uses.values() for segment in segments}
+            if missing := asked - self._writer.segments - batch:  # another Tower is about to write them
+                self._in_flight = again = batch = batch | missing
+                entries |= await entries_of(bucket, missing)
+                wanted = wanted.together_with(await self._rulesets.of(missing))
             found = Differences()
-            found.take(batch, await self._rulesets.of(batch), entries)
-            unwritten = await self._write(bucket, found.writes, entries)
-            again = set(unwritten)
+            found.take(batch, wanted, entries)
+            late = {
+                key
+                for key, value in found.writes.items()
+                if turn_of(key, value) is Turn.SEGMENT_DELETION and (app_of(key) in flags_left or not self._equal)
+            }
+            self._postponed |= late
+            writes = {key: value for key, value in found.writes.items() if key not in late}
+            unwritten = await self._writer.write(bucket, writes, entries)
+            again = late | unwritten.keys()
             self._newer = {key: stamp for key, stamp in self._newer.items() if key not in batch} | found.newer
             self._unknown = {key: stamp for key, stamp in self._unknown.items() if key not in batch} | found.unknown
             self._tell_left_alone()
@@ -352,38 +403,12 @@ class Publisher:
             self._dirty |= again
             self._in_flight = set()
 
-    async def _write(
-        self,
-        bucket: Bucket,
-        values: Mapping[str, bytes | None],
-        entries: Mapping[str, Entry],
-        operation: str | None = None,
-    ) -> dict[str, BucketError]:
-        """Write values over the entries that they were compared with; return what could not be written, and why.
-
-        `operation` is what writes are counted as, if not as `put` and `delete`.
-        """
-        unwritten: dict[str, BucketError] = {}
-        keys = list(values)
-        for start in range(0, len(keys), WRITES_AT_ONCE):
-            batch = keys[start : start + WRITES_AT_ONCE]
-            puts = (bucket.put(key, values[key], _revision(entries.get(key))) for key in batch)
-            for key, error in zip(batch, await asyncio.gather(*puts, return_exceptions=True), strict=True):
-                if error is None:
-                    self._known.add(key)
-                    self._metrics.published(operation or ("delete" if values[key] is None else "put"))
-                elif isinstance(error, BucketGoneError) or not isinstance(error, BucketError):
-                    raise error
-                else:
-                    unwritten[key] = error
-        return unwritten
-
     async def _look_after(self, bucket: Bucket) -> None:
         """Compare at once when the bucket is gone, has lost keys or another claim: no message tells of these."""
         while True:
             raise_if_cancelled()
             await asyncio.sleep(self._look_every_s)
-            known = len(self._known)  # before asking, so that what is written meanwhile does not seem lost
+            known = len(self._writer.known)  # before asking, so that what is written meanwhile does not seem lost
             claimed_by = self._claimed_by
             try:
                 lost = await bucket.count() < known
@@ -403,23 +428,6 @@ class Publisher:
                 self._compare_now.set()
 
 
-async def _entries(bucket: Bucket, keys: Collection[str]) -> dict[str, Entry]:
-    """Return the last entries of some keys."""
-    entries: dict[str, Entry] = {}
-    for key, entry in zip(
-        keys, await asyncio.gather(*(bucket.get(key) for key in keys), return_exceptions=True), strict=True
-    ):
-        if isinstance(entry, BaseException):
-            raise entry
-        if entry is not None:
-            entries[key] = entry
-    return entries
-
-
-def _app(key: str) -> str:
-    return key.partition(".")[0]
-
-
 def _after(entry: Entry | None, at_ms: int) -> int:
     """Return the time of a new mark, which has to be later than that of the one before, whatever the clock did.
 
@@ -430,14 +438,6 @@ def _after(entry: Entry | None, at_ms: int) -> int:
     except ContractError:
         return at_ms
     return at_ms if before_ms > at_ms + DAY_MS else max(at_ms, before_ms + 1)
-
-
-def _value(entry: Entry | None) -> bytes | None:
-    return None if entry is None else entry.value
-
-
-def _revision(entry: Entry | None) -> int:
-    return 0 if entry is None else entry.revision
 
 
 async def _wait(event: asyncio.Event, timeout_s: float | None) -> None:

@@ -1,4 +1,4 @@
-"""What the bucket should hold, out of PostgreSQL: the rulesets as bytes, deletions, and the database's identity."""
+"""What the bucket should hold, out of PostgreSQL: rulesets, segments, deletions, and the database's identity."""
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from uuid import uuid4
@@ -9,19 +9,23 @@ from sqlalchemy import RowMapping
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tailslide_core.contracts import encode_ruleset
+from tailslide_core.contracts import encode_ruleset, encode_segment
 from tailslide_core.errors import ContractError
-from tailslide_core.naming import FlagId
+from tailslide_core.naming import FlagId, SegmentId, segment_of
 from tailslide_tower.apps.store import apps
 from tailslide_tower.database import Database, metadata
+from tailslide_tower.flags.relations import segments_named
 from tailslide_tower.flags.store import FlagStore, InvalidFlagError, deleted_flags, read_flag
 from tailslide_tower.publisher.claims import Identity
 from tailslide_tower.publisher.wanted import Apps, Wanted
+from tailslide_tower.segments.store import InvalidSegmentError, SegmentStore, deleted_segments, read_segment
 
 log = structlog.get_logger()
 
 PAGE_ROWS = 100
 """Rows that are made into rulesets in one go: short enough not to keep requests waiting."""
+PAGE_SEGMENTS = 5
+"""Likewise of segments, which may be as large as a message can be."""
 
 identity = sa.Table(
     "identity",
@@ -34,7 +38,7 @@ identity = sa.Table(
 
 
 class DatabaseRulesets:
-    """The rulesets in PostgreSQL."""
+    """The rulesets and segments in PostgreSQL."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -61,48 +65,85 @@ class DatabaseRulesets:
     async def apps(self) -> Apps:
         """Return all apps."""
         time = sa.select(sa.cast(sa.extract("epoch", sa.func.clock_timestamp()) * 1000, sa.BigInteger))
-        keys = sa.union(sa.select(apps.c.key), sa.select(deleted_flags.c.app))
+        keys = sa.union(sa.select(apps.c.key), sa.select(deleted_flags.c.app), sa.select(deleted_segments.c.app))
         async with self._database.begin() as connection:
             at_ms = int((await connection.execute(time)).scalar_one())
             return Apps(at_ms, frozenset((await connection.execute(keys)).scalars()))
 
     async def all(self) -> AsyncIterator[Wanted]:
-        """Yield all rulesets, a part at a time, each part as it is when it is read."""
+        """Yield all segments and then all rulesets, a part at a time, each part as it is when it is read."""
+        last: SegmentId | None = None
+        while True:
+            async with self._database.begin() as connection:
+                rows = await SegmentStore(connection).rows_after(last, PAGE_SEGMENTS)
+            yield self._segments(rows, {})
+            if len(rows) < PAGE_SEGMENTS:
+                break
+            last = SegmentId(rows[-1]["app"], rows[-1]["key"])
         after: FlagId | None = None
         while True:
             async with self._database.begin() as connection:
                 rows = await FlagStore(connection).rows_after(after, PAGE_ROWS)
-            yield self._wanted(rows, {})
+            yield self._flags(rows, {})
             if len(rows) < PAGE_ROWS:
                 return
             after = FlagId(rows[-1]["app"], rows[-1]["key"])
 
     async def of(self, keys: Collection[str]) -> Wanted:
-        """Return those of the rulesets that are there; a key that is no flag's is not."""
-        flag_ids = []
+        """Return those that are there; a key that is neither a flag's nor a segment's is not."""
+        flag_ids, segment_ids = [], []
         for key in keys:
+            segment_id = segment_of(key)
             try:
-                flag_ids.append(FlagId.parse(key))
+                if segment_id is None:
+                    flag_ids.append(FlagId.parse(key))
+                else:
+                    segment_ids.append(segment_id)
             except ContractError:
                 log.debug("not the key of a flag", key=key)
         async with self._database.begin() as connection:
             rows = await FlagStore(connection).rows_of(flag_ids)
             deleted = await FlagStore(connection).deleted_of(flag_ids)
-        return self._wanted(rows, {str(flag_id): last.version for flag_id, last in deleted.items()})
+            flags = self._flags(rows, {str(flag_id): last.version for flag_id, last in deleted.items()})
+            if not segment_ids:
+                return flags
+            rows = await SegmentStore(connection).rows_of(segment_ids)
+            gone = await SegmentStore(connection).deleted_of(segment_ids)
+        return flags.together_with(self._segments(rows, {str(name): version for name, version in gone.items()}))
 
-    def _wanted(self, rows: Iterable[RowMapping], deleted: Mapping[str, int]) -> Wanted:
+    def _flags(self, rows: Iterable[RowMapping], deleted: Mapping[str, int]) -> Wanted:
         values: dict[str, bytes] = {}
         invalid: set[str] = set()
+        uses: dict[str, frozenset[str]] = {}
         for row in rows:
             key = str(FlagId(row["app"], row["key"]))
             try:
-                values[key] = encode_ruleset(read_flag(row).ruleset)
+                ruleset = read_flag(row).ruleset
             except InvalidFlagError as error:
                 invalid.add(key)
-                if key not in self._complained:
-                    self._complained.add(key)
-                    log.error("ruleset not published", flag=key, error=str(error))  # noqa: TRY400 # no defect of ours
+                self._complain("ruleset not published", error, flag=key)
+                continue
+            values[key] = encode_ruleset(ruleset)
+            if segments := segments_named(ruleset):
+                uses[key] = frozenset(str(SegmentId(ruleset.app, segment)) for segment in segments)
+        return Wanted(values, frozenset(invalid), deleted, uses)
+
+    def _segments(self, rows: Iterable[RowMapping], deleted: Mapping[str, int]) -> Wanted:
+        values: dict[str, bytes] = {}
+        invalid: set[str] = set()
+        for row in rows:
+            key = str(SegmentId(row["app"], row["key"]))
+            try:
+                values[key] = encode_segment(read_segment(row).segment)
+            except InvalidSegmentError as error:
+                invalid.add(key)
+                self._complain("segment not published", error, segment=key)
         return Wanted(values, frozenset(invalid), deleted)
+
+    def _complain(self, event: str, error: Exception, **key: str) -> None:
+        if self._complained.isdisjoint(key.values()):
+            self._complained.update(key.values())
+            log.error(event, **key, error=str(error))
 
 
 async def renew_identity(connection: AsyncConnection) -> None:

@@ -1,4 +1,4 @@
-"""What the publisher asks of the database: the rulesets as bytes, the deletions that it remembers, and its identity."""
+"""What the publisher asks of the database: rulesets and segments as bytes, deletions, and its identity."""
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Protocol
 
 from tailslide_core.errors import ContractError
-from tailslide_core.naming import FlagId
+from tailslide_core.naming import FlagId, segment_of
 from tailslide_runtime.bucket_watch import Entry
 from tailslide_tower.publisher.claims import Identity
 
@@ -15,12 +15,23 @@ from tailslide_tower.publisher.claims import Identity
 class Wanted:
     """Values by key. What is in the bucket for `invalid` keys is to be left as it is, until a person has seen to it.
 
-    `deleted` has the last versions of flags that were deleted, of those that were asked for by name.
+    `deleted` has the last versions of flags and segments that were deleted, of those that were asked for by name.
+    `uses` has the keys of the segments that flags ask for, of flags that ask for any.
     """
 
     values: Mapping[str, bytes]
     invalid: frozenset[str] = field(default_factory=frozenset)
     deleted: Mapping[str, int] = field(default_factory=dict)
+    uses: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def together_with(self, other: "Wanted") -> "Wanted":
+        """Return what both say, of different keys."""
+        return Wanted(
+            {**self.values, **other.values},
+            self.invalid | other.invalid,
+            {**self.deleted, **other.deleted},
+            {**self.uses, **other.uses},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +46,7 @@ class Apps:
 
 
 class Rulesets(Protocol):
-    """Where the publisher reads the rulesets. Raises `DatabaseUnavailableError`."""
+    """Where the publisher reads rulesets and segments. Raises `DatabaseUnavailableError`."""
 
     async def identity(self) -> Identity:
         """Return who this database is."""
@@ -47,29 +58,34 @@ class Rulesets(Protocol):
         """Return all apps."""
 
     def all(self) -> AsyncIterator[Wanted]:
-        """Yield all rulesets, a part at a time."""
+        """Yield all segments and then all rulesets, a part at a time."""
 
     async def of(self, keys: Collection[str]) -> Wanted:
-        """Return those of the rulesets that are there; a key that is no flag's is not."""
+        """Return those that are there; a key that is neither a flag's nor a segment's is not."""
 
 
 KEYS_AT_ONCE = 500
 
 
 async def parts(rulesets: Rulesets, entries: Mapping[str, Entry]) -> AsyncIterator[tuple[Collection[str], Wanted]]:
-    """Yield all keys of flags, those of the database and those of the bucket, with what is wanted of them."""
-    left_over = {key for key, entry in entries.items() if entry.value is not None and is_flag_key(key)}
+    """Yield all keys of segments and flags, those of the database and those of the bucket, with what is wanted of them.
+
+    Segments that the database has come first, and those that only the bucket has come last.
+    """
+    left_over = {key for key, entry in entries.items() if entry.value is not None and is_published(key)}
     async for wanted in rulesets.all():
         keys = wanted.values.keys() | wanted.invalid
         left_over -= keys
         yield keys, wanted
-    rest = iter(sorted(left_over))
+    rest = iter(sorted(left_over, key=lambda key: (segment_of(key) is not None, key)))
     while part := list(islice(rest, KEYS_AT_ONCE)):
         yield part, await rulesets.of(part)
 
 
-def is_flag_key(key: str) -> bool:
-    """Whether a key of the bucket is a flag's; any other is not Tower's to write or to delete."""
+def is_published(key: str) -> bool:
+    """Whether a key of the bucket is a flag's or a segment's; any other is not Tower's to write or to delete."""
+    if segment_of(key) is not None:
+        return True
     try:
         FlagId.parse(key)
     except ContractError:

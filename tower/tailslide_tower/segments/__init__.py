@@ -1,0 +1,1 @@
+"""Segments: named groups of an app's users, which the rules of its flags may ask for."""

@@ -1,0 +1,153 @@
+"""The rules of segments: who changes what when, one change of a segment after another, and who is told.
+
+What a change makes of a segment is in `segment`.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from tailslide_core.naming import SegmentId
+from tailslide_runtime.http import ApiError
+from tailslide_tower import times
+from tailslide_tower.apps.errors import app_not_found, named, newer_in_bucket
+from tailslide_tower.apps.store import AppStore
+from tailslide_tower.database import Database
+from tailslide_tower.flags.store import FlagStore
+from tailslide_tower.requests import Page, Precondition
+from tailslide_tower.segments import segment as segment_changes
+from tailslide_tower.segments.models import SegmentChange, SegmentCreate, SegmentMembers
+from tailslide_tower.segments.segment import KeptSegment, ListedSegment
+from tailslide_tower.segments.store import SegmentStore
+
+log = structlog.get_logger()
+
+
+class Publication(Protocol):
+    """Who publishes changes."""
+
+    def changed(self, segment_id: SegmentId, /) -> None:
+        """Note, after the commit, that a segment is another one now."""
+
+    def is_left_alone(self, segment_id: SegmentId, /) -> bool:
+        """Whether a change of this segment would not arrive, as far as known."""
+
+
+class SegmentService:
+    """Segments, for people: raises `ApiError` and `ContractError` on what they ask in vain. `who` is for the log."""
+
+    def __init__(self, database: Database, publication: Publication) -> None:
+        self._database = database
+        self._publication = publication
+
+    async def page(self, app: str, page: Page) -> list[ListedSegment]:
+        """Return the segments of a page and, if there are more, one of them."""
+        async with self._database.begin() as connection:
+            if await AppStore(connection).get(app) is None:
+                raise app_not_found(app)
+            return await SegmentStore(connection).page(app, page)
+
+    async def get(self, segment_id: SegmentId) -> KeptSegment:
+        """Return a segment."""
+        async with self._database.begin() as connection:
+            kept = await SegmentStore(connection).get(segment_id)
+            if kept is None:
+                raise await _not_found(AppStore(connection), segment_id)
+            return kept
+
+    async def create(self, app: str, request: SegmentCreate, who: str) -> KeptSegment:
+        """Add a segment."""
+        kept = segment_changes.created(app, request, times.now())
+        self._refuse_left_alone(kept.segment_id)
+        async with self._database.begin() as connection:
+            if not await AppStore(connection).keep(app):
+                raise app_not_found(app)
+            store = SegmentStore(connection)
+            if not await store.add(kept):
+                raise ApiError(409, "SEGMENT_EXISTS", f"the app {app!r} has a segment {request.key!r} already", "key")
+            # Asked only now: the deletion of the old segment may have been what the insertion has waited for.
+            last = await store.last_of(kept.segment_id)
+            if last is not None:
+                kept = segment_changes.recreated(kept, last)
+                await store.update(kept)
+        self._changed("segment created", kept, who)
+        return kept
+
+    async def change(
+        self, segment_id: SegmentId, request: SegmentChange, precondition: Precondition, who: str
+    ) -> KeptSegment:
+        """Change a segment; a change that says nothing new leaves it as it is, and tells nobody."""
+        return await self._change(
+            segment_id, lambda kept: segment_changes.changed(kept, request, times.now()), precondition, who
+        )
+
+    async def change_members(
+        self, segment_id: SegmentId, request: SegmentMembers, precondition: Precondition, who: str
+    ) -> KeptSegment:
+        """Add members and take members off, whatever others do to the rest of the list meanwhile."""
+        return await self._change(
+            segment_id, lambda kept: segment_changes.with_members(kept, request, times.now()), precondition, who
+        )
+
+    async def _change(
+        self,
+        segment_id: SegmentId,
+        change: Callable[[KeptSegment], KeptSegment],
+        precondition: Precondition,
+        who: str,
+    ) -> KeptSegment:
+        self._refuse_left_alone(segment_id)
+        async with self._database.begin() as connection:
+            store = SegmentStore(connection)
+            before = await self._locked(store, AppStore(connection), segment_id)
+            precondition.check(before.version)
+            after = change(before)
+            if after is before:
+                return before
+            await store.update(after)
+        self._changed("segment changed", after, who)
+        return after
+
+    async def delete(self, segment_id: SegmentId, precondition: Precondition, who: str) -> None:
+        """Delete a segment that no flag uses."""
+        self._refuse_left_alone(segment_id)
+        async with self._database.begin() as connection:
+            if not await AppStore(connection).arrange(segment_id.app):
+                raise app_not_found(segment_id.app)
+            store = SegmentStore(connection)
+            kept = await self._locked(store, AppStore(connection), segment_id)
+            precondition.check(kept.version)
+            if users := await FlagStore(connection).that_use(segment_id):
+                use = "uses" if len(users) == 1 else "use"
+                raise ApiError(
+                    409,
+                    "SEGMENT_IN_USE",
+                    f"{named(users)} {use} the segment {segment_id.segment!r}; change what is asked for there first",
+                    "segment",
+                )
+            await store.delete(kept)
+        self._changed("segment deleted", kept, who)
+
+    def _refuse_left_alone(self, segment_id: SegmentId) -> None:
+        if self._publication.is_left_alone(segment_id):
+            raise newer_in_bucket(segment_id, "segment")
+
+    @staticmethod
+    async def _locked(store: SegmentStore, apps: AppStore, segment_id: SegmentId) -> KeptSegment:
+        kept = await store.lock(segment_id)
+        if kept is None:
+            raise await _not_found(apps, segment_id)
+        return kept
+
+    def _changed(self, event: str, kept: KeptSegment, who: str) -> None:
+        self._publication.changed(kept.segment_id)
+        app, segment = kept.segment_id
+        log.info(event, who=who, app=app, segment=segment, version=kept.version)
+
+
+async def _not_found(apps: AppStore, segment_id: SegmentId) -> ApiError:
+    if await apps.get(segment_id.app) is None:
+        return app_not_found(segment_id.app)
+    app, key = segment_id
+    return ApiError(404, "SEGMENT_NOT_FOUND", f"the app {app!r} has no segment {key!r}", "segment")
