@@ -10,7 +10,7 @@ from tower_bench import Tower, TowerBench, tower_bench, until
 
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.contracts import Claim, encode_circuit
-from tailslide_core.evaluation import effective_circuit
+from tailslide_core.effective_circuit import effective_circuit
 from tailslide_core.naming import CIRCUITS_BUCKET, CLAIM_KEY
 from tailslide_core.ruleset import Ruleset
 

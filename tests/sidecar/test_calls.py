@@ -7,7 +7,7 @@ import pytest
 from proxy_requests import PlainRequest
 
 from tailslide_core.circuit import Circuit, State
-from tailslide_core.evaluation import Reason
+from tailslide_core.decisions import Reason
 from tailslide_core.naming import RULESETS_BUCKET
 from tailslide_core.outcomes import CallEnd, StatusSet
 from tailslide_core.ruleset import CircuitSettings, LocalGuard, Ruleset
@@ -137,13 +137,13 @@ def test_the_user_of_the_request_decides() -> None:
         assert verdict.block == b"\r\nx-tailslide: " + verdict.marker.encode()
         other = desk.calls.decide(SWITCH, PlainRequest(fields=[("x-user-id", "v")]))
         assert (other.active, other.terms) == (False, None)
-        assert other.marker == "flag=f; active=false; reason=SPLIT; circuit=closed"
-    assert samples_of(desk.counts) == {("f", "true", "targeting_match"): 2, ("f", "false", "split"): 2}
+        assert other.marker == "flag=f; active=false; reason=STATIC; circuit=closed"
+    assert samples_of(desk.counts) == {("f", "true", "targeting_match"): 2, ("f", "false", "static"): 2}
 
 
 def test_a_key_stands_in_for_who_names_none() -> None:
     desk = Desk()
-    desk.ruleset = replace(desk.ruleset, rollout=0.0, allow=frozenset({"anyone"}))
+    desk.ruleset = replace(desk.ruleset, rollout=0.001, allow=frozenset({"anyone"}))
     desk.put(None)
     assert desk.calls.decide(SWITCH, PlainRequest(), "anyone").active
     assert not desk.calls.decide(SWITCH, PlainRequest(), "another").active
@@ -216,7 +216,7 @@ def test_after_so_many_failures_to_connect_the_fallback_gets_the_calls() -> None
     for _ in range(3):
         verdict = desk.decides()
         assert (verdict.active, verdict.terms) == (False, None)
-        assert verdict.marker == "flag=f; active=true; reason=SPLIT; circuit=closed" + KEPT_AWAY
+        assert verdict.marker == "flag=f; active=true; reason=STATIC; circuit=closed" + KEPT_AWAY
         assert verdict.block == b"\r\nx-tailslide: " + verdict.marker.encode()
     assert desk.guards.report("f") == {
         "active": True,
@@ -227,7 +227,7 @@ def test_after_so_many_failures_to_connect_the_fallback_gets_the_calls() -> None
     }
     # The two that were tried, and no outcome of those that were not.
     assert desk.buffer.take() == {("f", "failure"): 2, ("f", "latency_le_1"): 2}
-    assert samples_of(desk.counts) == {("f", "true", "split"): 6}
+    assert samples_of(desk.counts) == {("f", "true", "static"): 6}
 
 
 def test_users_of_the_allow_list_are_kept_away_as_well() -> None:
@@ -243,7 +243,7 @@ def test_who_is_not_let_in_is_not_kept_away() -> None:
     desk.ruleset = replace(desk.ruleset, allow=frozenset({"u"}), rollout=0.0)
     desk.put(None)
     desk.refused(2)
-    assert desk.decides("v").marker == "flag=f; active=false; reason=SPLIT; circuit=closed"
+    assert desk.decides("v").marker == "flag=f; active=false; reason=STATIC; circuit=closed"
     report = desk.guards.report("f")
     assert report is not None
     assert report["kept_away"] == 0
