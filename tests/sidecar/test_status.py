@@ -31,9 +31,11 @@ def flag(key: str, *requires: str, segment: str | None = None, rollout: float = 
     return Ruleset(APP, key, 3, active, rollout, key, requires=needs, rules=rules, circuit=CircuitSettings())
 
 
-def store_of(*flags: Ruleset, segments: dict[str, Segment] | None = None, **circuits: Circuit) -> FlagStore:
+def store_of(
+    *flags: Ruleset, circuits: dict[str, Circuit] | None = None, segments: dict[str, Segment] | None = None
+) -> FlagStore:
     store = FlagStore(APP)
-    store.restore(Content({each.key: each for each in flags}, circuits, None, segments or {}))
+    store.restore(Content({each.key: each for each in flags}, circuits or {}, None, segments or {}))
     return store
 
 
@@ -75,7 +77,7 @@ def report(store: FlagStore, *flags_of_routes: str) -> dict[str, Any]:
 def test_status_says_what_everybody_gets(
     flags: list[Ruleset], circuits: dict[str, Circuit], settled: tuple[str | None, ...] | None
 ) -> None:
-    said = report(store_of(*flags, **circuits))["flags"]["f"]["settled"]
+    said = report(store_of(*flags, circuits=circuits))["flags"]["f"]["settled"]
     names = ("variant", "reason", "prerequisite", "prerequisite_reason")
     assert said == (None if settled is None else dict(zip(names, settled, strict=True)))
 
