@@ -95,16 +95,12 @@ async def sidecar(bench: Bench) -> AsyncIterator[OfrepSidecar]:
 
 async def test_single_evaluations(sidecar: OfrepSidecar) -> None:
     expected = [
-        (EVERYBODY, context(targetingKey="u"), success(EVERYBODY, True, "STATIC")),
-        (EVERYBODY, b"{}", success(EVERYBODY, True, "STATIC")),
-        (EVERYBODY, b"", success(EVERYBODY, True, "STATIC")),
-        (EVERYBODY, b'{"context": null, "more": 1}', success(EVERYBODY, True, "STATIC")),
-        (NOBODY, context(targetingKey="u"), success(NOBODY, False, "DISABLED", disabled_by="flag")),
-        (
-            TRIPPED,
-            context(targetingKey="u"),
-            success(TRIPPED, False, "DISABLED", circuit="open", disabled_by="circuit"),
-        ),
+        (EVERYBODY, context(targetingKey="u"), success(EVERYBODY, True, "SPLIT")),
+        (EVERYBODY, b"{}", success(EVERYBODY, True, "SPLIT")),
+        (EVERYBODY, b"", success(EVERYBODY, True, "SPLIT")),
+        (EVERYBODY, b'{"context": null, "more": 1}', success(EVERYBODY, True, "SPLIT")),
+        (NOBODY, context(targetingKey="u"), success(NOBODY, False, "DISABLED")),
+        (TRIPPED, context(targetingKey="u"), success(TRIPPED, False, "DISABLED", circuit="open")),
         (HALF, context(targetingKey=ALLOWED, nested={"a": [None]}), success(HALF, True, "TARGETING_MATCH")),
         (HALF, context(targetingKey=DENIED), success(HALF, False, "TARGETING_MATCH")),
     ]
@@ -119,7 +115,7 @@ async def test_single_evaluations(sidecar: OfrepSidecar) -> None:
             assert (given.status, given.body) == (200, answer), path
             assert given.headers["Content-Type"] == "application/json"
     bare = await ask(sidecar.url, f"{ALL}/{EVERYBODY}", None, {})
-    assert (bare.status, bare.body) == (200, success(EVERYBODY, True, "STATIC"))
+    assert (bare.status, bare.body) == (200, success(EVERYBODY, True, "SPLIT"))
 
 
 @pytest.mark.parametrize(
@@ -153,16 +149,16 @@ async def test_a_missing_targeting_key_concerns_only_flags_that_need_one(sidecar
     missing = {
         "key": HALF,
         "errorCode": "TARGETING_KEY_MISSING",
-        "errorDetails": "context.targetingKey: expected a value, by which this flag is rolled out",
+        "errorDetails": "context.targetingKey: expected the user's key, by which this flag is rolled out",
     }
     assert (one.status, one.body) == (400, missing)
     assert (every.status, every.body["flags"]) == (
         200,
         [
-            success(TRIPPED, False, "DISABLED", circuit="open", disabled_by="circuit"),
-            success(EVERYBODY, True, "STATIC"),
+            success(TRIPPED, False, "DISABLED", circuit="open"),
+            success(EVERYBODY, True, "SPLIT"),
             missing,
-            success(NOBODY, False, "DISABLED", disabled_by="flag"),
+            success(NOBODY, False, "DISABLED"),
         ],
     )
 
