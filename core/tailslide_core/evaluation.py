@@ -97,10 +97,18 @@ def decide(
 
 
 def _decide(flag: PreparedFlag, targeting_key: str | None, attributes: Attributes, known: Known | None) -> Decision:
-    if flag.requires:
-        failed = _unmet(flag, targeting_key, attributes, {} if known is None else known)
-        if failed is not None:
-            return failed
+    if not flag.requires:
+        return _decide_by_itself(flag, targeting_key, attributes)
+    failed = _unmet(flag, targeting_key, attributes, {} if known is None else known)
+    if failed is None or failed.reason is not Reason.TARGETING_KEY_MISSING:
+        return failed or _decide_by_itself(flag, targeting_key, attributes)
+    # It is off either way, and an error would let callers in whose default is "on".
+    decision = _decide_by_itself(flag, targeting_key, attributes)
+    return failed if decision.active else decision
+
+
+def _decide_by_itself(flag: PreparedFlag, targeting_key: str | None, attributes: Attributes) -> Decision:
+    """Decide as if all prerequisites were met."""
     ruleset = flag.ruleset
     if targeting_key is not None:
         if targeting_key in ruleset.deny:

@@ -150,7 +150,13 @@ class Answers:
 
     def _ofrep(self, held: HeldFlag, decision: Decision) -> ofrep.Answer:
         evaluation = evaluation_of(held.prepared, decision)
-        return ofrep.answer(evaluation, bucket_by=held.ruleset.bucket_by, stale=self._is_stale())
+        ruleset = held.ruleset
+        return ofrep.answer(
+            evaluation,
+            bucket_by=ruleset.bucket_by,
+            has_prerequisites=bool(ruleset.requires),
+            stale=self._is_stale(),
+        )
 
     def _no_flag(self, flag: str) -> Reply:
         """Return why our own endpoint has nothing to say of a flag: a key that is none, too early, or unknown."""

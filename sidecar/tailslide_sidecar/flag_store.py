@@ -286,7 +286,7 @@ class FlagStore:
 
     def _hold(self, flags: Iterable[str], segments: Iterable[str] = ()) -> None:
         """Make the held flags equal to the values, for those that have changed and those that depend on them."""
-        known = len(self._held)
+        is_sorted = True
         for flag in self._flags.refresh(flags, segments):
             self.revision += 1
             prepared, before = self._flags.prepared(flag), self._held.get(flag)
@@ -305,8 +305,9 @@ class FlagStore:
                     own_demands=own,
                     demands=self._demands_with(prepared, own),
                 )
+                is_sorted = is_sorted and before is not None
             self._total.replace(_demands(before), _demands(held))
-        if len(self._held) > known:
+        if not is_sorted:
             self._held = dict(sorted(self._held.items()))
 
     def _demands_with(self, prepared: PreparedFlag, own: Demands) -> Demands:

@@ -116,7 +116,9 @@ def read_bounded_context(body: bytes, demands: Demands) -> Context:
         raise OfrepError(ErrorCode.INVALID_CONTEXT, f"{where}: {error.problem}") from None
 
 
-def answer(evaluation: Evaluation, *, bucket_by: str | None = None, stale: bool = False) -> Answer:
+def answer(
+    evaluation: Evaluation, *, bucket_by: str | None = None, has_prerequisites: bool = False, stale: bool = False
+) -> Answer:
     """Return an evaluation of a known flag as the protocol says it.
 
     `bucket_by` is the attribute that it is rolled out by, None for the targeting key; `stale` tells that the sidecar is
@@ -127,7 +129,8 @@ def answer(evaluation: Evaluation, *, bucket_by: str | None = None, stale: bool 
         return failure(
             evaluation.flag,
             ErrorCode.TARGETING_KEY_MISSING,
-            f"context.{bucket_by or TARGETING_KEY}: expected a value, by which this flag is rolled out",
+            f"context.{bucket_by or TARGETING_KEY}: expected a value, by which this flag"
+            f"{' or one that it requires' if has_prerequisites else ''} is rolled out",
         )
     told = {
         "stale": stale,

@@ -285,7 +285,7 @@ def test_10_a_control_group_is_in_and_not_active() -> None:
     [
         (ValueType.BOOLEAN, [False, True]),
         (ValueType.STRING, ["", "x"]),
-        (ValueType.NUMBER, [0, 1.5]),
+        (ValueType.NUMBER, [0, 2]),
         (ValueType.OBJECT, [{}, {"a": [1]}]),
     ],
 )

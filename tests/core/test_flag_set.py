@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.conditions import Condition, Operator
-from tailslide_core.evaluation import Context, Evaluation, decide, evaluate
+from tailslide_core.evaluation import Context, Evaluation, Known, decide, evaluate
 from tailslide_core.flag_set import FlagSet
 from tailslide_core.ruleset import CircuitSettings, Requirement, Rule, Ruleset
 from tailslide_core.segment import Segment
@@ -81,12 +81,12 @@ def test_after_any_changes_all_is_as_if_made_anew(flags: FlagSet, steps: list[Ch
 @given(flag_sets(), st.permutations(FLAGS))
 def test_what_is_known_of_a_question_changes_no_answer_to_it(flags: FlagSet, order: list[str]) -> None:
     for context in CONTEXTS:
-        known: dict[object, object] = {}
+        known: Known = {}
         for flag in order:
             prepared = flags.prepared(flag)
             if prepared is not None:
                 alone = decide(prepared, context.targeting_key, context.attributes)
-                assert decide(prepared, context.targeting_key, context.attributes, known) is alone  # type: ignore[arg-type] # as it is
+                assert decide(prepared, context.targeting_key, context.attributes, known) is alone
 
 
 @given(flag_sets())
@@ -146,8 +146,9 @@ def test_a_flag_that_comes_is_required_by_those_that_waited_for_it() -> None:
     assert held.is_required
     flags.rulesets["f"] = flag("f")
     assert flags.refresh(["f"]) == ["f"]
-    assert flags.prepared("g") is held, "another flag's requirement is no change of this one"
-    assert not held.is_required
+    after = flags.prepared("g")
+    assert after is held, "another flag's requirement is no change of this one"
+    assert not after.is_required
     assert flags.required_by("g") == frozenset()
 
 

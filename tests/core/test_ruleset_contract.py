@@ -77,7 +77,6 @@ def test_what_a_reader_needs_of_variants_is_written_and_no_more(fields: dict[str
         ({"variants": {"on": 1, "off": 0}, "off_variant": "off"}, "variants.on"),
         ({"variants": {"on": True, "off": False, "maybe": True}}, "off_variant"),
         ({"variants": {"on": True, "off": False, "maybe": True}, "off_variant": "off"}, "split"),
-        ({"variants": {"off": False}, "off_variant": "off"}, "split"),
         ({"off_variant": "Off"}, "off_variant"),
         ({"type": "string", "variants": {"a": "x", "b": "y"}, "off_variant": "c"}, "off_variant"),
         ({"type": "number", "variants": {"on": True, "off": False}}, "variants.on"),
@@ -99,6 +98,11 @@ def test_what_is_missing_of_variants_or_does_not_fit_is_named(fields: dict[str, 
 def test_one_other_variant_needs_no_split() -> None:
     fields = {"type": "string", "variants": {"blue": "#00f", "green": "#0f0"}, "off_variant": "blue"}
     assert decode_ruleset(orjson.dumps(RULESET | fields)).split == (Share("green", 1),)
+
+
+def test_a_flag_that_has_nothing_but_its_off_variant_needs_no_split() -> None:
+    fields = {"type": "number", "variants": {"none": 0}, "off_variant": "none"}
+    assert decode_ruleset(orjson.dumps(RULESET | fields)).split == (Share("none", 1),)
 
 
 def test_a_rule_may_give_one_variant() -> None:

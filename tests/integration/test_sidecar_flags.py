@@ -37,7 +37,15 @@ async def test_answers_follow_the_buckets(bench: Bench) -> None:
 
     assert await sidecar.get(f"/v1/flags/{FLAG}?targeting_key=u1") == (
         200,
-        {"flag": FLAG, "active": True, "reason": "SPLIT", "circuit": "closed", "version": 1},
+        {
+            "flag": FLAG,
+            "active": True,
+            "variant": "on",
+            "value": True,
+            "reason": "STATIC",
+            "circuit": "closed",
+            "version": 1,
+        },
     )
     await bench.put_circuit(OPEN)
     await sidecar.until_answers(active=False, reason="CIRCUIT_OPEN", circuit="open")

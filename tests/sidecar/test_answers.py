@@ -6,8 +6,12 @@ from flag_listeners import Parts, parts
 from flag_requests import APP, USER, content
 
 from tailslide_core.circuit import Circuit, State
+from tailslide_core.contracts import encode_circuit
 from tailslide_core.evaluation import Context, evaluate
+from tailslide_core.flag_set import FlagSet
+from tailslide_core.naming import CIRCUITS_BUCKET
 from tailslide_core.ruleset import CircuitSettings, Ruleset
+from tailslide_runtime.bucket_watch import Entry
 from tailslide_sidecar import ofrep
 from tailslide_sidecar.answers import Answers, matches
 from tailslide_sidecar.evaluation_counts import EvaluationCounts
@@ -28,18 +32,121 @@ def body(reply: Reply) -> dict[str, object]:
     return found
 
 
-def test_both_forms_say_what_the_store_says(clinic: Parts) -> None:
+def test_both_forms_say_what_the_rules_say(clinic: Parts) -> None:
+    held = clinic.store.content()
+    flags = FlagSet(held.rulesets, held.circuits, held.segments)
     for flag in clinic.store.flags():
-        expected = evaluate(flag, clinic.store.ruleset(flag), clinic.store.content().circuits.get(flag), WHO)
+        expected = evaluate(flag, flags, WHO)
         for _ in range(2):
-            assert body(clinic.answers.native_one(flag, QUERY)) == {
+            native = body(clinic.answers.native_one(flag, QUERY))
+            assert {name: native[name] for name in list(native)[:7]} == {
                 "flag": flag,
                 "active": expected.active,
+                "variant": expected.variant,
+                "value": expected.value,
                 "reason": expected.reason,
                 "circuit": expected.circuit,
                 "version": 7,
             }
-            assert body(clinic.answers.ofrep_one(flag, USER)) == ofrep.answer(expected).body
+            assert (native.get("rule"), native.get("prerequisite")) == (expected.rule, expected.prerequisite)
+            bucket_by = held.rulesets[flag].bucket_by
+            assert body(clinic.answers.ofrep_one(flag, USER)) == ofrep.answer(expected, bucket_by=bucket_by).body
+
+
+# What each form says of a flag to a user, and to nobody in particular.
+SAID: list[tuple[str, dict[str, object], dict[str, object]]] = [
+    (
+        "dark",
+        {"value": False, "variant": "off", "reason": "DISABLED",
+         "metadata": {"ticket": "SHOP-12", "cost": 1.5, "stale": False, "circuit": "closed", "version": 7,
+                      "disabled_by": "flag"}},
+        {"active": False, "variant": "off", "value": False, "reason": "DISABLED", "circuit": "closed",
+         "metadata": {"ticket": "SHOP-12", "cost": 1.5}},
+    ),
+    (
+        "depends",
+        {"value": False, "variant": "off", "reason": "DISABLED",
+         "metadata": {"stale": False, "circuit": "closed", "version": 7, "disabled_by": "prerequisite",
+                      "prerequisite": "open", "prerequisite_reason": "CIRCUIT_OPEN"}},
+        {"active": False, "variant": "off", "value": False, "reason": "PREREQUISITE_FAILED", "circuit": "closed",
+         "prerequisite": "open", "prerequisite_reason": "CIRCUIT_OPEN"},
+    ),
+    (
+        "open",
+        {"value": False, "variant": "off", "reason": "DISABLED",
+         "metadata": {"stale": False, "circuit": "open", "version": 7, "disabled_by": "circuit"}},
+        {"active": False, "variant": "off", "value": False, "reason": "CIRCUIT_OPEN", "circuit": "open"},
+    ),
+    (
+        "Theme.old",
+        {"value": "#f00", "variant": "red", "reason": "TARGETING_MATCH",
+         "metadata": {"stale": False, "circuit": "closed", "version": 7, "rule": "germany"}},
+        {"active": True, "variant": "red", "value": "#f00", "reason": "TARGETING_MATCH", "circuit": "closed",
+         "rule": "germany"},
+    ),
+    (
+        "number",
+        {"value": 3.14, "variant": "pi", "reason": "STATIC",
+         "metadata": {"stale": False, "circuit": "closed", "version": 7}},
+        {"active": True, "variant": "pi", "value": 3.14, "reason": "STATIC", "circuit": "closed"},
+    ),
+    (
+        "object",
+        {"value": {"limits": [1, 2], "title": "Zoë"}, "variant": "some", "reason": "STATIC",
+         "metadata": {"stale": False, "circuit": "closed", "version": 7}},
+        {"active": True, "variant": "some", "value": {"limits": [1, 2], "title": "Zoë"}, "reason": "STATIC",
+         "circuit": "closed"},
+    ),
+    (
+        "plain",
+        {"value": True, "variant": "on", "reason": "STATIC", "metadata": {"stale": False, "version": 7}},
+        {"active": True, "variant": "on", "value": True, "reason": "STATIC", "circuit": None},
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("flag", "in_ofrep", "native"), SAID, ids=[flag for flag, _, _ in SAID])
+def test_both_forms_word_for_word(
+    clinic: Parts, flag: str, in_ofrep: dict[str, object], native: dict[str, object]
+) -> None:
+    assert body(clinic.answers.ofrep_one(flag, USER)) == {"key": flag} | in_ofrep
+    assert body(clinic.answers.native_one(flag, QUERY)) == {"flag": flag, "version": 7} | native
+
+
+@pytest.mark.parametrize(
+    ("flag", "status", "reason", "asked_for"),
+    [
+        ("half", 400, "TARGETING_KEY_MISSING", "context.targetingKey: "),
+        ("control", 400, "TARGETING_KEY_MISSING", "context.targetingKey: "),
+        ("Theme.new", 400, "TARGETING_KEY_MISSING", "context.country: "),
+        ("recovering", 200, "DISABLED", None),
+        ("depends.on", 400, "TARGETING_KEY_MISSING", "context."),
+        ("plain", 200, "STATIC", None),
+        ("dark", 200, "DISABLED", None),
+    ],
+)
+def test_without_a_key_it_is_an_error_only_where_it_decides(
+    clinic: Parts, flag: str, status: int, reason: str, asked_for: str | None
+) -> None:
+    reply = clinic.answers.ofrep_one(flag, b"{}")
+    said = body(reply)
+    assert (reply.status, said.get("errorCode", said.get("reason"))) == (status, reason)
+    assert asked_for is None or str(said["errorDetails"]).startswith(asked_for)
+    native = clinic.answers.native_one(flag, "")
+    assert native.status == 200
+    if status == 400:
+        assert (body(native)["active"], body(native)["reason"]) == (False, "TARGETING_KEY_MISSING")
+    in_bulk = body(clinic.answers.ofrep_all(b"{}"))["flags"]
+    assert isinstance(in_bulk, list)
+    assert said in in_bulk
+
+
+def test_a_change_of_a_prerequisite_is_answered_at_once(clinic: Parts) -> None:
+    before = clinic.answers.ofrep_all(USER)
+    assert body(clinic.answers.native_one("depends", QUERY))["active"] is False
+    clinic.store.apply(CIRCUITS_BUCKET, Entry("clinic.open", encode_circuit(Circuit(generation=2)), 9))
+    assert body(clinic.answers.native_one("depends", QUERY))["active"] is True
+    assert dict(clinic.answers.ofrep_all(USER).headers) != dict(before.headers)
 
 
 def test_all_flags_are_what_one_flag_is(clinic: Parts) -> None:
@@ -63,7 +170,7 @@ def test_an_answer_is_worked_out_once_for_each_state(clinic: Parts, monkeypatch:
     ofrep_answers = {flag: clinic.answers.ofrep_one(flag, USER) for flag in clinic.store.flags()}
     everything = clinic.answers.ofrep_all(USER)
 
-    def not_again(*_: object) -> bytes:
+    def not_again(*_: object, **__: object) -> bytes:
         raise AssertionError("worked out again")
 
     monkeypatch.setattr(ofrep, "answer", not_again)

@@ -20,7 +20,8 @@ APP = "clinic"
 OPEN = Circuit(State.OPEN, 0.0, trips=1)
 RECOVERING = Circuit(State.RECOVERING, 10.0, trips=1)
 bad_values = st.one_of(
-    st.binary(max_size=30).filter(lambda data: not data.startswith(b"{")), st.sampled_from([b"{}", b'{"schema": 2}'])
+    st.binary(max_size=30).filter(lambda data: not data.startswith(b"{")),
+    st.sampled_from([b"{}", b'{"schema": 3}', b'{"schema": 2}']),
 )
 
 
@@ -260,6 +261,7 @@ def test_a_value_under_another_name_is_refused() -> None:
         entry("f", encode_ruleset(replace(ruleset(), app="other"))),
         Entry("other.f", encode_ruleset(replace(ruleset(), app="other")), 1),
         Entry("clinic.f.x", encode_ruleset(ruleset()), 1),
+        Entry("clinic.f..x", encode_ruleset(ruleset()), 1),
         Entry("clinic", encode_ruleset(ruleset()), 1),
     ):
         assert len(store.apply(RULESETS_BUCKET, wrong).refused) == 1
@@ -361,9 +363,9 @@ def test_the_mark_is_part_of_a_snapshot() -> None:
 
 def test_what_only_another_version_of_tailslide_knows_is_no_bad_value() -> None:
     store = marked("f")
-    applied = store.apply(RULESETS_BUCKET, Entry(f"{APP}._segments.vip", b"{}", 7))
+    applied = store.apply(RULESETS_BUCKET, Entry(f"{APP}._notes.vip", b"{}", 7))
     assert (applied.refused, applied.changed) == ((), False)
-    assert store.apply(RULESETS_BUCKET, listing(Entry(f"{APP}._segments.vip", b"{}", 7))).kept == ("f",)
+    assert store.apply(RULESETS_BUCKET, listing(Entry(f"{APP}._notes.vip", b"{}", 7))).kept == ("f",)
 
 
 def test_a_mark_that_cannot_be_understood_is_refused_and_another_app_s_as_well() -> None:

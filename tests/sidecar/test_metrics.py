@@ -77,7 +77,9 @@ def test_flags_that_nobody_knows_share_one_label() -> None:
     metrics = metrics_of(FlagStore("clinic"))
     metrics.evaluations.unknown += 50
     text = metrics.exposition().decode()
-    assert f'evaluations_total{{active="false",flag="{UNKNOWN_FLAG}",reason="flag_not_found"}} 50.0\n' in text
+    assert (
+        f'evaluations_total{{active="false",flag="{UNKNOWN_FLAG}",reason="flag_not_found",variant=""}} 50.0\n' in text
+    )
 
 
 def test_names_follow_the_conventions_of_openmetrics() -> None:

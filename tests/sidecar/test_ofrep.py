@@ -5,57 +5,100 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tailslide_core.circuit import State
-from tailslide_core.evaluation import Context, Evaluation, Reason
+from tailslide_core.decisions import Reason
+from tailslide_core.evaluation import Context, Evaluation
 from tailslide_sidecar.ofrep import ErrorCode, OfrepError, answer, failure, not_ready, read_context
 
-OPENFEATURE_REASONS = {"STATIC", "TARGETING_MATCH", "SPLIT", "DISABLED", "UNKNOWN"}
+OPENFEATURE_REASONS = {"STATIC", "TARGETING_MATCH", "SPLIT", "DISABLED"}
+metadata = st.dictionaries(st.text(max_size=5), st.text(max_size=5) | st.integers() | st.booleans(), max_size=3)
 evaluations = st.builds(
     Evaluation,
     st.just("f"),
     st.booleans(),
-    st.sampled_from(Reason),
-    st.one_of(st.none(), st.sampled_from(State)),
-    st.one_of(st.none(), st.integers(0, 99)),
+    st.sampled_from(list(set(Reason) - {Reason.FLAG_NOT_FOUND})),
+    st.sampled_from(["on", "Blue.v2"]),
+    st.one_of(st.booleans(), st.text(max_size=5), st.integers(), st.just({"a": [1]})),
+    st.none() | st.sampled_from(State),
+    st.none() | st.integers(0, 99),
+    st.none() | st.just("germany"),
+    st.none() | st.just("other"),
+    st.none() | st.sampled_from(Reason),
+    st.booleans(),
+    metadata.map(lambda entries: tuple(entries.items())),
 )
 
 
-@given(evaluations, st.booleans())
-def test_every_answer_has_the_shape_of_the_protocol(evaluation: Evaluation, stale: bool) -> None:
-    given_answer = answer(evaluation, stale=stale)
-    if given_answer.status == 200:
-        assert given_answer.body["value"] is evaluation.active
-        assert given_answer.body["variant"] == ("on" if evaluation.active else "off")
-        assert given_answer.body["reason"] in OPENFEATURE_REASONS
-        metadata = given_answer.body["metadata"]
-        assert isinstance(metadata, dict)
-        assert metadata["stale"] is stale
-        assert None not in metadata.values()
-    else:
+@given(evaluations, st.booleans(), st.none() | st.just("company"))
+def test_every_answer_has_the_shape_of_the_protocol(evaluation: Evaluation, stale: bool, by: str | None) -> None:
+    given_answer = answer(evaluation, bucket_by=by, stale=stale)
+    if evaluation.is_error:
+        assert (given_answer.status, given_answer.body["errorCode"]) == (400, ErrorCode.TARGETING_KEY_MISSING)
+        assert str(given_answer.body["errorDetails"]).startswith(f"context.{by or 'targetingKey'}: ")
         assert set(given_answer.body) == {"key", "errorCode", "errorDetails"}
-        assert given_answer.status == (404 if evaluation.reason is Reason.FLAG_NOT_FOUND else 400)
+        return
+    assert given_answer.status == 200
+    assert set(given_answer.body) == {"key", "value", "variant", "reason", "metadata"}
+    assert given_answer.body["value"] is evaluation.value
+    assert given_answer.body["variant"] == evaluation.variant
+    assert given_answer.body["reason"] in OPENFEATURE_REASONS
+    said = given_answer.body["metadata"]
+    assert isinstance(said, dict)
+    assert said["stale"] is stale
+    assert None not in said.values()
+    # What the flag says of itself is there, but for what we say of it.
+    assert said == dict(evaluation.metadata) | said
 
 
 @pytest.mark.parametrize(
-    ("reason", "word"),
+    ("reason", "word", "disabled_by"),
     [
-        (Reason.DISABLED, "DISABLED"),
-        (Reason.CIRCUIT_OPEN, "DISABLED"),
-        (Reason.TARGETING_MATCH, "TARGETING_MATCH"),
-        (Reason.SPLIT, "SPLIT"),
+        (Reason.DISABLED, "DISABLED", "flag"),
+        (Reason.CIRCUIT_OPEN, "DISABLED", "circuit"),
+        (Reason.PREREQUISITE_FAILED, "DISABLED", "prerequisite"),
+        (Reason.TARGETING_KEY_MISSING, "DISABLED", "circuit"),
+        (Reason.STATIC, "STATIC", None),
+        (Reason.TARGETING_MATCH, "TARGETING_MATCH", None),
+        (Reason.SPLIT, "SPLIT", None),
     ],
 )
-def test_reasons(reason: Reason, word: str) -> None:
-    assert answer(Evaluation("f", False, reason, State.OPEN, 3)).body == {
+def test_reasons(reason: Reason, word: str, disabled_by: str | None) -> None:
+    said = {"stale": False, "circuit": "open", "version": 3}
+    assert answer(Evaluation("f", False, reason, "off", False, State.OPEN, 3)).body == {
         "key": "f",
         "value": False,
         "reason": word,
         "variant": "off",
-        "metadata": {"stale": False, "circuit": "open", "version": 3},
+        "metadata": said if disabled_by is None else said | {"disabled_by": disabled_by},
+    }
+
+
+def test_metadata_say_which_rule_or_which_prerequisite_it_was() -> None:
+    by_rule = Evaluation("f", True, Reason.SPLIT, "on", True, rule="germany")
+    assert answer(by_rule).body["metadata"] == {"stale": False, "rule": "germany"}
+    unmet = Evaluation(
+        "f", False, Reason.PREREQUISITE_FAILED, "off", False, prerequisite="g", prerequisite_reason=Reason.CIRCUIT_OPEN
+    )
+    assert answer(unmet).body["metadata"] == {
+        "stale": False,
+        "disabled_by": "prerequisite",
+        "prerequisite": "g",
+        "prerequisite_reason": "CIRCUIT_OPEN",
+    }
+
+
+def test_what_a_flag_says_of_itself_does_not_hide_what_is_said_of_it() -> None:
+    own = (("ticket", "SHOP-12"), ("version", "mine"), ("stale", "no"))
+    evaluation = Evaluation("f", True, Reason.STATIC, "on", True, State.CLOSED, 3, metadata=own)
+    assert answer(evaluation).body["metadata"] == {
+        "ticket": "SHOP-12",
+        "version": 3,
+        "stale": False,
+        "circuit": "closed",
     }
 
 
 def test_what_is_stale_says_so() -> None:
-    metadata = answer(Evaluation("f", True, Reason.SPLIT), stale=True).body["metadata"]
+    metadata = answer(Evaluation("f", True, Reason.SPLIT, "on", True), stale=True).body["metadata"]
     assert metadata == {"stale": True}
 
 

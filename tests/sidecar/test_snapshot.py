@@ -8,29 +8,47 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import circuits, rulesets
+from strategies import circuits, rulesets, segments
 
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.contracts import Mark
 from tailslide_core.errors import ContractError
 from tailslide_core.ruleset import CircuitSettings, Ruleset
+from tailslide_core.segment import Segment
+from tailslide_core.variants import ON_OFF
 from tailslide_sidecar.flag_store import Content
 from tailslide_sidecar.snapshot import Snapshot, SnapshotEncoder, decode_snapshot
 
 RULESET = Ruleset("clinic", "f", 3, active=True, rollout=12.5, salt="s", circuit=CircuitSettings())
-CONTENT = Content({"f": RULESET}, {"f": Circuit(State.OPEN, 0.0, trips=2)}, Mark(1_795_363_190_302, 1))
+SEGMENT = Segment("clinic", "Vip.users", 2, frozenset({"u1"}), frozenset({"u2"}))
+CONTENT = Content(
+    {"f": RULESET}, {"f": Circuit(State.OPEN, 0.0, trips=2)}, Mark(1_795_363_190_302, 1), {"Vip.users": SEGMENT}
+)
+
+
+def in_order(ruleset: Ruleset) -> Ruleset:
+    """Return a flag as a snapshot has it: what has a name, by its name."""
+    variants = ruleset.variants
+    if variants != ON_OFF:
+        variants = tuple(sorted(variants, key=lambda variant: variant.key))
+    return replace(ruleset, variants=variants, metadata=tuple(sorted(ruleset.metadata, key=lambda entry: entry[0])))
 
 
 @given(
-    st.dictionaries(st.just("f"), rulesets.map(lambda ruleset: replace(ruleset, app="clinic", key="f"))),
+    st.dictionaries(st.just("f"), rulesets.map(lambda ruleset: replace(in_order(ruleset), app="clinic", key="f"))),
     st.dictionaries(st.just("f"), circuits()),
     st.none() | st.builds(Mark, st.integers(0, 2**53), st.integers(0, 10_000)),
+    st.dictionaries(st.just("A.b"), segments.map(lambda segment: replace(segment, app="clinic", key="A.b"))),
     st.floats(0, 2e9),
 )
 def test_what_is_written_is_read(
-    rules: dict[str, Ruleset], states: dict[str, Circuit], mark: Mark | None, saved_at: float
+    rules: dict[str, Ruleset],
+    states: dict[str, Circuit],
+    mark: Mark | None,
+    groups: dict[str, Segment],
+    saved_at: float,
 ) -> None:
-    snapshot = Snapshot("clinic", saved_at, Content(rules, states, mark))
+    snapshot = Snapshot("clinic", saved_at, Content(rules, states, mark, groups))
     assert decode_snapshot(SnapshotEncoder().encode(snapshot), "clinic") == snapshot
 
 
@@ -141,7 +159,7 @@ def test_a_wrong_shape_under_the_right_checksum_is_one_sentence(path: str, value
     assert str(error.value).startswith(problem)
 
 
-@pytest.mark.parametrize("missing", [name for name in WHOLE if name not in ("checksum", "mark")])
+@pytest.mark.parametrize("missing", [name for name in WHOLE if name not in ("checksum", "mark", "segments")])
 def test_a_missing_field_is_one_sentence(missing: str) -> None:
     with pytest.raises(ContractError, match=f"^{missing}: "):
         decode_snapshot(signed({name: value for name, value in WHOLE.items() if name != missing}), "clinic")
@@ -158,8 +176,8 @@ def test_a_missing_field_is_one_sentence(missing: str) -> None:
             WHOLE["rulesets"]["f"] | {"app": "other", "key": "g"},
             "rulesets.g: key: expected the ruleset of clinic.g, got that of other.g",
         ),
-        ("no key", WHOLE["rulesets"]["f"], "rulesets.no key: flag: expected "),
-        ("k" * 5_000, WHOLE["rulesets"]["f"], f"rulesets.{'k' * 100}: flag: expected "),
+        ("no key", WHOLE["rulesets"]["f"], "rulesets.no key: key: expected "),
+        ("k" * 5_000, WHOLE["rulesets"]["f"], f"rulesets.{'k' * 100}: key: expected "),
     ],
 )
 def test_one_bad_flag_costs_that_flag_only(key: str, value: object, problem: str) -> None:
@@ -175,3 +193,35 @@ def test_a_deep_nesting_is_one_sentence(depth: int) -> None:
     nested = b'{"format":1,"checksum":"x","app":"clinic","rulesets":' + b"[" * depth + b"]" * depth + b"}"
     with pytest.raises(ContractError):
         decode_snapshot(nested, "clinic")
+
+
+def test_a_file_of_before_there_were_segments_is_read() -> None:
+    """And its rulesets are of the first schema."""
+    old = {name: value for name, value in WHOLE.items() if name != "segments"}
+    old["rulesets"] = {"f": WHOLE["rulesets"]["f"] | {"schema": 1}}
+    snapshot = decode_snapshot(signed(old), "clinic")
+    assert snapshot.content == replace(CONTENT, segments={})
+    assert snapshot.refused == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("beta", None, "segments.beta: value: expected a JSON object, got null"),
+        ("beta", {}, "segments.beta: schema: expected an integer, but the field is missing"),
+        ("beta", WHOLE["segments"]["Vip.users"], "segments.beta: key: expected the segment beta of clinic, got Vip"),
+        ("beta", WHOLE["segments"]["Vip.users"] | {"key": "beta", "include": 5}, "segments.beta: include: expected "),
+        ("_beta", WHOLE["segments"]["Vip.users"], "segments._beta: key: expected "),
+    ],
+)
+def test_one_bad_segment_costs_that_segment_only(key: str, value: object, problem: str) -> None:
+    snapshot = decode_snapshot(signed(put(WHOLE, ["segments", key], value)), "clinic")
+    assert snapshot.content == CONTENT
+    (refused,) = snapshot.refused
+    assert refused.startswith(problem)
+
+
+@pytest.mark.parametrize("value", [None, [], 5, "x"])
+def test_segments_of_a_wrong_shape_are_one_sentence(value: object) -> None:
+    with pytest.raises(ContractError, match=r"^segments: expected an object with a value for each"):
+        decode_snapshot(signed(put(WHOLE, ["segments"], value)), "clinic")

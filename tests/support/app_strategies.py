@@ -1,6 +1,7 @@
 """Hypothesis strategies for all flags of a small app: few keys, so that flags require each other and share segments."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from tailslide_core.ruleset import CircuitSettings, Requirement, Rule, Ruleset
 from tailslide_core.segment import Segment
 from tailslide_core.variants import ALL_ON, Share
 
+T = TypeVar("T")
 APP = "shop"
 FLAGS = ("a", "a.b", "B", "c", "d", "e")
 SEGMENTS = ("beta", "Staff")
@@ -87,17 +89,18 @@ class Change:
 
     def apply(self, flags: FlagSet) -> list[str]:
         """Change the values, and return what the flags say is new."""
-        for values, changes in (
-            (flags.rulesets, self.rulesets),
-            (flags.circuits, self.circuits),
-            (flags.segments, self.segments),
-        ):
-            for key, value in changes.items():
-                if value is None:
-                    values.pop(key, None)  # type: ignore[attr-defined] # a dict of the one kind of value
-                else:
-                    values[key] = value  # type: ignore[index] # the same
+        _put(flags.rulesets, self.rulesets)
+        _put(flags.circuits, self.circuits)
+        _put(flags.segments, self.segments)
         return flags.refresh(self.rulesets.keys() | self.circuits.keys(), self.segments)
+
+
+def _put(values: dict[str, T], changed: dict[str, T | None]) -> None:
+    for key, value in changed.items():
+        if value is None:
+            values.pop(key, None)
+        else:
+            values[key] = value
 
 
 @st.composite

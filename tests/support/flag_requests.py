@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.conditions import Condition, Operator
-from tailslide_core.ruleset import CircuitSettings, Rule, Ruleset
+from tailslide_core.ruleset import CircuitSettings, Requirement, Rule, Ruleset
+from tailslide_core.variants import Share, ValueType, Variant
 from tailslide_runtime.own_names import OwnNames
 from tailslide_runtime.settings import ListenAddress
 from tailslide_sidecar.flag_store import Content
@@ -22,6 +23,15 @@ TOKEN = "sesame-123"
 LOCAL = OwnNames.of(ListenAddress("127.0.0.1", 4141))
 USER = b'{"context":{"targetingKey":"u1","country":"DE"}}'
 JSON = "Content-Type: application/json"
+COLOURS: dict[str, object] = {
+    "type": ValueType.STRING,
+    "variants": (Variant("blue", "#00f"), Variant("green", "#0f0"), Variant("red", "#f00")),
+    "off_variant": "blue",
+    "split": (Share("green", 1), Share("red", 1)),
+    "bucket_by": "country",
+}
+NUMBERS = (Variant("pi", 3.14), Variant("none", 0))
+OBJECTS = (Variant("some", {"limits": [1, 2], "title": "Zoë"}), Variant("none", {}))
 
 
 @dataclass(frozen=True)
@@ -51,12 +61,19 @@ def content() -> Content:
         return Ruleset(APP, key, 7, salt=key, **settings)  # type: ignore[arg-type] # the fields of Ruleset
 
     flags = [
-        flag("dark", active=False),
+        flag("Theme.new", **COLOURS),
+        flag("Theme.old", rollout=0.0, rules=(Rule(german.when, 100.0, (Share("red", 1),), "germany"),), **COLOURS),
+        flag("control", split=(Share("on", 1), Share("off", 1))),
+        flag("dark", active=False, metadata=(("ticket", "SHOP-12"), ("cost", 1.5))),
+        flag("depends", requires=(Requirement("open"),)),
+        flag("depends.on", requires=(Requirement("plain"), Requirement("half"))),
         flag("german", rollout=0.0, rules=(german,)),
         flag("half", rollout=50.0),
         flag("listed", rollout=0.0, allow=frozenset({"u1"})),
         flag("open"),
         flag("plain", circuit=None),
+        flag("number", type=ValueType.NUMBER, variants=NUMBERS, off_variant="none", split=(Share("pi", 1),)),
+        flag("object", type=ValueType.OBJECT, variants=OBJECTS, off_variant="none", split=(Share("some", 1),)),
         flag("recovering"),
     ]
     circuits = {"open": Circuit(State.OPEN, 0.0, trips=1), "recovering": Circuit(State.RECOVERING, 20.0, trips=1)}
@@ -126,7 +143,13 @@ def hot_cases(etag: str) -> Iterator[Case]:
         yield hot(f"one, {kind}", post(f"{ONE}/half", kind=f"Content-Type: {kind}"))
     yield hot("one, unknown", post(f"{ONE}/nothing"))
     yield hot("native, unknown", get(f"{NATIVE}/nothing?targeting_key=u"))
-    yield hot("one, 63 characters", post(f"{ONE}/{'a' * 63}"))
+    for name, key in (
+        ("a capital", "Half"), ("capitals", "HALF"), ("a dot", "a.b"), ("dots", "Flags.flag._is-enabled.v2"),
+        ("a dash first", "-half"), ("digits", "2026"), ("100 characters", "a" * 100),
+        ("100 characters with dots", "a." * 49 + "ab"),
+    ):  # fmt: skip # a table
+        yield hot(f"one, unknown, {name}", post(f"{ONE}/{key}"))
+        yield hot(f"native, unknown, {name}", get(f"{NATIVE}/{key}?targeting_key=u1"))
     bare = etag.strip('"')
     tags = [etag, bare, f"W/{etag}", f"W/{bare}", f'"x", {etag}', f'"x",{bare} , "y"', "*", '"x"', "x", "", ",", '"x']
     for tag in [*tags, f"{etag}x", f"w/{etag}", f"  {etag}", f'"a,{bare}"']:
@@ -178,15 +201,21 @@ def cold_cases() -> Iterator[Case]:
         ("one, two slashes", post(f"{ONE}//half")),
         ("one, query", post(f"{ONE}/half?x=1")),
         ("all, query", post(f"{ALL}?x=1")),
-        ("one, capital key", post(f"{ONE}/Half")),
-        ("one, key too long", post(f"{ONE}/{'a' * 64}")),
-        ("one, key with a dot", post(f"{ONE}/a.b")),
+        ("one, key too long", post(f"{ONE}/{'a' * 101}")),
+        ("one, key of dots too long", post(f"{ONE}/{'a.' * 50}a")),
+        ("one, key with a dot first", post(f"{ONE}/.a")),
+        ("one, key with a dot last", post(f"{ONE}/a.")),
+        ("one, key with two dots", post(f"{ONE}/a..b")),
+        ("one, key of ours", post(f"{ONE}/_segments.vip")),
         ("one, dots", post(f"{ONE}/../flags/half")),
         ("one, fragment", post(f"{ONE}/half#x")),
         ("native, trailing slash", get(f"{NATIVE}/half/")),
         ("native, percent-encoded", get(f"{NATIVE}/h%61lf?targeting_key=u1")),
         ("native, not UTF-8", get(f"{NATIVE}/%ff")),
-        ("native, capital key", get(f"{NATIVE}/Half")),
+        ("native, key too long", get(f"{NATIVE}/{'a' * 101}")),
+        ("native, key with a dot last", get(f"{NATIVE}/a.?targeting_key=u1")),
+        ("native, key with two dots", get(f"{NATIVE}/a..b")),
+        ("native, key of ours", get(f"{NATIVE}/_published")),
         ("native, fragment", get(f"{NATIVE}/half?targeting_key=u1#x")),
         ("native, fragment with a query", get(f"{NATIVE}/half#x?targeting_key=u1")),
         ("native, brackets", get(f"{NATIVE}/half?targeting_key=u1&groups[]=a")),

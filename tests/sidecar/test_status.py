@@ -1,0 +1,104 @@
+"""What `/v1/status` says of flags: what everybody gets, and what flags name that there is not."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from tailslide_core.circuit import Circuit, State
+from tailslide_core.conditions import Condition, Operator
+from tailslide_core.contracts import encode_ruleset
+from tailslide_core.naming import RULESETS_BUCKET
+from tailslide_core.ruleset import CircuitSettings, Requirement, Rule, Ruleset
+from tailslide_core.segment import Segment
+from tailslide_runtime.bucket_watch import Entry, Listing, WatchStatus
+from tailslide_runtime.jetstream import LinkStatus
+from tailslide_sidecar.flag_store import Content, FlagStore
+from tailslide_sidecar.guarded_flags import GuardedFlags
+from tailslide_sidecar.outcome_buffer import OutcomeBuffer
+from tailslide_sidecar.reload import RouteReloader
+from tailslide_sidecar.route_file import RoutePart
+from tailslide_sidecar.settings import Settings
+from tailslide_sidecar.status import Status
+
+APP = "shop"
+OPEN = Circuit(State.OPEN, 0.0, trips=1)
+
+
+def flag(key: str, *requires: str, segment: str | None = None, rollout: float = 100.0, active: bool = True) -> Ruleset:
+    rules = () if segment is None else (Rule((Condition("targetingKey", Operator.IN_SEGMENT, (segment,)),)),)
+    needs = tuple(Requirement(other) for other in requires)
+    return Ruleset(APP, key, 3, active, rollout, key, requires=needs, rules=rules, circuit=CircuitSettings())
+
+
+def store_of(
+    *flags: Ruleset, circuits: dict[str, Circuit] | None = None, segments: dict[str, Segment] | None = None
+) -> FlagStore:
+    store = FlagStore(APP)
+    store.restore(Content({each.key: each for each in flags}, circuits or {}, None, segments or {}))
+    return store
+
+
+def report(store: FlagStore, *flags_of_routes: str) -> dict[str, Any]:
+    routes = [
+        RoutePart.model_validate({"flag": flag, "feature": "http://a:1", "fallback": "http://b:1"}).read()
+        for flag in flags_of_routes
+    ]
+    settings = Settings(app=APP, routes=tuple(routes))
+    status = Status(
+        settings,
+        store,
+        OutcomeBuffer(),
+        GuardedFlags(store, clock=lambda: 0.0),
+        lambda: None,
+        LinkStatus(),
+        {RULESETS_BUCKET: WatchStatus()},
+        lambda: True,
+        RouteReloader(settings, lambda _: None),
+    )
+    said: dict[str, Any] = orjson.loads(orjson.dumps(status.report()))
+    return said
+
+
+@pytest.mark.parametrize(
+    ("flags", "circuits", "settled"),
+    [
+        ([flag("f")], {}, ("on", "STATIC", None, None)),
+        ([flag("f", rollout=0.0)], {}, ("off", "STATIC", None, None)),
+        ([flag("f", active=False)], {}, ("off", "DISABLED", None, None)),
+        ([flag("f")], {"f": OPEN}, ("off", "CIRCUIT_OPEN", None, None)),
+        ([flag("f", rollout=50.0)], {}, None),
+        ([flag("f", "gone")], {}, ("off", "PREREQUISITE_FAILED", "gone", "FLAG_NOT_FOUND")),
+        ([flag("f", "g"), flag("g")], {"g": OPEN}, ("off", "PREREQUISITE_FAILED", "g", "CIRCUIT_OPEN")),
+        ([flag("f", "g"), flag("g", "f")], {}, ("off", "PREREQUISITE_FAILED", "g", "PREREQUISITE_FAILED")),
+        ([flag("f", "g"), flag("g", rollout=50.0)], {}, None),
+    ],
+)
+def test_status_says_what_everybody_gets(
+    flags: list[Ruleset], circuits: dict[str, Circuit], settled: tuple[str | None, ...] | None
+) -> None:
+    said = report(store_of(*flags, circuits=circuits))["flags"]["f"]["settled"]
+    names = ("variant", "reason", "prerequisite", "prerequisite_reason")
+    assert said == (None if settled is None else dict(zip(names, settled, strict=True)))
+
+
+def test_status_names_prerequisites_and_routes_that_there_are_not() -> None:
+    said = report(store_of(flag("f", "gone", "g"), flag("g", "gone"), flag("Half")), "half", "f", "nowhere")
+    assert said["unknown_prerequisites"] == {"gone": ["f", "g"]}
+    assert said["unknown_segments"] == {}
+    assert said["unknown_flags"] == ["half", "nowhere"]
+    problems = [route["problem"] for route in said["routes"]]
+    assert problems[0].startswith("the app shop has no flag half (it has Half, which differs by upper and lower case)")
+    assert problems[1] is None
+    assert problems[2].startswith("the app shop has no flag nowhere, so")
+
+
+def test_status_names_segments_that_there_are_and_are_not() -> None:
+    vip = Segment(APP, "Vip.users", 7, frozenset({"u1"}))
+    store = store_of(flag("f", segment="Vip.users"), flag("g", segment="beta"), segments={"Vip.users": vip})
+    said = report(store)
+    assert said["segments"] == {"Vip.users": 7}
+    assert said["unknown_segments"] == {"beta": ["g"]}
+    store.apply(RULESETS_BUCKET, Listing({f"{APP}.f": Entry(f"{APP}.f", encode_ruleset(flag("f")), 2)}))
+    said = report(store)
+    assert (said["segments_kept"], said["flags_kept"]) == (["Vip.users"], ["g"])
