@@ -153,15 +153,22 @@ func (a *asking) decide(r *Ruleset, state string, percentage float64) Answer {
 	if state == Open { // 3
 		return off(CircuitOpen)
 	}
-	switch prerequisite, reason, met := a.requirements(r); met { // 4
-	case False:
+	prerequisite, reason, met := a.requirements(r) // 4
+	if met == False {
 		answer := off(PrerequisiteFailed)
 		answer.Prerequisite, answer.PrerequisiteReason = prerequisite, reason
 		return answer
-	case Unknown:
+	}
+	answer := a.byItself(r, percentage, keyMissing)
+	if met == Unknown && answer.Variant != r.OffVariant {
 		return keyMissing
 	}
+	return answer
+}
 
+// byItself is the order from its fifth point.
+func (a *asking) byItself(r *Ruleset, percentage float64, keyMissing Answer) Answer {
+	off := func(reason Reason) Answer { return Answer{Variant: r.OffVariant, Reason: reason} }
 	key := a.key(r)
 	if target := a.question.TargetingKey; target != "" { // 5
 		if r.Deny[target] {
