@@ -13,9 +13,10 @@ import structlog
 
 from tailslide_aerobat.metrics import Metrics
 from tailslide_core.circuit import Circuit, State
-from tailslide_core.contracts import CIRCUIT_SCHEMA, RULESET_SCHEMA, decode_circuit, decode_ruleset
+from tailslide_core.contracts import CIRCUIT_SCHEMA, decode_circuit
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import MAX_INTEGER, is_integer
+from tailslide_core.flag_contracts import RULESET_SCHEMA, decode_ruleset
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, FlagId, is_reserved
 from tailslide_core.ruleset import CircuitSettings, Ruleset
 from tailslide_runtime.bucket_watch import Entry, Listing

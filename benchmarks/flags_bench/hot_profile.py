@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar, cast
 
 from flags_bench.questions import bulk, flag_keys, native, rulesets, single
-from tailslide_core.contracts import encode_ruleset
 from tailslide_core.evaluation import decide
+from tailslide_core.flag_contracts import encode_ruleset
 from tailslide_core.naming import RULESETS_BUCKET
 from tailslide_runtime.bucket_watch import Entry, Listing
 from tailslide_runtime.connections import Connections

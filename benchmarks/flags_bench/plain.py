@@ -13,9 +13,9 @@ import orjson
 import uvloop
 from aiohttp import web
 
-from tailslide_core.contracts import decode_ruleset
 from tailslide_core.decisions import Reason
 from tailslide_core.evaluation import Context, Evaluation, evaluate
+from tailslide_core.flag_contracts import decode_ruleset
 from tailslide_core.flag_set import FlagSet
 
 _FLAGS = web.AppKey("flags", FlagSet)

@@ -18,7 +18,7 @@ import yaml
 
 from flags_bench.load import Target, ask
 from flags_bench.questions import get
-from tailslide_core.contracts import encode_ruleset, encode_segment, ruleset_json
+from tailslide_core.flag_contracts import encode_ruleset, encode_segment, ruleset_json
 from tailslide_core.naming import RULESETS_BUCKET
 from tailslide_core.ruleset import Ruleset
 from tailslide_core.segment import Segment

@@ -16,7 +16,7 @@ import aiohttp
 import nats
 from redis.asyncio import Redis
 
-from tailslide_core.contracts import encode_ruleset
+from tailslide_core.flag_contracts import encode_ruleset
 from tailslide_core.naming import RULESETS_BUCKET
 from tailslide_core.ruleset import Ruleset
 from tailslide_embedded.addresses import LOOPBACK, any_free_port

@@ -13,10 +13,11 @@ from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
 from tailslide_core.circuit import Circuit, State
-from tailslide_core.contracts import Mark, decode_circuit, decode_mark, decode_ruleset, decode_segment, turned_off
+from tailslide_core.contracts import Mark, decode_circuit, decode_mark
 from tailslide_core.decisions import Decision
 from tailslide_core.effective_circuit import EffectiveCircuit
 from tailslide_core.errors import ContractError
+from tailslide_core.flag_contracts import decode_ruleset, decode_segment, turned_off
 from tailslide_core.flag_set import FlagSet
 from tailslide_core.naming import (
     CIRCUITS_BUCKET,

@@ -13,18 +13,10 @@ from typing import TypeVar
 import orjson
 
 from tailslide_core.circuit import Circuit
-from tailslide_core.contracts import (
-    circuit_json,
-    decode_circuit,
-    decode_mark,
-    decode_ruleset,
-    decode_segment,
-    mark_json,
-    ruleset_json,
-    segment_json,
-)
+from tailslide_core.contracts import circuit_json, decode_circuit, decode_mark, mark_json
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import read_object, shown
+from tailslide_core.flag_contracts import decode_ruleset, decode_segment, ruleset_json, segment_json
 from tailslide_core.naming import FlagId, SegmentId, check_flag_key
 from tailslide_core.ruleset import Ruleset
 from tailslide_core.segment import Segment

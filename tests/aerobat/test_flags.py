@@ -7,7 +7,8 @@ from aerobat_court import FLAG, RULESET, SETTINGS
 from tailslide_aerobat.flags import Broken, BucketMemory, Flags
 from tailslide_aerobat.metrics import Metrics
 from tailslide_core.circuit import Circuit, State
-from tailslide_core.contracts import Claim, Mark, encode_circuit, encode_claim, encode_mark, encode_ruleset
+from tailslide_core.contracts import Claim, Mark, encode_circuit, encode_claim, encode_mark
+from tailslide_core.flag_contracts import encode_ruleset
 from tailslide_core.naming import CLAIM_KEY, FlagId, mark_key
 from tailslide_runtime.bucket_watch import Entry, Listing
 

@@ -14,9 +14,9 @@ from sim_bench.result import Result
 
 from tailslide_core.breach import breach
 from tailslide_core.circuit import delay_ms
-from tailslide_core.contracts import circuit_settings, circuit_settings_json
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import read_object
+from tailslide_core.flag_contracts import circuit_settings, circuit_settings_json
 from tailslide_core.ramp import FULL, RampProfile, next_percentage
 from tailslide_core.ruleset import CircuitSettings, LocalGuard, Recovery
 from tailslide_core.windows import WindowCounts

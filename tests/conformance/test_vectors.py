@@ -18,10 +18,11 @@ import pytest
 
 from tailslide_core.bucketing import bucket_of, is_in
 from tailslide_core.conditions import Operator
-from tailslide_core.contracts import condition, decode_circuit, decode_ruleset, decode_segment
+from tailslide_core.contracts import decode_circuit
 from tailslide_core.errors import ContractError
 from tailslide_core.evaluation import Context, evaluate
 from tailslide_core.fields import read_object
+from tailslide_core.flag_contracts import condition, decode_ruleset, decode_segment
 from tailslide_core.flag_set import FlagSet
 from tailslide_core.variants import Share, variant_for
 

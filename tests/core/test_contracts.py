@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import circuits, flag_ids, rulesets, segments, transitions
 
-from tailslide_core import contracts
+from tailslide_core import flag_contracts
 from tailslide_core.breach import TripRule
 from tailslide_core.circuit import Circuit, Signal, State, Transition
 from tailslide_core.conditions import NO_SEGMENTS
@@ -22,17 +22,14 @@ from tailslide_core.contracts import (
     decode_event,
     decode_lease,
     decode_mark,
-    decode_ruleset,
-    decode_segment,
     encode_circuit,
     encode_claim,
     encode_event,
     encode_lease,
     encode_mark,
-    encode_ruleset,
-    encode_segment,
 )
 from tailslide_core.errors import ContractError
+from tailslide_core.flag_contracts import decode_ruleset, decode_segment, encode_ruleset, encode_segment
 from tailslide_core.naming import FlagId
 from tailslide_core.ramp import RampProfile
 from tailslide_core.ruleset import CircuitSettings, LocalGuard, Recovery, Ruleset
@@ -415,11 +412,11 @@ def test_a_condition_says_no_more_than_it_must() -> None:
 
 
 def test_settings_that_are_unlike_all_others_are_not_kept() -> None:
-    contracts._circuit_settings_of.cache_clear()
+    flag_contracts._circuit_settings_of.cache_clear()
     sizes = []
     for number in range(3):
         decode_ruleset(changed(RULESET, ["circuit", "new_field"], "x" * 100_000 + str(number)))
-        sizes.append(contracts._circuit_settings_of.cache_info().currsize)
+        sizes.append(flag_contracts._circuit_settings_of.cache_info().currsize)
         decode_ruleset(orjson.dumps(RULESET))
-        sizes.append(contracts._circuit_settings_of.cache_info().currsize)
+        sizes.append(flag_contracts._circuit_settings_of.cache_info().currsize)
     assert sizes == [0, 1, 1, 1, 1, 1]

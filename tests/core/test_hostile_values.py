@@ -15,18 +15,15 @@ from tailslide_core.contracts import (
     decode_event,
     decode_lease,
     decode_mark,
-    decode_ruleset,
-    decode_segment,
     encode_circuit,
     encode_claim,
     encode_event,
     encode_lease,
     encode_mark,
-    encode_ruleset,
-    encode_segment,
 )
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import MAX_INTEGER
+from tailslide_core.flag_contracts import decode_ruleset, decode_segment, encode_ruleset, encode_segment
 
 
 class Contract(NamedTuple):

@@ -6,8 +6,8 @@ from contract_samples import REMOVED, RULESET, WHOLE_RULESET, changed
 from hypothesis import given
 from strategies import rulesets
 
-from tailslide_core.contracts import TurnedOff, decode_ruleset, encode_ruleset, ruleset_json, turned_off
 from tailslide_core.errors import ContractError
+from tailslide_core.flag_contracts import TurnedOff, decode_ruleset, encode_ruleset, ruleset_json, turned_off
 from tailslide_core.naming import FlagId
 from tailslide_core.ruleset import Requirement, Ruleset
 from tailslide_core.variants import ALL_ON, ON_OFF, Share, ValueType, Variant

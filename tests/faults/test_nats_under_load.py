@@ -24,9 +24,10 @@ from sidecar_bench import Bench, OwnServers, Sidecar, bench_with_servers
 
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.conditions import Condition, Operator
-from tailslide_core.contracts import Mark, encode_circuit, encode_mark, encode_ruleset
+from tailslide_core.contracts import Mark, encode_circuit, encode_mark
 from tailslide_core.decisions import Reason
 from tailslide_core.evaluation import Context, evaluate
+from tailslide_core.flag_contracts import encode_ruleset
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, bucket_stream, mark_key
 from tailslide_core.ruleset import CircuitSettings, Rule, Ruleset
 from tailslide_embedded.addresses import any_free_port

@@ -19,8 +19,9 @@ from redis.exceptions import ResponseError
 
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.contracts import Mark as Published
-from tailslide_core.contracts import decode_event, encode_circuit, encode_mark, encode_ruleset
+from tailslide_core.contracts import decode_event, encode_circuit, encode_mark
 from tailslide_core.errors import ContractError
+from tailslide_core.flag_contracts import encode_ruleset
 from tailslide_core.naming import (
     CIRCUITS_BUCKET,
     EVENTS_STREAM,

@@ -10,7 +10,7 @@ from proxy_load import ask, connection, get, metrics, read_answer, resident_byte
 from sidecar_bench import FLAG, Bench, Sidecar, answer, bench_on, raw_upstream, upstream
 
 from tailslide_core.conditions import Condition, Operator
-from tailslide_core.contracts import encode_ruleset
+from tailslide_core.flag_contracts import encode_ruleset
 from tailslide_core.naming import RULESETS_BUCKET, FlagId
 from tailslide_core.ruleset import Rule, Ruleset
 from tailslide_embedded.stack import Endpoints

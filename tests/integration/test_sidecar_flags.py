@@ -12,7 +12,8 @@ import pytest
 from sidecar_bench import FLAG, Bench, OwnServers, bench_on, bench_with_servers
 
 from tailslide_core.circuit import Circuit, State
-from tailslide_core.contracts import Mark, encode_mark, encode_ruleset
+from tailslide_core.contracts import Mark, encode_mark
+from tailslide_core.flag_contracts import encode_ruleset
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, mark_key
 from tailslide_embedded.stack import Endpoints
 

@@ -11,7 +11,7 @@ import nats
 import pytest
 from sidecar_bench import FLAG, Bench, bench_on
 
-from tailslide_core.contracts import encode_ruleset
+from tailslide_core.flag_contracts import encode_ruleset
 from tailslide_core.naming import RULESETS_BUCKET, bucket_subject
 from tailslide_embedded.stack import Endpoints
 from tailslide_runtime.jetstream import ensure_bucket

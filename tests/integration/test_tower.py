@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from real_servers import RealServers, real_servers
 from tower_bench import TOKEN, Tower, TowerBench, tower_bench, until
 
-from tailslide_core.contracts import circuit_settings_json
+from tailslide_core.flag_contracts import circuit_settings_json
 from tailslide_core.ruleset import CircuitSettings
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.server_urls import DatabaseUrl

@@ -9,7 +9,7 @@ import pytest
 from real_servers import RealServers, real_servers
 from tower_bench import Tower, TowerBench, tower_bench, until
 
-from tailslide_core.contracts import decode_ruleset
+from tailslide_core.flag_contracts import decode_ruleset
 from tailslide_core.naming import FlagId, bucket_subject
 from tailslide_tower.app import serve
 from tailslide_tower.publisher.service import COMPARE_EVERY_S

@@ -11,7 +11,8 @@ from real_servers import RealServers, real_servers
 from tower_bench import Tower, TowerBench, tower_bench, until
 
 from tailslide_core.conditions import Operator
-from tailslide_core.contracts import Mark, encode_segment
+from tailslide_core.contracts import Mark
+from tailslide_core.flag_contracts import encode_segment
 from tailslide_core.naming import mark_key
 from tailslide_core.segment import MAX_MEMBERS, Segment
 

@@ -13,7 +13,7 @@ from real_servers import RealServers, real_servers
 from tower_bench import TowerBench, tower_bench
 
 import tailslide_tower
-from tailslide_core.contracts import decode_ruleset
+from tailslide_core.flag_contracts import decode_ruleset
 from tailslide_core.variants import ALL_ON, ON_OFF, ValueType
 from tailslide_runtime.server_urls import DatabaseUrl
 from tailslide_tower.database import Database

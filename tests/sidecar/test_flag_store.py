@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.conditions import Condition, Operator
-from tailslide_core.contracts import Mark, encode_circuit, encode_mark, encode_ruleset
+from tailslide_core.contracts import Mark, encode_circuit, encode_mark
+from tailslide_core.flag_contracts import encode_ruleset
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, mark_key
 from tailslide_core.ruleset import CircuitSettings, Rule, Ruleset
 from tailslide_core.work import Demand

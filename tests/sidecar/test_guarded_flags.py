@@ -10,7 +10,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from structlog.testing import capture_logs
 
 from tailslide_core.circuit import Circuit
-from tailslide_core.contracts import encode_circuit, encode_ruleset
+from tailslide_core.contracts import encode_circuit
+from tailslide_core.flag_contracts import encode_ruleset
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET
 from tailslide_core.ruleset import CircuitSettings, LocalGuard, Ruleset
 from tailslide_runtime.bucket_watch import Entry

@@ -7,7 +7,7 @@ import pytest
 
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.conditions import Condition, Operator
-from tailslide_core.contracts import encode_ruleset
+from tailslide_core.flag_contracts import encode_ruleset
 from tailslide_core.naming import RULESETS_BUCKET
 from tailslide_core.ruleset import CircuitSettings, Requirement, Rule, Ruleset
 from tailslide_core.segment import Segment

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.conditions import Condition, Operator
-from tailslide_core.contracts import Mark, encode_circuit, encode_mark, encode_ruleset, encode_segment, ruleset_json
+from tailslide_core.contracts import Mark, encode_circuit, encode_mark
 from tailslide_core.decisions import Reason
 from tailslide_core.evaluation import decide
+from tailslide_core.flag_contracts import encode_ruleset, encode_segment, ruleset_json
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, SegmentId, mark_key
 from tailslide_core.ruleset import CircuitSettings, Requirement, Rule, Ruleset
 from tailslide_core.segment import Segment

@@ -22,8 +22,9 @@ from real_servers import temporary_folder, with_all_commands
 from redis.asyncio import Redis
 
 from tailslide_core.circuit import Circuit, State
-from tailslide_core.contracts import CircuitEvent, decode_circuit, decode_event, encode_ruleset
+from tailslide_core.contracts import CircuitEvent, decode_circuit, decode_event
 from tailslide_core.errors import ContractError
+from tailslide_core.flag_contracts import encode_ruleset
 from tailslide_core.naming import (
     CIRCUITS_BUCKET,
     EVENTS_STREAM,

@@ -11,7 +11,8 @@ from tailslide_aerobat.timeseries import InMemoryTimeSeries
 from tailslide_aerobat.troubles import Troubles
 from tailslide_aerobat.verdicts import Verdicts
 from tailslide_core.circuit import Circuit, Signal
-from tailslide_core.contracts import decode_circuit, encode_ruleset
+from tailslide_core.contracts import decode_circuit
+from tailslide_core.flag_contracts import encode_ruleset
 from tailslide_core.naming import FlagId
 from tailslide_core.ruleset import CircuitSettings, Recovery, Ruleset
 from tailslide_runtime.bucket_watch import Entry, Listing

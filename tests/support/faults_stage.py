@@ -27,15 +27,9 @@ from redis.asyncio import Redis
 from sidecar_bench import upstream
 
 from tailslide_core.circuit import Circuit, Transition, step
-from tailslide_core.contracts import (
-    CircuitEvent,
-    Mark,
-    decode_circuit,
-    decode_event,
-    encode_mark,
-    encode_ruleset,
-)
+from tailslide_core.contracts import CircuitEvent, Mark, decode_circuit, decode_event, encode_mark
 from tailslide_core.errors import ContractError
+from tailslide_core.flag_contracts import encode_ruleset
 from tailslide_core.naming import (
     CIRCUITS_BUCKET,
     EVENTS_STREAM,

@@ -12,7 +12,8 @@ import nats
 from sidecar_bench import FLAG, Bench, Sidecar
 
 from tailslide_core.circuit import Circuit, State
-from tailslide_core.contracts import encode_circuit, encode_ruleset, encode_segment
+from tailslide_core.contracts import encode_circuit
+from tailslide_core.flag_contracts import encode_ruleset, encode_segment
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET
 from tailslide_core.ruleset import CircuitSettings, Ruleset
 from tailslide_core.segment import Segment

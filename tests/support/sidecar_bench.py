@@ -25,7 +25,8 @@ from real_servers import temporary_folder
 from redis.exceptions import ResponseError
 
 from tailslide_core.circuit import Circuit
-from tailslide_core.contracts import encode_circuit, encode_ruleset
+from tailslide_core.contracts import encode_circuit
+from tailslide_core.flag_contracts import encode_ruleset
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, FlagId, series_key
 from tailslide_core.ruleset import CircuitSettings, Ruleset
 from tailslide_embedded.addresses import any_free_port

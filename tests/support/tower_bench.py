@@ -24,7 +24,8 @@ from nats.aio.client import Client
 from pydantic import SecretStr
 from real_servers import RealServers
 
-from tailslide_core.contracts import Claim, Mark, decode_claim, decode_mark, decode_ruleset, decode_segment
+from tailslide_core.contracts import Claim, Mark, decode_claim, decode_mark
+from tailslide_core.flag_contracts import decode_ruleset, decode_segment
 from tailslide_core.naming import (
     CIRCUITS_BUCKET,
     CLAIM_KEY,

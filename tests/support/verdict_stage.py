@@ -22,7 +22,8 @@ from sidecar_bench import Bench, Sidecar, bench_with_servers, upstream
 
 from tailslide_core.breach import TripReason, TripRule
 from tailslide_core.circuit import Circuit, Signal, State, Transition
-from tailslide_core.contracts import decode_circuit, decode_event, encode_ruleset
+from tailslide_core.contracts import decode_circuit, decode_event
+from tailslide_core.flag_contracts import encode_ruleset
 from tailslide_core.naming import (
     CIRCUITS_BUCKET,
     EVENTS_STREAM,

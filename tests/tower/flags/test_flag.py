@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailslide_core.contracts import decode_ruleset, encode_ruleset
 from tailslide_core.errors import ContractError
+from tailslide_core.flag_contracts import decode_ruleset, encode_ruleset
 from tailslide_core.ruleset import CircuitSettings, Recovery
 from tailslide_tower.flags.flag import (
     MAX_RULESET_BYTES,

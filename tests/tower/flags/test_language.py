@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailslide_core.contracts import encode_ruleset
 from tailslide_core.errors import ContractError
+from tailslide_core.flag_contracts import encode_ruleset
 from tailslide_core.ruleset import RESERVED_METADATA
 from tailslide_core.variants import ON_OFF, Share, ValueType
 from tailslide_tower.flags.flag import Flag, changed, created, flag_of, row_of

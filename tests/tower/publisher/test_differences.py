@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from memory_rulesets import ruleset, version_of
 
-from tailslide_core.contracts import decode_ruleset, encode_ruleset, encode_segment
+from tailslide_core.flag_contracts import decode_ruleset, encode_ruleset, encode_segment
 from tailslide_core.ruleset import Ruleset
 from tailslide_core.segment import Segment
 from tailslide_runtime.bucket_watch import Entry

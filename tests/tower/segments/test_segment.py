@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from tailslide_core.contracts import decode_segment, encode_segment
 from tailslide_core.errors import ContractError
+from tailslide_core.flag_contracts import decode_segment, encode_segment
 from tailslide_core.segment import MAX_MEMBERS
 from tailslide_tower.segments.models import SegmentChange, SegmentCreate, SegmentMembers
 from tailslide_tower.segments.segment import (

@@ -11,17 +11,17 @@ from typing import Any
 
 import orjson
 
-from tailslide_core.contracts import (
+from tailslide_core.contracts import Json
+from tailslide_core.errors import ContractError
+from tailslide_core.fields import Fields, shown
+from tailslide_core.flag_contracts import (
     RULESET_SCHEMA,
-    Json,
     circuit_settings,
     circuit_settings_json,
     decode_ruleset,
     encode_ruleset,
     ruleset_json,
 )
-from tailslide_core.errors import ContractError
-from tailslide_core.fields import Fields, shown
 from tailslide_core.naming import FlagId
 from tailslide_core.ruleset import RESERVED_METADATA, CircuitSettings, Ruleset
 from tailslide_core.variants import ON_OFF

@@ -9,8 +9,8 @@ from sqlalchemy import RowMapping
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tailslide_core.contracts import encode_ruleset, encode_segment
 from tailslide_core.errors import ContractError
+from tailslide_core.flag_contracts import encode_ruleset, encode_segment
 from tailslide_core.naming import FlagId, SegmentId, segment_of
 from tailslide_tower.apps.store import apps
 from tailslide_tower.database import Database, metadata

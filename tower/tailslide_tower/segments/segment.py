@@ -10,9 +10,10 @@ from typing import Any
 
 import orjson
 
-from tailslide_core.contracts import SEGMENT_SCHEMA, Json, decode_segment, encode_segment, segment_json
+from tailslide_core.contracts import Json
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import shown
+from tailslide_core.flag_contracts import SEGMENT_SCHEMA, decode_segment, encode_segment, segment_json
 from tailslide_core.naming import SegmentId, check_flag_key
 from tailslide_core.segment import MAX_MEMBERS, Segment
 from tailslide_tower.segments.models import SegmentChange, SegmentCreate, SegmentMembers
