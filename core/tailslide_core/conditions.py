@@ -144,6 +144,9 @@ class Condition:
         if isinstance(value, list | tuple):
             value = Items(value)
         texts = value.written if isinstance(value, Items) else (comparable_text(value),)
+        if len(self.values) == 1:  # as most are, and a generator costs as much as the look-up
+            segment = segments.get(str(self.values[0]))
+            return None if segment is None else segment.has(texts, attributes, targeting_key)
         asked = [segments.get(str(key)) for key in self.values]
         return any_of(None if segment is None else segment.has(texts, attributes, targeting_key) for segment in asked)
 
