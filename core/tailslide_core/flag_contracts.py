@@ -13,13 +13,23 @@ import orjson
 from tailslide_core.conditions import TARGETING_KEY, Condition, Operator
 from tailslide_core.contracts import Json, versioned
 from tailslide_core.errors import ContractError
-from tailslide_core.fields import REQUIRED, Fields, read_object
+from tailslide_core.fields import Fields, read_object
 from tailslide_core.naming import FlagId, check_app_key, check_flag_key
 from tailslide_core.outcomes import StatusSet
 from tailslide_core.ramp import RampProfile
 from tailslide_core.ruleset import CircuitSettings, LocalGuard, Recovery, Requirement, Rule, Ruleset
 from tailslide_core.segment import Segment
-from tailslide_core.variants import ALL_ON, ON_OFF, Share, Split, Value, ValueType, Variant, check_off_variant
+from tailslide_core.variants import (
+    ALL_ON,
+    ON_OFF,
+    Share,
+    Split,
+    Value,
+    ValueType,
+    Variant,
+    check_variant,
+    check_variants,
+)
 
 RULESET_SCHEMA = 2
 SEGMENT_SCHEMA = 1
@@ -39,7 +49,8 @@ def decode_ruleset(data: bytes) -> Ruleset:
     fields = versioned(data, RULESET_SCHEMA)
     kind = fields.choice("type", ValueType, default=ValueType.BOOLEAN)
     variants = _variants(fields, kind)
-    off_variant = fields.string("off_variant", default="off" if _are_on_off(variants) else REQUIRED)
+    off_variant = _off_variant(fields, kind, variants)
+    _check_rules_variants(fields, kind, variants)
     split = _split(fields)
     return Ruleset(
         app=fields.string("app"),
@@ -103,11 +114,30 @@ def _are_on_off(variants: tuple[Variant, ...]) -> bool:
     return len(values) == len(ON_OFF) and values.get("on") is True and values.get("off") is False
 
 
+def _off_variant(fields: Fields, kind: ValueType, variants: tuple[Variant, ...]) -> str:
+    if fields.has("off_variant") or _are_on_off(variants):
+        return fields.string("off_variant", default="off")
+    # Values of another type come first: a flag that says neither has most likely forgotten its type.
+    check_variants(kind, variants)
+    known = ", ".join(sorted(variant.key for variant in variants))
+    raise ContractError("off_variant", f"expected one of {known}, but the field is missing")
+
+
+def _check_rules_variants(fields: Fields, kind: ValueType, variants: tuple[Variant, ...]) -> None:
+    """Raise `ContractError` if the `variant` of a rule is unknown. A `Rule` has a split in its place."""
+    known = {variant.key for variant in variants}
+    for index, rule in enumerate(fields.items("rules")):
+        given = rule.get("variant") if isinstance(rule, dict) else None
+        if isinstance(given, str) and given not in known:
+            check_variants(kind, variants)
+            check_variant(f"rules[{index}].variant", given, variants)
+
+
 def _the_other(variants: tuple[Variant, ...], off_variant: str) -> Split:
     """Return the split of a flag that has none: all get the one variant that is not the off variant."""
     if variants is ON_OFF and off_variant == "off":
         return ALL_ON
-    check_off_variant(off_variant, variants)
+    check_variant("off_variant", off_variant, variants)
     others = [variant.key for variant in variants if variant.key != off_variant]
     if len(others) > 1:
         raise ContractError("split", f"expected weights over {', '.join(others)}, but the field is missing")
@@ -136,11 +166,12 @@ def _rule(fields: Fields) -> Rule:
     if fields.is_given("variant"):
         for other in ("rollout", "split"):
             if fields.is_given(other):
-                raise ContractError("variant", f"expected to be left out, since {other} is given, too")
+                raise ContractError("variant", f"expected either variant or {other}, got both")
         return Rule(when, split=(Share(fields.string("variant"), 1),), name=name)
     split = _split(fields)
-    rollout = fields.number("rollout") if split is None else fields.number("rollout", default=100.0)
-    return Rule(when, rollout, split, name)
+    if split is None and not fields.has("rollout"):
+        raise ContractError("rollout", "expected a number, since the rule has neither split nor variant")
+    return Rule(when, fields.number("rollout", default=100.0), split, name)
 
 
 def condition(fields: Fields) -> Condition:

@@ -18,8 +18,8 @@ from tailslide_core.variants import (
     Split,
     ValueType,
     Variant,
-    check_off_variant,
     check_split,
+    check_variant,
     check_variants,
     is_exact_number,
 )
@@ -206,7 +206,7 @@ class Ruleset:
         if self.variants is not ON_OFF or self.type is not ValueType.BOOLEAN:
             check_variants(self.type, self.variants)
         if self.off_variant != "off" or self.variants is not ON_OFF:
-            check_off_variant(self.off_variant, self.variants)
+            check_variant("off_variant", self.off_variant, self.variants)
         if self.split is not ALL_ON or self.variants is not ON_OFF:
             check_split(self.split, self.variants)
         if self.bucket_by == "":
@@ -225,9 +225,10 @@ class Ruleset:
         names = [self.rule_name(index) for index in range(len(self.rules))]
         if len(set(names)) < len(names):
             twice = next(index for index, name in enumerate(names) if name in names[:index])
-            raise ContractError(
-                f"rules[{twice}].name", f"expected a name that no other rule has, got {shown(names[twice], 80)}"
-            )
+            problem = f"expected a name that no other rule has, got {shown(names[twice], 80)}"
+            if any(rule.name is None for rule, name in zip(self.rules, names, strict=True) if name == names[twice]):
+                problem += "; an unnamed rule is called by its place"
+            raise ContractError(f"rules[{twice}].name", problem)
 
     def _check_requirements(self) -> None:
         if len(self.requires) > MAX_REQUIREMENTS:

@@ -56,9 +56,9 @@ def check_variants(kind: ValueType, variants: Sequence[Variant]) -> None:
         raise ContractError("variants", f"expected 1 to {MAX_VARIANTS} variants, got {len(variants)}")
     for variant in variants:
         check_flag_key("variants", variant.key)
-        expected = _EXPECTED[kind]
         if not _is_value(kind, variant.value):
-            raise ContractError(f"variants.{variant.key}", f"expected {expected}, got {shown(variant.value)}")
+            problem = f"expected {_EXPECTED[kind]}, since type is {kind}, got {shown(variant.value)}"
+            raise ContractError(f"variants.{variant.key}", problem)
     if len({variant.key for variant in variants}) < len(variants):
         raise ContractError("variants", "expected each variant once")
 
@@ -66,7 +66,7 @@ def check_variants(kind: ValueType, variants: Sequence[Variant]) -> None:
 _EXPECTED = {
     ValueType.BOOLEAN: "true or false",
     ValueType.STRING: "a string",
-    ValueType.NUMBER: f"a number, integers from {-MAX_INTEGER} to {MAX_INTEGER}",
+    ValueType.NUMBER: f"a number, as an integer from {-MAX_INTEGER} to {MAX_INTEGER}",
     ValueType.OBJECT: f"an object of finite numbers, strings, booleans, lists and objects, at most {MAX_DEPTH} deep",
 }
 
@@ -101,11 +101,11 @@ def _is_json(value: object, depth: int) -> bool:
     return is_exact_number(value)
 
 
-def check_off_variant(off_variant: str, variants: Sequence[Variant]) -> None:
-    """Raise `ContractError` on `off_variant` unless it is one of these variants."""
+def check_variant(field: str, key: str, variants: Sequence[Variant]) -> None:
+    """Raise `ContractError` on `field` unless one of these variants has this key."""
     known = sorted(variant.key for variant in variants)
-    if off_variant not in known:
-        raise ContractError("off_variant", f"expected one of {', '.join(known)}, got {shown(off_variant, 80)}")
+    if key not in known:
+        raise ContractError(field, f"expected one of {', '.join(known)}, got {shown(key, 80)}")
 
 
 def check_split(split: Split, variants: Sequence[Variant]) -> None:

@@ -129,8 +129,8 @@ def answer(
         return failure(
             evaluation.flag,
             ErrorCode.TARGETING_KEY_MISSING,
-            f"context.{bucket_by or TARGETING_KEY}: expected a value, by which this flag"
-            f"{' or one that it requires' if has_prerequisites else ''} is rolled out",
+            f"context.{bucket_by or TARGETING_KEY}: expected a value: this flag"
+            f"{', or one that it requires,' if has_prerequisites else ''} is rolled out by it",
         )
     told = {
         "stale": stale,

@@ -248,7 +248,7 @@ def _require(flags: Collection[str]) -> str:
 
 
 def _in_use(why: str, field: str) -> ApiError:
-    return ApiError(409, "FLAG_IN_USE", f"{why}; change what is required there first", field)
+    return ApiError(409, "FLAG_IN_USE", f"{why}; change requires there first", field)
 
 
 async def _not_found(apps: AppStore, flag_id: FlagId) -> ApiError:

@@ -123,7 +123,7 @@ class SegmentService:
                 raise ApiError(
                     409,
                     "SEGMENT_IN_USE",
-                    f"{named(users)} {use} the segment {segment_id.segment!r}; change what is asked for there first",
+                    f"{named(users)} {use} the segment {segment_id.segment!r}; remove it from the rules there first",
                     "segment",
                 )
             await store.delete(kept)
