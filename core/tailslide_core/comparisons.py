@@ -1,6 +1,6 @@
 """How each operator compares one value of an attribute with the values of a condition, compiled when it is made.
 
-A comparison says True, False, or None where it cannot tell: the value is missing, or of a kind that the operator does
+A comparison gives True, False, or None if it is unknown: the value is missing, or of a kind that the operator does
 not compare.
 """
 

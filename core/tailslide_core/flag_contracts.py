@@ -1,7 +1,7 @@
-"""The JSON that processes exchange of flags: rulesets and segments, to bytes and back.
+"""The JSON in which processes exchange flags: rulesets and segments, to bytes and back.
 
-How values are read, and what schema numbers are for, is said in `contracts`. Whatever a ruleset says that a reader does
-not understand, it understands that a flag is turned off (`turned_off`).
+`contracts` says how values are read, and what schema numbers are for. A reader that cannot read the rest of a ruleset
+can still read that it turns its flag off (`turned_off`).
 """
 
 from collections.abc import Mapping
@@ -35,10 +35,10 @@ RULESET_SCHEMA = 2
 SEGMENT_SCHEMA = 1
 
 _SHARED_BYTES = 4_096
-"""Settings that take more are not kept to be shared: they are not like others, and what is kept stays."""
+"""Larger settings are not kept for sharing: few flags have the same ones, and kept settings are never freed early."""
 
 _PLAIN: Json = {"type": ValueType.BOOLEAN, "bucket_by": None, "requires": [], "metadata": {}}
-"""What a flag has that says nothing of these."""
+"""The values of a flag that does not set these."""
 
 _NOBODY: frozenset[str] = frozenset()
 """Shared, since each empty set takes as much memory as a small one."""
@@ -83,7 +83,7 @@ class TurnedOff:
 
 
 def turned_off(data: bytes) -> TurnedOff | None:
-    """Read, of a ruleset that `decode_ruleset` refuses, that it turns its flag off; None when it does not.
+    """Read from a ruleset that `decode_ruleset` refuses that it turns its flag off; None if it does not.
 
     This holds for every schema to come: `app`, `key`, `version` and `active` keep their places and their meaning.
     """
@@ -109,7 +109,7 @@ def _variants(fields: Fields, kind: ValueType) -> tuple[Variant, ...]:
 
 
 def _are_on_off(variants: tuple[Variant, ...]) -> bool:
-    """Whether these are the variants of a flag that names none, in any order. To Python 1 equals True."""
+    """Whether these are the default variants, in any order. In Python 1 equals True."""
     values = {variant.key: variant.value for variant in variants}
     return len(values) == len(ON_OFF) and values.get("on") is True and values.get("off") is False
 
@@ -134,7 +134,7 @@ def _check_rules_variants(fields: Fields, kind: ValueType, variants: tuple[Varia
 
 
 def _the_other(variants: tuple[Variant, ...], off_variant: str) -> Split:
-    """Return the split of a flag that has none: all get the one variant that is not the off variant."""
+    """Return the default split: everybody gets the one variant that is not the off variant."""
     if variants is ON_OFF and off_variant == "off":
         return ALL_ON
     check_variant("off_variant", off_variant, variants)
@@ -190,10 +190,10 @@ def condition(fields: Fields) -> Condition:
 
 
 def _shared_circuit_settings(fields: Fields) -> CircuitSettings:
-    """Read the settings of a circuit, those that are alike once: most flags of an app have one of a few."""
+    """Read the settings of a circuit, equal ones only once: most flags of an app have one of a few settings."""
     try:
         data = fields.as_json()
-    except orjson.JSONEncodeError:  # by a field that we do not know, and ignore
+    except orjson.JSONEncodeError:  # because of an unknown field, which is ignored
         return circuit_settings(fields)
     return circuit_settings(fields) if len(data) > _SHARED_BYTES else _circuit_settings_of(data)
 
@@ -259,7 +259,7 @@ def ruleset_json(ruleset: Ruleset, *, whole: bool = False) -> Json:
     }
     if not whole:
         needless = {name for name, value in _PLAIN.items() if language[name] == value}
-        # What a reader takes a missing one of these for, follows from those before it.
+        # The default of each of these depends on the ones before it.
         if ruleset.variants == ON_OFF and ruleset.type is ValueType.BOOLEAN:
             needless.add("variants")
             if ruleset.off_variant == "off":

@@ -193,7 +193,7 @@ _NOT_OF_THE_FEATURE = (*_EVALUATIONS, "fallback_")
 
 
 def makes_busy(metric: str) -> bool:
-    """Whether a count of this metric speaks of a flag's feature, so that Aerobat is told of it.
+    """Whether a count of this metric is about a flag's feature, so that the flag is marked as busy for Aerobat.
 
     A flag whose calls all go to the fallback, or that is only asked for, costs Aerobat nothing.
     """

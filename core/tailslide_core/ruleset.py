@@ -47,9 +47,9 @@ def check_integer(name: str, value: int, low: int, high: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Users for whom all of `when` hold get `rollout` % and `split` instead of the flag's own.
+    """A rollout and a split for users for whom all of `when` hold. `rollout` is a percentage, 0 to 100.
 
-    `split` None is the flag's. `name` is for answers and graphs; without one a rule is called by its place, from 1.
+    `split` None is the flag's. Answers and graphs show `name`; without one a rule is called by its place, from 1.
     """
 
     when: tuple[Condition, ...]
@@ -175,8 +175,8 @@ Metadata = tuple[tuple[str, str | int | float | bool], ...]
 class Ruleset:
     """One flag as its team wants it. `rollout` is a percentage, 0 to 100; `updated_at` is RFC 3339, for people.
 
-    Who is out gets `off_variant`, who is in one of `split`. Users are bucketed by their targeting key or, with
-    `bucket_by`, by that attribute. `metadata` goes out with answers.
+    Users who are out get `off_variant`, users who are in get one of `split`. Users are bucketed by
+    their targeting key or, with `bucket_by`, by that attribute. Answers carry `metadata`.
     """
 
     app: str

@@ -1,4 +1,4 @@
-"""What a flag can give: values of one type under names, and how users who are in are split over them."""
+"""A flag's variants: named values of one type, and how users who are in are split over them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -84,14 +84,14 @@ def _is_value(kind: ValueType, value: object) -> bool:
 
 
 def is_exact_number(value: object) -> bool:
-    """Whether a value is a number, which a boolean is not, that every reader of JSON has exactly."""
+    """Whether a value is a number (a boolean is not) that every reader of JSON reads exactly."""
     if isinstance(value, float):
         return math.isfinite(value)
     return isinstance(value, int) and is_integer(value, -MAX_INTEGER, MAX_INTEGER)
 
 
 def _is_json(value: object, depth: int) -> bool:
-    """Whether JSON can say a value so that every reader has it exactly (RFC 8259 section 6)."""
+    """Whether JSON can hold a value so that every reader reads it exactly (RFC 8259 section 6)."""
     if value is None or isinstance(value, str | bool):
         return True
     if isinstance(value, Mapping):
@@ -141,7 +141,7 @@ def value_of(variants: Sequence[Variant], key: str) -> Value:
 
 
 def only_variant(split: Split) -> str | None:
-    """Return the variant that all get who are in; None where there are several."""
+    """Return the variant that everybody who is in gets; None if there are several."""
     given = [share.variant for share in split if share.weight]
     return given[0] if len(given) == 1 else None
 
@@ -149,7 +149,7 @@ def only_variant(split: Split) -> str | None:
 def variant_for(split: Split, salt: str, key: str) -> str:
     """Return the variant of a user who is in.
 
-    By a hash of its own, of `<salt>:split:<key>`, so that nobody changes variants when a rollout or a circuit moves.
+    By a separate hash, of `<salt>:split:<key>`, so that no user changes variants when a rollout or a circuit moves.
     Integers decide: the first variant for which `bucket * sum of weights < sum of the weights so far * 100000`.
     """
     place = bucket_of(f"{salt}:split", key) * sum(share.weight for share in split)

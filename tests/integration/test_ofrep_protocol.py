@@ -168,7 +168,7 @@ async def test_all_types_in_one_answer(typed_sidecar: OfrepSidecar) -> None:
 
 
 async def test_our_metadata_is_ours_alone(bench: Bench, sidecar: OfrepSidecar) -> None:
-    """Also where we have nothing to say, so that nobody is told of a circuit that there is not."""
+    """Even if the answer has no such entry, so that no answer names a circuit that the flag does not have."""
     ours = ("stale", "circuit", "version", "rule", "disabled_by", "prerequisite", "prerequisite_reason")
     own = {**dict.fromkeys(ours, "theirs"), "Stale": "theirs"}
     await put(bench, replace(ruleset(bench, EVERYBODY), version=2, metadata=tuple(own.items())))

@@ -53,7 +53,7 @@ class Bucket(Protocol):
 
 
 async def entries_of(bucket: Bucket, keys: Collection[str]) -> dict[str, Entry]:
-    """Return the last entries of those of the keys that have any."""
+    """Return the last entries of the keys that have any."""
     entries: dict[str, Entry] = {}
     for key, entry in zip(
         keys, await asyncio.gather(*(bucket.get(key) for key in keys), return_exceptions=True), strict=True
