@@ -164,7 +164,7 @@ def event_subject(flag_id: FlagId) -> str:
 def event_message_id(flag_id: FlagId, generation: int, since_ms: int) -> str:
     """Return the id by which JetStream drops a transition that was already published.
 
-    `since_ms` is that of the circuit after it: generations begin anew when the bucket of circuits was lost.
+    `since_ms` is that of the circuit after it: generations start over when the bucket of circuits was lost.
     """
     return f"{flag_id}.{generation}.{since_ms}"
 

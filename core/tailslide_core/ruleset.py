@@ -119,7 +119,7 @@ class LocalGuard:
     consecutive_failures: int = 5
     """So many calls in a row that found no connection, or lost it before an answer had begun."""
     max_ms: int = 2_000
-    """How long it sends nobody to the feature then, at most; after that it counts anew."""
+    """How long it sends nobody to the feature then, at most; after that it counts from zero."""
 
     def __post_init__(self) -> None:
         check_integer("consecutive_failures", self.consecutive_failures, 1, 1_000)

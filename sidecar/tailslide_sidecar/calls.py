@@ -74,7 +74,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Which side a call goes to, what its caller is told of that, and what its end is judged by."""
+    """Which side a call goes to, what its caller sees of that, and how its end is judged."""
 
     active: bool
     """Whether it goes to the feature."""

@@ -230,7 +230,7 @@ class RouteTable:
     def find(self, request: Request) -> Route | NoRoute:
         """Return the first route that takes the request.
 
-        A request in absolute form is taken by routes that name its host alone, be it by `*.suffix`: a route for `*`
+        A request in absolute form is taken by routes that name its host alone, also by `*.suffix`: a route for `*`
         is about calls to this service, and must not swallow those that its own application makes to others.
         """
         host, absolute = request.host, request.absolute

@@ -153,7 +153,7 @@ def _cookie(name: str, request: "Request") -> str | None:
 
 
 def _cookies(header: str) -> Iterator[tuple[str, str]]:
-    """Take a Cookie header apart as RFC 6265 §4.2.1 writes it; what is no pair is skipped, as browsers' servers do."""
+    """Take a Cookie header apart as RFC 6265 §4.2.1 writes it; other parts are skipped, as web servers do."""
     for part in header.split(";"):
         name, equals, value = part.partition("=")
         if equals:
@@ -207,7 +207,7 @@ def _at(name: str, claims: Mapping[str, object]) -> object:
 
 
 def _claims(token: str) -> dict[str, object]:
-    """Return the claims of a signed token (RFC 7519 §3, RFC 7515 §3.1); none of what is no such token."""
+    """Return the claims of a signed token (RFC 7519 §3, RFC 7515 §3.1); none for any other text."""
     parts = token.split(".")
     if len(parts) != 3:
         return {}

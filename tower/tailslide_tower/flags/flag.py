@@ -115,7 +115,7 @@ def created(app: str, request: FlagCreate, now: datetime) -> Flag:
 def recreated(flag: Flag, version: int, reset_generation: int) -> Flag:
     """Return a new flag as one that follows a deleted one of the same key.
 
-    Its version goes on, so that no precondition of old holds by chance; its circuit starts anew, whatever verdict
+    Its version goes on, so that no precondition of old holds by chance; its circuit starts afresh, whatever verdict
     on the old one is still around.
     """
     return _reset(_stamped(flag, version + 1, flag.updated_at), reset_generation + 1)

@@ -43,7 +43,7 @@ class Bucket(Protocol):
         """Return the last entry of every key, deletions included."""
 
     async def get(self, key: str) -> Entry | None:
-        """Return the last entry of a key, be it a deletion."""
+        """Return the last entry of a key, even if it is a deletion."""
 
     async def put(self, key: str, value: bytes | None, revision: int) -> None:
         """Write a value, or a deletion (None), over the entry with this revision."""
@@ -91,7 +91,7 @@ class JetStreamBucket:
         raise BucketError("the listing came to no end")
 
     async def get(self, key: str) -> Entry | None:
-        """Return the last entry of a key, be it a deletion."""
+        """Return the last entry of a key, even if it is a deletion."""
         try:
             async with _errors():
                 # Not the direct form: any replica answers that one, and it may lag behind.
@@ -157,7 +157,7 @@ class MemoryBucket:
         return dict(self._there())
 
     async def get(self, key: str) -> Entry | None:
-        """Return the last entry of a key, be it a deletion."""
+        """Return the last entry of a key, even if it is a deletion."""
         return self._there().get(key)
 
     async def put(self, key: str, value: bytes | None, revision: int) -> None:
