@@ -1,4 +1,4 @@
-"""The rules for changing segments: one change of a segment after another, and who is notified.
+"""The rules for changing segments: changes of one segment happen one after another, and the publisher is notified.
 
 What a change makes of a segment is in `segment`.
 """
