@@ -78,7 +78,7 @@ class Counts:
         self._silent_forgotten_ms = 0
 
     def forget(self) -> None:
-        """Read everything anew next time: something may have been missed."""
+        """Read everything again next time: something may have been missed."""
         self._known.clear()
         self._aside.clear()
         self._apps = frozenset()

@@ -56,7 +56,7 @@ class BucketMemory(Generic[T]):
         *,
         keeps_lost: bool = False,
     ) -> None:
-        """`changed` is told of each key of which something else is known now.
+        """`changed` is called with each key whose known values have changed.
 
         `keeps_lost`: a good value that a listing lacks stays, as one that was never written; see `lost`.
         """
@@ -77,7 +77,7 @@ class BucketMemory(Generic[T]):
             if flag_id is not None:
                 self._changed(flag_id)
             return
-        # A listing is the whole truth, also where its revisions are lower than ours: the bucket was made anew then.
+        # A listing is the whole truth, even if its revisions are lower than ours: the bucket is a new one then.
         before, self._held = self._held, {}
         for entry in item.entries.values():
             self._take_entry(entry, before)
@@ -199,7 +199,7 @@ class Flags:
         self._broken: dict[FlagId, Broken] = {}
         self._apps: Counter[str] = Counter()
         self.rulesets = BucketMemory(RULESETS_BUCKET, _read_ruleset, metrics, self._look_at)
-        # Aerobat is their only writer, so what it knows is as good as what the bucket held before it was made anew.
+        # Aerobat is their only writer, so what it knows is as good as what the bucket held before it was created again.
         self.circuits = BucketMemory(
             CIRCUITS_BUCKET, lambda _, data: decode_circuit(data), metrics, self._look_at, keeps_lost=True
         )
@@ -214,7 +214,7 @@ class Flags:
         self.rulesets.listed = self.circuits.listed = False
 
     def _look_at(self, flag_id: FlagId) -> None:
-        """Work out anew what there is to do for a flag."""
+        """Work out again what there is to do for a flag."""
         ruleset, verdict = self.rulesets.get(flag_id), self.circuits.get(flag_id)
         before = self._judged.pop(flag_id, None)
         flag = _judged(flag_id, None if ruleset is None else ruleset.value, verdict, before)
@@ -243,7 +243,7 @@ class Flags:
         """Return a flag whose circuit is ours to move; None for any other.
 
         A flag whose ruleset is absent without having been deleted is left out as well: the bucket may have been made
-        anew, with Tower about to fill it, and there is nothing to judge by until then. A circuit that is absent, and
+        again, with Tower about to fill it, and there is nothing to judge by until then. A circuit that is absent, and
         was not known before either, starts from the beginning: nobody but Aerobat would fill it again.
         """
         return self._judged.get(flag_id)

@@ -45,7 +45,7 @@ class Holder:
 
 
 class Holders:
-    """The leases, as the watch and our own renewals have them. The division is worked out anew by `refresh` alone."""
+    """The leases, as the watch and our own renewals have them. The division is worked out again by `refresh` alone."""
 
     def __init__(self, worker: str, clock: Callable[[], float]) -> None:
         """`worker`: our own id. `clock`: monotonic, in seconds."""
@@ -74,7 +74,7 @@ class Holders:
         if isinstance(item, Entry):
             self._take_entry(item, now)
             return
-        # Who is missing from a listing has not gone, or there were a deletion: the bucket was made anew, and each has
+        # A lease missing from a listing has not ended, or its deletion would be listed: the bucket is new, and each has
         # its time to renew.
         for entry in item.entries.values():
             self._take_entry(entry, now)

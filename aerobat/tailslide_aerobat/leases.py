@@ -45,7 +45,7 @@ class LeaseStore(Protocol):
     """The bucket of leases."""
 
     async def renew(self, lease: Lease) -> None:
-        """Write our lease anew; raise `LeaseError` when that is not certain."""
+        """Write our lease again; raise `LeaseError` when that is not certain."""
 
     async def release(self, worker: str) -> None:
         """Delete our lease; raise `LeaseError` when that is not certain."""
@@ -78,7 +78,7 @@ class JetStreamLeaseStore:
                 raise
 
     async def renew(self, lease: Lease) -> None:
-        """Put, whatever is there; a bucket that has gone is made anew."""
+        """Put, whatever is there; a bucket that has gone is created again."""
         subject, value = bucket_subject(LEASES_BUCKET, lease_key(lease.worker)), encode_lease(lease)
         try:
             try:

@@ -40,7 +40,7 @@ class Metrics:
             f"{prefix}_holders", "Aerobats that live, as this one sees it, itself included.", registry=self._registry
         )
         self.divisions = Counter(
-            f"{prefix}_divisions", "Times that apps were divided anew over the Aerobats.", registry=self._registry
+            f"{prefix}_divisions", "Times that apps were divided again over the Aerobats.", registry=self._registry
         )
         self.lease_errors = Counter(
             f"{prefix}_lease_errors", "Renewals of this Aerobat's lease that failed.", registry=self._registry

@@ -99,7 +99,7 @@ class Session:
                     await verdicts.restore(self._holders.owns)
 
     async def _keep_bucket(self, client: Client, watch: WatchStatus) -> None:
-        """Make the bucket of circuits anew where it has gone and the connection has not, so that it can be restored.
+        """Create the bucket of circuits again if it has gone while the connection has not, so that it can be restored.
 
         Nobody else would, and while no circuit moves, none of our own writes tells us.
         """
@@ -120,7 +120,7 @@ class Session:
         await self._leaseholder.hold(leases, lambda: self._judge.readable is True)
 
     async def _settle(self, verdicts: Verdicts, known: asyncio.Event) -> None:
-        """See to what the last owner of our apps has left undone, each time that the apps are divided anew."""
+        """Finish what the last owner of our apps has left undone, each time that the apps are divided."""
         await known.wait()
         owns = self._holders.owns
         while True:

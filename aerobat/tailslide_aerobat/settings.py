@@ -11,7 +11,7 @@ from tailslide_runtime.settings import AllowedHosts, ListenAddress
 
 
 class AerobatSettings(BaseSettings):
-    """What Aerobat is told by its environment; each field is the variable `TAILSLIDE_<FIELD>`, empty is unset."""
+    """Aerobat's environment; each field is the variable `TAILSLIDE_<FIELD>`, and an empty variable is unset."""
 
     model_config = SettingsConfigDict(env_prefix="TAILSLIDE_", env_ignore_empty=True, frozen=True)
 

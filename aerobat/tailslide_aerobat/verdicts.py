@@ -85,7 +85,7 @@ class Verdicts:
         await self._publish(CircuitEvent(move.flag_id, transition))
 
     async def restore(self, owns: Callable[[str], bool]) -> None:
-        """Write verdicts again that a bucket made anew has lost: an open circuit must not let users in for that.
+        """Write verdicts again that a lost bucket no longer has: an open circuit must not let users in for that.
 
         `owns` says of an app whether it is ours to do so; the owner of another will.
         """
@@ -148,7 +148,7 @@ class Verdicts:
         """
         circuits = [(flag_id, held.value) for flag_id, held in self._flags.circuits.items() if held.value is not None]
         for flag_id, circuit in circuits:
-            if owns(flag_id.app):  # asked anew for each: there may be many, and the division may change meanwhile
+            if owns(flag_id.app):  # asked for each: there may be many, and the division may change meanwhile
                 await self._alone(flag_id, self._complete(flag_id, circuit, now_ms))
 
     async def _complete(self, flag_id: FlagId, circuit: Circuit, now_ms: int) -> None:
@@ -199,7 +199,7 @@ class Verdicts:
 
 
 def _is_of_an_earlier_life(event: CircuitEvent, circuit: Circuit) -> bool:
-    """Whether an event is of a flag that was deleted, and made again with generations that begin anew."""
+    """Whether an event is of a flag that was deleted and created again, with generations that start over."""
     last = event.transition
     return last.after.generation >= circuit.generation and last.at_ms < circuit.since_ms
 

@@ -53,7 +53,7 @@ def language_flags(app: str) -> list[Ruleset]:
 
 
 def members(app: str) -> Segment:
-    """Return a segment with 10,000 members of 40 characters, none of whom asks."""
+    """Return a segment with 10,000 members of 40 characters, none of whom is among the users of the benchmark."""
     digests = (hashlib.sha256(f"member {index}".encode()).hexdigest() for index in range(_MEMBERS))
     return Segment(app, "members", 1, frozenset(digest[:40] for digest in digests))
 

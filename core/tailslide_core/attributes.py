@@ -1,4 +1,4 @@
-"""What a caller says of a user, and where in it the attribute of a condition is."""
+"""What a caller says about a user, and where in it a condition finds its attribute."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from tailslide_core.scalars import comparable_text, is_unicode, number_of, says_number
 
 Attributes = Mapping[str, object]
-"""By name: scalars, lists of scalars (as they are, or as `Items`), of which one must match, and objects of them."""
+"""By name: scalars, lists of scalars (as they are, or as `Items`; one item must match), and objects of these."""
 
 TARGETING_KEY = "targetingKey"
 """The name under which conditions ask for the targeting key, whatever the attributes say."""
@@ -18,7 +18,7 @@ def path_of(name: str) -> tuple[str, ...]:
 
 
 def at_path(attributes: Attributes, path: tuple[str, ...]) -> object:
-    """Return what stands at the end of a path through objects, never through lists; None where it leads nowhere."""
+    """Return the value at the end of a path through objects, never through lists; None if it leads nowhere."""
     value: object = attributes.get(path[0])
     for name in path[1:]:
         if not isinstance(value, dict):
@@ -28,7 +28,7 @@ def at_path(attributes: Attributes, path: tuple[str, ...]) -> object:
 
 
 def text_at(name: str, attributes: Attributes, targeting_key: str | None) -> str | None:
-    """Return how the attribute of a name, or of a path, is written; None where it is missing or no scalar."""
+    """Return how the attribute with a name, or at a path, is written; None if it is missing or not a scalar."""
     if name == TARGETING_KEY:
         return targeting_key or None
     value = attributes.get(name)
@@ -52,11 +52,11 @@ class Said(NamedTuple):
 
     numbers: frozenset[int | float]
     too_large: bool
-    """Whether any text says a number that is beyond those which are compared."""
+    """Whether any text says a number that is too large to be compared."""
 
 
 class Items:
-    """A list as the value of an attribute; what its items come to is worked out once for all conditions on it."""
+    """A list as the value of an attribute; its items are converted once for all conditions on it."""
 
     __slots__ = ("_kinds", "_lowered", "_said", "_written", "values")
 

@@ -18,7 +18,7 @@ def bucket_of(salt: str, targeting_key: str) -> int:
 
 
 def limit_of(rollout: float, percentage: float) -> float:
-    """Return the bound below which buckets are in, at `rollout` % of users of which `percentage` % are let back in.
+    """Return the bound below which buckets are in, at a rollout of `rollout` % of which `percentage` % are let back in.
 
     Both are 0 to 100. Decides as decimal arithmetic would (0.007% is 7 buckets, though as a float it is a little more),
     so that every language decides alike.

@@ -1,6 +1,6 @@
 """How each operator compares one value of an attribute with the values of a condition, compiled when it is made.
 
-A comparison says True, False, or None where it cannot tell: the value is missing, or of a kind that the operator does
+A comparison gives True, False, or None if it is unknown: the value is missing, or of a kind that the operator does
 not compare.
 """
 
@@ -149,7 +149,7 @@ def _semver_in(values: tuple[Scalar, ...]) -> Compiled:
 
 _Ordering = tuple[Callable[[object], object | None], Callable[[Any, Any], bool], str]
 """How a value is read, how two compare that the same reader has read, and what is expected."""
-_NUMBER, _TIME, _VERSION = "a number", "a time as RFC 3339 writes it", "a semantic version"
+_NUMBER, _TIME, _VERSION = "a number", "a time of RFC 3339 such as 2026-11-28T17:00:00Z", "a semantic version"
 _ORDERINGS: Mapping[Operator, _Ordering] = {
     Operator.LT: (number_of, operator.lt, _NUMBER),
     Operator.LE: (number_of, operator.le, _NUMBER),
@@ -177,7 +177,7 @@ def _ordering(operator: Operator, values: tuple[Scalar, ...]) -> Test:
     if bound is None and read is number_of and len(values) == 1 and _is_number(values[0]):
         raise ContractError("values", f"expected {NUMBERS}, which are compared exactly, got {shown(values[0], 80)}")
     if bound is None:
-        problem = f"expected exactly one value, {expected}, for {operator}, got {shown(values, 80)}"
+        problem = f"expected exactly one value for {operator}, {expected}, got {shown(values, 80)}"
         raise ContractError("values", problem)
 
     def test(value: object) -> bool | None:

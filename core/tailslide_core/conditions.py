@@ -31,12 +31,12 @@ from tailslide_core.versions import parse_semver as parse_semver
 
 
 class Membership(Protocol):
-    """A segment, as conditions ask it."""
+    """A segment, as conditions use it."""
 
     def has(self, values: Iterable[str | None], attributes: Attributes, targeting_key: str | None) -> bool | None:
-        """Whether a user is in the segment by any of `values`, the texts of what was asked for; None if it is unknown.
+        """Whether a user is in the segment by any of `values`, texts to look up in its lists; None if unknown.
 
-        A value is None where what was asked for is missing or no text, number or boolean.
+        A value is None if the attribute is missing, or is not a text, a number or a boolean.
         """
         ...
 
@@ -61,7 +61,7 @@ def any_of(results: Iterable[bool | None]) -> bool | None:
 class Condition:
     """`attribute` `operator` `values`, negated or not.
 
-    Holds when the attribute, or one of its items, compares true with a value; when negated, where it is known that none
+    Holds when the attribute, or one of its items, compares true with a value; when negated, if it is known that none
     does. `not_in` is `in` negated. The orderings (`lt`, `before`, `semver_ge`, …) take exactly one value. `exists`
     takes none, `[true]`, or `[false]` for absence, and looks at a list as a whole. `in_segment` takes keys of segments.
 

@@ -12,15 +12,15 @@ class Reason(StrEnum):
     """A person has turned the flag off."""
     CIRCUIT_OPEN = "CIRCUIT_OPEN"
     PREREQUISITE_FAILED = "PREREQUISITE_FAILED"
-    """Another flag, which this one requires, does not give what is required."""
+    """A flag that this one requires does not give a required variant."""
     STATIC = "STATIC"
     """Nothing but the flag decided: everybody gets the same."""
     TARGETING_MATCH = "TARGETING_MATCH"
-    """A list, or a rule for everybody or nobody whom it matches."""
+    """A list decided, or a rule that gives everybody whom it matches the same."""
     SPLIT = "SPLIT"
     """A bucket."""
     TARGETING_KEY_MISSING = "TARGETING_KEY_MISSING"
-    """A bucket would have decided, and there is nothing to make one of."""
+    """A bucket would have decided, but there is no key to compute it from."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +30,7 @@ class Decision:
     Compared and hashed by identity, so that what follows from a decision is looked up at no cost.
 
     `active` says whether `variant` is another than the off variant. `rule` is the name of the rule that matched first.
-    `prerequisite` is the flag that did not give what is required, `prerequisite_reason` that flag's own reason.
+    `prerequisite` is the flag that did not give a required variant, `prerequisite_reason` that flag's own reason.
     """
 
     variant: str
@@ -40,5 +40,5 @@ class Decision:
     prerequisite: str | None = None
     prerequisite_reason: Reason | None = None
     is_error: bool = False
-    """Whether OpenFeature's clients are to hear of an error, and use their defaults: the key is missing, and no circuit
-    is recovering, past whose ramp a default of "on" would let everybody."""
+    """Whether OpenFeature's clients get an error, and use their defaults: the key is missing, and no circuit is
+    recovering. (While one is, clients whose default is "on" would get past its ramp.)"""

@@ -1,4 +1,4 @@
-"""What a circuit value comes to under a ruleset."""
+"""The state of a circuit that applies under a ruleset."""
 
 from dataclasses import dataclass
 

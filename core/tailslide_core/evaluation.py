@@ -47,7 +47,7 @@ class Evaluation:
 
 
 def evaluation_of(flag: PreparedFlag, decision: Decision) -> Evaluation:
-    """Return a decision with all that goes out with it."""
+    """Return a decision with everything that an answer carries."""
     ruleset, effective = flag.ruleset, flag.effective
     return Evaluation(
         flag=ruleset.key,
@@ -102,7 +102,7 @@ def _decide(flag: PreparedFlag, targeting_key: str | None, attributes: Attribute
     failed = _unmet(flag, targeting_key, attributes, {} if known is None else known)
     if failed is None or failed.reason is not Reason.TARGETING_KEY_MISSING:
         return failed or _decide_by_itself(flag, targeting_key, attributes)
-    # It is off either way, and an error would let callers in whose default is "on".
+    # It is off either way, and an error would let in callers whose default is "on".
     decision = _decide_by_itself(flag, targeting_key, attributes)
     return failed if decision.active else decision
 
@@ -149,7 +149,7 @@ def _allow(flag: PreparedFlag, targeting_key: str, attributes: Attributes) -> De
 
 
 def _unmet(flag: PreparedFlag, targeting_key: str | None, attributes: Attributes, known: Known) -> Decision | None:
-    """Return the answer that follows from a prerequisite which is not met; None when all are."""
+    """Return the answer that follows from an unmet prerequisite; None if all are met."""
     undecided = None
     for requirement in flag.requires:
         prerequisite = requirement.flag
@@ -157,7 +157,7 @@ def _unmet(flag: PreparedFlag, targeting_key: str | None, attributes: Attributes
             return requirement.settled
         decision = decide(prerequisite, targeting_key, attributes, known)
         if decision.is_error:
-            undecided = flag.own.key_missing  # whether it is met cannot be said without a key either
+            undecided = flag.own.key_missing  # without a key it is unknown whether this one is met
         elif decision.variant not in requirement.met_by:
             return unmet(flag, requirement, prerequisite, decision.reason)
     return undecided

@@ -110,7 +110,7 @@ class Fields:
         self._values = values
 
     def has(self, name: str) -> bool:
-        """Whether the field is there, be it null."""
+        """Whether the field is there, even if it is null."""
         return name in self._values
 
     def is_given(self, name: str) -> bool:

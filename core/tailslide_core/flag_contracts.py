@@ -1,7 +1,7 @@
-"""The JSON that processes exchange of flags: rulesets and segments, to bytes and back.
+"""The JSON in which processes exchange flags: rulesets and segments, to bytes and back.
 
-How values are read, and what schema numbers are for, is said in `contracts`. Whatever a ruleset says that a reader does
-not understand, it understands that a flag is turned off (`turned_off`).
+`contracts` says how values are read, and what schema numbers are for. A reader that cannot read the rest of a ruleset
+can still read that it turns its flag off (`turned_off`).
 """
 
 from collections.abc import Mapping
@@ -13,22 +13,32 @@ import orjson
 from tailslide_core.conditions import TARGETING_KEY, Condition, Operator
 from tailslide_core.contracts import Json, versioned
 from tailslide_core.errors import ContractError
-from tailslide_core.fields import REQUIRED, Fields, read_object
+from tailslide_core.fields import Fields, read_object
 from tailslide_core.naming import FlagId, check_app_key, check_flag_key
 from tailslide_core.outcomes import StatusSet
 from tailslide_core.ramp import RampProfile
 from tailslide_core.ruleset import CircuitSettings, LocalGuard, Recovery, Requirement, Rule, Ruleset
 from tailslide_core.segment import Segment
-from tailslide_core.variants import ALL_ON, ON_OFF, Share, Split, Value, ValueType, Variant, check_off_variant
+from tailslide_core.variants import (
+    ALL_ON,
+    ON_OFF,
+    Share,
+    Split,
+    Value,
+    ValueType,
+    Variant,
+    check_variant,
+    check_variants,
+)
 
 RULESET_SCHEMA = 2
 SEGMENT_SCHEMA = 1
 
 _SHARED_BYTES = 4_096
-"""Settings that take more are not kept to be shared: they are not like others, and what is kept stays."""
+"""Larger settings are not kept for sharing: few flags have the same ones, and kept settings are never freed early."""
 
 _PLAIN: Json = {"type": ValueType.BOOLEAN, "bucket_by": None, "requires": [], "metadata": {}}
-"""What a flag has that says nothing of these."""
+"""The values of a flag that does not set these."""
 
 _NOBODY: frozenset[str] = frozenset()
 """Shared, since each empty set takes as much memory as a small one."""
@@ -39,7 +49,8 @@ def decode_ruleset(data: bytes) -> Ruleset:
     fields = versioned(data, RULESET_SCHEMA)
     kind = fields.choice("type", ValueType, default=ValueType.BOOLEAN)
     variants = _variants(fields, kind)
-    off_variant = fields.string("off_variant", default="off" if _are_on_off(variants) else REQUIRED)
+    off_variant = _off_variant(fields, kind, variants)
+    _check_rules_variants(fields, kind, variants)
     split = _split(fields)
     return Ruleset(
         app=fields.string("app"),
@@ -72,7 +83,7 @@ class TurnedOff:
 
 
 def turned_off(data: bytes) -> TurnedOff | None:
-    """Read, of a ruleset that `decode_ruleset` refuses, that it turns its flag off; None when it does not.
+    """Read from a ruleset that `decode_ruleset` refuses that it turns its flag off; None if it does not.
 
     This holds for every schema to come: `app`, `key`, `version` and `active` keep their places and their meaning.
     """
@@ -98,16 +109,35 @@ def _variants(fields: Fields, kind: ValueType) -> tuple[Variant, ...]:
 
 
 def _are_on_off(variants: tuple[Variant, ...]) -> bool:
-    """Whether these are the variants of a flag that names none, in any order. To Python 1 equals True."""
+    """Whether these are the default variants, in any order. In Python 1 equals True."""
     values = {variant.key: variant.value for variant in variants}
     return len(values) == len(ON_OFF) and values.get("on") is True and values.get("off") is False
 
 
+def _off_variant(fields: Fields, kind: ValueType, variants: tuple[Variant, ...]) -> str:
+    if fields.has("off_variant") or _are_on_off(variants):
+        return fields.string("off_variant", default="off")
+    # Values of another type come first: a flag that says neither has most likely forgotten its type.
+    check_variants(kind, variants)
+    known = ", ".join(sorted(variant.key for variant in variants))
+    raise ContractError("off_variant", f"expected one of {known}, but the field is missing")
+
+
+def _check_rules_variants(fields: Fields, kind: ValueType, variants: tuple[Variant, ...]) -> None:
+    """Raise `ContractError` if the `variant` of a rule is unknown. A `Rule` has a split in its place."""
+    known = {variant.key for variant in variants}
+    for index, rule in enumerate(fields.items("rules")):
+        given = rule.get("variant") if isinstance(rule, dict) else None
+        if isinstance(given, str) and given not in known:
+            check_variants(kind, variants)
+            check_variant(f"rules[{index}].variant", given, variants)
+
+
 def _the_other(variants: tuple[Variant, ...], off_variant: str) -> Split:
-    """Return the split of a flag that has none: all get the one variant that is not the off variant."""
+    """Return the default split: everybody gets the one variant that is not the off variant."""
     if variants is ON_OFF and off_variant == "off":
         return ALL_ON
-    check_off_variant(off_variant, variants)
+    check_variant("off_variant", off_variant, variants)
     others = [variant.key for variant in variants if variant.key != off_variant]
     if len(others) > 1:
         raise ContractError("split", f"expected weights over {', '.join(others)}, but the field is missing")
@@ -136,11 +166,12 @@ def _rule(fields: Fields) -> Rule:
     if fields.is_given("variant"):
         for other in ("rollout", "split"):
             if fields.is_given(other):
-                raise ContractError("variant", f"expected to be left out, since {other} is given, too")
+                raise ContractError("variant", f"expected either variant or {other}, got both")
         return Rule(when, split=(Share(fields.string("variant"), 1),), name=name)
     split = _split(fields)
-    rollout = fields.number("rollout") if split is None else fields.number("rollout", default=100.0)
-    return Rule(when, rollout, split, name)
+    if split is None and not fields.has("rollout"):
+        raise ContractError("rollout", "expected a number, since the rule has neither split nor variant")
+    return Rule(when, fields.number("rollout", default=100.0), split, name)
 
 
 def condition(fields: Fields) -> Condition:
@@ -159,10 +190,10 @@ def condition(fields: Fields) -> Condition:
 
 
 def _shared_circuit_settings(fields: Fields) -> CircuitSettings:
-    """Read the settings of a circuit, those that are alike once: most flags of an app have one of a few."""
+    """Read the settings of a circuit, equal ones only once: most flags of an app have one of a few settings."""
     try:
         data = fields.as_json()
-    except orjson.JSONEncodeError:  # by a field that we do not know, and ignore
+    except orjson.JSONEncodeError:  # because of an unknown field, which is ignored
         return circuit_settings(fields)
     return circuit_settings(fields) if len(data) > _SHARED_BYTES else _circuit_settings_of(data)
 
@@ -228,7 +259,7 @@ def ruleset_json(ruleset: Ruleset, *, whole: bool = False) -> Json:
     }
     if not whole:
         needless = {name for name, value in _PLAIN.items() if language[name] == value}
-        # What a reader takes a missing one of these for, follows from those before it.
+        # The default of each of these depends on the ones before it.
         if ruleset.variants == ON_OFF and ruleset.type is ValueType.BOOLEAN:
             needless.add("variants")
             if ruleset.off_variant == "off":

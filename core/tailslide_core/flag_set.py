@@ -1,6 +1,7 @@
 """All flags of an app at one moment, each prepared, and kept so as rulesets, circuits and segments change.
 
-Flags depend on segments and on each other; a change of any of these makes all that depend on it new, transitively.
+Flags depend on segments and on each other. When one of these changes, everything that depends on it is prepared again,
+transitively.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -46,7 +47,7 @@ class FlagSet:
         }
 
     def unknown_prerequisites(self) -> dict[str, list[str]]:
-        """Return the flags that others require and that there are not, each with these others, sorted."""
+        """Return the flags that others require but the app does not have, each with these others, sorted."""
         return {flag: sorted(others) for flag, others in sorted(self._required_by.items()) if flag not in self.rulesets}
 
     def required_by(self, flag: str) -> Collection[str]:

@@ -14,7 +14,7 @@ _NAMES = {"true": True, "false": False}
 
 
 def check_scalars(values: tuple[Scalar, ...]) -> None:
-    """Raise `ContractError` unless there are values, all of which can be compared exactly."""
+    """Raise `ContractError` unless there are values and all of them can be compared exactly."""
     if not values:
         raise ContractError("values", "expected at least one value, got none")
     for value in values:
@@ -44,11 +44,11 @@ class Lookup:
         said = {text: number_of(text) for text in texts if says_number(text)}
         self.numbers = self.json_numbers | {number for number in said.values() if number is not None}
         self.has_too_large = None in said.values()
-        """Whether a text says a number beyond those that are compared: no number is known not to equal it."""
+        """Whether a text says a number that is too large to be compared: it is unknown whether a number equals it."""
         self.texts = frozenset(texts | {name for name, value in _NAMES.items() if value in booleans})
 
     def of_one(self, value: object) -> bool | None:
-        """Whether one value is among those of the condition; None where it cannot be compared."""
+        """Whether one value is among the condition's values; None if it cannot be compared."""
         if isinstance(value, str):
             if (value.lower() if self.ignore_case else value) in self.texts:
                 return True
@@ -69,7 +69,7 @@ class Lookup:
         return number in self.json_numbers
 
     def of_items(self, items: Items) -> bool | None:
-        """Whether one of the items is among the values; None where none is, and one cannot be compared."""
+        """Whether one of the items is among the values; None if none is but one cannot be compared."""
         texts, numbers, booleans, unknown = items.kinds
         if not self.texts.isdisjoint(items.lowered if self.ignore_case else texts):
             return True

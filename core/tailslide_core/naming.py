@@ -164,7 +164,7 @@ def event_subject(flag_id: FlagId) -> str:
 def event_message_id(flag_id: FlagId, generation: int, since_ms: int) -> str:
     """Return the id by which JetStream drops a transition that was already published.
 
-    `since_ms` is that of the circuit after it: generations begin anew when the bucket of circuits was lost.
+    `since_ms` is that of the circuit after it: generations start over when the bucket of circuits was lost.
     """
     return f"{flag_id}.{generation}.{since_ms}"
 
@@ -193,7 +193,7 @@ _NOT_OF_THE_FEATURE = (*_EVALUATIONS, "fallback_")
 
 
 def makes_busy(metric: str) -> bool:
-    """Whether a count of this metric speaks of a flag's feature, so that Aerobat is told of it.
+    """Whether a count of this metric is about a flag's feature, so that the flag is marked as busy for Aerobat.
 
     A flag whose calls all go to the fallback, or that is only asked for, costs Aerobat nothing.
     """

@@ -51,7 +51,7 @@ class Networks:
     __slots__ = ("_by_bits", "prefixes")
 
     def __init__(self, values: Iterable[object]) -> None:
-        """Raise `ContractError` on `values` for what is no network."""
+        """Raise `ContractError` on `values` if one of them is not a network."""
         by_bits: dict[int, dict[int, set[int]]] = {32: {}, 128: {}}
         for value in values:
             bits, shift, number = _network(value)
@@ -70,7 +70,7 @@ class Networks:
 
 
 def _network(value: object) -> tuple[int, int, int]:
-    """Return the bits of a network's addresses, those of them that differ within it, and its first address."""
+    """Return the number of bits of a network's addresses, how many of them vary within it, and its first address."""
     text, slash, prefix = value.partition("/") if isinstance(value, str) else ("", "", "")
     address = _address(text)
     if address is None or (slash and (_PREFIX.fullmatch(prefix) is None or int(prefix) > address.max_prefixlen)):

@@ -1,6 +1,6 @@
 """Regular expressions in RE2's syntax, searched in time linear in the text, within bounds of memory.
 
-RE2 needs no trust in a pattern: it never backtracks. It searches with an automaton whose states it makes as it goes and
+RE2 can run untrusted patterns: it never backtracks. It searches with an automaton whose states it makes as it goes and
 keeps in bounded memory. Where they do not fit it goes through all of them at once, which takes up to 9 ns (on a core
 of 2020) for each byte of the text and each instruction of the pattern; `work` prices it so.
 """
@@ -43,7 +43,7 @@ class Patterns:
     __slots__ = ("_compiled", "instructions")
 
     def __init__(self, values: tuple[Scalar, ...], *, ignore_case: bool) -> None:
-        """Raise `ContractError` on `values` for what is no pattern, or goes beyond the bounds."""
+        """Raise `ContractError` on `values` if one of them is not a pattern, or if they exceed the bounds."""
         if not values:
             raise ContractError("values", "expected at least one value, got none")
         if len(values) > MAX_PATTERNS:
@@ -88,5 +88,5 @@ def _compile(pattern: str, ignore_case: bool) -> Pattern:
     options.max_mem = MAX_MEMORY_BYTES
     options.log_errors = False
     options.case_sensitive = not ignore_case
-    options.never_capture = True  # nobody asks what a group has matched, and finding that out takes longer
+    options.never_capture = True  # nothing reads what a group has matched, and finding that out takes longer
     return cast(Pattern, re2.compile(pattern.encode(), options))

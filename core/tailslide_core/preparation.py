@@ -1,7 +1,7 @@
-"""A flag made ready to be asked often: all that does not depend on who asks is worked out beforehand.
+"""A flag prepared for many questions: everything that does not depend on the user is computed in advance.
 
-A prepared flag holds for one state of its ruleset, its circuit and its prerequisites; `flag_set` makes a new one with
-each change of these. Segments are looked up when they are asked for.
+A prepared flag is valid for one state of its ruleset, its circuit and its prerequisites; `flag_set` makes a new one
+when one of these changes. Segments are looked up when they are asked for.
 """
 
 from collections.abc import Collection, Mapping
@@ -24,9 +24,9 @@ MAX_CHAIN = 20
 
 @dataclass(slots=True, eq=False)
 class Branch:
-    """What becomes of those whom one rule matches, or none: a rollout, a split, and the decisions for each case.
+    """What users get whom one rule matches, or no rule: a rollout, a split, and the decision for each case.
 
-    Flags that are alike share theirs, of which thousands take no more memory than one.
+    Flags that are alike share one, so thousands of them take no more memory than one.
     """
 
     rollout: float
@@ -40,7 +40,7 @@ class Branch:
     given: Mapping[str, Decision]
     """By variant, for those who are in by their bucket."""
     single: Decision | None
-    """The one of these, where there is one only."""
+    """The only one of these, if there is only one."""
     denied: Decision
     allowed: Mapping[str, Decision]
     """By variant, for those whom a list lets in."""
@@ -48,9 +48,9 @@ class Branch:
 
 @dataclass(slots=True, eq=False)
 class PreparedRequirement:
-    """A prerequisite that cannot be said to be met whoever asks.
+    """A prerequisite that is not known to be met for every user.
 
-    `flag` is None where `settled` says that it is unmet whoever asks.
+    `flag` is None if `settled` says that it is unmet for every user.
     """
 
     flag: "PreparedFlag | None"
@@ -68,12 +68,12 @@ class PreparedFlag:
     effective: EffectiveCircuit | None
     segments: Mapping[str, Segment]
     settled: Decision | None
-    """The answer, where it is the same whoever asks."""
+    """The answer, if it is the same for every user."""
     requires: tuple[PreparedRequirement, ...]
     own: Branch
     rules: tuple[tuple[tuple[Condition, ...], Branch], ...]
     chain: int = 1
-    """How many flags there are in a row from here, each requiring the next."""
+    """The length of the longest chain of flags from here, each requiring the next."""
     is_required: bool = False
     """Whether another flag requires it, so that its answer is worth keeping for the rest of a question."""
 
@@ -88,8 +88,8 @@ def prepare(
 ) -> PreparedFlag:
     """Prepare a flag.
 
-    `prerequisites` has the flags that it requires, those that there are; a missing one counts as unmet. `in_cycle` says
-    that the flag requires itself, through whatever others: then all of its prerequisites count as unmet.
+    `prerequisites` has those of the required flags that exist; a missing one counts as unmet. `in_cycle` says that the
+    flag requires itself, directly or through others: then all of its prerequisites count as unmet.
     """
     percentage = FULL if effective is None else effective.percentage
     off = ruleset.off_variant
@@ -160,7 +160,7 @@ def _given(off: str, split: Split, reason: Reason, rule: str | None) -> dict[str
 def _requirements(
     ruleset: Ruleset, prerequisites: Mapping[str, PreparedFlag], *, hopeless: bool
 ) -> tuple[PreparedRequirement, ...]:
-    """Return what is left to ask of the prerequisites, up to the first that is unmet whoever asks."""
+    """Return the prerequisites that have to be checked for each user, up to the first that is unmet for every user."""
     left: list[PreparedRequirement] = []
     for requirement in ruleset.requires:
         prerequisite = prerequisites.get(requirement.flag)
@@ -194,7 +194,7 @@ def _unmet(ruleset: Ruleset, flag: str, reason: Reason) -> Decision:
 
 
 def required_by(flag: PreparedFlag) -> Collection[PreparedFlag]:
-    """Return the flags whose answers a flag's may depend on, each once, however they require each other."""
+    """Return the flags whose answers may decide a flag's answer, each once, however they require each other."""
     found: dict[PreparedFlag, None] = {}
     waiting = [flag]
     while waiting:

@@ -18,8 +18,8 @@ from tailslide_core.variants import (
     Split,
     ValueType,
     Variant,
-    check_off_variant,
     check_split,
+    check_variant,
     check_variants,
     is_exact_number,
 )
@@ -47,9 +47,9 @@ def check_integer(name: str, value: int, low: int, high: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Users for whom all of `when` hold get `rollout` % and `split` instead of the flag's own.
+    """A rollout and a split for users for whom all of `when` hold. `rollout` is a percentage, 0 to 100.
 
-    `split` None is the flag's. `name` is for answers and graphs; without one a rule is called by its place, from 1.
+    `split` None is the flag's. Answers and graphs show `name`; without one a rule is called by its place, from 1.
     """
 
     when: tuple[Condition, ...]
@@ -119,7 +119,7 @@ class LocalGuard:
     consecutive_failures: int = 5
     """So many calls in a row that found no connection, or lost it before an answer had begun."""
     max_ms: int = 2_000
-    """How long it sends nobody to the feature then, at most; after that it counts anew."""
+    """How long it sends nobody to the feature then, at most; after that it counts from zero."""
 
     def __post_init__(self) -> None:
         check_integer("consecutive_failures", self.consecutive_failures, 1, 1_000)
@@ -175,8 +175,8 @@ Metadata = tuple[tuple[str, str | int | float | bool], ...]
 class Ruleset:
     """One flag as its team wants it. `rollout` is a percentage, 0 to 100; `updated_at` is RFC 3339, for people.
 
-    Who is out gets `off_variant`, who is in one of `split`. Users are bucketed by their targeting key or, with
-    `bucket_by`, by that attribute. `metadata` goes out with answers.
+    Users who are out get `off_variant`, users who are in get one of `split`. Users are bucketed by
+    their targeting key or, with `bucket_by`, by that attribute. Answers carry `metadata`.
     """
 
     app: str
@@ -206,7 +206,7 @@ class Ruleset:
         if self.variants is not ON_OFF or self.type is not ValueType.BOOLEAN:
             check_variants(self.type, self.variants)
         if self.off_variant != "off" or self.variants is not ON_OFF:
-            check_off_variant(self.off_variant, self.variants)
+            check_variant("off_variant", self.off_variant, self.variants)
         if self.split is not ALL_ON or self.variants is not ON_OFF:
             check_split(self.split, self.variants)
         if self.bucket_by == "":
@@ -225,9 +225,10 @@ class Ruleset:
         names = [self.rule_name(index) for index in range(len(self.rules))]
         if len(set(names)) < len(names):
             twice = next(index for index, name in enumerate(names) if name in names[:index])
-            raise ContractError(
-                f"rules[{twice}].name", f"expected a name that no other rule has, got {shown(names[twice], 80)}"
-            )
+            problem = f"expected a name that no other rule has, got {shown(names[twice], 80)}"
+            if any(rule.name is None for rule, name in zip(self.rules, names, strict=True) if name == names[twice]):
+                problem += "; an unnamed rule is called by its place"
+            raise ContractError(f"rules[{twice}].name", problem)
 
     def _check_requirements(self) -> None:
         if len(self.requires) > MAX_REQUIREMENTS:

@@ -1,7 +1,7 @@
 r"""Texts, numbers and booleans: what a scalar says as a text and as a number, exactly.
 
 Numbers are those that every reader of JSON can have exactly: integers of 64 bits, signed or not, and doubles between
-them. Anything larger is nothing that can be compared, rather than something rounded. Texts are those that UTF-8 can
+them. A larger number cannot be compared at all; it is never rounded. Texts are those that UTF-8 can
 write: JSON may carry half a surrogate pair (`"\ud800"`), which no other text equals or contains.
 """
 
@@ -19,7 +19,7 @@ _NUMBER = re.compile(r"([+-]?)(?=[0-9])0*+([0-9]*+)(\.[0-9]++)?([eE][+-]?[0-9]++
 Possessive, so that it takes linear time.
 """
 _MOST_DIGITS = 20
-"""Of a 64-bit integer. Longer ones are not even read, whose reading takes more than linear time."""
+"""Of a 64-bit integer. Longer ones are not even read, because reading them takes more than linear time."""
 
 
 def is_unicode(text: str) -> bool:
@@ -68,7 +68,7 @@ def _number_in(text: str) -> int | float | None:
 
 
 def text_of(value: object) -> str | None:
-    """Return how a scalar is written in a query string (`true`, `5`, `5.5`); None for what is no scalar.
+    """Return how a scalar is written in a query string (`true`, `5`, `5.5`); None for anything that is not a scalar.
 
     Whole numbers are written as digits alone, others with the fewest digits that read back as the same double, never
     with an exponent. None too for a number that is not exact, see `number_of`.

@@ -19,10 +19,10 @@ MAX_MEMBERS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Who is on `include`, or of whom all of `when` hold, is in it, but for those on `exclude`.
+    """Users on `include`, and users for whom all of `when` hold, are in it, except those on `exclude`.
 
-    The lists hold targeting keys, or whatever the attribute is that a condition compares with them. `when` empty is
-    nobody.
+    The lists hold targeting keys, or values of the attribute that a condition compares with them. An empty `when`
+    matches nobody.
     """
 
     app: str
@@ -49,9 +49,9 @@ class Segment:
         return SegmentId(self.app, self.key)
 
     def has(self, values: Iterable[str | None], attributes: Attributes, targeting_key: str | None) -> bool | None:
-        """Whether a user is in it by any of `values`: what the lists are asked for, None where that is not known.
+        """Whether a user is in it by any of `values`, which are looked up in the lists; None stands for an unknown one.
 
-        None when that cannot be said: the lists would have to be asked, and there is nothing to ask them for.
+        Returns None if it is unknown: the lists would decide, and there is no value to look up in them.
         """
         unknown, matched = False, None
         for value in values:

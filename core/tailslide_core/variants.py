@@ -1,4 +1,4 @@
-"""What a flag can give: values of one type under names, and how users who are in are split over them."""
+"""A flag's variants: named values of one type, and how users who are in are split over them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -56,9 +56,9 @@ def check_variants(kind: ValueType, variants: Sequence[Variant]) -> None:
         raise ContractError("variants", f"expected 1 to {MAX_VARIANTS} variants, got {len(variants)}")
     for variant in variants:
         check_flag_key("variants", variant.key)
-        expected = _EXPECTED[kind]
         if not _is_value(kind, variant.value):
-            raise ContractError(f"variants.{variant.key}", f"expected {expected}, got {shown(variant.value)}")
+            problem = f"expected {_EXPECTED[kind]}, since type is {kind}, got {shown(variant.value)}"
+            raise ContractError(f"variants.{variant.key}", problem)
     if len({variant.key for variant in variants}) < len(variants):
         raise ContractError("variants", "expected each variant once")
 
@@ -66,7 +66,7 @@ def check_variants(kind: ValueType, variants: Sequence[Variant]) -> None:
 _EXPECTED = {
     ValueType.BOOLEAN: "true or false",
     ValueType.STRING: "a string",
-    ValueType.NUMBER: f"a number, integers from {-MAX_INTEGER} to {MAX_INTEGER}",
+    ValueType.NUMBER: f"a number, as an integer from {-MAX_INTEGER} to {MAX_INTEGER}",
     ValueType.OBJECT: f"an object of finite numbers, strings, booleans, lists and objects, at most {MAX_DEPTH} deep",
 }
 
@@ -84,14 +84,14 @@ def _is_value(kind: ValueType, value: object) -> bool:
 
 
 def is_exact_number(value: object) -> bool:
-    """Whether a value is a number, which a boolean is not, that every reader of JSON has exactly."""
+    """Whether a value is a number (a boolean is not) that every reader of JSON reads exactly."""
     if isinstance(value, float):
         return math.isfinite(value)
     return isinstance(value, int) and is_integer(value, -MAX_INTEGER, MAX_INTEGER)
 
 
 def _is_json(value: object, depth: int) -> bool:
-    """Whether JSON can say a value so that every reader has it exactly (RFC 8259 section 6)."""
+    """Whether JSON can hold a value so that every reader reads it exactly (RFC 8259 section 6)."""
     if value is None or isinstance(value, str | bool):
         return True
     if isinstance(value, Mapping):
@@ -101,11 +101,11 @@ def _is_json(value: object, depth: int) -> bool:
     return is_exact_number(value)
 
 
-def check_off_variant(off_variant: str, variants: Sequence[Variant]) -> None:
-    """Raise `ContractError` on `off_variant` unless it is one of these variants."""
+def check_variant(field: str, key: str, variants: Sequence[Variant]) -> None:
+    """Raise `ContractError` on `field` unless one of these variants has this key."""
     known = sorted(variant.key for variant in variants)
-    if off_variant not in known:
-        raise ContractError("off_variant", f"expected one of {', '.join(known)}, got {shown(off_variant, 80)}")
+    if key not in known:
+        raise ContractError(field, f"expected one of {', '.join(known)}, got {shown(key, 80)}")
 
 
 def check_split(split: Split, variants: Sequence[Variant]) -> None:
@@ -141,7 +141,7 @@ def value_of(variants: Sequence[Variant], key: str) -> Value:
 
 
 def only_variant(split: Split) -> str | None:
-    """Return the variant that all get who are in; None where there are several."""
+    """Return the variant that everybody who is in gets; None if there are several."""
     given = [share.variant for share in split if share.weight]
     return given[0] if len(given) == 1 else None
 
@@ -149,7 +149,7 @@ def only_variant(split: Split) -> str | None:
 def variant_for(split: Split, salt: str, key: str) -> str:
     """Return the variant of a user who is in.
 
-    By a hash of its own, of `<salt>:split:<key>`, so that nobody changes variants when a rollout or a circuit moves.
+    By a separate hash, of `<salt>:split:<key>`, so that no user changes variants when a rollout or a circuit moves.
     Integers decide: the first variant for which `bucket * sum of weights < sum of the weights so far * 100000`.
     """
     place = bucket_of(f"{salt}:split", key) * sum(share.weight for share in split)

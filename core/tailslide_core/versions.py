@@ -43,7 +43,7 @@ def _key(major: str, minor: str | None, patch: str | None, prerelease: str | Non
 
 
 def version_of(value: object) -> Version | None:
-    """Return the version that a scalar says (the number 1.2 is 1.2.0); None for what says none."""
+    """Return the version that a scalar says (the number 1.2 is 1.2.0); None if it does not say one."""
     text = text_of(value)
     return None if text is None else parse_semver(text)
 
@@ -60,7 +60,7 @@ def parse_range(text: str) -> Range:
     """Read a range: comparators with spaces between them, such as `^1.2`, `~1.2.3`, `>=1 <2` or `1.2`.
 
     What partial versions mean is npm's: https://github.com/npm/node-semver#ranges. Unlike there, a pre-release is in a
-    range wherever the order of versions puts it. Raises `ContractError` on `values` for what is no range.
+    range wherever the order of versions puts it. Raises `ContractError` on `values` if the text is not a range.
     """
     comparators: list[Comparator] = []
     position = 0

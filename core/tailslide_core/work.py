@@ -98,7 +98,7 @@ _NOTHING = Demand()
 
 
 def demands_of(ruleset: Ruleset, segments: Mapping[str, Segment] = MappingProxyType({})) -> Demands:
-    """Return what a flag asks of each attribute, in an app with these segments; its prerequisites ask by themselves."""
+    """Return what a flag asks of each attribute, in an app with these segments, without its prerequisites."""
     if not ruleset.rules and ruleset.bucket_by is None:
         return NO_DEMANDS
     demands: dict[str, Demand] = {}
@@ -112,7 +112,7 @@ def demands_of(ruleset: Ruleset, segments: Mapping[str, Segment] = MappingProxyT
 
 
 def _conditions(ruleset: Ruleset, segments: Mapping[str, Segment]) -> Iterator[Condition]:
-    """Yield the conditions of a flag's rules, and those of the segments that they ask for."""
+    """Yield the conditions of a flag's rules, and the conditions of the segments that they use."""
     for rule in ruleset.rules:
         for condition in rule.when:
             yield condition

@@ -61,7 +61,7 @@ class WatchStatus:
     heard_at: float = field(default_factory=time.monotonic)
     """When a message or a heartbeat came that found the watch in step, or else when there was none yet."""
     restarts: int = 0
-    """How often something may have been missed, so that all was listed anew."""
+    """How often something may have been missed, so that all was listed again."""
     revision: int = 0
     """The revision of the last entry that was yielded."""
 
@@ -80,7 +80,7 @@ class WatchStatus:
 
 
 class WatchGapError(Exception):
-    """Something may have been missed; the watch starts anew with a listing."""
+    """Something may have been missed; the watch starts again with a listing."""
 
 
 async def watch_bucket(
@@ -123,7 +123,7 @@ async def _watch(client: Client, bucket: str, keys: str, status: WatchStatus) ->
         except WatchGapError as gap:
             status.in_step = False
             status.restarts += 1
-            log.warning("watch starts anew", bucket=bucket, why=str(gap))
+            log.warning("watch starts again", bucket=bucket, why=str(gap))
         finally:
             await consumer.remove()
         # At once for the first time; a server that lets no watch live must not be asked without a pause.
@@ -209,7 +209,7 @@ class _Consumer:
                 listed = None
 
     def _whole(self, entries: dict[str, Entry]) -> Listing:
-        # Not the highest so far: a bucket that was made anew begins again.
+        # Not the highest so far: a new bucket of the same name starts over.
         self._status.revision = max((entry.revision for entry in entries.values()), default=0)
         self._status.heard()
         return Listing(entries)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 _OPEN = Path("/proc/self/fd")
 _RESERVE = 128
-"""For what is no connection of a client: listeners, logs, NATS, Redis, the snapshot."""
+"""For everything but connections of clients: listeners, logs, NATS, Redis, the snapshot."""
 _ENOUGH = 1_048_576
 """Where nothing limits them."""
 

@@ -2,7 +2,7 @@
 
 When NATS is down the link fails open: nobody waits for it, work that needs a connection simply does not run, and
 `LinkStatus` says so. There is no queue of unsent messages here: every user of the link is level-triggered and starts
-anew from the current state with each connection.
+again from the current state with each connection.
 """
 
 import asyncio
@@ -86,7 +86,7 @@ class SturdyClient(Client):
 
 
 class Link:
-    """A connection that is made anew, with backoff and jitter, for as long as `run` runs."""
+    """A connection that is made again whenever it is lost, with backoff and jitter, for as long as `run` runs."""
 
     def __init__(self, url: NatsUrl, name: str, token: str | None = None) -> None:
         """`token` goes before the credentials of the URL."""

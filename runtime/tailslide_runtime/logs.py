@@ -59,5 +59,5 @@ def configure(process: str, level: LogLevel, log_format: LogFormat) -> None:
 
 
 def _is_not_of_a_client(record: logging.LogRecord) -> bool:
-    """Whether a line is of our own making: who sends what is no HTTP is told so in the answer, and fills no log."""
+    """Whether a line is our own: a client that does not send HTTP gets an answer that says so, and fills no log."""
     return not (record.exc_info and isinstance(record.exc_info[1], BadHttpMessage))

@@ -22,6 +22,8 @@ Settings = TypeVar("Settings", bound=BaseSettings)
 _OBJECT_EXPECTED = ("model_type", "model_attributes_type", "dict_type")
 """Kinds of pydantic's errors whose texts speak of dictionaries and of classes of ours."""
 _MISSING = "a value is required"
+_SHOULD = re.compile(r"^\w+ should (?:be|have) ")
+"""How most of pydantic's texts begin: `Input should be a valid string`, `String should have at least 1 character`."""
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]*):(?P<port>[0-9]{1,5})")
 
 
@@ -138,11 +140,17 @@ def problems(error: ValidationError) -> list[tuple[str, str]]:
         elif item["type"] == "missing":
             message = _MISSING
         elif item["type"] in _OBJECT_EXPECTED:
-            message = f"input should be an object, got {shown(item['input'])}"
+            message = f"expected an object, got {shown(item['input'])}"
         elif item["type"] != "value_error":
-            message = f"{message[:1].lower()}{message[1:]}, got {shown(item['input'])}"
+            message = f"{_as_expected(message)}, got {shown(item['input'])}"
         found.append((path or "body", message))
     return found
+
+
+def _as_expected(message: str) -> str:
+    """Return a message of pydantic in the form that our own have."""
+    problem = _SHOULD.sub("expected ", message)
+    return f"{problem[:1].lower()}{problem[1:]}"
 
 
 class Closed(BaseModel):

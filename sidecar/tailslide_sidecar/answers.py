@@ -180,7 +180,7 @@ class Answers:
 
 
 def _native(held: HeldFlag, decision: Decision) -> dict[str, object]:
-    """Return an evaluation in our own words; what there is only sometimes stands at the end."""
+    """Return an evaluation in the native form; optional fields come last."""
     evaluation = evaluation_of(held.prepared, decision)
     body: dict[str, object] = {
         "flag": evaluation.flag,

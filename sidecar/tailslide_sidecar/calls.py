@@ -58,7 +58,7 @@ def describe(flag: str, active: bool, reason: str, circuit: State | None, varian
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a call to a feature, or to a fallback, is judged by, as it was when the call began."""
+    """The settings that judge a call to a feature or to a fallback, as they were when the call began."""
 
     flag: str
     held: HeldFlag
@@ -74,7 +74,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Which side a call goes to, what its caller is told of that, and what its end is judged by."""
+    """Which side a call goes to, what its caller sees of that, and how its end is judged."""
 
     active: bool
     """Whether it goes to the feature."""
@@ -149,7 +149,7 @@ class Calls:
         return _verdict(active, decision.variant, marker, self._counts.tally(flag, decision), terms)
 
     def end(self, terms: Terms, end: CallEnd, status: int | None, latency_ms: float, connected: bool = True) -> None:
-        """Count a call to a feature; not when it says nothing of it, nor when its circuit has opened since it began.
+        """Count a call to a feature, unless it says nothing about the feature or its circuit has opened since it began.
 
         `connected` says whether it had a connection when it ended; only the flag's guard asks for that.
         """

@@ -225,7 +225,7 @@ def sentences(error: ValidationError) -> list[str]:
     found = []
     for field, problem in problems(error):
         where = re.sub(r"\.?<[a-z]+>|\.\[key\]", "", field)
-        found.append(f"{where}: {re.sub(r'^input should be ', 'expected ', problem)}")
+        found.append(f"{where}: {problem}")
     return found
 
 

@@ -1,8 +1,8 @@
 """Evaluations by variant and by rule on their way to the time series, for graphs.
 
-Every ten seconds what was counted since the last time is written, stamped as of then. While Redis is away it adds up,
-and is written in one sum afterwards: what a graph loses by that is when, and not how many. When Redis can be written to
-is `flusher`'s to know, which carries this along on its connection.
+Every ten seconds, the counts since the last write are written with the time of the write. While Redis is away the
+counts add up, and are written as one sum afterwards: a graph loses when they happened, but not how many there were.
+`flusher` knows when Redis can be written to, and writes these counts on its connection.
 """
 
 import time
@@ -59,7 +59,7 @@ class EvaluationSeries:
         most: int = MOST_SERIES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`dropped` is told of how many evaluations have no series: there are `most` already, or a key is in the way.
+        """`dropped` gets the number of evaluations without a series: there are `most` already, or a key is in the way.
 
         `clock` gives seconds.
         """

@@ -55,7 +55,7 @@ class EventStream:
         self._coalesce_s = coalesce_s
         self._listeners: set[asyncio.Event] = set()
         self._closing = False
-        self._life = secrets.token_hex(4)  # revisions begin anew with each start of the sidecar
+        self._life = secrets.token_hex(4)  # revisions start over when the sidecar is restarted
         self.path = PATH
         # A browser's EventSource sends no headers. What it is given here opens this stream and nothing else.
         self.key = None if token is None else sha256(f"events:{token}".encode()).hexdigest()[:32]

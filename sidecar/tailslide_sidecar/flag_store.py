@@ -106,7 +106,7 @@ class HeldFlag:
     demands: Demands = field(default_factory=lambda: NO_DEMANDS)
     """What a question about it asks, its prerequisites included."""
     answers: dict[tuple[object, Decision], Any] = field(default_factory=dict)
-    """What an asker has worked out for a decision, under the asker's own key; gone with the next state of the flag."""
+    """What an asker has computed for a decision, under the asker's own key; dropped with the next state of the flag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class FlagStore:
         self.app = app
         self._clock = clock
         self.origin: Origin | None = None
-        """None until rulesets have been read, be it that there are none."""
+        """None until rulesets have been read, even if there are none."""
         self.revision = 0
         """Raised with each change of any value."""
         self._flags = FlagSet()
@@ -157,7 +157,7 @@ class FlagStore:
         return self._total.demands
 
     def forget_answers(self) -> None:
-        """Let askers work out their answers anew: something that they all depend on has changed."""
+        """Make askers compute their answers again: something that they all depend on has changed."""
         for held in self._held.values():
             held.answers.clear()
 
@@ -351,7 +351,7 @@ class FlagStore:
             changed.segments.add(key)
 
     def _turn_off(self, bucket: str, entry: Entry, changed: _Changed) -> None:
-        """Turn a flag off whose new ruleset cannot be understood but for that; the rest stays as it was last good."""
+        """Turn a flag off if no more of its new ruleset can be read; the rest of the last good one stays."""
         if bucket != RULESETS_BUCKET or entry.value is None:
             return
         off = turned_off(entry.value)
@@ -383,7 +383,7 @@ def _openings(
     if before is None:
         if now is State.CLOSED:
             return _Openings(0, None)
-        # What its ruleset keeps open has no time of its own.
+        # A circuit that its ruleset keeps open has no opening time in the circuit value.
         return _Openings(0, now_ms if circuit is None or circuit.state is not now else circuit.since_ms)
     was = _state(before.effective)
     opened = (

@@ -1,6 +1,6 @@
 """The flags that this sidecar may keep calls away from by itself: their guards, and what is told and counted of these.
 
-A guard is made for one state of its flag, so whatever arrives of the flag, be it a verdict, a change or a reset, puts
+A guard is made for one state of its flag, so whatever arrives for the flag (a verdict, a change or a reset) puts
 an end to it. Only flags whose ruleset asks for a guard have one, and only once they are called. When a guard strikes
 is `local_guard`'s to say.
 """

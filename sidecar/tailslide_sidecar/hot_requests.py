@@ -26,7 +26,7 @@ MAX_BODY_BYTES = 65_536
 MAX_KNOWN = 4_096
 """How many heads are kept; when there are more, all are forgotten."""
 MAX_KNOWN_BYTES = 1_024
-"""A longer head is read anew each time, so that all that are kept are a few megabytes at most."""
+"""A longer head is read again each time, so that all that are kept are a few megabytes at most."""
 
 _KEY = FLAG_KEY_PATTERN.encode()
 _LINE = re.compile(

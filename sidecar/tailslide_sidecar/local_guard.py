@@ -1,7 +1,7 @@
 """The rule of `circuit.local_guard`: after so many calls in a row without a connection, none for a while.
 
-Pure: the time is an argument. Which flags have a guard, and what is told of it, is `guarded_flags`; what becomes of the
-calls is `calls`. Why so: `docs/decisions/0013-the-local-guard.md`.
+Pure: the time is an argument. `guarded_flags` knows which flags have a guard and reports it; `calls` decides what
+becomes of the calls. Why so: `docs/decisions/0013-the-local-guard.md`.
 """
 
 from tailslide_core.outcomes import CallEnd

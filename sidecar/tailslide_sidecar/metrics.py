@@ -163,7 +163,7 @@ def _counter(name: str, text: str, value: float) -> CounterMetricFamily:
 def _watches(watches: Mapping[str, WatchStatus]) -> Iterator[Metric]:
     restarts = CounterMetricFamily(
         "tailslide_sidecar_watch_restarts",
-        "Times that changes may have been missed, so that all of the bucket was read anew",
+        "Times that changes may have been missed, so that all of the bucket was read again",
         labels=["bucket"],
     )
     revisions = GaugeMetricFamily(

@@ -23,7 +23,7 @@ _REASONS = {
     Reason.STATIC: "STATIC",
     Reason.TARGETING_MATCH: "TARGETING_MATCH",
     Reason.SPLIT: "SPLIT",
-    # Only while a circuit recovers, past whose ramp nobody gets without a key; else it is an error.
+    # Only while a circuit recovers: nobody gets past its ramp without a key. Otherwise it is an error.
     Reason.TARGETING_KEY_MISSING: "DISABLED",
 }
 _DISABLED_BY = {
@@ -32,7 +32,7 @@ _DISABLED_BY = {
     Reason.PREREQUISITE_FAILED: "prerequisite",
     Reason.TARGETING_KEY_MISSING: "circuit",
 }
-"""What `metadata.disabled_by` says of a flag that is off before anybody is looked at."""
+"""What `metadata.disabled_by` says about a flag that is off for every user."""
 
 
 class ErrorCode(StrEnum):
@@ -119,18 +119,18 @@ def read_bounded_context(body: bytes, demands: Demands) -> Context:
 def answer(
     evaluation: Evaluation, *, bucket_by: str | None = None, has_prerequisites: bool = False, stale: bool = False
 ) -> Answer:
-    """Return an evaluation of a known flag as the protocol says it.
+    """Return an evaluation of a known flag in the form of the protocol.
 
-    `bucket_by` is the attribute that it is rolled out by, None for the targeting key; `stale` tells that the sidecar is
-    out of contact. An entry of the flag's own metadata that has the name of one of ours is left out, also where we have
-    nothing to say: a reader of `disabled_by` is not told of a circuit that is not open.
+    `bucket_by` is the attribute that it is rolled out by, None for the targeting key; `stale` says that the sidecar is
+    out of contact. An entry of the flag's own metadata with the name of one of ours is left out, even if the answer has
+    no such entry of ours: otherwise `disabled_by` could name a circuit that is not open.
     """
     if evaluation.is_error:
         return failure(
             evaluation.flag,
             ErrorCode.TARGETING_KEY_MISSING,
-            f"context.{bucket_by or TARGETING_KEY}: expected a value, by which this flag"
-            f"{' or one that it requires' if has_prerequisites else ''} is rolled out",
+            f"context.{bucket_by or TARGETING_KEY}: expected a value: this flag"
+            f"{', or one that it requires,' if has_prerequisites else ''} is rolled out by it",
         )
     told = {
         "stale": stale,

@@ -47,4 +47,4 @@ def problem_of(app: str, published: bool | None) -> str | None:
     """Return what is amiss with an app that has no flags because nobody has made it."""
     if published is not False:
         return None
-    return f"Tower has never published an app {app}: make it there, or correct the sidecar's app"
+    return f"Tower has never published the app {app}: create it in Tower, or correct app in the sidecar's file"

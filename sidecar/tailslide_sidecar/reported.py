@@ -72,7 +72,7 @@ class Reports:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """`stale` is told of how many reported calls count for nothing, as their circuit has opened since they began.
+        """`stale` gets the number of reported calls that are ignored because their circuit has opened since they began.
 
         `accepts` says whether there may be any reports, `calls_per_s` of how many calls for each flag; `refused` is
         told of how many calls reports came beyond that. `clock` gives seconds and never goes back, `wall_clock` Unix

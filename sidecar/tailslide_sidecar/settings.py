@@ -156,7 +156,7 @@ def _first(environment: bool | None, file: bool | None, default: bool) -> bool:
 
 
 def _read_environment(environ: Mapping[str, str]) -> Environment:
-    """Read the variables; an empty one is as good as none."""
+    """Read the variables; an empty one counts as unset."""
     given = {name: environ.get(_variable(name)) for name in Environment.model_fields}
     try:
         return Environment.model_validate({name: value for name, value in given.items() if value})

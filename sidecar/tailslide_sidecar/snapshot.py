@@ -118,7 +118,7 @@ def decode_snapshot(data: bytes, app: str) -> Snapshot:
     if refused and not rulesets:
         raise ContractError("rulesets", f"expected rulesets, got none that can be understood: {refused[0]}")
     circuits = _read_values("circuits", body.get("circuits"), _circuit, refused)
-    # A file of before there were segments has none.
+    # A file from before segments existed has none.
     segments = _read_values("segments", body.get("segments", {}), lambda key, value: _segment(app, key, value), refused)
     return Snapshot(app, saved_at, Content(rulesets, circuits, mark, segments), tuple(refused))
 

@@ -1,7 +1,6 @@
-r"""JSON in which a text is no Unicode: `"\ud800"`, half of a surrogate pair, which some programs cut texts to.
+r"""JSON with a text that is not valid Unicode: `"\ud800"`, half of a surrogate pair, which some programs cut texts to.
 
-orjson refuses the whole of such a body. Here it is read, so that the one text costs only what it says: conditions
-compare it with nothing.
+orjson refuses the whole body. Here it is read, so that only the bad text is lost: no condition compares with it.
 """
 
 import json
@@ -16,7 +15,7 @@ _LONGEST_INTEGER = 20
 
 
 def loads(body: bytes) -> object:
-    """Parse JSON as orjson does, lone surrogates allowed; raise `ValueError` for what is none.
+    """Parse JSON as orjson does, but with lone surrogates allowed; raise `ValueError` for anything that is not JSON.
 
     Bodies with such texts may be nested as deeply as Python's own parser goes, about 1,000 objects, and their names
     are without them: a name that is no Unicode is left out.

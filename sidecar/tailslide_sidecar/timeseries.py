@@ -178,7 +178,9 @@ class RedisSeries:
             (answer,) = await self._ask([taking_away(flag_id, metric, at_ms)])
             if isinstance(answer, Exception):
                 raise answer
-            log.warning("a series was far ahead of the clock of redis, so it is made anew", flag=flag, metric=metric)
+            log.warning(
+                "a series was far ahead of the clock of redis, so it is created again", flag=flag, metric=metric
+            )
 
     async def _make(self, keys: Sequence[Key]) -> None:
         """Make series with their coarser copies, in transactions, so that none is ever there without them."""

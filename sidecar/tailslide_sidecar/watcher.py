@@ -133,7 +133,7 @@ class Watcher:
             self._changed()
 
     def _warn_of_what_is_missing(self) -> None:
-        """Say once of each flag or segment that something names and the app does not have; again after it was there."""
+        """Log each flag or segment that is named but that the app does not have, once; again only after it existed."""
         if self._store.origin is None:
             return
         missing = {("flag", flag) for flag in self._route_flags if self._store.ruleset(flag) is None}
@@ -145,7 +145,7 @@ class Watcher:
         self._warn_of_variants()
 
     def _warn_of_variants(self) -> None:
-        """Say once of upstreams for variants that they are never called; again only after they were."""
+        """Log upstreams for variants that are never called, once; again only after they could be called."""
         problems: dict[str, list[str]] = {}
         for index, route in enumerate(self._routes):
             if route.switch is None or not route.switch.variants:

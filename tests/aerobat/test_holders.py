@@ -165,7 +165,7 @@ def test_we_never_hold_on_longer_than_the_others_wait(renewals: list[tuple[float
 
 
 def test_a_listing_again_revives_nobody(holders: Holders, clock: Clock) -> None:
-    """After a gap in the watch the bucket is listed anew, and has the leases of the dead for a minute."""
+    """After a gap in the watch the bucket is listed again, and has the leases of the dead for a minute."""
     holders.take(lease("b", 2))
     clock.now += LIFETIME_S
     holders.renewed()
@@ -181,7 +181,7 @@ def test_a_listing_again_revives_nobody(holders: Holders, clock: Clock) -> None:
 
 
 def test_who_is_missing_from_a_listing_has_its_time_to_renew(holders: Holders, clock: Clock) -> None:
-    """The bucket was made anew; had it stopped, its deletion would be listed."""
+    """The bucket was created again; had it stopped, its deletion would be listed."""
     holders.take(lease("b", 7))
     holders.take(listing())
     assert living(holders) == "ab"

@@ -216,7 +216,7 @@ async def test_an_app_that_becomes_ours_while_we_look_waits_until_its_calls_are_
 
 
 async def test_a_step_of_a_flag_that_comes_back_is_judged_by_its_calls(court: Court) -> None:
-    """The bucket of rulesets was made anew, and Tower fills it flag by flag, longer than marks are looked for."""
+    """The bucket of rulesets was created again, and Tower fills it flag by flag, longer than marks are looked for."""
     await recovering(court)
     court.series.now_ms += 200
     court.series.add(FLAG, failure=20)

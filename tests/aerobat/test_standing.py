@@ -1,4 +1,4 @@
-"""What is told of one Aerobat, on twins in memory."""
+"""How one Aerobat reports its state, on twins in memory."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ APPS = [f"app-{number}" for number in range(20)]
 
 
 class Scene:
-    """A court of twenty apps with a flag each, and what is told of it."""
+    """A court of twenty apps with a flag each, and its reported state."""
 
     def __init__(self) -> None:
         self.court = Court().begin(RULESET, *(replace(RULESET, app=app) for app in APPS))

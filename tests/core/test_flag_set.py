@@ -1,4 +1,4 @@
-"""All flags of an app, kept as values change: as if made anew, and no more is made than must be."""
+"""All flags of an app as values change: the result equals a rebuilt set, and only what has to be is rebuilt."""
 
 from dataclasses import replace
 

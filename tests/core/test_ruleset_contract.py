@@ -73,7 +73,8 @@ def test_what_a_reader_needs_of_variants_is_written_and_no_more(fields: dict[str
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
-        ({"variants": {"on": 1, "off": 0}}, "off_variant"),
+        ({"variants": {"on": 1, "off": 0}}, "variants.on"),
+        ({"type": "string", "variants": {"a": "x", "b": "y"}}, "off_variant"),
         ({"variants": {"on": 1, "off": 0}, "off_variant": "off"}, "variants.on"),
         ({"variants": {"on": True, "off": False, "maybe": True}}, "off_variant"),
         ({"variants": {"on": True, "off": False, "maybe": True}, "off_variant": "off"}, "split"),
@@ -214,7 +215,7 @@ WRONG_WHOLE_RULESETS: list[tuple[list[str | int], object, str]] = [
     (["rules", 0, "split", 0, "weight"], "1", "rules[0].split[0].weight"),
     (["rules", 0, "variant"], "red", "rules[0].variant"),
     (["rules", 1, "variant"], "red", "rules[1].variant"),
-    (["rules", 1], {"when": RULESET["rules"][0]["when"], "variant": "pink"}, "rules[1].split[0].variant"),
+    (["rules", 1], {"when": RULESET["rules"][0]["when"], "variant": "pink"}, "rules[1].variant"),
     (["rules", 1], {"when": RULESET["rules"][0]["when"], "variant": 5}, "rules[1].variant"),
     (["rules", 1], {"when": RULESET["rules"][0]["when"]}, "rules[1].rollout"),
 ]

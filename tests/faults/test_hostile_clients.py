@@ -440,7 +440,7 @@ async def test_an_authorization_that_is_no_utf8_is_unauthorized(system: System) 
     assert (seen.status, shape(seen)) == (401, "ours")
 
 
-# With hardly any descriptors: last, since the sidecar is started anew
+# With hardly any descriptors: last, since the sidecar is started again
 
 
 async def test_a_full_flags_listener_leaves_the_proxy_its_descriptors(system: System) -> None:

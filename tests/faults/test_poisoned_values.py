@@ -121,7 +121,7 @@ async def poison_circuit(stage: Stage) -> Circuit:
 
 
 async def poison_circuit_without_aerobat(stage: Stage, held: Circuit) -> None:
-    """Poison it while nobody is there to replace it, and start a sidecar anew meanwhile."""
+    """Poison it while nobody is there to replace it, and start a sidecar again meanwhile."""
     for aerobat in stage.aerobats:
         assert await aerobat.end() == 0
     await put(stage, CIRCUITS_BUCKET, f"{APP}.{HELD}", poisoned(encode_circuit(held))[0])

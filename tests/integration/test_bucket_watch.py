@@ -166,7 +166,7 @@ async def test_a_consumer_that_the_server_removes_is_made_anew(client: Client, b
 async def test_a_consumer_without_a_sound_is_made_anew(
     client: Client, bucket: KeyValue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Heartbeats that come later than they are waited for are as good as none.
+    # Heartbeats that come later than they are waited for count as none.
     monkeypatch.setattr(bucket_watch, "SILENCE_S", 0.3)
     await bucket.put("app.a", b"1")
     async with watching(client, name_of(bucket)) as items:

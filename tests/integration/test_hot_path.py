@@ -46,7 +46,7 @@ COLD = list(cold_cases())
 BROKEN = list(broken_cases())
 TOKENS = list(token_cases())
 REFUSED = {b"400", b"414", b"431", b"501", b"505"}
-"""What is said to what is no valid request."""
+"""The answers to invalid requests."""
 SHORT = 2_000
 """Bytes; what is longer is not cut everywhere."""
 

@@ -280,7 +280,7 @@ async def test_connections_that_break_count_and_those_under_way_strike_once(benc
         assert {got.status for got in await asyncio.gather(*calls)} == {502}
         assert await calls_by_result(sidecar) == {"broken": 7}
         await until_told(sidecar, 1, 1)
-        await fail(sidecar, 1)  # the first of those that count anew
+        await fail(sidecar, 1)  # the first of those that count from zero
     assert (await metrics_of(sidecar))["strikes_total"] == 1
     await bench.until_counted(failure=8, success=0)
 

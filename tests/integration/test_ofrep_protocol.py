@@ -168,7 +168,7 @@ async def test_all_types_in_one_answer(typed_sidecar: OfrepSidecar) -> None:
 
 
 async def test_our_metadata_is_ours_alone(bench: Bench, sidecar: OfrepSidecar) -> None:
-    """Also where we have nothing to say, so that nobody is told of a circuit that there is not."""
+    """Even if the answer has no such entry, so that no answer names a circuit that the flag does not have."""
     ours = ("stale", "circuit", "version", "rule", "disabled_by", "prerequisite", "prerequisite_reason")
     own = {**dict.fromkeys(ours, "theirs"), "Stale": "theirs"}
     await put(bench, replace(ruleset(bench, EVERYBODY), version=2, metadata=tuple(own.items())))
@@ -185,7 +185,7 @@ async def test_a_flag_that_is_rolled_out_by_an_attribute_asks_for_it(bench: Benc
     async def told() -> object:
         return (await ask(sidecar.url, f"{ALL}/{HALF}", context(targetingKey="u"))).body
 
-    details = "context.company: expected a value, by which this flag is rolled out"
+    details = "context.company: expected a value: this flag is rolled out by it"
     await until_seen(told, {"key": HALF, "errorCode": "TARGETING_KEY_MISSING", "errorDetails": details})
     known = await ask(sidecar.url, f"{ALL}/{HALF}", context(company="c"))
     assert (known.status, known.body["reason"]) == (200, "SPLIT")
@@ -222,7 +222,7 @@ async def test_a_missing_targeting_key_concerns_only_flags_that_need_one(sidecar
     missing = {
         "key": HALF,
         "errorCode": "TARGETING_KEY_MISSING",
-        "errorDetails": "context.targetingKey: expected a value, by which this flag is rolled out",
+        "errorDetails": "context.targetingKey: expected a value: this flag is rolled out by it",
     }
     assert (one.status, one.body) == (400, missing)
     assert (every.status, every.body["flags"]) == (

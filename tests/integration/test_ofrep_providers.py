@@ -256,7 +256,7 @@ async def test_the_web_client_keeps_its_answers_while_the_sidecar_is_away_and_he
         restarted = await sidecar.restart()
         await until_seen(lambda: web.details(EVERYBODY, True), off(version=2))
 
-        # A page that is loaded anew while the sidecar is away starts from what the last one has stored.
+        # A page that is loaded again while the sidecar is away starts from what the last one has stored.
         await restarted.sidecar.end()
         await connected(web, sidecar)
         assert await web.details(EVERYBODY, True) == off("CACHED", 2)

@@ -174,7 +174,7 @@ async def test_a_damaged_snapshot_is_put_aside(own: tuple[Bench, OwnServers]) ->
 async def test_an_app_that_was_never_published_is_told_everywhere(bench: Bench) -> None:
     await bench.put_raw(RULESETS_BUCKET, "other.f", None)
     sidecar = await bench.start()
-    problem = f"Tower has never published an app {bench.app}: make it there, or correct the sidecar's app"
+    problem = f"Tower has never published the app {bench.app}: create it in Tower, or correct app in the sidecar's file"
     for path in ("/readyz", "/v1/status"):
         status, told = await sidecar.get(path)
         assert (status, told["published"], told["problem"]) == (200, False, problem)

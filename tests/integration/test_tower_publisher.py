@@ -136,7 +136,7 @@ async def test_an_app_is_marked_once_all_of_it_is_published(bench: TowerBench, t
         mark = await bench.mark("shop")
         return mark is not None and mark.keys == 2
 
-    # A Tower that was slow to connect may have marked the app before its second flag was there. The next marks anew.
+    # A Tower that was slow to connect may have marked the app before its second flag was there. The next marks again.
     await tower.ok("DELETE", f"{FLAGS}/two")
     async with bench.tower():
         await until(marked_with_a_deletion)

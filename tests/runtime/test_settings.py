@@ -97,11 +97,11 @@ def test_settings_come_from_the_environment_over_defaults(environment: pytest.Mo
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
-        ({"TAILSLIDE_TICK_MS": "soon"}, 'TAILSLIDE_TICK_MS: input should be a valid integer, .*, got "soon"'),
-        ({"TAILSLIDE_TICK_MS": "20"}, 'TAILSLIDE_TICK_MS: input should be greater than or equal to 50, got "20"'),
+        ({"TAILSLIDE_TICK_MS": "soon"}, 'TAILSLIDE_TICK_MS: expected a valid integer, .*, got "soon"'),
+        ({"TAILSLIDE_TICK_MS": "20"}, 'TAILSLIDE_TICK_MS: expected greater than or equal to 50, got "20"'),
         ({"TAILSLIDE_EXAMPLE_LISTEN": "4143"}, 'TAILSLIDE_EXAMPLE_LISTEN: expected host:port .*, got "4143"'),
         ({"TAILSLIDE_HOSTS": "a,b"}, "TAILSLIDE_HOSTS: expected JSON, which this is not"),
-        ({"TAILSLIDE_HOSTS": '["a", {}]'}, r"TAILSLIDE_HOSTS\[1\]: input should be a valid string, got {}"),
+        ({"TAILSLIDE_HOSTS": '["a", {}]'}, r"TAILSLIDE_HOSTS\[1\]: expected a valid string, got {}"),
         ({"TAILSLIDE_NAME": None}, "TAILSLIDE_NAME: a value is required"),
         ({"TAILSLIDE_HOME": None}, "TAILSLIDE_HOME: a value is required, like Delft"),
         (
@@ -148,13 +148,13 @@ def refusals(model: type[BaseModel], content: object) -> ValidationError:
     [
         ({}, [("app", "a value is required")]),
         ({"app": "a", "colour": 1}, [("colour", "unknown field")]),
-        ({"app": 5}, [("app", "input should be a valid string, got 5")]),
+        ({"app": 5}, [("app", "expected a valid string, got 5")]),
         (
             {"app": "a", "routes": [{"path": "/"}, {"path": None}]},
-            [("routes[1].path", "input should be a valid string, got null")],
+            [("routes[1].path", "expected a valid string, got null")],
         ),
         ({"app": "a", "routes": [{"path": "/", "timout_ms": 5}]}, [("routes[0].timout_ms", "unknown field")]),
-        ([], [("body", "input should be an object, got []")]),
+        ([], [("body", "expected an object, got []")]),
     ],
 )
 def test_problems_are_paths_with_what_was_expected(content: object, found: list[tuple[str, str]]) -> None:
@@ -163,8 +163,8 @@ def test_problems_are_paths_with_what_was_expected(content: object, found: list[
 
 def test_problems_are_explained_in_one_sentence() -> None:
     error = refusals(File, {"app": 5, "colour": 1})
-    assert explain(error) == "app: input should be a valid string, got 5; colour: unknown field"
-    assert explain(error, str.upper) == "APP: input should be a valid string, got 5; COLOUR: unknown field"
+    assert explain(error) == "app: expected a valid string, got 5; colour: unknown field"
+    assert explain(error, str.upper) == "APP: expected a valid string, got 5; COLOUR: unknown field"
 
 
 def test_what_came_is_quoted_shortened() -> None:

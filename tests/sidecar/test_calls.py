@@ -1,4 +1,4 @@
-"""Which side a call goes to, what its caller is told of that, and what its end counts as."""
+"""Which side a call goes to, what its caller sees of that, and what its end counts as."""
 
 from dataclasses import replace
 from unittest.mock import ANY

@@ -1,4 +1,4 @@
-"""Which flags calls are kept away from, for how long, and what is told of that."""
+"""Which flags calls are kept away from, for how long, and how that is reported."""
 
 import asyncio
 import contextlib

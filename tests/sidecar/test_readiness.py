@@ -31,5 +31,5 @@ def test_only_an_app_that_was_never_published_is_a_problem() -> None:
     assert problem_of("shop", None) is None
     assert problem_of("shop", True) is None
     assert problem_of("shop", False) == (
-        "Tower has never published an app shop: make it there, or correct the sidecar's app"
+        "Tower has never published the app shop: create it in Tower, or correct app in the sidecar's file"
     )

@@ -222,7 +222,7 @@ def test_what_is_written(text: str, expected: Route) -> None:
         (f"{FLAGGED}, attributes: {{c: {{split: ','}}}}",
             ".attributes.c: expected exactly one of header, cookie, query and jwt_claim, with a name"),
         (f"{FLAGGED}, attributes: {{c: {{header: a, split: ''}}}}",
-            ".attributes.c.split: string should have at least 1 character, got \"\""),
+            ".attributes.c.split: expected at least 1 character, got \"\""),
         (f"{FLAGGED}, variants: {{blue: 5}}", f".variants.blue: {URL_RULE}, got 5"),
         (f"{FLAGGED}, variants: {{_blue: 'http://a'}}", f".variants._blue: expected {FLAG_KEY_RULE}, got \"_blue\""),
         (f"{FLAGGED}, variants: {{blue: {{status: 200}}}}", f".variants.blue: {URL_RULE}, got {{\"status\": 200}}"),

@@ -1,4 +1,4 @@
-"""What the store holds of segments, and that a flag is anew when a segment or another flag that it needs changes."""
+"""Segments in the store, and that a flag is prepared again when a segment or a flag that it needs changes."""
 
 from dataclasses import replace
 

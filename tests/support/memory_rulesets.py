@@ -79,6 +79,6 @@ def ruleset(version: int, moment: str = "") -> bytes:
 
 
 def version_of(value: bytes) -> int:
-    """Return the version in it; 0 for what is no ruleset."""
+    """Return the version in it; 0 for anything but a ruleset."""
     fields = orjson.loads(value)
     return int(fields["version"]) if isinstance(fields, dict) else 0

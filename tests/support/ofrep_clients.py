@@ -25,7 +25,7 @@ WAIT_S = 20.0
 
 @dataclass(frozen=True)
 class Details:
-    """What an application is told of a flag."""
+    """What an application learns about a flag."""
 
     value: object
     reason: str

@@ -271,7 +271,7 @@ async def upstream(handler: Handler) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def raw_upstream(talk: Raw) -> AsyncIterator[str]:
-    """Yield the URL of a server that says what `talk` says, be it HTTP or not."""
+    """Yield the URL of a server that says what `talk` says, whether HTTP or not."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -27,7 +27,7 @@ def _api_token(value: SecretStr | None) -> SecretStr | None:
 
 
 class TowerSettings(BaseSettings):
-    """What Tower is told by its environment; each field is the variable `TAILSLIDE_<FIELD>`, empty is unset."""
+    """Tower's environment; each field is the variable `TAILSLIDE_<FIELD>`, and an empty variable is unset."""
 
     model_config = SettingsConfigDict(env_prefix="TAILSLIDE_", env_ignore_empty=True, frozen=True)
 

@@ -18,5 +18,7 @@ the reset would take that away from it.
 def end_sending(transport: asyncio.Transport) -> None:
     """Tell the client that nothing more comes, once all that was written is sent."""
     if transport.can_write_eof():
-        with suppress(OSError):  # asyncio raises where the client has reset the connection; its end is told soon
+        with suppress(
+            OSError
+        ):  # asyncio raises where the client has reset the connection; `connection_lost` follows soon
             transport.write_eof()

@@ -67,7 +67,7 @@ def own_answer(status: int, body: bytes, headers: bytes, date: bytes, *, request
 
 
 def bad_request(message: str) -> Refusal:
-    """Refuse what is no valid HTTP/1.1 (RFC 9112): nobody can tell what follows."""
+    """Refuse a request that is not valid HTTP/1.1 (RFC 9112): it is unknown where the next one begins."""
     return Refusal(400, "BAD_REQUEST", message, closes=True)
 
 

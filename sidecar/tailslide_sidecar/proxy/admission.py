@@ -1,6 +1,6 @@
 """What a request is refused for before anything is sent, and whom it counts as if it names nobody. Pure but for chance.
 
-The refusals of what is no valid request are in `requests`.
+The refusals of invalid requests are in `requests`.
 """
 
 import secrets

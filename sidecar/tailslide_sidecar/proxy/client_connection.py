@@ -360,7 +360,7 @@ class ClientConnection(asyncio.Protocol):
         self.write(own_answer(status, body, headers, self.listener.date_line, request=request, closes=self.closes))
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Answer what is no request, and end."""
+        """Answer an invalid request, and end."""
         self.closes = True
         self.write_own(refusal.status, refusal.body(), refusal.block(), None)
         self._linger()

@@ -81,7 +81,7 @@ class Exchange:
     route: ActiveRoute | None = None
     side = Side.NONE
     marker = ""
-    """What the caller is told of how a flagged call was decided; empty without a flag."""
+    """The header that says how a flagged call was decided; empty without a flag."""
     status = 0
     """The answer's, 0 until there is one."""
     end: CallEnd | None = None

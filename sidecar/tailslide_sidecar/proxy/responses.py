@@ -194,7 +194,7 @@ class ResponseReader:
         return joined(events) if len(events) > MANY_PARTS else events
 
     def ended(self) -> list[Event]:
-        """Take the end of the connection: the end of an answer that is told so, else nothing."""
+        """Take the end of the connection: the end of an answer that is delimited by it, else nothing."""
         if self._head is not None and self._head.framing is Framing.UNTIL_CLOSE and not self.broken:
             self._head = None
             return [END]

@@ -111,7 +111,7 @@ class Switch:
     anonymous_cookie: str | None = None
     variants: tuple[tuple[str, Side], ...] = ()
     is_reported: bool = False
-    """Whether the application reports how calls to the feature ended, and only those it never saw are counted here."""
+    """Whether the application reports how calls to the feature ended; only calls that it never saw are counted here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ class RouteTable:
     def find(self, request: Request) -> Route | NoRoute:
         """Return the first route that takes the request.
 
-        A request in absolute form is taken by routes that name its host alone, be it by `*.suffix`: a route for `*`
+        A request in absolute form is taken by routes that name its host alone, also by `*.suffix`: a route for `*`
         is about calls to this service, and must not swallow those that its own application makes to others.
         """
         host, absolute = request.host, request.absolute
@@ -322,7 +322,7 @@ def rewritten(route: Route, target: str) -> str:
 
 
 def problem_with_variants(switch: Switch, ruleset: Ruleset) -> str | None:
-    """Return why upstreams that a route has for variants are never called; None if all of them may be."""
+    """Return why some of a route's upstreams for variants are never called; None if all of them can be."""
     known = {variant.key for variant in ruleset.variants}
     unknown = sorted(variant for variant, _ in switch.variants if variant not in known)
     problems = []

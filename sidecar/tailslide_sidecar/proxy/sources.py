@@ -98,7 +98,7 @@ def context_of(switch: "Switch", request: "Request") -> tuple[str | None, Attrib
 
 
 def _split(source: Source, separator: str, request: "Request") -> Items | None:
-    """Return the list that a text is when it is taken apart; a claim that is one value, or a list, stays that."""
+    """Return a text split into a list; a claim that is already a list, or a value of another kind, stays as it is."""
     if source.kind is _HEADER:
         # Fields of one name are one list (RFC 9110 §5.3).
         texts = [_as_utf8(text) for text in request.get_all(source.name)]
@@ -117,7 +117,7 @@ def _split(source: Source, separator: str, request: "Request") -> Items | None:
 
 
 def _bounded(values: Sequence[Scalar]) -> Items | None:
-    """Return values as one attribute; None for too many: of a part of them a negated condition could hold wrongly."""
+    """Return values as one attribute; None for too many: a negated condition could wrongly hold for a part of them."""
     characters = sum(len(value) for value in values if isinstance(value, str))
     return None if len(values) > MAX_LIST_ITEMS or characters > MAX_TEXT_CHARACTERS else Items(values)
 
@@ -153,7 +153,7 @@ def _cookie(name: str, request: "Request") -> str | None:
 
 
 def _cookies(header: str) -> Iterator[tuple[str, str]]:
-    """Take a Cookie header apart as RFC 6265 §4.2.1 writes it; what is no pair is skipped, as browsers' servers do."""
+    """Take a Cookie header apart as RFC 6265 §4.2.1 writes it; other parts are skipped, as web servers do."""
     for part in header.split(";"):
         name, equals, value = part.partition("=")
         if equals:
@@ -195,7 +195,7 @@ def _claim(source: Source, request: "Request") -> Scalar | Items | None:
 
 
 def _at(name: str, claims: Mapping[str, object]) -> object:
-    """Return a claim by its name or, where none has it, by that as a path through objects (`realm_access.roles`)."""
+    """Return a claim by its name or, if there is none, by the name as a path through objects (`realm_access.roles`)."""
     if name in claims or "." not in name:
         return claims.get(name)
     value: object = claims
@@ -207,7 +207,7 @@ def _at(name: str, claims: Mapping[str, object]) -> object:
 
 
 def _claims(token: str) -> dict[str, object]:
-    """Return the claims of a signed token (RFC 7519 §3, RFC 7515 §3.1); none of what is no such token."""
+    """Return the claims of a signed token (RFC 7519 §3, RFC 7515 §3.1); none for any other text."""
     parts = token.split(".")
     if len(parts) != 3:
         return {}

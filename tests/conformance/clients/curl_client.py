@@ -26,7 +26,7 @@ CURL = ("curl", "--silent", "--path-as-is", "--globoff", "--http1.1", "--max-tim
 USER = ("--header", "X-User-Id: u1")
 SMALL = 100_000
 TEXT = 2_000
-"""What is longer is told by its length and hash alone."""
+"""A longer body is reported by its length and hash alone."""
 TARGETS = ("//a/../b%2f%7E;x?q=%20+&z=?", "/%c3%a9", '/a|b"c', "/./c/..;/d//", "/x?", "/to/http://h:1/x?u=http://g/")
 ODD: tuple[bytes, ...] = (
     b"X-MiXeD-cAsE: kept",

@@ -11,10 +11,10 @@ import (
 	"unicode/utf8"
 )
 
-// Truth is what a test says.
+// Truth is the result of a test.
 type Truth int
 
-// What a test can say.
+// The results of a test.
 const (
 	False Truth = iota
 	True
@@ -33,7 +33,7 @@ func truth(b bool) Truth {
 	return False
 }
 
-// not leaves unknown what is unknown.
+// not negates true and false, and leaves unknown as it is.
 func (t Truth) not() Truth {
 	switch t {
 	case True:
@@ -44,7 +44,7 @@ func (t Truth) not() Truth {
 	return Unknown
 }
 
-// test says something of one value that is not missing and no list.
+// test tests one value that is not missing and not a list.
 type test func(Value) Truth
 
 // Condition is a condition that has been read and found right.
@@ -110,7 +110,7 @@ func ReadCondition(v Value) (*Condition, error) {
 	return c, nil
 }
 
-// Test says what the test of the condition, which negate does not turn round, says of a question.
+// Test returns the result of the condition's test for a question; negate does not apply to it.
 func (c *Condition) Test(q Question, segments map[string]*Segment) Truth {
 	value, there := q.lookup(c.Attribute)
 	switch {
@@ -161,7 +161,7 @@ func ofItems(v Value, test test) Truth {
 	return anyOf(v.Items, test)
 }
 
-// anyOf is true if it is true of one, else unknown if it is unknown of one, else false.
+// anyOf is true if one result is true, otherwise unknown if one is unknown, otherwise false.
 func anyOf[T any](all []T, test func(T) Truth) Truth {
 	result := False
 	for _, one := range all {
@@ -218,7 +218,7 @@ func equal(a, b operand, fold func(string) string) Truth {
 	return truth(a.number.Cmp(b.number) == 0)
 }
 
-// operators says of each operator how its values are read. It sets what the condition needs to be tested.
+// operators has, for each operator, how its values are read. It sets what the condition's test needs.
 var operators map[string]func(c *Condition, values []operand) error
 
 func init() {

@@ -1,7 +1,7 @@
 // Package evaluation answers flags as docs/evaluation.md describes it. It was written from that page alone and uses the
 // standard library only, so it shows whether the page is complete. It is made for comparing answers, not for speed.
 //
-// A [Data] holds all that is known of flags, segments and circuits; [Data.Evaluate] answers a [Question].
+// A [Data] holds the flags, segments and circuits of an app; [Data.Evaluate] answers a [Question].
 //
 // # Strings
 //

@@ -20,7 +20,7 @@ const (
 	TargetingKeyMissing Reason = "TARGETING_KEY_MISSING"
 )
 
-// Answer is what comes out. Where a field does not apply it is empty.
+// Answer is the answer to a question. A field that does not apply is empty.
 type Answer struct {
 	Active             bool
 	Variant            string
@@ -34,7 +34,7 @@ type Answer struct {
 	Ruleset            *Ruleset // for version and metadata; nil if there is no such flag
 }
 
-// Data is all that answers depend on beside the question: the values of one app.
+// Data is everything besides the question that answers depend on: the values of one app.
 type Data struct {
 	rulesets map[string]*Ruleset
 	segments map[string]*Segment

@@ -1,4 +1,4 @@
-"""Which calls are told of, and what is told of them."""
+"""Which calls are logged, and what the log says about them."""
 
 from dataclasses import dataclass, field
 from typing import Any, cast

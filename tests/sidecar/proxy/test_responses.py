@@ -1,4 +1,4 @@
-"""Answers from raw bytes: what they say, what is no answer, and that it does not matter how they come in."""
+"""Answers from raw bytes: what they say, which are refused, and that it does not matter how they come in."""
 
 import pytest
 from hypothesis import given

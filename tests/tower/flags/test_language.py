@@ -105,7 +105,7 @@ def test_all_that_a_flag_can_say_is_kept_as_it_was_said() -> None:
         ({"metadata": {str(n): n for n in range(51)}}, "metadata"),
         ({"rules": [{"when": WHEN}]}, "rules[0].rollout"),
         ({"rules": [{"when": WHEN, "rollout": 5, "variant": "on"}]}, "rules[0].variant"),
-        ({"rules": [{"when": WHEN, "variant": "blue"}]}, "rules[0].split[0].variant"),
+        ({"rules": [{"when": WHEN, "variant": "blue"}]}, "rules[0].variant"),
         ({"rules": [{"when": WHEN, "rollout": 1, "name": "a"}, {"when": WHEN, "rollout": 1, "name": "a"}]}, None),
         *(({"metadata": {name: "x"}}, f"metadata.{name}") for name in sorted(RESERVED_METADATA)),
     ],
@@ -215,3 +215,34 @@ def test_any_objects_come_back_from_the_database_as_they_were(variants: dict[str
     kept = in_the_database(flag)
     assert encode_ruleset(kept.ruleset) == encode_ruleset(flag.ruleset)
     assert change(kept, variants=variants) is kept
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"variants": {"on": "yes", "off": "no"}},
+            'variants.on: expected true or false, since type is boolean, got "yes"',
+        ),
+        ({"variants": {"a": True, "b": False}}, "off_variant: expected one of a, b, but the field is missing"),
+        ({"rules": [{"when": WHEN, "variant": "green"}]}, 'rules[0].variant: expected one of off, on, got "green"'),
+        (
+            {"rules": [{"when": WHEN}]},
+            "rules[0].rollout: expected a number, since the rule has neither split nor variant",
+        ),
+        (
+            {"rules": [{"when": WHEN, "variant": "on", "rollout": 5}]},
+            "rules[0].variant: expected either variant or rollout, got both",
+        ),
+        (
+            {"rules": [{"when": WHEN, "variant": "on", "name": "2"}, {"when": WHEN, "variant": "on"}]},
+            'rules[1].name: expected a name that no other rule has, got "2"; an unnamed rule is called by its place',
+        ),
+        (
+            {"rules": [{"when": WHEN, "variant": "on", "name": "a"}, {"when": WHEN, "variant": "on", "name": "a"}]},
+            'rules[1].name: expected a name that no other rule has, got "a"',
+        ),
+    ],
+)
+def test_common_mistakes_are_told_by_the_field_that_was_written(fields: dict[str, Any], message: str) -> None:
+    assert str(refused(lambda: new(**fields))) == message

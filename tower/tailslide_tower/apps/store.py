@@ -51,11 +51,11 @@ class AppStore:
         return await self._connection.scalar(query) is not None
 
     async def arrange(self, key: str) -> bool:
-        """Whether there is such an app; if so, what its flags say of each other and of its segments is the caller's.
+        """Whether there is such an app; if so, lock how its flags refer to each other and to its segments.
 
         Until the end of the transaction nobody else changes that, nor deletes the app. Taken before a flag is locked.
         """
-        # Not for the key, which those keep who add flags meanwhile.
+        # Not for the key: transactions that add flags meanwhile hold that.
         query = sa.select(apps.c.key).where(apps.c.key == key).with_for_update(key_share=True)
         return await self._connection.scalar(query) is not None
 

@@ -1,4 +1,4 @@
-"""A flag as Tower keeps it, and every change that one can undergo. Pure: the moment is an argument.
+"""A flag as Tower keeps it, and every change that it can undergo. Pure: the time is an argument.
 
 What may be in a ruleset is checked by the core, by reading each new one exactly as the sidecars will. What it says of
 other flags and of segments is checked in `relations`.
@@ -115,7 +115,7 @@ def created(app: str, request: FlagCreate, now: datetime) -> Flag:
 def recreated(flag: Flag, version: int, reset_generation: int) -> Flag:
     """Return a new flag as one that follows a deleted one of the same key.
 
-    Its version goes on, so that no precondition of old holds by chance; its circuit starts anew, whatever verdict
+    Its version goes on, so that no precondition of old holds by chance; its circuit starts afresh, whatever verdict
     on the old one is still around.
     """
     return _reset(_stamped(flag, version + 1, flag.updated_at), reset_generation + 1)
@@ -125,7 +125,7 @@ def changed(flag: Flag, request: FlagChange, now: datetime) -> Flag:
     """Return the flag after a change, the same object when it changes nothing; raise `ContractError`.
 
     What is not given stays, and has to fit: a variant that the split or a rule names cannot be left out of `variants`.
-    Only a split that gave all the one variant that was not the off variant goes on doing so by itself.
+    Only a split that gave everybody the one variant that was not the off variant follows by itself.
     """
     return _after(flag, request.model_dump(exclude_unset=True), now)
 
@@ -161,7 +161,7 @@ def _after(flag: Flag, given: Json, now: datetime) -> Flag:
 
 
 def _base_of_change(flag: Flag, given: Json) -> Json:
-    """Return what a change is laid over: all that the flag says; raise `ContractError` on another type."""
+    """Return the flag's fields, which a change is applied to; raise `ContractError` if the change has another type."""
     ruleset = flag.ruleset
     if given.get("type", ruleset.type) != ruleset.type:
         raise ContractError("type", f"expected {ruleset.type}: a flag keeps its type; make another flag instead")
@@ -176,7 +176,7 @@ def _base_of_change(flag: Flag, given: Json) -> Json:
 
 
 def _split_of_none(variants: object, off_variant: object) -> list[Json] | None:
-    """Return the split that the core gives a flag without one; None where it cannot say which."""
+    """Return the core's default split; None if there is none."""
     others = [key for key in variants if key != off_variant] if isinstance(variants, Mapping) else []
     return [{"variant": others[0] if others else off_variant, "weight": 1}] if len(others) <= 1 else None
 

@@ -1,7 +1,7 @@
-"""What people say of flags: which fields there are, and their JSON types. Ranges and relations are the core's to check.
+"""What people send about flags: the fields and their JSON types. The core checks ranges and relations.
 
-The defaults are shown here for readers; a field that is not said is left out before the core sees it. Those of `split`
-and, but for a boolean flag, of `off_variant` follow from the other fields.
+The defaults are here for readers; a field that is not given is left out before the core sees it. The defaults of
+`split` and, except for a boolean flag, of `off_variant` follow from the other fields.
 """
 
 from typing import Annotated
@@ -35,7 +35,7 @@ TargetingKey = Annotated[str, Field(min_length=1, max_length=500), STORABLE]
 Attribute = Annotated[str, Field(max_length=200), STORABLE]
 Value = Annotated[object, STORABLE]
 Key = Annotated[str, Field(max_length=MAX_FLAG_KEY), STORABLE]
-"""Of a flag, a variant or a rule that something else is said of; what such a key looks like the core knows."""
+"""Of a flag, a variant or a rule that another field names; the core checks its form."""
 MetadataName = Annotated[str, Field(min_length=1, max_length=100), STORABLE]
 
 
@@ -57,7 +57,7 @@ class ShareFields(RequestBody):
 
 
 class RuleFields(RequestBody):
-    """What users get of whom all conditions hold: a rollout and a split of their own, or one variant for all.
+    """What users get for whom all conditions hold: a rollout and a split, or one variant for all of them.
 
     `rollout` has to be given unless `split` or `variant` is; without `split` the flag's counts.
     """
@@ -114,10 +114,10 @@ class CircuitFields(RequestBody):
 
 
 class FlagFields(RequestBody):
-    """What both a new flag and a change may say. In a change, what is missing stays, inside `circuit` too.
+    """The fields of both a new flag and a change. In a change, a missing field stays as it is, inside `circuit` too.
 
-    `variants`, `split`, `requires`, `metadata` and `rules` are given whole, in a change too. `variants` null are `on`
-    and `off` of a boolean flag; `split` null gives all who are in the one variant that is not the off variant.
+    `variants`, `split`, `requires`, `metadata` and `rules` are replaced whole. `variants` null means `on` and `off`,
+    for a boolean flag; `split` null gives everybody who is in the one variant that is not the off variant.
     """
 
     description: Description = ""

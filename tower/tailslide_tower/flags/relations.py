@@ -1,7 +1,7 @@
-"""What a flag says of other flags of its app and of the app's segments, and whether that can be. Pure.
+"""How a flag refers to other flags of its app and to the app's segments, and whether that is allowed. Pure.
 
-A sidecar lives with all of it: a prerequisite that is missing or in a cycle is unmet, a segment that is missing does
-not hold. Tower refuses what a person cannot have meant.
+A sidecar tolerates everything: a prerequisite that is missing or in a cycle is unmet, and a condition on a missing
+segment does not hold. Tower refuses what a person cannot have meant.
 """
 
 from collections import deque
@@ -22,7 +22,7 @@ def segments_named(ruleset: Ruleset) -> frozenset[str]:
 
 
 def check_segments(ruleset: Ruleset, known: Collection[str]) -> None:
-    """Raise `ContractError` unless the app has all segments that the flag names; `known` are those that it has."""
+    """Raise `ContractError` unless the app has all segments that the flag names; `known` has the app's segments."""
     for field, segment in _segments(ruleset):
         if segment not in known:
             raise ContractError(field, f"expected a segment of the app, got {shown(segment, 120)}")
@@ -39,8 +39,8 @@ def _segments(ruleset: Ruleset) -> Iterator[tuple[str, str]]:
 def check_requirements(ruleset: Ruleset, variants: Mapping[str, Collection[str]], requirements: Requirements) -> None:
     """Raise `ContractError` unless a flag can require what it does.
 
-    `variants` has the variants of those of the required flags that there are, `requirements` what all flags of the app
-    require, of which what it says of this one is what was so before.
+    `variants` has the variants of those required flags that exist. `requirements` has what all flags of the app
+    require, this one as it was before the change.
     """
     now = {**requirements, ruleset.key: {requirement.flag: requirement.variants for requirement in ruleset.requires}}
     for index, requirement in enumerate(ruleset.requires):
@@ -90,9 +90,9 @@ def _path(start: str, end: str, requirements: Requirements) -> list[str]:
 
 
 def _longest(flag: str, requirements: Mapping[str, Collection[str]]) -> int:
-    """Return how many flags there are in the longest row from here; counts to one more than is allowed.
+    """Return how many flags are in the longest chain from here; counts to one more than is allowed.
 
-    Goes on from all flags at once that a row of the same length leads to, so a cycle among others does no harm.
+    Continues from all flags that chains of the same length lead to at once, so a cycle among others does no harm.
     """
     length, last = 0, {flag}
     while last and length <= MAX_CHAIN:

@@ -30,7 +30,7 @@ from tailslide_tower.segments.store import SegmentStore
 log = structlog.get_logger()
 
 RELATED = frozenset({"requires", "rules", "variants"})
-"""Fields in which flags speak of each other and of segments, or are spoken of."""
+"""Fields in which flags refer to each other and to segments, or to which others refer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +163,9 @@ class FlagService:
         *,
         related: Collection[str] = (),
     ) -> ShownFlag:
-        """Apply a change under the flag's lock; one that changes nothing raises no version and tells nobody.
+        """Apply a change under the flag's lock; a change without effect raises no version and notifies nobody.
 
-        `related` are those of the fields that it gives in which flags speak of each other or of segments.
+        `related` has the given fields in which flags refer to each other or to segments.
         """
         self._refuse_left_alone(flag_id)
         async with self._database.begin() as connection:
@@ -234,7 +234,7 @@ async def _check_segments(connection: AsyncConnection, ruleset: Ruleset) -> None
 
 
 async def _refuse_to_take_away(connection: AsyncConnection, before: Ruleset, after: Ruleset) -> None:
-    """Refuse a change that takes a variant away which other flags require."""
+    """Refuse a change that removes a variant that other flags require."""
     gone = {variant.key for variant in before.variants} - {variant.key for variant in after.variants}
     if gone:
         requirements = await FlagStore(connection).requirements(after.app)
@@ -248,7 +248,7 @@ def _require(flags: Collection[str]) -> str:
 
 
 def _in_use(why: str, field: str) -> ApiError:
-    return ApiError(409, "FLAG_IN_USE", f"{why}; change what is required there first", field)
+    return ApiError(409, "FLAG_IN_USE", f"{why}; change the field requires there first", field)
 
 
 async def _not_found(apps: AppStore, flag_id: FlagId) -> ApiError:

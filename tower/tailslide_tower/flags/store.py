@@ -27,7 +27,7 @@ flags = sa.Table(
     sa.Column("rollout", sa.Double, nullable=False),
     sa.Column("salt", sa.Text, nullable=False),
     sa.Column("type", sa.Text, nullable=False),
-    # Not JSONB, in which names lose their order and a number may come back as another.
+    # Not JSONB, which loses the order of names and may change how a number is written.
     sa.Column("variants", sa.JSON, nullable=False),
     sa.Column("off_variant", sa.Text, nullable=False),
     sa.Column("split", JSONB, nullable=False),
@@ -97,13 +97,13 @@ class FlagStore:
         return list((await self._connection.execute(query)).mappings())
 
     async def rows_of(self, flag_ids: Collection[FlagId]) -> list[sa.RowMapping]:
-        """Return the rows of those of the flags that are there."""
+        """Return the rows of those flags that exist."""
         wanted = [(flag_id.app, flag_id.flag) for flag_id in flag_ids]
         query = sa.select(flags).where(sa.tuple_(flags.c.app, flags.c.key).in_(wanted))
         return list((await self._connection.execute(query)).mappings())
 
     async def alike(self, app: str, keys: Collection[str]) -> dict[str, list[str]]:
-        """Return, of these keys, those with which keys of other flags of the app agree but for the case; with these."""
+        """Return the keys that differ only by case from keys of other flags of the app, each with these others."""
         lower = {key.lower() for key in keys}
         query = sa.select(flags.c.key).where(flags.c.app == app, sa.func.lower(flags.c.key).in_(lower))
         found: dict[str, list[str]] = {}
@@ -112,7 +112,7 @@ class FlagStore:
         return {key: others for key in keys if (others := [o for o in found.get(key.lower(), ()) if o != key])}
 
     async def requirements(self, app: str) -> Requirements:
-        """Return what each flag of an app requires that requires any: flags with the variants, as in `Requirement`."""
+        """Return the requirements of each flag of an app that has any: flags with the variants, as in `Requirement`."""
         query = sa.select(flags.c.key, flags.c.requires).where(
             flags.c.app == app, flags.c.requires != sa.literal([], JSONB)
         )
@@ -122,7 +122,7 @@ class FlagStore:
         }
 
     async def variants(self, app: str, keys: Collection[str]) -> dict[str, list[str]]:
-        """Return the keys of the variants of those of the flags that are there."""
+        """Return the keys of the variants of those flags that exist."""
         query = sa.select(flags.c.key, flags.c.variants).where(flags.c.app == app, flags.c.key.in_(keys))
         return {row.key: list(row.variants) for row in await self._connection.execute(query)}
 

@@ -43,7 +43,7 @@ class Bucket(Protocol):
         """Return the last entry of every key, deletions included."""
 
     async def get(self, key: str) -> Entry | None:
-        """Return the last entry of a key, be it a deletion."""
+        """Return the last entry of a key, even if it is a deletion."""
 
     async def put(self, key: str, value: bytes | None, revision: int) -> None:
         """Write a value, or a deletion (None), over the entry with this revision."""
@@ -53,7 +53,7 @@ class Bucket(Protocol):
 
 
 async def entries_of(bucket: Bucket, keys: Collection[str]) -> dict[str, Entry]:
-    """Return the last entries of those of the keys that have any."""
+    """Return the last entries of the keys that have any."""
     entries: dict[str, Entry] = {}
     for key, entry in zip(
         keys, await asyncio.gather(*(bucket.get(key) for key in keys), return_exceptions=True), strict=True
@@ -91,7 +91,7 @@ class JetStreamBucket:
         raise BucketError("the listing came to no end")
 
     async def get(self, key: str) -> Entry | None:
-        """Return the last entry of a key, be it a deletion."""
+        """Return the last entry of a key, even if it is a deletion."""
         try:
             async with _errors():
                 # Not the direct form: any replica answers that one, and it may lag behind.
@@ -157,7 +157,7 @@ class MemoryBucket:
         return dict(self._there())
 
     async def get(self, key: str) -> Entry | None:
-        """Return the last entry of a key, be it a deletion."""
+        """Return the last entry of a key, even if it is a deletion."""
         return self._there().get(key)
 
     async def put(self, key: str, value: bytes | None, revision: int) -> None:

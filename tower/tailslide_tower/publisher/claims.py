@@ -87,7 +87,7 @@ def against(claim: Claim, identity: Identity) -> Refusal | None:
 
 
 def against_unclaimed(unknown: Collection[str], newer: Collection[str]) -> Refusal | None:
-    """Return what speaks against filling a bucket that nobody has claimed: what this database cannot have put there."""
+    """Return why a bucket that nobody has claimed must not be filled: values that this database cannot have written."""
     if unknown:
         return Refusal(
             Cause.UNKNOWN_FLAGS,

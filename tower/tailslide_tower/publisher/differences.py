@@ -19,7 +19,7 @@ from tailslide_tower.publisher.wanted import Wanted
 class Stamp:
     """Which version of a flag or a segment a value is.
 
-    Two databases may both have a version 3, but not of the same moment.
+    Two databases may both have a version 3, but not from the same moment.
     """
 
     version: int
@@ -28,7 +28,7 @@ class Stamp:
 
 
 def stamp_of(value: bytes | None) -> Stamp | None:
-    """Return the stamp of a ruleset or a segment, None for what is none; one of a newer schema has one, too."""
+    """Return the stamp of a ruleset or a segment, of a newer schema too; None for anything else."""
     if value is None:
         return None
     try:

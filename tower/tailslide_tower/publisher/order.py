@@ -1,6 +1,6 @@
 """In which order keys are written: segments, then flags, then deletions of segments. Pure.
 
-So no sidecar has a flag whose segment it does not have yet, or has no more. Apps do not depend on each other.
+So a sidecar never has a flag without the segments that the flag uses. Apps do not depend on each other.
 """
 
 import heapq
@@ -22,7 +22,7 @@ class Turn(IntEnum):
 
 
 def turn_of(key: str, value: bytes | None) -> Turn:
-    """Return when a value is written; what is neither a flag's nor a segment's goes with the flags."""
+    """Return when a value is written; a key that is neither a flag's nor a segment's goes with the flags."""
     if segment_of(key) is None:
         return Turn.FLAG
     return Turn.SEGMENT_DELETION if value is None else Turn.SEGMENT
@@ -42,7 +42,7 @@ def app_of(key: str) -> str:
 
 
 def apps_with(pending: Collection[str], *, segments: bool) -> frozenset[str]:
-    """Return the apps of which something else is still to be written: segments, or flags."""
+    """Return the apps that still have segments, or flags, to be written."""
     return frozenset(app_of(key) for key in pending if (segment_of(key) is not None) == segments)
 
 

@@ -61,16 +61,16 @@ class Rulesets(Protocol):
         """Yield all segments and then all rulesets, a part at a time."""
 
     async def of(self, keys: Collection[str]) -> Wanted:
-        """Return those that are there; a key that is neither a flag's nor a segment's is not."""
+        """Return those that exist; a key that is neither a flag's nor a segment's is left out."""
 
 
 KEYS_AT_ONCE = 500
 
 
 async def parts(rulesets: Rulesets, entries: Mapping[str, Entry]) -> AsyncIterator[tuple[Collection[str], Wanted]]:
-    """Yield all keys of segments and flags, those of the database and those of the bucket, with what is wanted of them.
+    """Yield the keys of all segments and flags in the database and the bucket, with what the bucket should hold.
 
-    Segments that the database has come first, and those that only the bucket has come last.
+    Segments in the database come first, and segments that only the bucket has come last.
     """
     left_over = {key for key, entry in entries.items() if entry.value is not None and is_published(key)}
     async for wanted in rulesets.all():

@@ -1,4 +1,4 @@
-"""Writing to the bucket, in order, and what is known to be in it since it was last listed."""
+"""Writes to the bucket, in order, and what the bucket is known to hold since it was last listed."""
 
 import asyncio
 from collections.abc import Mapping
@@ -34,8 +34,8 @@ class Writer:
     ) -> dict[str, BucketError]:
         """Write values in turns; return what could not be written, and why.
 
-        Where a value could not be written, what comes after it in the same app is not, either. `operation` is what
-        writes are counted as, if not as `put` and `delete`.
+        If a value could not be written, later values of the same app are not written either. Writes are counted as
+        `operation`, by default `put` or `delete`.
         """
         unwritten: dict[str, BucketError] = {}
         for turn in in_turns(values):

@@ -1,4 +1,4 @@
-"""What people say of segments: which fields there are, and their JSON types. Ranges are the core's to check."""
+"""What people send about segments: the fields and their JSON types. The core checks ranges."""
 
 from typing import Annotated, Literal
 
@@ -15,7 +15,7 @@ def _no_members() -> Members:
 
 
 class SegmentFields(RequestBody):
-    """What both a new segment and a change may say. In a change, what is missing stays; a list is given whole."""
+    """The fields of both a new segment and a change. In a change, a missing field stays; a list is replaced whole."""
 
     description: Description = ""
     include: Members = Field(default_factory=_no_members)
@@ -28,7 +28,7 @@ class SegmentFields(RequestBody):
 
 
 class SegmentMembers(RequestBody):
-    """Members to add to one of the lists and to take off it; the others stay."""
+    """Members to add to one of the lists and to remove from it; the others stay."""
 
     list: Literal["include", "exclude"] = "include"
     add: Members = Field(default_factory=_no_members)

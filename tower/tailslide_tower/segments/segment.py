@@ -1,4 +1,4 @@
-"""A segment as Tower keeps it, and every change that one can undergo. Pure: the moment is an argument.
+"""A segment as Tower keeps it, and every change that it can undergo. Pure: the time is an argument.
 
 What may be in a segment is checked by the core, by reading each new one exactly as the sidecars will.
 """
@@ -116,9 +116,9 @@ def changed(kept: KeptSegment, request: SegmentChange, now: datetime) -> KeptSeg
 
 
 def with_members(kept: KeptSegment, request: SegmentMembers, now: datetime) -> KeptSegment:
-    """Return the segment with members added and taken off, the same object when that changes nothing.
+    """Return the segment with members added and removed, the same object if that changes nothing.
 
-    Raises `ContractError`, also where somebody is to be added and taken off at once.
+    Raises `ContractError`, also if the same member is to be both added and removed.
     """
     both = sorted(set(request.add) & set(request.remove))
     if both:

@@ -1,4 +1,4 @@
-"""The rules of segments: who changes what when, one change of a segment after another, and who is told.
+"""The rules for changing segments: changes of one segment happen one after another, and the publisher is notified.
 
 What a change makes of a segment is in `segment`.
 """
@@ -28,14 +28,14 @@ class Publication(Protocol):
     """Who publishes changes."""
 
     def changed(self, segment_id: SegmentId, /) -> None:
-        """Note, after the commit, that a segment is another one now."""
+        """Note, after the commit, that a segment has changed."""
 
     def is_left_alone(self, segment_id: SegmentId, /) -> bool:
         """Whether a change of this segment would not arrive, as far as known."""
 
 
 class SegmentService:
-    """Segments, for people: raises `ApiError` and `ContractError` on what they ask in vain. `who` is for the log."""
+    """Segments, for people: raises `ApiError` and `ContractError` on bad requests. `who` is for the log."""
 
     def __init__(self, database: Database, publication: Publication) -> None:
         self._database = database
@@ -66,7 +66,7 @@ class SegmentService:
             store = SegmentStore(connection)
             if not await store.add(kept):
                 raise ApiError(409, "SEGMENT_EXISTS", f"the app {app!r} has a segment {request.key!r} already", "key")
-            # Asked only now: the deletion of the old segment may have been what the insertion has waited for.
+            # Read only now: the insertion may have waited for the deletion of the old segment.
             last = await store.last_of(kept.segment_id)
             if last is not None:
                 kept = segment_changes.recreated(kept, last)
@@ -77,7 +77,7 @@ class SegmentService:
     async def change(
         self, segment_id: SegmentId, request: SegmentChange, precondition: Precondition, who: str
     ) -> KeptSegment:
-        """Change a segment; a change that says nothing new leaves it as it is, and tells nobody."""
+        """Change a segment; a change without effect raises no version and notifies nobody."""
         return await self._change(
             segment_id, lambda kept: segment_changes.changed(kept, request, times.now()), precondition, who
         )
@@ -85,7 +85,7 @@ class SegmentService:
     async def change_members(
         self, segment_id: SegmentId, request: SegmentMembers, precondition: Precondition, who: str
     ) -> KeptSegment:
-        """Add members and take members off, whatever others do to the rest of the list meanwhile."""
+        """Add and remove members, whatever others do to the rest of the list meanwhile."""
         return await self._change(
             segment_id, lambda kept: segment_changes.with_members(kept, request, times.now()), precondition, who
         )
@@ -123,7 +123,7 @@ class SegmentService:
                 raise ApiError(
                     409,
                     "SEGMENT_IN_USE",
-                    f"{named(users)} {use} the segment {segment_id.segment!r}; change what is asked for there first",
+                    f"{named(users)} {use} the segment {segment_id.segment!r}; remove it from the rules there first",
                     "segment",
                 )
             await store.delete(kept)

@@ -36,7 +36,7 @@ deleted_segments = sa.Table(
     sa.Column("key", _KEY, primary_key=True),
     sa.Column("version", sa.BigInteger, nullable=False),
 )
-"""Where deleted segments have stopped, so that a new one of the same key goes on from there."""
+"""The last versions of deleted segments; a new segment of the same key continues from there."""
 
 
 class InvalidSegmentError(Exception):
@@ -76,13 +76,13 @@ class SegmentStore:
         return list((await self._connection.execute(query)).mappings())
 
     async def rows_of(self, segment_ids: Collection[SegmentId]) -> list[sa.RowMapping]:
-        """Return the rows of those of the segments that are there."""
+        """Return the rows of those segments that exist."""
         wanted = [(segment_id.app, segment_id.segment) for segment_id in segment_ids]
         query = sa.select(segments).where(sa.tuple_(segments.c.app, segments.c.key).in_(wanted))
         return list((await self._connection.execute(query)).mappings())
 
     async def known(self, app: str, keys: Collection[str]) -> frozenset[str]:
-        """Return those of the keys that are segments of the app."""
+        """Return the keys that are segments of the app."""
         query = sa.select(segments.c.key).where(segments.c.app == app, segments.c.key.in_(keys))
         return frozenset((await self._connection.execute(query)).scalars())
 
@@ -113,7 +113,7 @@ class SegmentStore:
         await self._connection.execute(sa.update(segments).where(*_is(segments, kept.segment_id)).values(row_of(kept)))
 
     async def delete(self, kept: KeptSegment) -> None:
-        """Delete a segment and note where it has stopped."""
+        """Delete a segment and note its last version."""
         app, key = kept.segment_id
         await self._connection.execute(sa.delete(segments).where(*_is(segments, kept.segment_id)))
         last = {"version": kept.version}
@@ -123,11 +123,11 @@ class SegmentStore:
         )
 
     async def last_of(self, segment_id: SegmentId) -> int | None:
-        """Return the version at which a deleted segment of this name has stopped, if there ever was one."""
+        """Return the last version of a deleted segment of this name, if there ever was one."""
         return (await self.deleted_of([segment_id])).get(segment_id)
 
     async def deleted_of(self, segment_ids: Collection[SegmentId]) -> dict[SegmentId, int]:
-        """Return the versions at which those of the segments have stopped that were ever deleted."""
+        """Return the last version of each of these segments that was ever deleted."""
         query = sa.select(deleted_segments).where(
             sa.tuple_(deleted_segments.c.app, deleted_segments.c.key).in_([tuple(s) for s in segment_ids])
         )

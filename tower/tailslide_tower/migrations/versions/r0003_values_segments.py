@@ -9,8 +9,8 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-# What makes a flag of before the boolean flag that it was. JSON and not JSONB where the order of names is a person's,
-# or a number has to come back as it was written.
+# The defaults keep an existing flag the boolean flag that it was. A column is JSON and not JSONB if a person chose the
+# order of its names, or if a number in it has to come back as it was written.
 ADDED = (
     ("type", sa.Text(), False, "boolean"),
     ("variants", sa.JSON(), False, '{"on":true,"off":false}'),
@@ -28,7 +28,7 @@ def upgrade() -> None:
     moment = sa.DateTime(timezone=True)
     for name, kind, nullable, default in ADDED:
         op.add_column("flags", sa.Column(name, kind, nullable=nullable, server_default=default))
-        if default is not None:  # the default is for the flags of before only
+        if default is not None:  # the default is for existing flags only
             op.alter_column("flags", name, server_default=None)
     op.create_index("flags_app_lower_key_idx", "flags", ["app", sa.text("lower(key)")])
     op.create_table(

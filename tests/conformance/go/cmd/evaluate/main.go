@@ -1,5 +1,5 @@
-// Command evaluate answers JSON objects, one a line, from standard input with JSON objects, one a line, on standard
-// output. README.md of this module gives their fields.
+// Command evaluate reads JSON objects from standard input, one per line, and writes the answers as JSON objects to
+// standard output, one per line. README.md of this module gives their fields.
 package main
 
 import (
@@ -20,7 +20,7 @@ func main() {
 	}
 }
 
-// run answers each line as soon as it has come.
+// run answers each line as soon as it arrives.
 func run(in io.Reader, out io.Writer) error {
 	reader := bufio.NewReader(in)
 	for {
@@ -113,7 +113,7 @@ func evaluate(c evaluation.Value) (string, error) {
 	return object(answer...), nil
 }
 
-// condition says what a condition's test says of a context and whether it holds, or which field of it is refused.
+// condition returns the result of a condition's test and whether it holds, or which of its fields is refused.
 func condition(request evaluation.Value) (string, error) {
 	segments := map[string]*evaluation.Segment{}
 	for _, value := range request.Members["segments"].Items {
