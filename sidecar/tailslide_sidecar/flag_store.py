@@ -89,6 +89,8 @@ class HeldFlag:
     prepared: PreparedFlag
     ruleset: Ruleset
     effective: EffectiveCircuit | None
+    circuit: Circuit | None = None
+    """What Aerobat has said last."""
     trips: int = 0
     """How often in a row its circuit has tripped."""
     openings: int = 0
@@ -107,6 +109,10 @@ class HeldFlag:
     """What a question about it asks, its prerequisites included, once somebody has asked `demands_of_question`."""
     answers: dict[tuple[object, Decision], Any] = field(default_factory=dict)
     """What an asker has worked out for a decision, under the asker's own key; gone with the next state of the flag."""
+
+    def is_as(self, other: "HeldFlag") -> bool:
+        """Whether nothing has come of the flag itself between the two, only of segments or flags that it asks for."""
+        return self is other or (self.ruleset is other.ruleset and self.circuit is other.circuit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +317,7 @@ class FlagStore:
                     prepared,
                     prepared.ruleset,
                     prepared.effective,
+                    circuit,
                     0 if circuit is None else circuit.trips,
                     *_openings(before, prepared.effective, circuit, round(self._clock() * 1000)),
                     own_demands=demands_of(prepared.ruleset, self._flags.segments),
