@@ -19,7 +19,7 @@ from tailslide_core.outcomes import StatusSet
 from tailslide_core.ramp import RampProfile
 from tailslide_core.ruleset import CircuitSettings, LocalGuard, Recovery, Requirement, Rule, Ruleset
 from tailslide_core.segment import Segment
-from tailslide_core.variants import ALL_ON, ON_OFF, Share, Split, Value, ValueType, Variant, check_off_variant
+from tailslide_core.variants import ALL_ON, ON_OFF, Share, Split, Value, ValueType, Variant, check_variant
 
 RULESET_SCHEMA = 2
 SEGMENT_SCHEMA = 1
@@ -56,7 +56,7 @@ def decode_ruleset(data: bytes) -> Ruleset:
         requires=tuple(fields.objects("requires", _requirement)),
         allow=frozenset(fields.strings("allow", default=())) or _NOBODY,
         deny=frozenset(fields.strings("deny", default=())) or _NOBODY,
-        rules=tuple(fields.objects("rules", _rule)),
+        rules=tuple(fields.objects("rules", lambda rule: _rule(rule, variants))),
         circuit=fields.object("circuit", _shared_circuit_settings),
         metadata=tuple((fields.mapping("metadata") or {}).items()),
         updated_at=fields.string("updated_at", default=""),
@@ -107,7 +107,7 @@ def _the_other(variants: tuple[Variant, ...], off_variant: str) -> Split:
     """Return the split of a flag that has none: all get the one variant that is not the off variant."""
     if variants is ON_OFF and off_variant == "off":
         return ALL_ON
-    check_off_variant(off_variant, variants)
+    check_variant("off_variant", off_variant, variants)
     others = [variant.key for variant in variants if variant.key != off_variant]
     if len(others) > 1:
         raise ContractError("split", f"expected weights over {', '.join(others)}, but the field is missing")
@@ -130,14 +130,16 @@ def _requirement(fields: Fields) -> Requirement:
     return Requirement(fields.string("flag"), variants)
 
 
-def _rule(fields: Fields) -> Rule:
+def _rule(fields: Fields, variants: tuple[Variant, ...]) -> Rule:
     when = tuple(fields.objects("when", condition))
     name = fields.optional_string("name")
     if fields.is_given("variant"):
         for other in ("rollout", "split"):
             if fields.is_given(other):
                 raise ContractError("variant", f"expected to be left out, since {other} is given, too")
-        return Rule(when, split=(Share(fields.string("variant"), 1),), name=name)
+        variant = fields.string("variant")
+        check_variant("variant", variant, variants)  # which is not said as a split, and so not told as one
+        return Rule(when, split=(Share(variant, 1),), name=name)
     split = _split(fields)
     rollout = fields.number("rollout") if split is None else fields.number("rollout", default=100.0)
     return Rule(when, rollout, split, name)

@@ -18,8 +18,8 @@ from tailslide_core.variants import (
     Split,
     ValueType,
     Variant,
-    check_off_variant,
     check_split,
+    check_variant,
     check_variants,
     is_exact_number,
 )
@@ -206,7 +206,7 @@ class Ruleset:
         if self.variants is not ON_OFF or self.type is not ValueType.BOOLEAN:
             check_variants(self.type, self.variants)
         if self.off_variant != "off" or self.variants is not ON_OFF:
-            check_off_variant(self.off_variant, self.variants)
+            check_variant("off_variant", self.off_variant, self.variants)
         if self.split is not ALL_ON or self.variants is not ON_OFF:
             check_split(self.split, self.variants)
         if self.bucket_by == "":

@@ -101,11 +101,11 @@ def _is_json(value: object, depth: int) -> bool:
     return is_exact_number(value)
 
 
-def check_off_variant(off_variant: str, variants: Sequence[Variant]) -> None:
-    """Raise `ContractError` on `off_variant` unless it is one of these variants."""
+def check_variant(field: str, key: str, variants: Sequence[Variant]) -> None:
+    """Raise `ContractError` on `field` unless `key` is that of one of these variants."""
     known = sorted(variant.key for variant in variants)
-    if off_variant not in known:
-        raise ContractError("off_variant", f"expected one of {', '.join(known)}, got {shown(off_variant, 80)}")
+    if key not in known:
+        raise ContractError(field, f"expected one of {', '.join(known)}, got {shown(key, 80)}")
 
 
 def check_split(split: Split, variants: Sequence[Variant]) -> None:

@@ -214,7 +214,7 @@ WRONG_WHOLE_RULESETS: list[tuple[list[str | int], object, str]] = [
     (["rules", 0, "split", 0, "weight"], "1", "rules[0].split[0].weight"),
     (["rules", 0, "variant"], "red", "rules[0].variant"),
     (["rules", 1, "variant"], "red", "rules[1].variant"),
-    (["rules", 1], {"when": RULESET["rules"][0]["when"], "variant": "pink"}, "rules[1].split[0].variant"),
+    (["rules", 1], {"when": RULESET["rules"][0]["when"], "variant": "pink"}, "rules[1].variant"),
     (["rules", 1], {"when": RULESET["rules"][0]["when"], "variant": 5}, "rules[1].variant"),
     (["rules", 1], {"when": RULESET["rules"][0]["when"]}, "rules[1].rollout"),
 ]

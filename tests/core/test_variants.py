@@ -14,8 +14,8 @@ from tailslide_core.variants import (
     Split,
     ValueType,
     Variant,
-    check_off_variant,
     check_split,
+    check_variant,
     check_variants,
     only_variant,
     variant_for,
@@ -75,10 +75,10 @@ def test_variants_that_are_none_are_refused(variants: list[Variant], problem: st
 
 
 def test_the_off_variant_is_one_of_them() -> None:
-    check_off_variant("b", THREE)
+    check_variant("off_variant", "b", THREE)
     for other in ("off", "B", ""):
         with pytest.raises(ContractError, match=r"^off_variant: expected one of a, b, c, got "):
-            check_off_variant(other, THREE)
+            check_variant("off_variant", other, THREE)
 
 
 @pytest.mark.parametrize(
