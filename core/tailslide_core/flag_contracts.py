@@ -29,6 +29,7 @@ from tailslide_core.variants import (
     Variant,
     check_variant,
     check_variants,
+    choices,
 )
 
 RULESET_SCHEMA = 2
@@ -50,7 +51,6 @@ def decode_ruleset(data: bytes) -> Ruleset:
     kind = fields.choice("type", ValueType, default=ValueType.BOOLEAN)
     variants = _variants(fields, kind)
     off_variant = _off_variant(fields, kind, variants)
-    _check_rules_variants(fields, kind, variants)
     split = _split(fields)
     return Ruleset(
         app=fields.string("app"),
@@ -67,7 +67,7 @@ def decode_ruleset(data: bytes) -> Ruleset:
         requires=tuple(fields.objects("requires", _requirement)),
         allow=frozenset(fields.strings("allow", default=())) or _NOBODY,
         deny=frozenset(fields.strings("deny", default=())) or _NOBODY,
-        rules=tuple(fields.objects("rules", _rule)),
+        rules=tuple(fields.objects("rules", lambda rule: _rule(rule, variants))),
         circuit=fields.object("circuit", _shared_circuit_settings),
         metadata=tuple((fields.mapping("metadata") or {}).items()),
         updated_at=fields.string("updated_at", default=""),
@@ -119,18 +119,7 @@ def _off_variant(fields: Fields, kind: ValueType, variants: tuple[Variant, ...])
         return fields.string("off_variant", default="off")
     # Values of another type come first: a flag that says neither has most likely forgotten its type.
     check_variants(kind, variants)
-    known = ", ".join(sorted(variant.key for variant in variants))
-    raise ContractError("off_variant", f"expected one of {known}, but the field is missing")
-
-
-def _check_rules_variants(fields: Fields, kind: ValueType, variants: tuple[Variant, ...]) -> None:
-    """Raise `ContractError` if the `variant` of a rule is unknown. A `Rule` has a split in its place."""
-    known = {variant.key for variant in variants}
-    for index, rule in enumerate(fields.items("rules")):
-        given = rule.get("variant") if isinstance(rule, dict) else None
-        if isinstance(given, str) and given not in known:
-            check_variants(kind, variants)
-            check_variant(f"rules[{index}].variant", given, variants)
+    raise ContractError("off_variant", f"expected one of {choices(variants)}, but the field is missing")
 
 
 def _the_other(variants: tuple[Variant, ...], off_variant: str) -> Split:
@@ -138,10 +127,10 @@ def _the_other(variants: tuple[Variant, ...], off_variant: str) -> Split:
     if variants is ON_OFF and off_variant == "off":
         return ALL_ON
     check_variant("off_variant", off_variant, variants)
-    others = [variant.key for variant in variants if variant.key != off_variant]
+    others = [variant for variant in variants if variant.key != off_variant]
     if len(others) > 1:
-        raise ContractError("split", f"expected weights over {', '.join(others)}, but the field is missing")
-    return (Share(others[0] if others else off_variant, 1),)
+        raise ContractError("split", f"expected weights over {choices(others)}, but the field is missing")
+    return (Share(others[0].key if others else off_variant, 1),)
 
 
 def _split(fields: Fields) -> Split | None:
@@ -160,14 +149,16 @@ def _requirement(fields: Fields) -> Requirement:
     return Requirement(fields.string("flag"), variants)
 
 
-def _rule(fields: Fields) -> Rule:
+def _rule(fields: Fields, variants: tuple[Variant, ...]) -> Rule:
     when = tuple(fields.objects("when", condition))
     name = fields.optional_string("name")
     if fields.is_given("variant"):
         for other in ("rollout", "split"):
             if fields.is_given(other):
                 raise ContractError("variant", f"expected either variant or {other}, got both")
-        return Rule(when, split=(Share(fields.string("variant"), 1),), name=name)
+        variant = fields.string("variant")
+        check_variant("variant", variant, variants)  # an error of the split would name a field that nobody wrote
+        return Rule(when, split=(Share(variant, 1),), name=name)
     split = _split(fields)
     if split is None and not fields.has("rollout"):
         raise ContractError("rollout", "expected a number, since the rule has neither split nor variant")

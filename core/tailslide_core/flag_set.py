@@ -42,13 +42,11 @@ class FlagSet:
 
     def unknown_segments(self) -> dict[str, list[str]]:
         """Return the segments that flags name and that there are not, each with these flags, sorted."""
-        return {
-            segment: sorted(flags) for segment, flags in sorted(self._used_by.items()) if segment not in self.segments
-        }
+        return _sorted(self._used_by, self.segments)
 
     def unknown_prerequisites(self) -> dict[str, list[str]]:
         """Return the flags that others require but the app does not have, each with these others, sorted."""
-        return {flag: sorted(others) for flag, others in sorted(self._required_by.items()) if flag not in self.rulesets}
+        return _sorted(self._required_by, self.rulesets)
 
     def required_by(self, flag: str) -> Collection[str]:
         """Return the flags that require a flag."""
@@ -130,6 +128,11 @@ class FlagSet:
         prepared = prepare(ruleset, effective, self.segments, required, in_cycle=in_cycle)
         prepared.is_required = flag in self._required_by
         self._prepared[flag] = prepared
+
+
+def _sorted(users: Mapping[str, Collection[str]], known: Collection[str]) -> dict[str, list[str]]:
+    """Return what is used and not known, with its users, in order; asked after each change, mostly for nothing."""
+    return {name: sorted(users[name]) for name in sorted(name for name in users if name not in known)}
 
 
 def _depends_on(ruleset: Ruleset) -> tuple[frozenset[str], frozenset[str]] | None:

@@ -5,6 +5,7 @@ keeps in bounded memory. Where they do not fit it goes through all of them at on
 of 2020) for each byte of the text and each instruction of the pattern; `work` prices it so.
 """
 
+import re
 from functools import lru_cache
 from typing import Protocol, cast
 
@@ -69,11 +70,23 @@ def _checked(value: Scalar, ignore_case: bool) -> Pattern:
     if len(value) > MAX_CHARACTERS:
         problem = f"expected regular expressions of at most {MAX_CHARACTERS} characters, got one of {len(value)}"
         raise ContractError("values", problem)
+    if _has_byte_escape(value):
+        problem = rf"expected a regular expression without \C, which is a part of a character, got {shown(value, 80)}"
+        raise ContractError("values", problem)
     try:
         return _compile(value, ignore_case)
     except re2.error as error:
         reason = _reason(error)
     raise ContractError("values", f"expected a regular expression in RE2 syntax, got {shown(value, 80)}: {reason}")
+
+
+_TOKEN = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.|[^\\]+", re.DOTALL)
+"""Quoted text, one escape, or what is neither."""
+
+
+def _has_byte_escape(pattern: str) -> bool:
+    r"""Whether a pattern has `\C`, any byte of UTF-8: others than RE2 (Go's `regexp`, for one) do not know it."""
+    return r"\C" in pattern and r"\C" in _TOKEN.findall(pattern)
 
 
 def _reason(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """A flag's variants: named values of one type, and how users who are in are split over them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -103,9 +103,13 @@ def _is_json(value: object, depth: int) -> bool:
 
 def check_variant(field: str, key: str, variants: Sequence[Variant]) -> None:
     """Raise `ContractError` on `field` unless one of these variants has this key."""
-    known = sorted(variant.key for variant in variants)
-    if key not in known:
-        raise ContractError(field, f"expected one of {', '.join(known)}, got {shown(key, 80)}")
+    if all(variant.key != key for variant in variants):
+        raise ContractError(field, f"expected one of {choices(variants)}, got {shown(key, 80)}")
+
+
+def choices(variants: Iterable[Variant]) -> str:
+    """Return the keys of variants for a message, in quotes, since people have chosen them."""
+    return shown(sorted(variant.key for variant in variants), 200).strip("[]")
 
 
 def check_split(split: Split, variants: Sequence[Variant]) -> None:
@@ -116,7 +120,7 @@ def check_split(split: Split, variants: Sequence[Variant]) -> None:
     for index, share in enumerate(split):
         if share.variant not in known:
             raise ContractError(
-                f"split[{index}].variant", f"expected one of {', '.join(sorted(known))}, got {shown(share.variant, 80)}"
+                f"split[{index}].variant", f"expected one of {choices(variants)}, got {shown(share.variant, 80)}"
             )
         if not is_integer(share.weight, 0, MAX_WEIGHT):
             raise ContractError(

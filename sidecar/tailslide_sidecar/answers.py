@@ -67,7 +67,8 @@ class Answers:
             if len(body) <= SMALL:
                 context = ofrep.read_context(body)
             else:
-                context = ofrep.read_bounded_context(body, NO_DEMANDS if held is None else held.demands)
+                demands = NO_DEMANDS if held is None else self._store.demands_of_question(held)
+                context = ofrep.read_bounded_context(body, demands)
         except ofrep.OfrepError as error:
             return _json(ofrep.failure(flag, error.code, str(error), error.status))
         if held is None:
@@ -115,7 +116,7 @@ class Answers:
         context = context_of_query(query)
         if len(query) > SMALL:
             try:
-                context = bounded(context, held.demands, TARGETING_KEY)
+                context = bounded(context, self._store.demands_of_question(held), TARGETING_KEY)
             except TooMuchError as error:
                 return _error(400, "INVALID", error.problem, error.field)
         decision = decide(held.prepared, context.targeting_key, context.attributes)

@@ -160,9 +160,10 @@ class Calls:
             if outcome is None:
                 return
             failed = outcome is Outcome.FAILURE
-        if self._store.held(terms.flag) is terms.held:
+        held = self._store.held(terms.flag)
+        if held is terms.held or (held is not None and held.is_as(terms.held)):
             if terms.guard is not None:
-                self._tell_guard(terms.guard, terms, end, connected)
+                self._tell_guard(terms.guard, held, terms.flag, end, connected)
         elif not self._still_speaks(terms):
             return
         buffer = self._buffer
@@ -180,12 +181,10 @@ class Calls:
         """Count a call to a feature, as `end` does, if it was never answered; the application reports the others."""
         if status is None:
             self.end(terms, end, status, latency_ms, connected)
-        elif (
-            terms.guard is not None
-            and self._store.held(terms.flag) is terms.held
-            and classify(end, status, terms.failure_statuses) is not None
-        ):
-            self._tell_guard(terms.guard, terms, end, connected)
+        elif terms.guard is not None and classify(end, status, terms.failure_statuses) is not None:
+            held = self._store.held(terms.flag)
+            if held is not None and held.is_as(terms.held):
+                self._tell_guard(terms.guard, held, terms.flag, end, connected)
 
     def end_at_fallback(self, terms: Terms, end: CallEnd, status: int | None, latency_ms: float) -> None:
         """Count a call that its flag sent to a fallback, for graphs alone."""
@@ -202,11 +201,11 @@ class Calls:
         if is_slow(latency_ms, terms.slow_call_ms):
             self._buffer.add(terms.flag, Metric.FALLBACK_SLOW)
 
-    def _tell_guard(self, guard: Guard, terms: Terms, end: CallEnd, connected: bool) -> None:
+    def _tell_guard(self, guard: Guard, held: HeldFlag, flag: str, end: CallEnd, connected: bool) -> None:
         if end is _ANSWERED or not has_failed_to_connect(end, connected):
             guard.connected()
-        elif self._guards.failed(terms.flag, guard):
-            answers = terms.held.answers
+        elif self._guards.failed(flag, guard):
+            answers = held.answers
             for key in [key for key in answers if key[0] is _CALL]:
                 del answers[key]
 

@@ -89,6 +89,8 @@ class HeldFlag:
     prepared: PreparedFlag
     ruleset: Ruleset
     effective: EffectiveCircuit | None
+    circuit: Circuit | None = None
+    """What Aerobat has said last."""
     trips: int = 0
     """How often in a row its circuit has tripped."""
     openings: int = 0
@@ -103,10 +105,14 @@ class HeldFlag:
     """
     own_demands: Demands = field(default_factory=lambda: NO_DEMANDS)
     """What it asks of each attribute by itself."""
-    demands: Demands = field(default_factory=lambda: NO_DEMANDS)
-    """What a question about it asks, its prerequisites included."""
+    demands: Demands | None = None
+    """What a question about it asks, its prerequisites included, once somebody has asked `demands_of_question`."""
     answers: dict[tuple[object, Decision], Any] = field(default_factory=dict)
     """What an asker has computed for a decision, under the asker's own key; dropped with the next state of the flag."""
+
+    def is_as(self, other: "HeldFlag") -> bool:
+        """Whether nothing has come of the flag itself between the two, only of segments or flags that it asks for."""
+        return self is other or (self.ruleset is other.ruleset and self.circuit is other.circuit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +161,17 @@ class FlagStore:
     def demands(self) -> Demands:
         """What the conditions of all flags ask of each attribute."""
         return self._total.demands
+
+    def demands_of_question(self, held: HeldFlag) -> Demands:
+        """Return what a question about a flag asks: of the flag, and of all that it requires, each once.
+
+        Worked out only when a question is large enough to be measured: for all flags of an app of which each requires
+        hundreds, directly and through others, it would take seconds, with each change of one of these.
+        """
+        if held.demands is None:
+            required = (self._held[flag.ruleset.key].own_demands for flag in required_by(held.prepared))
+            held.demands = together([held.own_demands, *required]) if held.prepared.requires else held.own_demands
+        return held.demands
 
     def forget_answers(self) -> None:
         """Make askers compute their answers again: something that they all depend on has changed."""
@@ -296,27 +313,19 @@ class FlagStore:
                 self._held.pop(flag, None)
             else:
                 circuit = self._flags.circuits.get(flag)
-                own = demands_of(prepared.ruleset, self._flags.segments)
                 held = self._held[flag] = HeldFlag(
                     prepared,
                     prepared.ruleset,
                     prepared.effective,
+                    circuit,
                     0 if circuit is None else circuit.trips,
                     *_openings(before, prepared.effective, circuit, round(self._clock() * 1000)),
-                    own_demands=own,
-                    demands=self._demands_with(prepared, own),
+                    own_demands=demands_of(prepared.ruleset, self._flags.segments),
                 )
                 is_sorted = is_sorted and before is not None
             self._total.replace(_demands(before), _demands(held))
         if not is_sorted:
             self._held = dict(sorted(self._held.items()))
-
-    def _demands_with(self, prepared: PreparedFlag, own: Demands) -> Demands:
-        """Return what a question about a flag asks: of the flag, and of all that it requires, each once."""
-        if not prepared.requires:
-            return own
-        required = (self._held[flag.ruleset.key].own_demands for flag in required_by(prepared))
-        return together([own, *required])
 
     def _take_entry(self, bucket: str, entry: Entry, changed: _Changed) -> None:
         """Take in one value."""

@@ -1,8 +1,8 @@
 """The flags that this sidecar may keep calls away from by itself: their guards, and what is told and counted of these.
 
-A guard is made for one state of its flag, so whatever arrives for the flag (a verdict, a change or a reset) puts
-an end to it. Only flags whose ruleset asks for a guard have one, and only once they are called. When a guard strikes
-is `local_guard`'s to say.
+A guard is made for one state of its flag, so whatever arrives for the flag (a verdict, a change or a reset) puts an end
+to it. A change of a segment, or of a flag that it requires, does not: that says nothing about its feature. Only flags
+whose ruleset asks for a guard have one, and only once they are called. When a guard strikes is `local_guard`'s to say.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ class GuardedFlags(Collector):
             record = self._records[flag] = _Record(held, Guard(settings))
             return record.guard
         now_s = self._clock()
-        if record.held is not held or record.guard.is_over(now_s):
+        if not record.held.is_as(held) or record.guard.is_over(now_s):
             self._let_go(flag, record, now_s)
             record.held, record.guard = held, Guard(settings)
         return record.guard
@@ -104,7 +104,8 @@ class GuardedFlags(Collector):
             return
         now_s = self._clock()
         for flag, record in list(self._holding.items()):
-            if self._store.held(flag) is not record.held or record.guard.is_over(now_s):
+            held = self._store.held(flag)
+            if held is None or not held.is_as(record.held) or record.guard.is_over(now_s):
                 self._let_go(flag, record, now_s)
 
     def _let_go(self, flag: str, record: _Record, now_s: float) -> None:

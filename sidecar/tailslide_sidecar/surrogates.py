@@ -1,6 +1,8 @@
-r"""JSON with a text that is not valid Unicode: `"\ud800"`, half of a surrogate pair, which some programs cut texts to.
+r"""JSON with values for which orjson refuses a whole body, although they are JSON.
 
-orjson refuses the whole body. Here it is read, so that only the bad text is lost: no condition compares with it.
+A text that is not valid Unicode: `"\ud800"`, half of a surrogate pair, which some programs cut texts to. A number
+beyond all doubles: `1e400`, or an integer of 400 digits. Here they are read, so that each costs only what it says: no
+condition compares with it.
 """
 
 import json
@@ -10,20 +12,21 @@ import orjson
 
 from tailslide_core.scalars import is_unicode
 
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_MAY_BE_READ = re.compile(rb"\\u[dD][89a-fA-F]|[eE]\+?[0-9]{2}|[0-9]{250}")
+"""What may be such a text, or a part of such a number."""
 _LONGEST_INTEGER = 20
 
 
 def loads(body: bytes) -> object:
-    """Parse JSON as orjson does, but with lone surrogates allowed; raise `ValueError` for anything that is not JSON.
+    """Parse JSON as orjson does, but allow lone surrogates and numbers of any size; raise `ValueError` otherwise.
 
-    Bodies with such texts may be nested as deeply as Python's own parser goes, about 1,000 objects, and their names
-    are without them: a name that is no Unicode is left out.
+    A number beyond all doubles is an infinity. Bodies with such values may be nested as deeply as Python's own parser
+    goes, about 1,000 objects, and their names are without them: a name that is no Unicode is left out.
     """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        if _SURROGATE.search(body) is None:
+        if _MAY_BE_READ.search(body) is None:
             raise
     try:
         return _DECODER.decode(body.decode())
@@ -31,16 +34,9 @@ def loads(body: bytes) -> object:
         raise ValueError("nested too deeply") from None
 
 
-def _finite(text: str) -> float:
-    number = float(text)
-    if number in {float("inf"), float("-inf")}:
-        raise ValueError(f"number out of range: {text[:40]}")
-    return number
-
-
 def _integer(text: str) -> int | float:
     number = int(text) if len(text) <= _LONGEST_INTEGER else None
-    return number if number is not None and -(2**63) <= number < 2**64 else _finite(text)
+    return number if number is not None and -(2**63) <= number < 2**64 else float(text)
 
 
 def _constant(name: str) -> object:
@@ -51,6 +47,4 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return {name: value for name, value in pairs if is_unicode(name)}
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_float=_finite, parse_int=_integer, parse_constant=_constant
-)
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=float, parse_int=_integer, parse_constant=_constant)

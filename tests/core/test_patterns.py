@@ -69,6 +69,19 @@ def test_a_bad_pattern_is_refused_when_it_is_made_with_res_reason(pattern: str, 
         Condition("a", Operator.MATCHES, ("fine", pattern))
 
 
+@pytest.mark.parametrize("pattern", [r"\C", r"a\\\C", r"\Qa\E\C", r"(?i)x\C+"])
+def test_bytes_which_other_engines_do_not_know_are_no_part_of_a_pattern(pattern: str) -> None:
+    with pytest.raises(ContractError, match=r"^values: expected a regular expression without \\C"):
+        Condition("a", Operator.MATCHES, (pattern,))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"), [(r"\\C", r"\C"), (r"\Q\C\E", r"\C"), (r"\Qa\C", r"a\C"), (r"\pLC", "aC")]
+)
+def test_what_only_looks_like_a_byte_is_none(pattern: str, text: str) -> None:
+    assert matches([pattern], text)
+
+
 @pytest.mark.parametrize("value", [5, True, "a\ud800"])
 def test_what_is_no_pattern_is_refused(value: Scalar) -> None:
     with pytest.raises(ContractError, match=r"^values: expected a regular expression in RE2 syntax, got "):

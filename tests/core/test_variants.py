@@ -77,7 +77,7 @@ def test_variants_that_are_none_are_refused(variants: list[Variant], problem: st
 def test_the_off_variant_is_one_of_them() -> None:
     check_variant("off_variant", "b", THREE)
     for other in ("off", "B", ""):
-        with pytest.raises(ContractError, match=r"^off_variant: expected one of a, b, c, got "):
+        with pytest.raises(ContractError, match=r'^off_variant: expected one of "a", "b", "c", got '):
             check_variant("off_variant", other, THREE)
 
 

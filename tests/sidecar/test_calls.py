@@ -7,10 +7,13 @@ import pytest
 from proxy_requests import PlainRequest
 
 from tailslide_core.circuit import Circuit, State
+from tailslide_core.conditions import Condition, Operator
 from tailslide_core.decisions import Reason
+from tailslide_core.flag_contracts import encode_segment
 from tailslide_core.naming import RULESETS_BUCKET
 from tailslide_core.outcomes import CallEnd, StatusSet
-from tailslide_core.ruleset import CircuitSettings, LocalGuard, Ruleset
+from tailslide_core.ruleset import CircuitSettings, LocalGuard, Rule, Ruleset
+from tailslide_core.segment import Segment
 from tailslide_runtime.bucket_watch import Entry
 from tailslide_sidecar.calls import Calls, Terms, Verdict, describe
 from tailslide_sidecar.evaluation_counts import UNKNOWN_FLAG, EvaluationCounts
@@ -456,3 +459,17 @@ def test_without_a_guard_nothing_is_kept_away() -> None:
     desk.refused(50)
     assert desk.decides().active
     assert desk.guards.report("f") is None
+
+
+def test_a_guard_hears_of_a_call_during_which_a_segment_has_changed() -> None:
+    desk = Desk(replace(SETTINGS, local_guard=LocalGuard(consecutive_failures=1)))
+    rule = Rule((Condition("targetingKey", Operator.IN_SEGMENT, ("vip",)),))
+    desk.ruleset = replace(desk.ruleset, rules=(rule,))
+    terms = desk.begin()
+    segment = Segment("clinic", "vip", 1, frozenset({"u"}))
+    desk.store.apply(RULESETS_BUCKET, Entry(str(segment.segment_id), encode_segment(segment), 1))
+    assert desk.store.held("f") is not terms.held
+    assert desk.calls.decide(SWITCH, REQUEST).active
+
+    desk.calls.end(terms, CallEnd.REFUSED, None, 1.0, connected=False)
+    assert not desk.calls.decide(SWITCH, REQUEST).active

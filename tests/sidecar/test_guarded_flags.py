@@ -10,10 +10,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 from structlog.testing import capture_logs
 
 from tailslide_core.circuit import Circuit
+from tailslide_core.conditions import Condition, Operator
 from tailslide_core.contracts import encode_circuit
-from tailslide_core.flag_contracts import encode_ruleset
+from tailslide_core.flag_contracts import encode_ruleset, encode_segment
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET
-from tailslide_core.ruleset import CircuitSettings, LocalGuard, Ruleset
+from tailslide_core.ruleset import CircuitSettings, LocalGuard, Rule, Ruleset
+from tailslide_core.segment import Segment
 from tailslide_runtime.bucket_watch import Entry
 from tailslide_sidecar import guarded_flags
 from tailslide_sidecar.flag_store import FlagStore
@@ -79,6 +81,27 @@ def test_a_flag_without_a_guard_has_none() -> None:
     assert desk.guard("g") is None
     assert (desk.flags.report("g"), desk.flags.report("unknown")) == (None, None)
     assert {name for name in desk.samples() if '"g"' in name} == set()
+
+
+def test_a_change_of_a_segment_says_nothing_of_the_feature_and_keeps_the_guard() -> None:
+    desk = Desk()
+    rule = Rule((Condition("targetingKey", Operator.IN_SEGMENT, ("vip",)),))
+    desk.put(replace(desk.ruleset, version=2, rules=(rule,)))
+    before, guard = desk.store.held("f"), desk.guard()
+    assert before is not None
+    desk.fails(2)
+
+    desk.arrives(RULESETS_BUCKET, encode_segment(Segment("clinic", "vip", 1, frozenset({"u"}))), "_segments.vip")
+    assert desk.store.held("f") is not before
+    assert desk.guard() is guard
+    assert desk.fails(1)
+    desk.arrives(RULESETS_BUCKET, encode_segment(Segment("clinic", "vip", 2)), "_segments.vip")
+    desk.flags.look()
+    assert desk.holds()
+    assert desk.report()["active"] is True
+
+    desk.arrives(CIRCUITS_BUCKET, encode_circuit(Circuit(generation=1)))
+    assert not desk.holds()
 
 
 def test_calls_of_one_state_share_a_guard() -> None:

@@ -220,7 +220,7 @@ func (a *asking) share(
 
 // key is what buckets are made from; empty if it is missing.
 func (a *asking) key(r *Ruleset) string {
-	if r.BucketBy == "" {
+	if r.BucketBy == "" || r.BucketBy == TargetingKey {
 		return a.question.TargetingKey // a lone surrogate is no hindrance: it is hashed as a question mark
 	}
 	value, _ := a.question.lookup(r.BucketBy)

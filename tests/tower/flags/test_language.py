@@ -224,8 +224,8 @@ def test_any_objects_come_back_from_the_database_as_they_were(variants: dict[str
             {"variants": {"on": "yes", "off": "no"}},
             'variants.on: expected true or false, since type is boolean, got "yes"',
         ),
-        ({"variants": {"a": True, "b": False}}, "off_variant: expected one of a, b, but the field is missing"),
-        ({"rules": [{"when": WHEN, "variant": "green"}]}, 'rules[0].variant: expected one of off, on, got "green"'),
+        ({"variants": {"a": True, "b": False}}, 'off_variant: expected one of "a", "b", but the field is missing'),
+        ({"rules": [{"when": WHEN, "variant": "green"}]}, 'rules[0].variant: expected one of "off", "on", got "green"'),
         (
             {"rules": [{"when": WHEN}]},
             "rules[0].rollout: expected a number, since the rule has neither split nor variant",

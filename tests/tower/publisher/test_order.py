@@ -140,6 +140,29 @@ async def test_a_segment_is_deleted_after_all_changes_of_flags_that_were_made_be
     assert {key for key, deleted in written[len(flags) :] if deleted} == set(segments)
 
 
+async def test_a_segment_is_deleted_after_a_change_that_is_made_while_its_row_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene(ONE, SEGMENT)
+    of, is_filled = scene.rulesets.of, False
+
+    async def meanwhile(keys: Collection[str]) -> Wanted:
+        if is_filled and SEGMENT in keys and ONE in scene.rulesets.values:
+            for key in (ONE, SEGMENT):  # so that the row which is read now says that it is gone
+                scene.rulesets.delete(key)
+                scene.changed(key)
+        return await of(keys)
+
+    monkeypatch.setattr(scene.rulesets, "of", meanwhile)
+    async with scene.serving():
+        await scene.settled()
+        before, is_filled = len(scene.bucket.written), True
+        scene.rulesets.set(SEGMENT, 2.0)
+        scene.changed(SEGMENT)
+        await until(lambda: not scene.bucket.live())
+    assert scene.bucket.written[before:] == [(ONE, True), (SEGMENT, True)]
+
+
 async def test_a_segment_is_not_deleted_before_the_bucket_was_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene(ONE, SEGMENT, "shop.other")
     async with scene.serving():

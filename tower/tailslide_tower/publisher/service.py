@@ -367,7 +367,6 @@ class Publisher:
         self._dirty -= batch
         self._postponed -= batch
         self._in_flight, again = batch, batch
-        flags_left = apps_with(self._dirty, segments=False)
         try:
             entries = await entries_of(bucket, {CLAIM_KEY, *batch})
             claim = claim_in(entries)
@@ -383,6 +382,8 @@ class Publisher:
                 wanted = wanted.together_with(await self._rulesets.of(missing))
             found = Differences()
             found.take(batch, wanted, entries)
+            # Only now: what was changed before a segment was deleted may have been noted while the rows were read.
+            flags_left = apps_with(self._dirty, segments=False)
             late = {
                 key
                 for key, value in found.writes.items()
