@@ -19,7 +19,17 @@ from tailslide_core.outcomes import StatusSet
 from tailslide_core.ramp import RampProfile
 from tailslide_core.ruleset import CircuitSettings, LocalGuard, Recovery, Requirement, Rule, Ruleset
 from tailslide_core.segment import Segment
-from tailslide_core.variants import ALL_ON, ON_OFF, Share, Split, Value, ValueType, Variant, check_variant
+from tailslide_core.variants import (
+    ALL_ON,
+    ON_OFF,
+    Share,
+    Split,
+    Value,
+    ValueType,
+    Variant,
+    check_variant,
+    check_variants,
+)
 
 RULESET_SCHEMA = 2
 SEGMENT_SCHEMA = 1
@@ -41,6 +51,10 @@ def decode_ruleset(data: bytes) -> Ruleset:
     variants = _variants(fields, kind)
     off_variant = fields.string("off_variant", default="off" if _are_on_off(variants) else REQUIRED)
     split = _split(fields)
+    if split is None:
+        split = _the_other(variants, off_variant)
+    if variants is not ON_OFF or kind is not ValueType.BOOLEAN:
+        check_variants(kind, variants)  # before rules, which name them
     return Ruleset(
         app=fields.string("app"),
         key=fields.string("key"),
@@ -51,7 +65,7 @@ def decode_ruleset(data: bytes) -> Ruleset:
         type=kind,
         variants=variants,
         off_variant=off_variant,
-        split=_the_other(variants, off_variant) if split is None else split,
+        split=split,
         bucket_by=fields.optional_string("bucket_by"),
         requires=tuple(fields.objects("requires", _requirement)),
         allow=frozenset(fields.strings("allow", default=())) or _NOBODY,
