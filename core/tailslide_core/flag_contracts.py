@@ -52,6 +52,10 @@ def decode_ruleset(data: bytes) -> Ruleset:
     variants = _variants(fields, kind)
     off_variant = _off_variant(fields, kind, variants)
     split = _split(fields)
+    if split is None:
+        split = _the_other(variants, off_variant)
+    if variants is not ON_OFF or kind is not ValueType.BOOLEAN:
+        check_variants(kind, variants)  # before rules, which name them
     return Ruleset(
         app=fields.string("app"),
         key=fields.string("key"),
@@ -62,7 +66,7 @@ def decode_ruleset(data: bytes) -> Ruleset:
         type=kind,
         variants=variants,
         off_variant=off_variant,
-        split=_the_other(variants, off_variant) if split is None else split,
+        split=split,
         bucket_by=fields.optional_string("bucket_by"),
         requires=tuple(fields.objects("requires", _requirement)),
         allow=frozenset(fields.strings("allow", default=())) or _NOBODY,

@@ -1,13 +1,12 @@
 """A flag's variants: named values of one type, and how users who are in are split over them."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from tailslide_core.bucketing import BUCKETS, bucket_of
 from tailslide_core.errors import ContractError
-from tailslide_core.fields import MAX_INTEGER, is_integer, shown
+from tailslide_core.fields import MAX_INTEGER, is_integer, is_number, shown
 from tailslide_core.naming import check_flag_key
 
 MAX_VARIANTS = 100
@@ -66,8 +65,8 @@ def check_variants(kind: ValueType, variants: Sequence[Variant]) -> None:
 _EXPECTED = {
     ValueType.BOOLEAN: "true or false",
     ValueType.STRING: "a string",
-    ValueType.NUMBER: f"a number, as an integer from {-MAX_INTEGER} to {MAX_INTEGER}",
-    ValueType.OBJECT: f"an object of finite numbers, strings, booleans, lists and objects, at most {MAX_DEPTH} deep",
+    ValueType.NUMBER: f"a number from {-MAX_INTEGER} to {MAX_INTEGER}",
+    ValueType.OBJECT: f"an object, at most {MAX_DEPTH} deep, with numbers from {-MAX_INTEGER} to {MAX_INTEGER}",
 }
 
 
@@ -85,9 +84,8 @@ def _is_value(kind: ValueType, value: object) -> bool:
 
 def is_exact_number(value: object) -> bool:
     """Whether a value is a number (a boolean is not) that every reader of JSON reads exactly."""
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return isinstance(value, int) and is_integer(value, -MAX_INTEGER, MAX_INTEGER)
+    # A larger double is a whole number, too, and some decoders read larger integers as one.
+    return is_number(value, -MAX_INTEGER, MAX_INTEGER)
 
 
 def _is_json(value: object, depth: int) -> bool:

@@ -225,9 +225,11 @@ class FlagStore:
 
     def restore(self, content: Content) -> None:
         """Begin with the values of a snapshot."""
-        self._flags = FlagSet(content.rulesets, content.circuits, content.segments)
+        self._flags.rulesets.update(content.rulesets)
+        self._flags.circuits.update(content.circuits)
+        self._flags.segments.update(content.segments)
         self._mark = content.mark
-        self._hold(self._flags.rulesets)
+        self._hold(content.rulesets)
         self.origin = Origin.SNAPSHOT
 
     def apply(self, bucket: str, item: Listing | Entry) -> Applied:

@@ -13,9 +13,9 @@ from typing import TypeVar
 import orjson
 
 from tailslide_core.circuit import Circuit
-from tailslide_core.contracts import circuit_json, decode_circuit, decode_mark, mark_json
+from tailslide_core.contracts import Mark, circuit_json, decode_circuit, decode_mark, mark_json
 from tailslide_core.errors import ContractError
-from tailslide_core.fields import read_object, shown
+from tailslide_core.fields import Fields, read_object, shown
 from tailslide_core.flag_contracts import decode_ruleset, decode_segment, ruleset_json, segment_json
 from tailslide_core.naming import FlagId, SegmentId, check_flag_key
 from tailslide_core.ruleset import Ruleset
@@ -99,9 +99,9 @@ def _sorted_json(value: object) -> bytes:
 def decode_snapshot(data: bytes, app: str) -> Snapshot:
     """Read a snapshot of an app; raise `ContractError` that says what is wrong with it.
 
-    A flag or a segment whose values cannot be understood is left out and told in `refused`. Where that is so of all
-    rulesets, as in the file of a much newer sidecar, the snapshot is none: it would make a sidecar ready that knows no
-    flag.
+    A flag or a segment whose values cannot be understood is left out and told in `refused`, and so is such a mark.
+    Where that is so of all rulesets, as in the file of a much newer sidecar, the whole snapshot is refused: it would
+    make a sidecar ready that knows no flag.
     """
     fields = read_object(data)
     if fields.integer("format") != FORMAT:
@@ -112,7 +112,6 @@ def decode_snapshot(data: bytes, app: str) -> Snapshot:
     if fields.string("app") != app:
         raise ContractError("app", f"expected {app}, got {shown(fields.string('app'))}")
     saved_at = fields.number("saved_at", low=0, high=_LATEST_S)
-    mark = fields.object("mark", lambda inner: decode_mark(inner.as_json()))
     refused: list[str] = []
     rulesets = _read_values("rulesets", body.get("rulesets"), lambda key, value: _ruleset(app, key, value), refused)
     if refused and not rulesets:
@@ -120,7 +119,16 @@ def decode_snapshot(data: bytes, app: str) -> Snapshot:
     circuits = _read_values("circuits", body.get("circuits"), _circuit, refused)
     # A file from before segments existed has none.
     segments = _read_values("segments", body.get("segments", {}), lambda key, value: _segment(app, key, value), refused)
+    mark = _mark(fields, refused)
     return Snapshot(app, saved_at, Content(rulesets, circuits, mark, segments), tuple(refused))
+
+
+def _mark(fields: Fields, refused: list[str]) -> Mark | None:
+    try:
+        return fields.object("mark", lambda inner: decode_mark(inner.as_json()))
+    except ContractError as error:
+        refused.append(str(error))
+        return None
 
 
 def _read_values(

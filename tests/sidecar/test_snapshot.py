@@ -139,9 +139,6 @@ def test_any_json_in_any_place_of_a_value_costs_that_flag_at_most(data: st.DataO
         ("rulesets", [], "rulesets: expected an object with a value for each flag, got []"),
         ("rulesets", 5, "rulesets: expected an object with a value for each flag, got 5"),
         ("circuits", "x", 'circuits: expected an object with a value for each flag, got "x"'),
-        ("mark", 5, "mark: expected an object or null, got 5"),
-        ("mark", {"schema": 1, "at_ms": -1, "keys": 1}, "mark.at_ms: "),
-        ("mark", {}, "mark.schema: "),
         ("format", 2, "format: expected 1, got 2"),
         ("format", None, "format: expected an integer, got null"),
         ("app", "other", 'app: expected clinic, got "other"'),
@@ -157,6 +154,22 @@ def test_a_wrong_shape_under_the_right_checksum_is_one_sentence(path: str, value
     with pytest.raises(ContractError) as error:
         decode_snapshot(signed(put(WHOLE, path.split("."), value)), "clinic")
     assert str(error.value).startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("mark", "problem"),
+    [
+        (5, "mark: expected an object or null, got 5"),
+        ({"schema": 1, "at_ms": -1, "keys": 1}, "mark.at_ms: "),
+        ({"schema": 2, "at_ms": 1, "keys": 1}, "mark.schema: "),
+        ({}, "mark.schema: "),
+    ],
+)
+def test_a_bad_mark_costs_no_flag(mark: object, problem: str) -> None:
+    snapshot = decode_snapshot(signed(put(WHOLE, ["mark"], mark)), "clinic")
+    assert snapshot.content == replace(CONTENT, mark=None)
+    (refused,) = snapshot.refused
+    assert refused.startswith(problem)
 
 
 @pytest.mark.parametrize("missing", [name for name in WHOLE if name not in ("checksum", "mark", "segments")])

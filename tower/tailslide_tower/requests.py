@@ -16,7 +16,8 @@ from tailslide_runtime.settings import Closed, problems
 
 Model = TypeVar("Model", bound=BaseModel)
 
-MAX_BODY_BYTES = 1 << 20
+MAX_BODY_BYTES = 2 << 20
+"""Larger than any flag or segment may be, so that those that are too large are refused with their own bound."""
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 500
 

@@ -3,6 +3,7 @@ package evaluation
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"strconv"
 )
@@ -352,13 +353,18 @@ func readVersion(v Value) (int64, error) {
 func checkValue(v Value, depth int) error {
 	switch v.Kind {
 	case Number:
-		if _, err := strconv.ParseFloat(v.Text, 64); err != nil {
-			return errors.New("has a number that is not finite")
+		n, err := strconv.ParseFloat(v.Text, 64)
+		if err != nil || math.Abs(n) > maxInteger {
+			return errors.New("has a number beyond 2^53")
 		}
 		if v.isInteger() {
 			if n, err := readInteger(v); err != nil || n.CmpAbs(big.NewInt(maxInteger)) > 0 {
-				return errors.New("has an integer beyond 2^53")
+				return errors.New("has an integer beyond 2^53") // one that a double rounds to 2^53
 			}
+		}
+	case String:
+		if !ValidText(v.Text) {
+			return errors.New("has a text that is not valid Unicode")
 		}
 	case List, Object:
 		if depth == 0 {
