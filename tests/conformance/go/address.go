@@ -3,6 +3,7 @@ package evaluation
 import (
 	"errors"
 	"net/netip"
+	"strconv"
 	"strings"
 )
 
@@ -25,7 +26,7 @@ func parseNetwork(text string) (netip.Prefix, error) {
 		return netip.PrefixFrom(address, address.BitLen()), nil
 	}
 	network, err := netip.ParsePrefix(text)
-	if err != nil {
+	if err != nil || !strings.HasSuffix(text, "/"+strconv.Itoa(network.Bits())) { // older ones take leading zeros
 		return netip.Prefix{}, errors.New("is no network")
 	}
 	if network != network.Masked() {

@@ -1,7 +1,6 @@
 package evaluation
 
 import (
-	"errors"
 	"fmt"
 )
 
@@ -107,7 +106,7 @@ func turnsOff(v Value) (key string, off bool) {
 	key, keyErr := required(v, "key", readKey)
 	_, versionErr := required(v, "version", readVersion)
 	active, activeErr := required(v, "active", readBool)
-	return key, errors.Join(appErr, keyErr, versionErr, activeErr) == nil && !active
+	return key, appErr == nil && keyErr == nil && versionErr == nil && activeErr == nil && !active
 }
 
 // Evaluate answers a question about a flag.

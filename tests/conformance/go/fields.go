@@ -3,10 +3,8 @@ package evaluation
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math/big"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -102,7 +100,10 @@ func readList[T any](item func(Value) (T, error)) func(Value) ([]T, error) {
 
 // withoutNulls is an object without those of the named members that are null: they count as missing.
 func withoutNulls(object Value, names ...string) Value {
-	members := maps.Clone(object.Members)
+	members := make(map[string]Value, len(object.Members))
+	for name, value := range object.Members {
+		members[name] = value
+	}
 	for _, name := range names {
 		if value, there := members[name]; there && value.Kind == Null {
 			delete(members, name)
@@ -148,10 +149,12 @@ func checkSchema(v Value, known ...int64) error {
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(known, schema) {
-		return refuse("schema", "%d is not known", schema)
+	for _, one := range known {
+		if one == schema {
+			return nil
+		}
 	}
-	return nil
+	return refuse("schema", "%d is not known", schema)
 }
 
 // ReadPercentage reads a number from 0 to 100.

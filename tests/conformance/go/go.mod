@@ -1,3 +1,3 @@
 module tailslide.dev/evaluation
 
-go 1.22
+go 1.19

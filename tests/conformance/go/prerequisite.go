@@ -43,7 +43,7 @@ func (w *walker) visit(key string) {
 			w.visit(other)
 		}
 		if w.length[other] == 0 {
-			w.lowest[key] = min(w.lowest[key], w.lowest[other])
+			w.lowest[key] = smaller(w.lowest[key], w.lowest[other])
 		}
 	}
 	if w.lowest[key] < w.order[key] {
@@ -63,7 +63,7 @@ func (w *walker) finish(group []string) {
 	for _, key := range group {
 		longest := 0
 		for _, required := range w.rulesets[key].Requires {
-			longest = max(longest, w.length[required.Flag]) // 0 for one of the group, and for one that is not there
+			longest = larger(longest, w.length[required.Flag]) // 0 for one of the group, and for one that is not there
 			if required.Flag == key {
 				w.stuck[key] = true
 			}

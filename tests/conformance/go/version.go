@@ -1,7 +1,6 @@
 package evaluation
 
 import (
-	"cmp"
 	"errors"
 	"regexp"
 	"strconv"
@@ -46,26 +45,26 @@ func parseVersion(text string) (version, bool) {
 // compare orders versions as SemVer §11 says.
 func (v version) compare(other version) int {
 	for i := range v.numbers {
-		if c := cmp.Compare(v.numbers[i], other.numbers[i]); c != 0 {
+		if c := compare(v.numbers[i], other.numbers[i]); c != 0 {
 			return c
 		}
 	}
 	if len(v.prerelease) == 0 || len(other.prerelease) == 0 {
-		return cmp.Compare(len(other.prerelease), len(v.prerelease)) // a pre-release is before its version
+		return compare(len(other.prerelease), len(v.prerelease)) // a pre-release is before its version
 	}
 	for i := 0; i < len(v.prerelease) && i < len(other.prerelease); i++ {
 		if c := compareIdentifiers(v.prerelease[i], other.prerelease[i]); c != 0 {
 			return c
 		}
 	}
-	return cmp.Compare(len(v.prerelease), len(other.prerelease))
+	return compare(len(v.prerelease), len(other.prerelease))
 }
 
 func compareIdentifiers(a, b string) int {
 	numericA, numericB := isDigits(a), isDigits(b)
 	switch {
 	case numericA && numericB && len(a) != len(b): // there are no leading zeros
-		return cmp.Compare(len(a), len(b))
+		return compare(len(a), len(b))
 	case numericA && !numericB:
 		return -1
 	case numericB && !numericA:
@@ -161,7 +160,7 @@ func expand(operator string, v version) []bound {
 		}
 		return []bound{atLeast, {"<", v.after(place).first()}}
 	case "~":
-		return []bound{atLeast, {"<", v.after(min(last, 1)).first()}}
+		return []bound{atLeast, {"<", v.after(smaller(last, 1)).first()}}
 	case ">=":
 		return []bound{atLeast}
 	case "<":

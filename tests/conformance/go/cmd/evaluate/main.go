@@ -108,7 +108,11 @@ func evaluate(c evaluation.Value) (string, error) {
 		"error", fmt.Sprint(a.Error),
 	}
 	if len(refused) > 0 {
-		answer = append(answer, "refused", evaluation.Quote(errors.Join(refused...).Error()))
+		reasons := make([]string, len(refused))
+		for i, err := range refused {
+			reasons[i] = err.Error()
+		}
+		answer = append(answer, "refused", evaluation.Quote(strings.Join(reasons, "\n")))
 	}
 	return object(answer...), nil
 }
