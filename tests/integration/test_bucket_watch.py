@@ -307,6 +307,9 @@ async def test_no_key_and_no_header_ends_a_watch(
     await bucket.put("app.before", b"1")
     subject = b"$KV.%b.app.%b" % (name.encode(), token)
     await publish_raw(client, subject, b"{}", headers)
+    async with asyncio.timeout(PATIENCE_S):  # nothing confirms it, and a listing has what is stored when it begins
+        while (await js.stream_info(bucket_stream(name))).state.messages < 2:
+            await asyncio.sleep(0.01)
     status = WatchStatus()
     try:
         async with asyncio.timeout(PATIENCE_S), aclosing(watch_bucket(client, name, "app.>", status)) as items:
