@@ -48,14 +48,6 @@ class FlagSet:
         """Return the flags that others require but the app does not have, each with these others, sorted."""
         return _sorted(self._required_by, self.rulesets)
 
-    def required_by(self, flag: str) -> Collection[str]:
-        """Return the flags that require a flag."""
-        return self._required_by.get(flag, _NONE)
-
-    def used_by(self, segment: str) -> Collection[str]:
-        """Return the flags that name a segment."""
-        return self._used_by.get(segment, _NONE)
-
     def refresh(self, flags: Iterable[str] = (), segments: Iterable[str] = ()) -> list[str]:
         """Prepare the flags whose rulesets or circuits have changed, and all that depend on them or on these segments.
 

@@ -2,16 +2,13 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from real_servers import RealServers, real_servers
-from tower_bench import TOKEN, Tower, TowerBench, tower_bench, until
+from tower_bench import TOKEN, Tower, TowerBench, until
 
 from tailslide_core.flag_contracts import circuit_settings_json
 from tailslide_core.ruleset import CircuitSettings
@@ -24,25 +21,6 @@ from tailslide_tower.database import Database, metadata
 FLAGS = "/apps/shop/flags"
 OTHER_TOKEN = "another-token-for-the-tests"
 NAMED_TOKEN = "a-token-that-the-database-has"
-
-
-@pytest.fixture(scope="module")
-def own_servers() -> Iterator[RealServers]:
-    with real_servers() as running:
-        yield running
-
-
-@pytest.fixture
-async def bench(own_servers: RealServers, tmp_path: Path) -> AsyncIterator[TowerBench]:
-    async with tower_bench(own_servers, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-async def tower(bench: TowerBench) -> AsyncIterator[Tower]:
-    async with bench.tower() as running:
-        await running.ok("POST", "/apps", {"key": "shop"})
-        yield running
 
 
 async def test_an_app_from_its_making_to_its_end(tower: Tower) -> None:

@@ -1,12 +1,9 @@
 """Which database fills the bucket, on real servers: a Tower on any other writes nothing until a person lets it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
-from real_servers import RealServers, real_servers
-from tower_bench import Tower, TowerBench, tower_bench, until
+from tower_bench import Tower, TowerBench, until
 
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.contracts import Claim, encode_circuit
@@ -16,18 +13,6 @@ from tailslide_core.ruleset import Ruleset
 
 FLAGS = "/apps/shop/flags"
 REFUSED = (409, "NOT_PUBLISHING", None)
-
-
-@pytest.fixture(scope="module")
-def own_servers() -> Iterator[RealServers]:
-    with real_servers() as running:
-        yield running
-
-
-@pytest.fixture
-async def bench(own_servers: RealServers, tmp_path: Path) -> AsyncIterator[TowerBench]:
-    async with tower_bench(own_servers, tmp_path) as made:
-        yield made
 
 
 async def fill(bench: TowerBench, *keys: str, rollout: float = 100.0) -> dict[str, Ruleset]:

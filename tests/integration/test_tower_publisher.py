@@ -2,12 +2,10 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
-from real_servers import RealServers, real_servers
-from tower_bench import Tower, TowerBench, tower_bench, until
+from tower_bench import Tower, TowerBench, until
 
 from tailslide_core.flag_contracts import decode_ruleset
 from tailslide_core.naming import FlagId, bucket_subject
@@ -17,18 +15,6 @@ from tailslide_tower.publisher.service import COMPARE_EVERY_S
 FLAGS = "/apps/shop/flags"
 STRAY = {"shop.gone", "nonsense"}
 """What others have put into the bucket, and Tower leaves there."""
-
-
-@pytest.fixture(scope="module")
-def own_servers() -> Iterator[RealServers]:
-    with real_servers() as running:
-        yield running
-
-
-@pytest.fixture
-async def bench(own_servers: RealServers, tmp_path: Path) -> AsyncIterator[TowerBench]:
-    async with tower_bench(own_servers, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

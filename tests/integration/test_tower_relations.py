@@ -1,38 +1,13 @@
 """What flags say of each other and of segments, on a real PostgreSQL, also when two people change them at once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
-import pytest
-from real_servers import RealServers, real_servers
-from tower_bench import Tower, TowerBench, tower_bench
+from tower_bench import Tower, TowerBench
 
-from tailslide_core.conditions import Operator
 from tailslide_core.preparation import MAX_CHAIN
 
 FLAGS = "/apps/shop/flags"
 SEGMENTS = "/apps/shop/segments"
-needs_in_segment = pytest.mark.skipif("in_segment" not in list(Operator), reason="the core has no in_segment yet")
-
-
-@pytest.fixture(scope="module")
-def own_servers() -> Iterator[RealServers]:
-    with real_servers() as running:
-        yield running
-
-
-@pytest.fixture
-async def bench(own_servers: RealServers, tmp_path: Path) -> AsyncIterator[TowerBench]:
-    async with tower_bench(own_servers, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-async def tower(bench: TowerBench) -> AsyncIterator[Tower]:
-    async with bench.tower() as running:
-        await running.ok("POST", "/apps", {"key": "shop"})
-        yield running
 
 
 async def make(tower: Tower, *keys: str) -> None:
@@ -167,7 +142,6 @@ async def test_what_says_nothing_of_others_waits_for_nobody(bench: TowerBench, t
         await tower.ok("PATCH", f"{SEGMENTS}/vip", {"include": ["u1"]})
 
 
-@needs_in_segment
 async def test_a_flag_asks_for_segments_that_there_are(tower: Tower) -> None:
     await tower.ok("POST", SEGMENTS, {"key": "vip"})
     await tower.ok("POST", "/apps", {"key": "desk"})
@@ -183,7 +157,6 @@ async def test_a_flag_asks_for_segments_that_there_are(tower: Tower) -> None:
     assert (await tower.call("POST", SEGMENTS, {"key": "all", **inner})).error == (400, "INVALID", "when[0].operator")
 
 
-@needs_in_segment
 async def test_a_segment_that_flags_use_is_not_deleted(tower: Tower) -> None:
     for key in ("vip", "staff"):
         await tower.ok("POST", SEGMENTS, {"key": key})
@@ -197,7 +170,6 @@ async def test_a_segment_that_flags_use_is_not_deleted(tower: Tower) -> None:
     assert (await tower.call("DELETE", f"{SEGMENTS}/vip")).status == 204
 
 
-@needs_in_segment
 async def test_a_segment_that_is_deleted_at_the_moment_at_which_a_flag_asks_for_it(
     bench: TowerBench, tower: Tower
 ) -> None:
@@ -211,7 +183,6 @@ async def test_a_segment_that_is_deleted_at_the_moment_at_which_a_flag_asks_for_
     assert (made.status, deleted.status) in {(201, 409), (400, 204)}
 
 
-@needs_in_segment
 async def test_conditions_are_negated_and_ignore_case(tower: Tower) -> None:
     condition = {"attribute": "country", "operator": "in", "values": ["DE"], "negate": True, "ignore_case": True}
     made = await tower.ok("POST", FLAGS, {"key": "a", "rules": [{"when": [condition], "rollout": 5}]})

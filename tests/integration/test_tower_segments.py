@@ -1,16 +1,11 @@
 """Segments on real servers: Tower's API, and what of them is in the bucket, in which order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
-import pytest
-from real_servers import RealServers, real_servers
-from tower_bench import Tower, TowerBench, tower_bench, until
+from tower_bench import Tower, TowerBench, until
 
-from tailslide_core.conditions import Operator
 from tailslide_core.contracts import Mark
 from tailslide_core.flag_contracts import encode_segment
 from tailslide_core.naming import mark_key
@@ -21,26 +16,6 @@ SEGMENTS = "/apps/shop/segments"
 VIP = "shop._segments.vip"
 MANY = [f"{n:040}" for n in range(MAX_MEMBERS)]
 CONDITION = {"attribute": "country", "operator": "in", "values": ["DE"]}
-needs_in_segment = pytest.mark.skipif("in_segment" not in list(Operator), reason="the core has no in_segment yet")
-
-
-@pytest.fixture(scope="module")
-def own_servers() -> Iterator[RealServers]:
-    with real_servers() as running:
-        yield running
-
-
-@pytest.fixture
-async def bench(own_servers: RealServers, tmp_path: Path) -> AsyncIterator[TowerBench]:
-    async with tower_bench(own_servers, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-async def tower(bench: TowerBench) -> AsyncIterator[Tower]:
-    async with bench.tower() as running:
-        await running.ok("POST", "/apps", {"key": "shop"})
-        yield running
 
 
 def asks_for(*segments: str) -> list[dict[str, Any]]:
@@ -173,7 +148,6 @@ async def test_ten_thousand_members_of_forty_characters(bench: TowerBench, tower
     assert (await bench.segments())[VIP].include == frozenset(largest)
 
 
-@needs_in_segment
 async def test_segments_are_in_the_bucket_before_the_flags_that_ask_for_them_and_until_after(
     bench: TowerBench, tower: Tower
 ) -> None:
@@ -195,7 +169,6 @@ async def test_segments_are_in_the_bucket_before_the_flags_that_ask_for_them_and
         assert await revision(f"shop.{key}") < await revision(f"shop._segments.{key}")
 
 
-@needs_in_segment
 async def test_a_segment_made_at_one_tower_is_there_before_the_flag_made_at_another(
     bench: TowerBench, tower: Tower
 ) -> None:
@@ -212,7 +185,6 @@ async def test_a_segment_made_at_one_tower_is_there_before_the_flag_made_at_anot
         assert segments[f"shop._segments.s{n}"].revision < flags[f"shop.s{n}"].revision
 
 
-@needs_in_segment
 async def test_what_was_changed_while_nats_was_away_arrives_in_order(bench: TowerBench, tower: Tower) -> None:
     await tower.ok("POST", SEGMENTS, {"key": "old"})
     await tower.ok("POST", FLAGS, {"key": "one", "rules": asks_for("old")})

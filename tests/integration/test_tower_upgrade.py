@@ -1,16 +1,13 @@
 """A database and a bucket of the Tailslide before flags could say more than yes and no: nothing is lost or renamed."""
 
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
-import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from real_servers import RealServers, real_servers
-from tower_bench import TowerBench, tower_bench
+from tower_bench import TowerBench
 
 import tailslide_tower
 from tailslide_core.flag_contracts import decode_ruleset
@@ -48,18 +45,6 @@ BEFORE: dict[str, Any] = {
     "updated_at": "2026-11-22T10:00:00.000Z",
 }
 """What the Tower of before has written of the flag into the bucket."""
-
-
-@pytest.fixture(scope="module")
-def own_servers() -> Iterator[RealServers]:
-    with real_servers() as running:
-        yield running
-
-
-@pytest.fixture
-async def bench(own_servers: RealServers, tmp_path: Path) -> AsyncIterator[TowerBench]:
-    async with tower_bench(own_servers, tmp_path) as made:
-        yield made
 
 
 async def migrate(bench: TowerBench, revision: str, *, back: bool = False) -> None:
