@@ -9,10 +9,15 @@ from pathlib import Path
 
 import nats
 import pytest
-from sidecar_bench import FLAG, Bench, bench_on
+from sidecar_bench import FLAG, Bench, Sidecar, bench_on, bench_with_servers
 
-from tailslide_core.flag_contracts import encode_ruleset
-from tailslide_core.naming import RULESETS_BUCKET, bucket_subject
+from tailslide_core.circuit import Circuit, State
+from tailslide_core.conditions import Condition, Operator
+from tailslide_core.contracts import encode_circuit
+from tailslide_core.flag_contracts import encode_ruleset, encode_segment
+from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, bucket_subject
+from tailslide_core.ruleset import Requirement, Rule
+from tailslide_core.segment import Segment
 from tailslide_embedded.stack import Endpoints
 from tailslide_runtime.jetstream import ensure_bucket
 from tailslide_sidecar.snapshot import decode_snapshot
@@ -96,3 +101,49 @@ async def test_many_changes_are_at_most_one_write_a_second(bench: Bench) -> None
     took_s = asyncio.get_running_loop().time() - began
     assert await sidecar.metric("tailslide_sidecar_changes_total") - changes > 10
     assert 2 <= await sidecar.metric(written) - before <= took_s + 1
+
+
+async def test_without_nats_a_restart_knows_segments_prerequisites_and_open_circuits() -> None:
+    async with bench_with_servers() as (bench, servers):
+        member = Condition("targetingKey", Operator.IN_SEGMENT, ("Beta.team",))
+        segment = Segment(bench.app, "Beta.team", 3, frozenset({"ada"}))
+        failing = replace(bench.ruleset(), key="Api.v2")
+        asking = replace(bench.ruleset(rollout=0.0, rules=(Rule((member,)),)), key="Search.v2")
+        depending = replace(bench.ruleset(requires=(Requirement("Api.v2"),)), key="search")
+        open_since = Circuit(State.OPEN, 0.0, trips=1, generation=1, since_ms=1, next_ms=None)
+        await bench.put_raw(RULESETS_BUCKET, str(segment.segment_id), encode_segment(segment))
+        await bench.put_raw(CIRCUITS_BUCKET, str(failing.flag_id), encode_circuit(open_since))
+        for ruleset in (failing, asking, depending):
+            await bench.put(ruleset)
+        path = str(bench.folder / "clinic.json")
+        first = await bench.start(snapshot=path)
+
+        async def answers(sidecar: Sidecar) -> list[object]:
+            questions = ("Search.v2?targeting_key=ada", "Search.v2?targeting_key=bob", "search?targeting_key=ada")
+            found = [(await sidecar.get(f"/v1/flags/{question}"))[1] for question in questions]
+            return [(answer.get("variant"), answer.get("reason"), answer.get("prerequisite")) for answer in found]
+
+        expected = [("on", "TARGETING_MATCH", None), ("off", "STATIC", None), ("off", "PREREQUISITE_FAILED", "Api.v2")]
+
+        async def as_expected() -> bool:
+            return await answers(first) == expected
+
+        await first.until(as_expected)
+        assert await first.end() == 0
+        await servers.kill(servers.nats)
+
+        again = await bench.start(snapshot=path)
+        assert (await again.get("/readyz"))[1]["source"] == "snapshot"
+        assert await answers(again) == expected
+        status = (await again.get("/v1/status"))[1]
+        assert status["segments"] == {"Beta.team": 3}
+        assert (status["unknown_segments"], status["unknown_prerequisites"]) == ({}, {})
+
+        await servers.nats.start()
+        await bench.put_raw(RULESETS_BUCKET, str(segment.segment_id), None)
+
+        async def forgotten() -> bool:
+            return (await again.get("/v1/status"))[1]["unknown_segments"] == {"Beta.team": ["Search.v2"]}
+
+        await again.until(forgotten)
+        assert (await answers(again))[0] == ("off", "STATIC", None)
