@@ -14,6 +14,8 @@ from tailslide_core.fields import shown
 RULESETS_BUCKET = "rulesets"
 CIRCUITS_BUCKET = "circuits"
 LEASES_BUCKET = "leases"
+SIDECARS_BUCKET = "sidecars"
+KEYS_BUCKET = "keys"
 EVENTS_STREAM = "events"
 EVENTS_SUBJECTS = "events.>"
 
