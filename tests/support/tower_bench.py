@@ -85,7 +85,8 @@ class Tower:
         if body is not None:
             data = orjson.dumps(body)
             sent.setdefault("Content-Type", "application/json")
-        url = f"http://tower{path if path.startswith(('/healthz', '/readyz', '/metrics')) else '/api/v1' + path}"
+        is_whole = path.startswith(("/healthz", "/readyz", "/metrics", "/api/"))
+        url = f"http://tower{path if is_whole else '/api/v1' + path}"
         async with self._session.request(
             method, url, data=None if data is None else io.BytesIO(data), headers=sent
         ) as answer:

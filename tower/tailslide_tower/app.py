@@ -10,7 +10,7 @@ from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.jetstream import Link
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_tower import access, health
-from tailslide_tower.api import description
+from tailslide_tower.api import description, page
 from tailslide_tower.api.problems import PROBLEM_TYPE, errors_as_problems, guard_problem
 from tailslide_tower.api.routes import add_routes
 from tailslide_tower.apps import routes as apps
@@ -52,7 +52,7 @@ def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verd
     )
     app[access.METRICS] = metrics
     app[health.PARTS] = parts
-    app.add_routes(health.routes)
+    app.add_routes([*health.routes, *page.routes])
     app.add_subapp("/api/v1", api)
     return app
 
