@@ -35,6 +35,8 @@ from tailslide_tower.settings import TowerSettings
 log = structlog.get_logger()
 
 SHUTDOWN_TIMEOUT_S = 5.0
+SUBJECTS = (apps.routes, flags.routes, segments.routes, description.routes)
+"""The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
 
 def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts) -> web.Application:
@@ -45,7 +47,7 @@ def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verd
     api[apps.APPS] = AppService(parts.database, parts.publisher.app_added)
     api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts)
     api[segments.SEGMENTS] = SegmentService(parts.database, parts.publisher)
-    add_routes(api, [apps.routes, flags.routes, segments.routes, description.routes])
+    add_routes(api, SUBJECTS)
 
     app = web.Application(
         middlewares=[access.observe, errors_as_problems, access.answer_for_database], client_max_size=MAX_BODY_BYTES
