@@ -54,6 +54,7 @@ def report(store: FlagStore, *flags_of_routes: str) -> dict[str, Any]:
         LinkStatus(),
         {RULESETS_BUCKET: WatchStatus()},
         lambda: True,
+        lambda: None,
         RouteReloader(settings, lambda _: None),
     )
     said: dict[str, Any] = orjson.loads(orjson.dumps(status.report()))
