@@ -104,7 +104,7 @@ class _Sidecar:
             is_stale=lambda: self._staleness.stale,
             event_stream=self._events.request_uri,
         )
-        series = RedisSeries(settings.redis_url, settings.app)
+        series = RedisSeries(settings.redis_login, settings.app)
         self._flusher = Flusher(
             self._buffer,
             series,
@@ -133,6 +133,7 @@ class _Sidecar:
             self._link.status,
             self._watcher.watches,
             lambda: self._flusher.connected,
+            lambda: self._flusher.problem,
             self._reloader,
             self._presence.sidecar_id.instance,
         )

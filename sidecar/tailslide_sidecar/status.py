@@ -36,6 +36,7 @@ class Status:
         link: LinkStatus,
         watches: Mapping[str, WatchStatus],
         redis_connected: Callable[[], bool],
+        redis_problem: Callable[[], str | None],
         reloader: RouteReloader,
         instance: str,
     ) -> None:
@@ -48,6 +49,7 @@ class Status:
         self._link = link
         self._watches = watches
         self._redis_connected = redis_connected
+        self._redis_problem = redis_problem
         self._reloader = reloader
         self._version = version("tailslide-platform")
         self._started_ms = round(time.time() * 1000)
@@ -76,7 +78,7 @@ class Status:
                 "connects": self._link.connects,
                 "buckets": {bucket: self._bucket(watch) for bucket, watch in self._watches.items()},
             },
-            "redis": {"connected": self._redis_connected()},
+            "redis": {"connected": self._redis_connected(), "problem": self._redis_problem()},
             "revision": self._store.revision,
             "flags": {flag: self._flag(flag) for flag in self._store.flags()},
             "flags_kept": self._store.kept(),

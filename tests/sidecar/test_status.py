@@ -55,6 +55,7 @@ def status_of(store: FlagStore, *flags_of_routes: str, watch: WatchStatus | None
         LinkStatus(),
         {RULESETS_BUCKET: watch or WatchStatus()},
         lambda: True,
+        lambda: None,
         RouteReloader(settings, lambda _: None),
         "pay-1a2b3c",
     )
