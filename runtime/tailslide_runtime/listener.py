@@ -21,6 +21,7 @@ from tailslide_runtime.guard import (
     ListenerLimits,
     one_shape,
 )
+from tailslide_runtime.http1.refusals import JSON_TYPE
 from tailslide_runtime.listening import Bound, bind
 from tailslide_runtime.own_names import OwnNames
 from tailslide_runtime.settings import ListenAddress
@@ -43,14 +44,15 @@ class HttpListener:
         allowed_hosts: Iterable[str] = (),
         limits: ListenerLimits | None = None,
         error_body: ErrorBody = one_shape,
+        error_type: bytes = JSON_TYPE,
         cancels: bool = False,
         websockets: Collection[str] = (),
     ) -> None:
         """Serve `application` on `address`, which the setting of that name gives.
 
-        `allowed_hosts` are names of this listener besides those of loopback. `error_body` gives the JSON of what the
-        guard refuses. With `cancels`, a handler is cancelled when its client is gone. `websockets` are the
-        paths that may become one.
+        `allowed_hosts` are names of this listener besides those of loopback. `error_body` gives the body of what the
+        guard refuses, of the type `error_type`. With `cancels`, a handler is cancelled when its client is gone.
+        `websockets` are the paths that may become one.
         """
         limits = ListenerLimits() if limits is None else limits
         self.address = address
@@ -74,6 +76,7 @@ class HttpListener:
             limits,
             OwnNames.of(address, allowed_hosts),
             error_body,
+            error_type,
             websockets=websockets,
         )
         self._bound: Bound | None = None
