@@ -50,6 +50,11 @@ _MOVES = {
 }
 
 
+def happened_late(at_ms: int) -> Sentence:
+    """Say when something happened that is told only now. Unix milliseconds."""
+    return Sentence.of("This happened ", Age(at_ms), " ago, at ", Moment(at_ms), ".")
+
+
 @dataclass(frozen=True, slots=True)
 class TransitionInWords:
     """A transition in words. `what` names the flag and says why; `users` what they get now; `following` what comes."""
@@ -66,10 +71,13 @@ class TransitionInWords:
 
     def news(self, now_ms: int, zone: Zone = UTC) -> str:
         """Return all of it as it is told at `now_ms`; what is late says when it happened, and speaks of then."""
+        return written(self.told(now_ms), now_ms, zone)
+
+    def told(self, now_ms: int) -> tuple[Sentence, ...]:
+        """Return the sentences of `news` one by one, for those who put each on a line of its own."""
         if now_ms - self.at_ms <= LATE_MS:
-            return written(self._said, now_ms, zone)
-        late = Sentence.of("This happened ", Age(self.at_ms), " ago, at ", Moment(self.at_ms), ".")
-        return written((late, *(sentence.as_of(self.at_ms) for sentence in self._said)), now_ms, zone)
+            return self._said
+        return (happened_late(self.at_ms), *(sentence.as_of(self.at_ms) for sentence in self._said))
 
     @property
     def _said(self) -> tuple[Sentence, ...]:
