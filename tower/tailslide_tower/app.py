@@ -1,6 +1,7 @@
 """Tower, put together: the HTTP application and the parts that run beside it. Decides nothing by itself."""
 
 import asyncio
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -15,6 +16,9 @@ from tailslide_tower.api.problems import PROBLEM_TYPE, errors_as_problems, guard
 from tailslide_tower.api.routes import add_routes
 from tailslide_tower.apps import routes as apps
 from tailslide_tower.apps.service import AppService
+from tailslide_tower.audit.feed import Feed
+from tailslide_tower.audit.metrics import LogMetrics
+from tailslide_tower.audit.store import CHANNEL, LogStore
 from tailslide_tower.auth import middleware as auth
 from tailslide_tower.auth.service import TokenService
 from tailslide_tower.auth.store import TokenStore
@@ -68,6 +72,7 @@ async def serve(settings: TowerSettings) -> None:
         await tokens.ensure_any()
         metrics = TowerMetrics()
         publisher = Publisher(DatabaseRulesets(database), metrics)
+        feed = Feed(LogStore(database), partial(database.listen, CHANNEL), LogMetrics(metrics.registry))
         link = Link(
             settings.nats_url,
             name="tower",
@@ -101,6 +106,7 @@ async def serve(settings: TowerSettings) -> None:
             log.info("tower listens", address=str(address), database=database.address)
             async with asyncio.TaskGroup() as group:
                 group.create_task(listener.run())
+                group.create_task(feed.run())
                 group.create_task(link.run(publish))
         finally:
             await listener.close(SHUTDOWN_TIMEOUT_S)
