@@ -23,6 +23,8 @@ from tailslide_tower.database import Database
 from tailslide_tower.flags import routes as flags
 from tailslide_tower.flags.service import FlagService
 from tailslide_tower.metrics import TowerMetrics
+from tailslide_tower.preview import routes as previews
+from tailslide_tower.preview.service import PreviewService
 from tailslide_tower.publisher import middleware as publication
 from tailslide_tower.publisher.bucket import JetStreamBucket
 from tailslide_tower.publisher.service import Publisher
@@ -31,13 +33,18 @@ from tailslide_tower.requests import MAX_BODY_BYTES
 from tailslide_tower.segments import routes as segments
 from tailslide_tower.segments.service import SegmentService
 from tailslide_tower.settings import TowerSettings
+from tailslide_tower.timeseries import routes as graphs
+from tailslide_tower.timeseries.series import GraphSeries, NoSeries, RedisGraphSeries
+from tailslide_tower.timeseries.service import GraphService
 
 log = structlog.get_logger()
 
 SHUTDOWN_TIMEOUT_S = 5.0
 
 
-def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts) -> web.Application:
+def build(
+    parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts, series: GraphSeries
+) -> web.Application:
     """Return the HTTP application."""
     api = web.Application(middlewares=[auth.authenticate, publication.refuse_unpublishable])
     api[auth.TOKENS] = tokens
@@ -45,7 +52,9 @@ def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verd
     api[apps.APPS] = AppService(parts.database, parts.publisher.app_added)
     api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts)
     api[segments.SEGMENTS] = SegmentService(parts.database, parts.publisher)
-    add_routes(api, [apps.routes, flags.routes, segments.routes, description.routes])
+    api[graphs.GRAPHS] = GraphService(series)
+    api[previews.PREVIEWS] = PreviewService(series)
+    add_routes(api, [apps.routes, flags.routes, segments.routes, graphs.routes, previews.routes, description.routes])
 
     app = web.Application(
         middlewares=[access.observe, errors_as_problems, access.answer_for_database], client_max_size=MAX_BODY_BYTES
@@ -67,6 +76,7 @@ async def serve(settings: TowerSettings) -> None:
         )
         await tokens.ensure_any()
         metrics = TowerMetrics()
+        series = RedisGraphSeries(settings.redis_url) if settings.redis_url else NoSeries()
         publisher = Publisher(DatabaseRulesets(database), metrics)
         link = Link(
             settings.nats_url,
@@ -87,7 +97,7 @@ async def serve(settings: TowerSettings) -> None:
                 await publisher.serve(JetStreamBucket(client))
 
         listener = HttpListener(
-            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts),
+            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts, series),
             settings.tower_listen,
             "TAILSLIDE_TOWER_LISTEN",
             allowed_hosts=settings.allowed_hosts,
@@ -104,5 +114,6 @@ async def serve(settings: TowerSettings) -> None:
                 group.create_task(link.run(publish))
         finally:
             await listener.close(SHUTDOWN_TIMEOUT_S)
+            await series.close()
     finally:
         await database.close()
