@@ -156,6 +156,18 @@ class TowerBench:
                 process.kill()
             await ended
 
+    @asynccontextmanager
+    async def process_at(self, listen: str, more: Mapping[str, str] | None = None) -> AsyncIterator[None]:
+        """Run a Tower as a process that listens there; what it says is dropped, and it is killed at the end."""
+        process = await self._start({"TAILSLIDE_TOWER_LISTEN": listen, **(more or {})})
+        ended = asyncio.create_task(process.communicate())
+        try:
+            yield
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await ended
+
     async def run_process(self, more: Mapping[str, str]) -> tuple[int, str]:
         """Run a Tower that is not to start; return its exit status and what it said."""
         process = await self._start(more)

@@ -40,6 +40,8 @@ from tailslide_tower.timeseries.service import GraphService
 log = structlog.get_logger()
 
 SHUTDOWN_TIMEOUT_S = 5.0
+SUBJECTS = (apps.routes, flags.routes, segments.routes, graphs.routes, previews.routes, description.routes)
+"""The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
 
 def build(
@@ -54,7 +56,7 @@ def build(
     api[segments.SEGMENTS] = SegmentService(parts.database, parts.publisher)
     api[graphs.GRAPHS] = GraphService(series)
     api[previews.PREVIEWS] = PreviewService(series)
-    add_routes(api, [apps.routes, flags.routes, segments.routes, graphs.routes, previews.routes, description.routes])
+    add_routes(api, SUBJECTS)
 
     app = web.Application(
         middlewares=[access.observe, errors_as_problems, access.answer_for_database], client_max_size=MAX_BODY_BYTES
