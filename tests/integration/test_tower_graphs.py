@@ -1,33 +1,13 @@
 """Graphs and previews over Tower's API, of what the real writer of a sidecar has written."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from counted_past import CountedPast, counted_past
 from real_servers import RealServers
 from tower_bench import Tower, TowerBench, until
-
-from tailslide_core.naming import Metric
-from tailslide_runtime.server_urls import RedisUrl
-from tailslide_sidecar.timeseries import RedisSeries
-
-
-@dataclass
-class Past:
-    """Writes what sidecars of the app would have counted."""
-
-    series: RedisSeries
-    flag: str
-
-    async def seconds(self, ago_s: int, count: int, good: int, bad: int, slow: int = 0) -> None:
-        """Count so many calls in each of `count` seconds, of which the first was so long ago."""
-        now_ms = await self.series.now_ms()
-        for second in range(count):
-            counts = {Metric.SUCCESS: good, Metric.FAILURE: bad, Metric.SLOW: slow}
-            given = {(self.flag, metric): number for metric, number in counts.items() if number}
-            await self.series.add(given, now_ms - (ago_s - second) * 1000)
 
 
 @pytest.fixture
@@ -37,10 +17,9 @@ def key() -> str:
 
 
 @pytest.fixture
-async def past(bench: TowerBench, key: str) -> AsyncIterator[Past]:
-    series = RedisSeries(RedisUrl.parse(bench.redis_url), "shop")
-    yield Past(series, key)
-    await series.close()
+async def past(bench: TowerBench) -> AsyncIterator[CountedPast]:
+    async with counted_past(bench.redis_url, "shop") as made:
+        yield made
 
 
 @pytest.fixture
@@ -54,10 +33,10 @@ RULE = {"when": [{"attribute": "country", "operator": "in", "values": ["DE"]}], 
 
 
 async def test_a_flag_s_graph_shows_its_calls_its_evaluations_and_what_would_open_it(
-    tower: Tower, past: Past, flag: str
+    tower: Tower, past: CountedPast, flag: str, key: str
 ) -> None:
-    await past.seconds(30, 10, good=90, bad=10, slow=5)
-    await past.series.add({(past.flag, metric): count for metric, count in EVALUATED.items()}, None)
+    await past.seconds(key, 30, 10, good=90, bad=10, slow=5)
+    await past.count(key, EVALUATED)
     graph = await tower.ok("GET", f"{flag}/timeseries?range=5m")
     assert (graph["points"]["resolution_ms"], graph["points"]["points"], graph["points"]["source"]) == (
         1_000,
@@ -78,10 +57,10 @@ async def test_a_flag_s_graph_shows_its_calls_its_evaluations_and_what_would_ope
 
 
 async def test_a_span_of_one_s_own_and_a_flag_without_a_circuit_have_a_graph(
-    tower: Tower, past: Past, flag: str
+    tower: Tower, past: CountedPast, flag: str, key: str
 ) -> None:
     await tower.ok("PATCH", flag, {"circuit": None})
-    await past.seconds(3, 3, good=5, bad=0)
+    await past.seconds(key, 3, 3, good=5, bad=0)
     now_ms = await past.series.now_ms()
     graph = await tower.ok("GET", f"{flag}/timeseries?from_ms={now_ms - 20_000}&resolution_ms=5000")
     assert graph["points"]["points"] in (4, 5)
@@ -117,9 +96,9 @@ async def test_a_flag_that_is_not_there_has_no_graph(tower: Tower) -> None:
     assert (await tower.call("GET", "/apps/shop/flags/none/timeseries")).error == (404, "FLAG_NOT_FOUND", "flag")
 
 
-async def test_many_flags_are_asked_for_at_once(tower: Tower, past: Past, flag: str) -> None:
-    await past.seconds(20, 20, good=3, bad=1)
-    name = f"shop.{past.flag}"
+async def test_many_flags_are_asked_for_at_once(tower: Tower, past: CountedPast, flag: str, key: str) -> None:
+    await past.seconds(key, 20, 20, good=3, bad=1)
+    name = f"shop.{key}"
     asked = await tower.ok("GET", f"/timeseries?flags={name},shop.other&range=1m")
     sparks = await tower.ok("POST", "/timeseries", {"flags": [name, "shop.other"], "range": "1m"})
     assert sparks["flags"].keys() == asked["flags"].keys() == {name, "shop.other"}
@@ -150,9 +129,11 @@ async def test_questions_about_many_flags_are_bounded(tower: Tower, body: dict[s
     assert (await tower.call("POST", "/timeseries", body)).error == (400, "INVALID", field)
 
 
-async def test_a_preview_says_what_other_settings_would_have_done(tower: Tower, past: Past, flag: str) -> None:
-    await past.seconds(300, 200, good=16, bad=4)
-    await past.seconds(100, 90, good=20, bad=0)
+async def test_a_preview_says_what_other_settings_would_have_done(
+    tower: Tower, past: CountedPast, flag: str, key: str
+) -> None:
+    await past.seconds(key, 300, 200, good=16, bad=4)
+    await past.seconds(key, 100, 90, good=20, bad=0)
     own = await tower.ok("POST", f"{flag}/circuit/preview", {})
     assert (own["opened"], own["transitions"], own["state"], own["counted"]) == (0, [], "closed", True)
     assert (own["calls"], own["failures"]) == (200 * 20 + 90 * 20, 800)
@@ -170,8 +151,8 @@ async def test_a_preview_says_what_other_settings_would_have_done(tower: Tower, 
     assert (await tower.ok("GET", flag))["circuit"]["error_threshold"] == 50.0, "a preview changes nothing"
 
 
-async def test_a_preview_of_a_day_is_coarser_and_says_so(tower: Tower, past: Past, flag: str) -> None:
-    await past.seconds(600, 300, good=1, bad=9)
+async def test_a_preview_of_a_day_is_coarser_and_says_so(tower: Tower, past: CountedPast, flag: str, key: str) -> None:
+    await past.seconds(key, 600, 300, good=1, bad=9)
     found = await tower.ok("POST", f"{flag}/circuit/preview", {"range": "24h"})
     assert (found["points"]["resolution_ms"], found["points"]["source"]) == (10_000, "10s")
     assert found["opened"] >= 1
