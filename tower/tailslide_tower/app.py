@@ -1,6 +1,7 @@
 """Tower, put together: the HTTP application and the parts that run beside it. Decides nothing by itself."""
 
 import asyncio
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -15,6 +16,11 @@ from tailslide_tower.api.problems import PROBLEM_TYPE, errors_as_problems, guard
 from tailslide_tower.api.routes import add_routes
 from tailslide_tower.apps import routes as apps
 from tailslide_tower.apps.service import AppService
+from tailslide_tower.audit.circuit_events import CircuitEvents
+from tailslide_tower.audit.event_store import DatabaseEvents
+from tailslide_tower.audit.feed import Feed
+from tailslide_tower.audit.metrics import LogMetrics
+from tailslide_tower.audit.store import CHANNEL, LogStore
 from tailslide_tower.auth import middleware as auth
 from tailslide_tower.auth.service import TokenService
 from tailslide_tower.auth.store import TokenStore
@@ -80,6 +86,9 @@ async def serve(settings: TowerSettings) -> None:
         metrics = TowerMetrics()
         series = RedisGraphSeries(settings.redis_url) if settings.redis_url else NoSeries()
         publisher = Publisher(DatabaseRulesets(database), metrics)
+        log_metrics = LogMetrics(metrics.registry)
+        feed = Feed(LogStore(database), partial(database.listen, CHANNEL), log_metrics)
+        circuit_events = CircuitEvents(DatabaseEvents(database), log_metrics)
         link = Link(
             settings.nats_url,
             name="tower",
@@ -93,10 +102,12 @@ async def serve(settings: TowerSettings) -> None:
         )
         verdicts = Verdicts()
 
-        async def publish(client: Client) -> None:
+        async def serve_connected(client: Client) -> None:
             metrics.connected()
             with verdicts.connected(client):
-                await publisher.serve(JetStreamBucket(client))
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(publisher.serve(JetStreamBucket(client)))
+                    group.create_task(circuit_events.serve(client))
 
         listener = HttpListener(
             build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts, series),
@@ -113,7 +124,8 @@ async def serve(settings: TowerSettings) -> None:
             log.info("tower listens", address=str(address), database=database.address)
             async with asyncio.TaskGroup() as group:
                 group.create_task(listener.run())
-                group.create_task(link.run(publish))
+                group.create_task(feed.run())
+                group.create_task(link.run(serve_connected))
         finally:
             await listener.close(SHUTDOWN_TIMEOUT_S)
             await series.close()
