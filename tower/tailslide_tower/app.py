@@ -29,6 +29,8 @@ from tailslide_tower.database import Database
 from tailslide_tower.flags import routes as flags
 from tailslide_tower.flags.service import FlagService
 from tailslide_tower.metrics import TowerMetrics
+from tailslide_tower.preview import routes as previews
+from tailslide_tower.preview.service import PreviewService
 from tailslide_tower.publisher import middleware as publication
 from tailslide_tower.publisher.bucket import JetStreamBucket
 from tailslide_tower.publisher.service import Publisher
@@ -37,15 +39,20 @@ from tailslide_tower.requests import MAX_BODY_BYTES
 from tailslide_tower.segments import routes as segments
 from tailslide_tower.segments.service import SegmentService
 from tailslide_tower.settings import TowerSettings
+from tailslide_tower.timeseries import routes as graphs
+from tailslide_tower.timeseries.series import GraphSeries, NoSeries, RedisGraphSeries
+from tailslide_tower.timeseries.service import GraphService
 
 log = structlog.get_logger()
 
 SHUTDOWN_TIMEOUT_S = 5.0
-SUBJECTS = (apps.routes, flags.routes, segments.routes, description.routes)
+SUBJECTS = (apps.routes, flags.routes, segments.routes, graphs.routes, previews.routes, description.routes)
 """The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
 
-def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts) -> web.Application:
+def build(
+    parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts, series: GraphSeries
+) -> web.Application:
     """Return the HTTP application."""
     api = web.Application(middlewares=[auth.authenticate, publication.refuse_unpublishable])
     api[auth.TOKENS] = tokens
@@ -53,6 +60,8 @@ def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verd
     api[apps.APPS] = AppService(parts.database, parts.publisher.app_added)
     api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts)
     api[segments.SEGMENTS] = SegmentService(parts.database, parts.publisher)
+    api[graphs.GRAPHS] = GraphService(series)
+    api[previews.PREVIEWS] = PreviewService(series)
     add_routes(api, SUBJECTS)
 
     app = web.Application(
@@ -75,6 +84,7 @@ async def serve(settings: TowerSettings) -> None:
         )
         await tokens.ensure_any()
         metrics = TowerMetrics()
+        series = RedisGraphSeries(settings.redis_url) if settings.redis_url else NoSeries()
         publisher = Publisher(DatabaseRulesets(database), metrics)
         log_metrics = LogMetrics(metrics.registry)
         feed = Feed(LogStore(database), partial(database.listen, CHANNEL), log_metrics)
@@ -100,7 +110,7 @@ async def serve(settings: TowerSettings) -> None:
                     group.create_task(circuit_events.serve(client))
 
         listener = HttpListener(
-            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts),
+            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts, series),
             settings.tower_listen,
             "TAILSLIDE_TOWER_LISTEN",
             allowed_hosts=settings.allowed_hosts,
@@ -118,5 +128,6 @@ async def serve(settings: TowerSettings) -> None:
                 group.create_task(link.run(serve_connected))
         finally:
             await listener.close(SHUTDOWN_TIMEOUT_S)
+            await series.close()
     finally:
         await database.close()
