@@ -10,6 +10,8 @@ from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.jetstream import Link
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_tower import access, health
+from tailslide_tower.alerts import routes as alert_routes
+from tailslide_tower.alerts.assembly import Alerts, alerts_of
 from tailslide_tower.api import description
 from tailslide_tower.api.problems import PROBLEM_TYPE, errors_as_problems, guard_problem
 from tailslide_tower.api.routes import add_routes

@@ -175,14 +175,6 @@ class DeliveryStore:
         )
         return True
 
-    async def disable(self, webhook_id: str, reason: str, now: datetime) -> None:
-        """Disable a webhook whose receiver wants nothing any more."""
-        await self._connection.execute(
-            sa.update(webhooks)
-            .where(webhooks.c.id == webhook_id)
-            .values(enabled=False, disabled_reason=reason, version=webhooks.c.version + 1, updated_at=now)
-        )
-
     async def page(
         self, webhook_id: str, before: int | None, limit: int, states: Collection[DeliveryState] = ()
     ) -> list[Delivery]:
@@ -201,8 +193,9 @@ class DeliveryStore:
         row = (await self._connection.execute(query)).mappings().first()
         return None if row is None else read_delivery(row)
 
-    async def send_again(self, delivery_id: int, now: datetime, until: datetime) -> None:
+    async def send_again(self, webhook_id: str, delivery_id: int, now: datetime, until: datetime) -> None:
         """Make a delivery due now, whatever has become of it, and try for as long as if it were new."""
+        await self._connection.execute(sa.update(webhooks).where(webhooks.c.id == webhook_id).values(not_before=None))
         await self._connection.execute(
             sa.update(deliveries)
             .where(deliveries.c.id == delivery_id)
