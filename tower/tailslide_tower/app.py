@@ -1,6 +1,7 @@
 """Tower, put together: the HTTP application and the parts that run beside it. Decides nothing by itself."""
 
 import asyncio
+from datetime import timedelta
 
 import structlog
 from aiohttp import web
@@ -10,9 +11,10 @@ from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.jetstream import Link
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_tower import access, health
-from tailslide_tower.alerts import routes as alert_routes
-from tailslide_tower.alerts.assembly import Alerts, alerts_of
-from tailslide_tower.api import description
+from tailslide_tower.alerts import routes as alerts
+from tailslide_tower.alerts.assembly import alerts_of
+from tailslide_tower.alerts.service import WebhookService
+from tailslide_tower.api import description, page
 from tailslide_tower.api.problems import PROBLEM_TYPE, errors_as_problems, guard_problem
 from tailslide_tower.api.routes import add_routes
 from tailslide_tower.apps import routes as apps
@@ -37,9 +39,13 @@ from tailslide_tower.settings import TowerSettings
 log = structlog.get_logger()
 
 SHUTDOWN_TIMEOUT_S = 5.0
+SUBJECTS = (apps.routes, flags.routes, segments.routes, alerts.routes, description.routes)
+"""The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
 
-def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts) -> web.Application:
+def build(
+    parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts, webhooks: WebhookService
+) -> web.Application:
     """Return the HTTP application."""
     api = web.Application(middlewares=[auth.authenticate, publication.refuse_unpublishable])
     api[auth.TOKENS] = tokens
@@ -47,14 +53,15 @@ def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verd
     api[apps.APPS] = AppService(parts.database, parts.publisher.app_added)
     api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts)
     api[segments.SEGMENTS] = SegmentService(parts.database, parts.publisher)
-    add_routes(api, [apps.routes, flags.routes, segments.routes, description.routes])
+    api[alerts.WEBHOOKS] = webhooks
+    add_routes(api, SUBJECTS)
 
     app = web.Application(
         middlewares=[access.observe, errors_as_problems, access.answer_for_database], client_max_size=MAX_BODY_BYTES
     )
     app[access.METRICS] = metrics
     app[health.PARTS] = parts
-    app.add_routes(health.routes)
+    app.add_routes([*health.routes, *page.routes])
     app.add_subapp("/api/v1", api)
     return app
 
@@ -83,13 +90,24 @@ async def serve(settings: TowerSettings) -> None:
         )
         verdicts = Verdicts()
 
-        async def publish(client: Client) -> None:
+        alerting = alerts_of(
+            database,
+            link.status,
+            metrics.registry,
+            allowed_networks=settings.alert_allowed_networks,
+            keep=timedelta(days=settings.alert_deliveries_days),
+            tower_url=None,
+        )
+
+        async def use(client: Client) -> None:
             metrics.connected()
             with verdicts.connected(client):
-                await publisher.serve(JetStreamBucket(client))
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(publisher.serve(JetStreamBucket(client)))
+                    group.create_task(alerting.follow(client))
 
         listener = HttpListener(
-            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts),
+            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts, alerting.webhooks),
             settings.tower_listen,
             "TAILSLIDE_TOWER_LISTEN",
             allowed_hosts=settings.allowed_hosts,
@@ -103,7 +121,8 @@ async def serve(settings: TowerSettings) -> None:
             log.info("tower listens", address=str(address), database=database.address)
             async with asyncio.TaskGroup() as group:
                 group.create_task(listener.run())
-                group.create_task(link.run(publish))
+                group.create_task(link.run(use))
+                group.create_task(alerting.run())
         finally:
             await listener.close(SHUTDOWN_TIMEOUT_S)
     finally:

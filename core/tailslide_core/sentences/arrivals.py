@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tailslide_core.sentences.facts import Arrival, Missing, MissingSidecar
 from tailslide_core.sentences.numbers import counted, sentence_case
 from tailslide_core.sentences.phrases import Age, Part, Sentence
-from tailslide_core.sentences.quoted import named
+from tailslide_core.sentences.quoted import name_or, named
 
 RECENT_MS = 60_000
 """A change that has arrived everywhere is spoken of for so long."""
@@ -31,8 +31,9 @@ def arrival_in_words(arrival: Arrival, now_ms: int) -> list[Sentence]:
 def _how_far(arrival: Arrival) -> str:
     if arrival.published:
         return f"arrived in {arrival.arrived:,} of {counted(arrival.of, 'sidecar')}"
-    why = "" if arrival.problem is None else f": {named(arrival.problem, 200).rstrip('.')}"
-    return f"not yet published{why}"
+    problem = "" if arrival.problem is None else named(arrival.problem, 200).rstrip(". ")
+    why = f": {problem}" if problem else ""
+    return f"whether it is published is not known{why}" if arrival.published is None else f"not yet published{why}"
 
 
 def _missing(arrival: Arrival, now_ms: int) -> tuple[Part, ...]:
@@ -49,7 +50,7 @@ def _missing(arrival: Arrival, now_ms: int) -> tuple[Part, ...]:
 
 
 def _names(sidecars: Sequence[MissingSidecar]) -> str:
-    names = [named(sidecar.instance) for sidecar in sidecars]
+    names = [name_or(sidecar.instance, "one") for sidecar in sidecars]
     if len(names) > MOST_NAMES:
         return f"{', '.join(names[:MOST_NAMES])} and {counted(len(names) - MOST_NAMES, 'other')}"
     return " and ".join(names)

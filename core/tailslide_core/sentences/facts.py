@@ -59,21 +59,21 @@ class MissingSidecar:
 class Arrival:
     """How far the last change of a flag has come: in `arrived` of `of` sidecars of its app.
 
-    `published` is whether it is in the bucket that sidecars read; until then it has arrived nowhere, and `problem`
-    may say why it is not.
+    `published` is whether it is in the bucket that sidecars read, None where that is not known; until then it has
+    arrived nowhere, and `problem` may say why it is not.
     """
 
     arrived: int
     of: int
     missing: tuple[MissingSidecar, ...] = ()
     changed_ms: int | None = None
-    published: bool = True
+    published: bool | None = True
     problem: str | None = None
 
     @property
     def on_its_way(self) -> bool:
         """Whether it is still to be expected in sidecars that are heard of."""
-        return not self.published or any(sidecar.why is not Missing.SILENT for sidecar in self.missing)
+        return self.published is False or any(sidecar.why is not Missing.SILENT for sidecar in self.missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,8 @@ class FlagFacts:
     """What Aerobat has said last; None where it has said nothing."""
     circuit_known: bool = True
     """Whether `circuit` can be relied on: False while nothing has been read of circuits."""
+    circuit_as_of_ms: int | None = None
+    """When `circuit` was last known to be so, where NATS cannot be reached since; None while it can."""
     counts: Sequence[WindowCounts] | None = None
     """Calls of the feature over windows that end now, shortest first; None where nobody has asked for them."""
     counts_readable: bool = True

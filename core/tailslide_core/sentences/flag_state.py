@@ -14,7 +14,7 @@ from tailslide_core.sentences.facts import Arrival, Deed, FlagFacts, Opening
 from tailslide_core.sentences.numbers import counted, percent, sentence_case
 from tailslide_core.sentences.openings import why_opened
 from tailslide_core.sentences.phrases import UTC, Age, Countdown, Moment, Sentence, Zone, written
-from tailslide_core.sentences.quoted import named, reason_of
+from tailslide_core.sentences.quoted import name_or, reason_of
 
 OPENING_SHOWN_MS = 7 * DAY_MS
 """How long the last opening stays in the sentences after the circuit has closed."""
@@ -68,9 +68,11 @@ class StateInWords:
 
 def state_in_words(facts: FlagFacts, now_ms: int) -> StateInWords:
     """Say what is true of a flag at `now_ms`, Unix milliseconds."""
-    if facts.as_of_ms is not None:
-        return _stale(facts, facts.as_of_ms, now_ms)
     settled = _settled(facts)
+    if facts.as_of_ms is not None:
+        return _stale(facts, settled, facts.as_of_ms, now_ms, "the live connection is gone")
+    if facts.circuit_as_of_ms is not None and _depends_on_circuit(facts, settled):
+        return _stale(facts, settled, facts.circuit_as_of_ms, now_ms, "NATS cannot be reached")
     arrival = facts.arrival
     sentences = _sentences(facts, settled, now_ms)
     state, word = settled, _WORDS[settled]
@@ -99,10 +101,13 @@ def _arriving(arrival: Arrival) -> str:
     return f"Arriving {arrival.arrived:,}/{arrival.of:,}" if arrival.of else "Arriving"
 
 
-def _stale(facts: FlagFacts, as_of_ms: int, now_ms: int) -> StateInWords:
-    settled = _settled(facts)
+def _depends_on_circuit(facts: FlagFacts, settled: FlagState) -> bool:
+    return facts.ruleset.circuit is not None and settled in {FlagState.ON, FlagState.OPEN, FlagState.RECOVERING}
+
+
+def _stale(facts: FlagFacts, settled: FlagState, as_of_ms: int, now_ms: int, why: str) -> StateInWords:
     known = tuple(sentence.as_of(as_of_ms) for sentence in _sentences(facts, settled, as_of_ms))
-    gone = Sentence.of("Shown as of ", Moment(as_of_ms), ": the live connection is gone, trying again.")
+    gone = Sentence.of("Shown as of ", Moment(as_of_ms), f": {why}, trying again.")
     return StateInWords(FlagState.UNKNOWN, _WORDS[FlagState.UNKNOWN], settled, (gone, *known), now_ms)
 
 
@@ -149,7 +154,8 @@ def _off(ruleset: Ruleset, deed: Deed | None) -> list[Sentence]:
     if deed is None:
         said = [Sentence.of("Turned off: nobody gets it.")]
     else:
-        by = "" if deed.who is None else f" by {named(deed.who)}"
+        who = name_or(deed.who, "")
+        by = f" by {who}" if who else ""
         off = f"Off since it was created{by} " if deed.created else f"Turned off{by} "
         said = [Sentence.of(off, Age(deed.at_ms), f" ago{reason_of(deed.reason)}.")]
     if ruleset.circuit is not None:
@@ -161,7 +167,7 @@ def _held_off(deed: Deed | None) -> list[Sentence]:
     fallback = Sentence.of("Calls go to the fallback.")
     if deed is None:
         return [Sentence.of("Held off by a person (forced open)."), fallback]
-    who = "a person" if deed.who is None else named(deed.who)
+    who = name_or(deed.who, "a person")
     return [
         Sentence.of(f"Held off by {who} (forced open) for ", Age(deed.at_ms), f"{reason_of(deed.reason)}."),
         fallback,

@@ -10,6 +10,11 @@ def named(text: str, limit: int = MAX_NAME) -> str:
     return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
 
 
+def name_or(name: str | None, otherwise: str) -> str:
+    """Return a name as it may stand in a sentence; `otherwise` where there is none, or nothing of it can be shown."""
+    return (named(name) if name else "") or otherwise
+
+
 def reason_of(text: str | None) -> str:
     """Return what a person has given as reason, with the colon before it; nothing where there is none."""
     line = "" if text is None else named(text, MAX_REASON)

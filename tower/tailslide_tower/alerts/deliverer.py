@@ -16,10 +16,10 @@ import structlog
 
 from tailslide_tower import times
 from tailslide_tower.alerts.delivery_store import Claim, DeliveryStore
+from tailslide_tower.alerts.gone import receiver_gone
 from tailslide_tower.alerts.messages import Message
 from tailslide_tower.alerts.retries import RetryPolicy
 from tailslide_tower.alerts.sending import Outcome, Sender
-from tailslide_tower.alerts.gone import receiver_gone
 from tailslide_tower.database import Database, DatabaseUnavailableError
 
 log = structlog.get_logger()

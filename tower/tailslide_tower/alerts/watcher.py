@@ -30,10 +30,9 @@ LOOK_EVERY_S = 5.0
 FINE_WITHIN = timedelta(seconds=5)
 """A lease is renewed twice a second; with this much silence nothing is said either way."""
 BROKEN_AFTER = timedelta(seconds=30)
-LOST_AFTER = timedelta(seconds=40)
-"""The entry of a sidecar lives for 30 s and is written every 10 s."""
-GATHERED_FOR = timedelta(seconds=15)
-"""Sidecars that die together fall silent within one interval of their writing; until then a notice waits for more."""
+GATHERED_AFTER = timedelta(seconds=45)
+"""Since a lost sidecar was heard of. Sidecars write every 10 s and are silent after 30 s, so those that die together
+are all silent 40 s after the first of them was heard of last, and are one notice."""
 
 
 class JudgingSeen(Protocol):
@@ -53,11 +52,15 @@ class LinkSeen(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SeenSidecar:
-    """A sidecar that was heard of, and has not said that it stops."""
+    """A sidecar that was heard of, and has not said that it stops.
+
+    `silent`: it has not been heard of for as long as its entry lives, in which it could have been.
+    """
 
     app: str
     instance: str
     heard_at: datetime
+    silent: bool
 
 
 class SidecarsSeen(Protocol):
@@ -151,16 +154,16 @@ class Watcher:
 
     async def _look_at_sidecars(self, seen: Sequence[SeenSidecar]) -> None:
         now = self._now()
-        heard = {(each.app, each.instance): each.heard_at for each in seen}
-        silent = {name: at for name, at in heard.items() if now - at >= LOST_AFTER}
+        there = {(each.app, each.instance) for each in seen if not each.silent}
+        silent = {(each.app, each.instance): each.heard_at for each in seen if each.silent}
         entries: list[LogEntry] = []
         async with self._database.begin() as connection:
             store = NoticeStore(connection)
             known = await store.known_as_lost()
             lost = {name: at for name, at in silent.items() if name not in known}
-            if any(now - at >= LOST_AFTER + GATHERED_FOR for at in lost.values()):
+            if any(now - at >= GATHERED_AFTER for at in lost.values()):
                 entries += _sidecars("notice.sidecar_lost", await store.lose(lost))
-            if found := known & (heard.keys() - silent.keys()):
+            if found := known & there:
                 entries += _sidecars("notice.sidecar_back", await store.find(found))
             await store.forget(now - FORGOTTEN_AFTER)
             for entry in entries:
