@@ -54,7 +54,9 @@ def create(app: str, name: str, reason: str | None, *, as_json: bool) -> None:
         print_json(made)
         return
     click.echo(made["key"])
-    click.echo(f"Give it to the app's sidecars as TAILSLIDE_SDK_KEY. It is not shown again; its id is {made['id']}.", err=True)
+    click.echo(
+        f"Give it to the app's sidecars as TAILSLIDE_SDK_KEY. It is not shown again; its id is {made['id']}.", err=True
+    )
 
 
 @keys.command()

@@ -152,9 +152,7 @@ class FlagName(click.ParamType):
 
     name = "app.flag"
 
-    def convert(
-        self, value: str | FlagId, param: click.Parameter | None, ctx: click.Context | None
-    ) -> FlagId:
+    def convert(self, value: str | FlagId, param: click.Parameter | None, ctx: click.Context | None) -> FlagId:
         """Return the flag."""
         if isinstance(value, FlagId):
             return value

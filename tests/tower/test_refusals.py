@@ -227,7 +227,9 @@ def test_the_bodies_say_every_field_that_may_be_said() -> None:
 
 def fields_of(model: type[BaseModel], path: str = "") -> Iterator[str]:
     for name, described in model.model_fields.items():
-        if (name in TOWERS_OWN and model is not WebhookCreate) or (model in {FlagChange, SegmentChange} and name == "key"):
+        if (name in TOWERS_OWN and model is not WebhookCreate) or (
+            model in {FlagChange, SegmentChange} and name == "key"
+        ):
             continue
         yield f"{path}{name}"
         for part in parts_of(described.annotation):

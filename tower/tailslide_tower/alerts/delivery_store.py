@@ -126,20 +126,19 @@ class DeliveryStore:
             # Not for the key, which deliveries that are added at the same time hold.
             .with_for_update(key_share=True, skip_locked=True)
         )
-        claimed = {row["id"]: read_webhook(row) for row in (await self._connection.execute(free)).mappings()}
-        if not claimed:
+        locked = {row["id"]: read_webhook(row) for row in (await self._connection.execute(free)).mappings()}
+        if not locked:
             return []
+        # Read only now: what was due before the lock was had may have been sent by another Tower since.
+        oldest = sa.select(sa.func.min(deliveries.c.id)).where(deliveries.c.webhook.in_(locked), due)
+        query = sa.select(deliveries).where(deliveries.c.id.in_(oldest.group_by(deliveries.c.webhook)))
+        found = [read_delivery(row) for row in (await self._connection.execute(query)).mappings()]
         await self._connection.execute(
-            sa.update(webhooks).where(webhooks.c.id.in_(claimed)).values(sending_by=token, sending_until=now + CLAIM)
+            sa.update(webhooks)
+            .where(webhooks.c.id.in_([delivery.webhook_id for delivery in found]))
+            .values(sending_by=token, sending_until=now + CLAIM)
         )
-        oldest = (
-            sa.select(deliveries)
-            .where(deliveries.c.webhook.in_(claimed), due)
-            .distinct(deliveries.c.webhook)
-            .order_by(deliveries.c.webhook, deliveries.c.id)
-        )
-        found = (await self._connection.execute(oldest)).mappings()
-        return [Claim(claimed[row["webhook"]], read_delivery(row), token) for row in found]
+        return [Claim(locked[delivery.webhook_id], delivery, token) for delivery in found]
 
     async def settle(
         self, claim: Claim, outcome: Outcome, now: datetime, next_at: datetime | None, not_before: datetime | None

@@ -10,6 +10,8 @@ from tailslide_tower.audit.entry import SubjectKind
 from tailslide_tower.audit.store import log_entries
 from tailslide_tower.auth.principal import PrincipalKind
 
+LOOKED_AT = 5
+"""So many transitions are looked at for one that made a difference; hardly ever do two in a row make none."""
 _OF_FLAGS = frozenset({SubjectKind.FLAG, SubjectKind.CIRCUIT})
 _TRANSITIONS = tuple(action for action in ACTIONS if action.startswith("circuit."))
 _RESETTING = ("circuit.reset", "flag.toggled")
@@ -28,15 +30,14 @@ class DatabaseLog:
         return await self._first(connection, sa.select(log_entries).where(log_entries.c.id == entry))
 
     async def later_transition(self, connection: AsyncConnection, happening: Happening) -> Happening | None:
-        """Return the newest transition of the same circuit since then."""
-        return await self._first(
-            connection,
-            self._of_same_flag(happening, SubjectKind.CIRCUIT).where(
-                log_entries.c.id > happening.entry,
-                log_entries.c.action.in_(_TRANSITIONS),
-                log_entries.c.actor_kind == PrincipalKind.SYSTEM,
-            ),
+        """Return the newest transition of the same circuit since then that made a difference to users."""
+        query = self._of_same_flag(happening, SubjectKind.CIRCUIT).where(
+            log_entries.c.id > happening.entry,
+            log_entries.c.action.in_(_TRANSITIONS),
+            log_entries.c.actor_kind == PrincipalKind.SYSTEM,
         )
+        rows = (await connection.execute(query.limit(LOOKED_AT))).mappings()
+        return next((later for later in map(_happening, rows) if later.moved_users), None)
 
     async def deed_before(self, connection: AsyncConnection, happening: Happening) -> Happening | None:
         """Return what a person did last before a reset, of what resets a circuit."""

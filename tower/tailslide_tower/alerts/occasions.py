@@ -73,6 +73,12 @@ class Happening:
         return occasion
 
     @property
+    def moved_users(self) -> bool:
+        """Whether this is a transition after which other users got the flag than before."""
+        before, after = self.before or {}, self.after or {}
+        return before.get("state") != after.get("state") or before.get("percentage") != after.get("percentage")
+
+    @property
     def occasions(self) -> frozenset[Occasion]:
         """Return the occasions on which webhooks hear of this: a circuit that a person reset has closed, too."""
         occasion = self.occasion
