@@ -70,4 +70,4 @@ def revoke(app: str, key_id: str, reason: str | None) -> None:
         await tower.call("DELETE", f"/apps/{app}/keys/{key_id}", etag="*", reason=reason)
 
     ask(question)
-    console().print(f"Revoked. Sidecars with this key go on with the flags that they have, and get no changes.")
+    console().print("Revoked. Sidecars with this key go on with the flags that they have, and get no changes.")

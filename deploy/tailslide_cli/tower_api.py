@@ -147,7 +147,7 @@ async def session(url: str, token: str | None) -> AsyncIterator[TowerApi]:
         yield TowerApi(client, url)
 
 
-class FlagName(click.ParamType):
+class FlagName(click.ParamType[FlagId]):
     """An argument that names a flag: `<app>.<flag>`, as logs and alerts do."""
 
     name = "app.flag"
