@@ -118,19 +118,20 @@ class TowerBench:
         self._folder = folder
         self.nats_url = servers.endpoints.nats_url
 
-    def settings(self, token: str | None = TOKEN) -> TowerSettings:
+    def settings(self, token: str | None = TOKEN, **more: Any) -> TowerSettings:
         """Return the settings of one more Tower."""
         return TowerSettings(
             database_url=DatabaseUrl.parse(self.database_url),
             nats_url=NatsUrl.parse(self.nats_url),
             tower_listen=ListenAddress(path=self._folder / f"{uuid4().hex[:8]}.sock"),
             api_token=None if token is None else SecretStr(token),
+            **more,
         )
 
     @asynccontextmanager
-    async def tower(self, token: str | None = TOKEN) -> AsyncIterator[Tower]:
+    async def tower(self, token: str | None = TOKEN, **more: Any) -> AsyncIterator[Tower]:
         """Run a Tower in this process; it is ready, though perhaps not connected to NATS yet."""
-        settings = self.settings(token)
+        settings = self.settings(token, **more)
         task = asyncio.create_task(serve(settings))
         try:
             async with self._reached(settings, task) as tower:
