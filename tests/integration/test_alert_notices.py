@@ -66,9 +66,9 @@ async def stage(bench: TowerBench) -> AsyncIterator[Stage]:
         await one.app()
         await bench.sql(
             "INSERT INTO flags (app, key, description, active, rollout, salt, type, variants, off_variant, split, "
-            "requires, metadata, allow, deny, rules, circuit, reset_generation, version, created_at, updated_at) VALUES "
-            "('checkout', 'f', '', true, 5, 's', 'boolean', '{}', 'off', '[]', '[]', '{}', '[]', '[]', '[]', '{}', "
-            "0, 1, now(), now())"
+            "requires, metadata, allow, deny, rules, circuit, reset_generation, version, created_at, updated_at) "
+            "VALUES ('checkout', 'f', '', true, 5, 's', 'boolean', '{}', 'off', '[]', '[]', '{}', '[]', '[]', '[]', "
+            "'{}', 0, 1, now(), now())"
         )
         yield Stage(bench, [one, other], clock)
 
