@@ -159,7 +159,7 @@ async def test_claim_of_a_tower_that_has_died_ends_by_itself_and_the_message_is_
     await alerts.opens()
     await alerts.dispatcher.dispatch()
     (dead,) = await alerts.deliverer.claim(1)
-    alerts.clock.move(seconds=119)
+    alerts.clock.move(seconds=59)
     assert await alerts.deliverer.deliver_due() == 0
     alerts.clock.move(seconds=1)
     assert await alerts.deliverer.deliver_due() == 1

@@ -214,3 +214,20 @@ async def test_each_bad_request_is_told_what_is_wrong_with_it(bench: TowerBench,
     answer = await tower.call("POST", "/webhooks", {"name": "one more", "kind": "slack", "url": "http://8.8.8.8/x"})
     assert answer.error == (409, "TOO_MANY_WEBHOOKS", "app")
     await tower.ok("POST", "/webhooks", {"name": "a", "kind": "slack", "url": "http://8.8.8.8/x", "app": "shop"})
+
+
+async def test_alert_is_told_when_postgresql_is_back(bench: TowerBench, alerting: Tower, hook: Receiver) -> None:
+    webhook = {"name": "All", "kind": "slack", "url": hook.url(), "occasions": ["toggled"]}
+    await alerting.ok("POST", "/webhooks", webhook)
+    bench.servers.kill("postgres")
+    bench.servers.start("postgres")
+
+    async def toggled() -> bool:
+        return (await alerting.call("POST", f"{FLAGS}/one/toggle", {"active": True})).status == 200
+
+    await until(toggled)
+
+    async def received() -> bool:
+        return len(hook.received) == 1
+
+    await until(received)

@@ -1,6 +1,8 @@
 """What alerts say."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,6 +17,7 @@ from tailslide_core.ruleset import CircuitSettings, Recovery, Ruleset
 from tailslide_tower.alerts.messages import MAX_HEADER, MAX_SECTION, Message, slack_body
 from tailslide_tower.alerts.notices import NO_AEROBAT, NO_NATS, LostSidecars, NothingJudged
 from tailslide_tower.alerts.occasions import ACTIONS, Happening
+from tailslide_tower.alerts.signatures import new_secret, signed_headers
 from tailslide_tower.alerts.texts import message_of
 from tailslide_tower.alerts.webhook import Kind
 
@@ -80,7 +83,7 @@ def test_slack_text_of_an_opened_circuit() -> None:
 
 
 def test_late_alert_says_when_it_happened_and_what_was_since() -> None:
-    later = happening("circuit.closed", at=NOW + timedelta(minutes=5))
+    later = happening("circuit.closed", at=NOW + timedelta(minutes=5), after=circuit_json(Circuit()))
     message = message_of(opened(), NOW + timedelta(hours=3), later=later, ruleset=RULESET)
     assert message.lines[0] == "This happened 3 h ago, at 03:00:10 UTC."
     assert message.lines[-1] == "Since then it has closed, at 03:05:10 UTC."
@@ -218,3 +221,34 @@ def test_mention_in_a_reason_mentions_nobody() -> None:
     body = message_of(change, NOW).body(Kind.SLACK).decode()
     assert "<!channel>" not in body
     assert "&lt;!channel&gt;" in body
+
+
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text()
+
+
+def slack_text(message: Message) -> str:
+    text: str = orjson.loads(message.body(Kind.SLACK))["text"]
+    return text
+
+
+def test_the_document_shows_the_texts_as_they_are() -> None:
+    later = happening("circuit.closed", at=NOW + timedelta(minutes=5), after=circuit_json(Circuit()))
+    name = "Checkout (production)"
+    at_once = message_of(opened(), NOW, ruleset=RULESET, app_name=name, tower_url=URL)
+    late = message_of(opened(), NOW + timedelta(hours=2), later=later, ruleset=RULESET, app_name=name, tower_url=URL)
+    shown = re.findall(r"```text\n(.*?)\n```", DOCUMENT, re.DOTALL)
+    assert shown == [slack_text(at_once), slack_text(late)]
+
+
+def test_the_receiver_s_code_in_the_document_takes_what_tower_signs_and_nothing_else() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    secret, body = new_secret(), b'{"type": "circuit.opened"}'
+    now = datetime.now(UTC)
+    headers = signed_headers("msg_1", now, body, [secret, new_secret()])
+    assert names["verify"](secret, headers, body) is True
+    assert names["verify"](new_secret(), headers, body) is False
+    assert names["verify"](secret, headers, body + b" ") is False
+    old = signed_headers("msg_1", now - timedelta(minutes=6), body, [secret])
+    assert names["verify"](secret, old, body) is False

@@ -21,7 +21,9 @@ from tailslide_tower.alerts.webhook import Webhook
 from tailslide_tower.alerts.webhook_store import read_webhook, webhooks
 from tailslide_tower.database import metadata
 
-CLAIM = timedelta(minutes=2)
+CLAIM = timedelta(minutes=1)
+TIDIED_AT_ONCE = 5000
+"""So many rows at most, so that it takes no longer than the database may; it is done again every minute."""
 NOT_SENT = "it was not sent for a day: the webhook was disabled, or no Tower was running"
 
 deliveries = sa.Table(
@@ -203,13 +205,12 @@ class DeliveryStore:
 
     async def tidy(self, now: datetime, keep: timedelta, grace: timedelta) -> None:
         """Give up what could not even be tried until `grace` after its time, and remove what is older than `keep`."""
+        pending = deliveries.c.state == DeliveryState.PENDING
+        late = sa.select(deliveries.c.id).where(pending, deliveries.c.until < now - grace).limit(TIDIED_AT_ONCE)
+        old = sa.select(deliveries.c.id).where(~pending, deliveries.c.created_at < now - keep).limit(TIDIED_AT_ONCE)
         await self._connection.execute(
             sa.update(deliveries)
-            .where(deliveries.c.state == DeliveryState.PENDING, deliveries.c.until < now - grace)
+            .where(deliveries.c.id.in_(late), pending)
             .values(state=DeliveryState.FAILED, last_error=sa.func.coalesce(deliveries.c.last_error, NOT_SENT))
         )
-        await self._connection.execute(
-            sa.delete(deliveries).where(
-                deliveries.c.state != DeliveryState.PENDING, deliveries.c.created_at < now - keep
-            )
-        )
+        await self._connection.execute(sa.delete(deliveries).where(deliveries.c.id.in_(old), ~pending))

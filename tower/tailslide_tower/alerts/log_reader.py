@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tailslide_tower.alerts.occasions import ACTIONS, Happening
+from tailslide_tower.alerts.occasions import Happening
 from tailslide_tower.audit.entry import SubjectKind
 from tailslide_tower.audit.store import log_entries
 from tailslide_tower.auth.principal import PrincipalKind
@@ -13,7 +13,6 @@ from tailslide_tower.auth.principal import PrincipalKind
 LOOKED_AT = 5
 """So many transitions are looked at for one that made a difference; hardly ever do two in a row make none."""
 _OF_FLAGS = frozenset({SubjectKind.FLAG, SubjectKind.CIRCUIT})
-_TRANSITIONS = tuple(action for action in ACTIONS if action.startswith("circuit."))
 _RESETTING = ("circuit.reset", "flag.toggled")
 
 
@@ -33,7 +32,6 @@ class DatabaseLog:
         """Return the newest transition of the same circuit since then that made a difference to users."""
         query = self._of_same_flag(happening, SubjectKind.CIRCUIT).where(
             log_entries.c.id > happening.entry,
-            log_entries.c.action.in_(_TRANSITIONS),
             log_entries.c.actor_kind == PrincipalKind.SYSTEM,
         )
         rows = (await connection.execute(query.limit(LOOKED_AT))).mappings()

@@ -22,7 +22,7 @@ from tailslide_core.sentences.quoted import named, reason_of
 from tailslide_core.sentences.transitions import LATE_MS, happened_late, transition_in_words
 from tailslide_tower.alerts.messages import Message
 from tailslide_tower.alerts.notices import NO_AEROBAT, NO_NATS, LostSidecars, NothingJudged
-from tailslide_tower.alerts.occasions import ACTIONS, Happening, Occasion
+from tailslide_tower.alerts.occasions import Happening, Occasion
 from tailslide_tower.times import timestamp
 
 MOST_NAMED = 10
@@ -44,11 +44,10 @@ _TITLES = {
     Occasion.CHANGED: "Flag changed",
 }
 _SINCE = {
-    Occasion.OPENED: "it has opened again",
-    Occasion.REOPENED: "it has opened again",
-    Occasion.RECOVERING: "users have begun to come back",
-    Occasion.CLOSED: "it has closed",
-    Occasion.RESET: "a person has reset it",
+    "open": "it has opened again",
+    "recovering": "users have begun to come back",
+    "closed": "it has closed",
+    "reset": "a person has reset it",
 }
 
 
@@ -146,8 +145,8 @@ def _clock(moment: datetime, now: datetime) -> str:
 
 
 def _since(later: Happening, now: datetime) -> str:
-    occasion = ACTIONS.get(later.action)
-    what = "it has moved" if occasion is None else _SINCE.get(occasion, "it has moved")
+    state = "reset" if later.action == "circuit.reset" else (later.after or {}).get("state")
+    what = _SINCE.get(str(state), "it has moved")
     return f"Since then {what}, at {_clock(later.at, now)}."
 
 
