@@ -119,7 +119,7 @@ class TowerBench:
         self.nats_url = servers.endpoints.nats_url
         self.redis_url = servers.endpoints.redis_url
 
-    def settings(self, token: str | None = TOKEN, *, redis: bool = True) -> TowerSettings:
+    def settings(self, token: str | None = TOKEN, *, redis: bool = True, **more: Any) -> TowerSettings:
         """Return the settings of one more Tower."""
         return TowerSettings(
             database_url=DatabaseUrl.parse(self.database_url),
@@ -127,12 +127,13 @@ class TowerBench:
             redis_url=RedisUrl.parse(self.redis_url) if redis else None,
             tower_listen=ListenAddress(path=self._folder / f"{uuid4().hex[:8]}.sock"),
             api_token=None if token is None else SecretStr(token),
+            **more,
         )
 
     @asynccontextmanager
-    async def tower(self, token: str | None = TOKEN, *, redis: bool = True) -> AsyncIterator[Tower]:
+    async def tower(self, token: str | None = TOKEN, *, redis: bool = True, **more: Any) -> AsyncIterator[Tower]:
         """Run a Tower in this process; it is ready, though perhaps not connected to NATS yet."""
-        settings = self.settings(token, redis=redis)
+        settings = self.settings(token, redis=redis, **more)
         task = asyncio.create_task(serve(settings))
         try:
             async with self._reached(settings, task) as tower:

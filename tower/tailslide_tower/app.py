@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import partial
+from datetime import timedelta
 
 import structlog
 from aiohttp import web
@@ -11,6 +12,9 @@ from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.jetstream import Link
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_tower import access, health
+from tailslide_tower.alerts import routes as alerts
+from tailslide_tower.alerts.assembly import alerts_of
+from tailslide_tower.alerts.service import WebhookService
 from tailslide_tower.api import description, page
 from tailslide_tower.api.problems import PROBLEM_TYPE, errors_as_problems, guard_problem
 from tailslide_tower.api.routes import add_routes
@@ -47,11 +51,13 @@ log = structlog.get_logger()
 
 SHUTDOWN_TIMEOUT_S = 5.0
 SUBJECTS = (apps.routes, flags.routes, segments.routes, graphs.routes, previews.routes, description.routes)
+SUBJECTS = (apps.routes, flags.routes, segments.routes, alerts.routes, description.routes)
 """The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
 
 def build(
     parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts, series: GraphSeries
+    parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts, webhooks: WebhookService
 ) -> web.Application:
     """Return the HTTP application."""
     api = web.Application(middlewares=[auth.authenticate, publication.refuse_unpublishable])
@@ -62,6 +68,7 @@ def build(
     api[segments.SEGMENTS] = SegmentService(parts.database, parts.publisher)
     api[graphs.GRAPHS] = GraphService(series)
     api[previews.PREVIEWS] = PreviewService(series)
+    api[alerts.WEBHOOKS] = webhooks
     add_routes(api, SUBJECTS)
 
     app = web.Application(
@@ -103,6 +110,16 @@ async def serve(settings: TowerSettings) -> None:
         verdicts = Verdicts()
 
         async def serve_connected(client: Client) -> None:
+        alerting = alerts_of(
+            database,
+            link.status,
+            metrics.registry,
+            allowed_networks=settings.alert_allowed_networks,
+            keep=timedelta(days=settings.alert_deliveries_days),
+            tower_url=None,
+        )
+
+        async def use(client: Client) -> None:
             metrics.connected()
             with verdicts.connected(client):
                 async with asyncio.TaskGroup() as group:
@@ -111,6 +128,8 @@ async def serve(settings: TowerSettings) -> None:
 
         listener = HttpListener(
             build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts, series),
+                    group.create_task(alerting.follow(client))
+            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts, alerting.webhooks),
             settings.tower_listen,
             "TAILSLIDE_TOWER_LISTEN",
             allowed_hosts=settings.allowed_hosts,
@@ -126,6 +145,8 @@ async def serve(settings: TowerSettings) -> None:
                 group.create_task(listener.run())
                 group.create_task(feed.run())
                 group.create_task(link.run(serve_connected))
+                group.create_task(link.run(use))
+                group.create_task(alerting.run())
         finally:
             await listener.close(SHUTDOWN_TIMEOUT_S)
             await series.close()

@@ -3,9 +3,11 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from tailslide_core.errors import ContractError
+from tailslide_core.networks import Networks
 from tailslide_runtime.logs import LogFormat, LogLevel
 from tailslide_runtime.server_urls import LOCAL_NATS, DatabaseUrl, NatsUrl, RedisUrl
 from tailslide_runtime.settings import AllowedHosts, ListenAddress
@@ -24,6 +26,17 @@ def _api_token(value: SecretStr | None) -> SecretStr | None:
             + (" characters" if len(token) < MIN_TOKEN_LENGTH else " with others among them")
         )
     return value
+
+
+def _networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    networks = tuple(part.strip() for part in value.split(",") if part.strip())
+    try:
+        Networks(networks)
+    except ContractError as error:
+        raise ValueError(error.problem) from error
+    return networks
 
 
 class TowerSettings(BaseSettings):
@@ -48,5 +61,10 @@ class TowerSettings(BaseSettings):
     addresses; where it does not listen on loopback, all names until some are given."""
     api_token: Annotated[SecretStr | None, AfterValidator(_api_token)] = None
     """A token that may use the API of this Tower for as long as it runs. Needed unless the database has one."""
+    alert_allowed_networks: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)] = ()
+    """Networks or addresses, separated by commas, that webhooks may lead to although they are not public, such as
+    10.20.0.0/16. Whoever may make webhooks can then send requests to all of them."""
+    alert_deliveries_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    """For how many days deliveries of alerts are kept, with what their receivers answered."""
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
