@@ -20,6 +20,8 @@ from tailslide_tower.auth.service import TokenService
 from tailslide_tower.auth.store import TokenStore
 from tailslide_tower.circuits.verdicts import Verdicts
 from tailslide_tower.database import Database
+from tailslide_tower.flag_states.shown import STATES
+from tailslide_tower.flag_states.standing import Standing
 from tailslide_tower.flags import routes as flags
 from tailslide_tower.flags.service import FlagService
 from tailslide_tower.metrics import TowerMetrics
@@ -31,15 +33,18 @@ from tailslide_tower.requests import MAX_BODY_BYTES
 from tailslide_tower.segments import routes as segments
 from tailslide_tower.segments.service import SegmentService
 from tailslide_tower.settings import TowerSettings
+from tailslide_tower.sidecars import routes as sidecars
 
 log = structlog.get_logger()
 
 SHUTDOWN_TIMEOUT_S = 5.0
-SUBJECTS = (apps.routes, flags.routes, segments.routes, description.routes)
+SUBJECTS = (apps.routes, flags.routes, segments.routes, sidecars.routes, description.routes)
 """The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
 
-def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts) -> web.Application:
+def build(
+    parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts, standing: Standing
+) -> web.Application:
     """Return the HTTP application."""
     api = web.Application(middlewares=[auth.authenticate, publication.refuse_unpublishable])
     api[auth.TOKENS] = tokens
@@ -47,6 +52,8 @@ def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verd
     api[apps.APPS] = AppService(parts.database, parts.publisher.app_added)
     api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts)
     api[segments.SEGMENTS] = SegmentService(parts.database, parts.publisher)
+    api[STATES] = standing.states
+    api[sidecars.SIDECARS] = standing.sidecars
     add_routes(api, SUBJECTS)
 
     app = web.Application(
@@ -82,14 +89,17 @@ async def serve(settings: TowerSettings) -> None:
             unknown=lambda: len(publisher.unknown),
         )
         verdicts = Verdicts()
+        standing = Standing(database, publisher)
 
         async def publish(client: Client) -> None:
             metrics.connected()
             with verdicts.connected(client):
-                await publisher.serve(JetStreamBucket(client))
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(publisher.serve(JetStreamBucket(client)))
+                    group.create_task(standing.serve(client))
 
         listener = HttpListener(
-            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts),
+            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts, standing),
             settings.tower_listen,
             "TAILSLIDE_TOWER_LISTEN",
             allowed_hosts=settings.allowed_hosts,
@@ -104,6 +114,7 @@ async def serve(settings: TowerSettings) -> None:
             async with asyncio.TaskGroup() as group:
                 group.create_task(listener.run())
                 group.create_task(link.run(publish))
+                group.create_task(standing.run())
         finally:
             await listener.close(SHUTDOWN_TIMEOUT_S)
     finally:
