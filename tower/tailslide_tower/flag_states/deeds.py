@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_core.naming import FlagId
@@ -45,19 +46,26 @@ async def _last(
         )
         .order_by(log_entries.c.id.desc())
         .limit(_LOOKED_THROUGH)
+        .correlate(asked)
         .lateral("recent")
     )
-    last = (
-        sa.select(recent.c.at, recent.c.actor, recent.c.reason, recent.c.before.is_(None).label("created"))
+    query = (
+        sa.select(
+            asked.c.app,
+            asked.c.key,
+            recent.c.at,
+            recent.c.actor,
+            recent.c.reason,
+            recent.c.before.is_(None).label("created"),
+        )
+        .ext(distinct_on(asked.c.app, asked.c.key))
+        .select_from(asked.join(recent, sa.true()))
         .where(
             recent.c.after[path].as_string() == value,
             sa.or_(recent.c.before.is_(None), recent.c.before[path].as_string().is_distinct_from(value)),
         )
-        .order_by(recent.c.id.desc())
-        .limit(1)
-        .lateral("last")
+        .order_by(asked.c.app, asked.c.key, recent.c.id.desc())
     )
-    query = sa.select(asked.c.app, asked.c.key, last).select_from(asked.join(last, sa.true()))
     return {
         FlagId(row["app"], row["key"]): Deed(
             round(row["at"].timestamp() * 1000), row["actor"], row["reason"], row["created"]

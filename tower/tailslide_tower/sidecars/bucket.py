@@ -19,7 +19,7 @@ from tailslide_tower.sidecars.registry import SidecarRegistry
 
 LOOK_EVERY_S = 1.0
 ENSURE_EVERY_S = 30.0
-MAX_BUCKET_BYTES = 256 << 20
+MAX_ENTRIES = 50_000
 
 
 async def ensure_sidecars_bucket(client: Client, *, ttl_s: float = PRESENCE_TTL_MS / 1000) -> None:
@@ -37,7 +37,8 @@ async def ensure_sidecars_bucket(client: Client, *, ttl_s: float = PRESENCE_TTL_
                 max_msgs_per_subject=1,
                 max_age=ttl_s,
                 max_msg_size=2 * MAX_PRESENCE_BYTES,
-                max_bytes=MAX_BUCKET_BYTES,
+                # Not a bound of bytes, for which the server sets memory aside at once.
+                max_msgs=MAX_ENTRIES,
                 discard=DiscardPolicy.OLD,
                 duplicate_window=min(ttl_s, 120.0),
                 allow_rollup_hdrs=False,
