@@ -39,7 +39,7 @@ class SidecarPage:
             "sidecars": self.sidecars,
             "next": self.following,
             "listening": self.listening,
-            "counts": {status: self.counts[status] for status in Status},
+            "counts": {status.value: self.counts[status] for status in Status},
         }
 
 
