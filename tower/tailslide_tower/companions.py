@@ -23,7 +23,7 @@ async def beside(client: Client, name: str, work: Work) -> None:
         try:
             await work(client)
         except* (nats.errors.Error, TimeoutError, ConnectionError) as group:
-            if backoff.failures == 0:
+            if backoff.failures == 0 and not client.is_closed:
                 errors = [str(error) or type(error).__name__ for error in leaves(group)]
                 log.warning("nats_work_failed", work=name, errors=errors)
         await backoff.wait()

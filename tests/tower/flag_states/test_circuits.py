@@ -35,7 +35,6 @@ def entry(circuit: Circuit | None, flag_id: FlagId = ONE) -> Entry:
 
 def test_last_opening_stays_known_after_the_circuit_has_closed(circuits: KnownCircuits, told: list[FlagId]) -> None:
     circuits.take(Listing({str(ONE): entry(OPEN)}))
-    assert circuits.listed
     assert circuits.last_opening(ONE) == Opening(1000, WHY)
     circuits.take(entry(RECOVERING))
     circuits.take(entry(CLOSED))

@@ -36,7 +36,6 @@ def listing(*entries: Entry) -> Listing:
 
 def test_flags_are_known_by_version_and_position(published: PublishedFlags, told: list[FlagId]) -> None:
     published.take(listing(entry(ONE, 7, 1000)))
-    assert published.listed
     assert published.get(ONE.flag_id) == Published(3, Position(7, 1000))
     published.take(entry(replace(ONE, version=4), 9, 2000))
     assert published.get(ONE.flag_id) == Published(4, Position(9, 2000))

@@ -26,15 +26,12 @@ class KnownCircuits:
         self._changed = changed
         self._circuits: dict[FlagId, Circuit] = {}
         self._openings: dict[FlagId, Opening] = {}
-        self.listed = False
-        """Whether the bucket was ever read in full."""
 
     def take(self, item: Listing | Entry) -> None:
         """Take in what the watch of the bucket has seen."""
         if isinstance(item, Entry):
             self._take(item)
             return
-        self.listed = True
         held = {entry.key for entry in item.entries.values()}
         for flag_id in [flag_id for flag_id in self._circuits if str(flag_id) not in held]:
             self._put(flag_id, None)

@@ -49,12 +49,12 @@ class News:
     @property
     def circuits_known(self) -> bool:
         """Whether circuits were ever read; where there is no bucket of them, Aerobat has said nothing of any flag."""
-        return self.circuits.listed or self._circuits_watch.in_touch
+        return self._circuits_watch.ever_in_step
 
     @property
     def published_known(self) -> bool:
         """Whether the bucket of rulesets was ever read, or is known not to be there."""
-        return self.published.listed or self._rulesets_watch.in_touch
+        return self._rulesets_watch.ever_in_step
 
     def circuits_as_of_ms(self, now_ms: int) -> int | None:
         """Return when circuits were last heard of, Unix milliseconds; None while they are kept up to date."""

@@ -47,8 +47,6 @@ class PublishedFlags:
         self._changed = changed
         self._flags: dict[FlagId, Published] = {}
         self._latest: dict[str, Position] = {}
-        self.listed = False
-        """Whether the bucket was ever read in full."""
 
     def take(self, item: Listing | Entry) -> None:
         """Take in what the watch of the bucket has seen."""
@@ -57,7 +55,6 @@ class PublishedFlags:
             return
         before = self._flags
         self._flags, self._latest = {}, {}
-        self.listed = True
         for entry in item.entries.values():
             self._put(entry)
         for flag_id in before.keys() | self._flags.keys():
