@@ -158,6 +158,40 @@ def worker_of_lease(key: str) -> str | None:
     return worker if worker != key and is_app_key(worker) else None
 
 
+class SidecarId(NamedTuple):
+    """A sidecar of an app; its text, `<app>.<instance>`, is its key in the bucket of sidecars.
+
+    `instance` is one token that a sidecar gives itself for as long as its process lives; its form is that of an app's
+    key. It is also the name of the sidecar's connections to NATS.
+    """
+
+    app: str
+    instance: str
+
+    def __str__(self) -> str:
+        return f"{self.app}.{self.instance}"
+
+    @classmethod
+    def parse(cls, text: str) -> "SidecarId":
+        """Split `<app>.<instance>`; raise `ContractError` when it is not of that form."""
+        app, dot, instance = text.partition(".")
+        if not dot:
+            raise ContractError("key", f"expected <app>.<instance>, got {shown(text, 80)}")
+        return cls(check_app_key("app", app), check_app_key("instance", instance))
+
+
+MAX_HOST_IN_INSTANCE = 40
+
+
+def instance_of(host: str, token: str) -> str:
+    """Return the instance of a sidecar on a host; `token` tells it from others there, in a-z and 0-9."""
+    name = _NOT_IN_INSTANCE.sub("-", host.lower()).strip("-_")[:MAX_HOST_IN_INSTANCE].rstrip("-_")
+    return f"{name}-{token}" if name else token
+
+
+_NOT_IN_INSTANCE = re.compile(r"[^a-z0-9_-]+")
+
+
 def event_subject(flag_id: FlagId) -> str:
     """Return the subject under which transitions of this flag's circuit are published."""
     return f"events.circuit.{flag_id}"

@@ -1,9 +1,16 @@
-"""What `/v1/status` shows: where the sidecar listens, what it answers from, and what of its routes is amiss."""
+"""What `/v1/status` shows: where the sidecar listens, what it answers from, and what of its routes is amiss.
 
+The short form of it is what the sidecar says of itself in the bucket `sidecars`.
+"""
+
+import socket
+import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
 from tailslide_core.decisions import Decision
+from tailslide_core.naming import RULESETS_BUCKET, SidecarId
+from tailslide_core.presence import MAX_FLAGS, Presence
 from tailslide_runtime.bucket_watch import WatchStatus
 from tailslide_runtime.jetstream import LinkStatus
 from tailslide_runtime.settings import ListenAddress
@@ -31,7 +38,9 @@ class Status:
         redis_connected: Callable[[], bool],
         redis_problem: Callable[[], str | None],
         reloader: RouteReloader,
+        instance: str,
     ) -> None:
+        self._instance = instance
         self._settings = settings
         self._store = store
         self._buffer = buffer
@@ -43,6 +52,7 @@ class Status:
         self._redis_problem = redis_problem
         self._reloader = reloader
         self._version = version("tailslide-platform")
+        self._started_ms = round(time.time() * 1000)
         self.flags_listen: ListenAddress = settings.flags_listen
         self.proxy_listen: ListenAddress = settings.proxy_listen
 
@@ -54,6 +64,7 @@ class Status:
         return {
             "version": self._version,
             "app": self._settings.app,
+            "instance": self._instance,
             "flags_listen": str(self.flags_listen),
             "proxy_listen": str(self.proxy_listen),
             "ready": readiness is not None,
@@ -91,6 +102,27 @@ class Status:
             "outcomes_waiting": self._buffer.waiting,
             "outcomes_dropped": self._buffer.dropped,
         }
+
+    def presence(self, sidecar_id: SidecarId) -> Presence:
+        """Return what the sidecar says of itself to Tower."""
+        readiness, watch = self._readiness(), self._watches[RULESETS_BUCKET]
+        flags, refused = sorted(flags_of(self._reloader.current.routes)), self._store.refused()
+        return Presence(
+            app=sidecar_id.app,
+            instance=sidecar_id.instance,
+            host=socket.gethostname(),
+            version=self._version,
+            started_ms=self._started_ms,
+            revision=watch.revision,
+            revision_ms=watch.stored_ms,
+            age_ms=None if readiness is None else readiness.age_ms,
+            source=None if readiness is None else readiness.origin,
+            listeners=(str(self.flags_listen), str(self.proxy_listen)),
+            route_flags=tuple(flags[:MAX_FLAGS]),
+            route_flags_count=len(flags),
+            refused=tuple(refused[:MAX_FLAGS]),
+            refused_count=len(refused),
+        )
 
     @staticmethod
     def _bucket(watch: WatchStatus) -> Mapping[str, object]:
