@@ -121,8 +121,7 @@ class RedisUsers:
             while True:
                 raise_if_cancelled()
                 seen = self._keys.changes
-                if self._keys.listed:
-                    await self._look()
+                await self.look()
                 try:
                     async with asyncio.timeout(LOOK_EVERY_S):
                         await self._keys.changed_since(seen)
@@ -132,7 +131,10 @@ class RedisUsers:
             for server in self._servers():
                 await server.redis.aclose()
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Bring all nodes up to date, those that may not be; nothing is touched before the keys are known."""
+        if not self._keys.listed:
+            return
         await asyncio.gather(*(self._see_to(server) for server in self._servers()))
         now_s = time.monotonic()
         if self._first.problem is None and (self._nodes_at is None or now_s - self._nodes_at >= NODES_EVERY_S):
@@ -266,6 +268,7 @@ class RedisUsersMetrics(Collector):
         users = self._users
         for name, text, value in (
             ("sdk_keys", "SDK keys that are good.", len(self._keys.records)),
+            ("sdk_keys_unreadable", "SDK keys whose record is not understood.", len(self._keys.unreadable)),
             ("redis_users_nodes", "Nodes of Redis on which the users of sidecars are set.", users.nodes),
             ("redis_users_nodes_in_step", "Nodes of Redis whose users are those of the SDK keys.", users.in_step),
             ("redis_users_refused", "Whether a Redis does not let us set users.", int(users.refused)),

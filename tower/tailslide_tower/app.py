@@ -8,7 +8,9 @@ from nats.aio.client import Client
 
 from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.jetstream import Link
+from tailslide_runtime.known_keys import KnownKeys
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
+from tailslide_runtime.redis_users import RedisUsers, RedisUsersMetrics
 from tailslide_tower import access, health
 from tailslide_tower.api import description, page
 from tailslide_tower.api.problems import PROBLEM_TYPE, errors_as_problems, guard_problem
@@ -82,11 +84,17 @@ async def serve(settings: TowerSettings) -> None:
             unknown=lambda: len(publisher.unknown),
         )
         verdicts = Verdicts()
+        known_keys = KnownKeys()
+        redis_users = None
+        if settings.redis_url is not None and settings.redis_users:
+            redis_users = RedisUsers(settings.redis_url, known_keys)
 
         async def publish(client: Client) -> None:
             metrics.connected()
-            with verdicts.connected(client):
-                await publisher.serve(JetStreamBucket(client))
+            async with asyncio.TaskGroup() as group:
+                group.create_task(known_keys.follow(client))
+                with verdicts.connected(client):
+                    await publisher.serve(JetStreamBucket(client))
 
         listener = HttpListener(
             build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts),
@@ -98,12 +106,16 @@ async def serve(settings: TowerSettings) -> None:
             error_type=PROBLEM_TYPE.encode(),
         )
         metrics.registry.register(ListenerMetrics(listener, "tailslide_tower_http"))
+        if redis_users is not None:
+            metrics.registry.register(RedisUsersMetrics(redis_users, known_keys, "tailslide_tower"))
         try:
             address = await listener.listen()
             log.info("tower listens", address=str(address), database=database.address)
             async with asyncio.TaskGroup() as group:
                 group.create_task(listener.run())
                 group.create_task(link.run(publish))
+                if redis_users is not None:
+                    group.create_task(redis_users.run())
         finally:
             await listener.close(SHUTDOWN_TIMEOUT_S)
     finally:
