@@ -44,7 +44,7 @@ TIMEOUT_S = 5.0
 OLD_MS = 60_000
 """Counts that are older may be some of which a copy was read, and found empty."""
 
-Command = tuple[str | int, ...]
+Command = tuple[str | int | bytes, ...]
 Answer = Any
 _Series = tuple[str, str]
 """A flag and a metric."""
@@ -141,7 +141,8 @@ class SeriesRules:
             elif not any(text in str(answer).lower() for text in _DONE):
                 refused.append((str(rule[1]), str(answer)))
         await self._fill(app, made, now_ms)
-        _check(await self._redis.ask([("SREM", new_series_key(app), *members)]))
+        done: Command = ("SREM", new_series_key(app), *members)
+        _check(await self._redis.ask([done]))
         return Made(len([answer for answer in answers if not isinstance(answer, Exception)]), refused)
 
     async def _fill(self, app: str, made: Mapping[_Series, int], now_ms: int) -> None:
@@ -210,7 +211,7 @@ class RedisCommands:
             return ()
         async with self._redis.pipeline(transaction=False) as pipeline:
             for command in commands:
-                pipeline.execute_command(*command)  # type: ignore[no-untyped-call] # redis-py has no types here
+                pipeline.execute_command(*command)
             answers: Sequence[Answer] = await pipeline.execute(raise_on_error=False)
         for answer in answers:
             if isinstance(answer, RedisConnectionError | RedisTimeoutError) and not isinstance(answer, ResponseError):

@@ -1,6 +1,6 @@
 """Keeps the users of a Redis equal to the SDK keys: one user for each app, whose passwords are the app's keys.
 
-Level-triggered: everything is compared after each change of the keys, each new connection, and every quarter of a
+Level-triggered: everything is compared after each change of the keys, each restart of Redis, and every quarter of a
 minute, on every node that the server names. Users are kept in memory by most servers, so a Redis that was started
 again has none until we have set them; both Tower and Aerobat do. What a user may do is `redis_access`.
 
@@ -31,7 +31,7 @@ from tailslide_runtime.server_urls import RedisUrl
 log = structlog.get_logger()
 
 LOOK_EVERY_S = 1.0
-"""How often each node is asked whether it is still the one that we know; a new connection is looked at in full."""
+"""How often each node is asked whether it is still the process that we know; another one is looked at in full."""
 COMPARE_EVERY_S = 15.0
 NODES_EVERY_S = 15.0
 REFUSED_RETRY_S = 60.0
@@ -53,7 +53,7 @@ class _Server:
     name: str
     redis: Redis
     settled: dict[str, str] = field(default_factory=dict)
-    connection: int | None = None
+    process: str | None = None
     changes: int = -1
     """The number of changes of the keys that it has."""
     compared_at: float | None = None
@@ -181,10 +181,10 @@ class RedisUsers:
             server.refused, server.problem = False, None
 
     async def _bring_up_to_date(self, server: _Server, now_s: float) -> None:
-        connection = await _connection_id(server.redis)
+        process = await _process_of(server.redis)
         known = self._keys.changes
         if (
-            connection == server.connection
+            process == server.process
             and known == server.changes
             and server.compared_at is not None
             and now_s - server.compared_at < COMPARE_EVERY_S
@@ -199,7 +199,7 @@ class RedisUsers:
             listed = read_users(await _acl_list(server.redis))
             server.settled = {app: user.line for app, user in listed.items()}
             self._tell(server, due)
-        server.connection, server.changes, server.compared_at = connection, known, now_s
+        server.process, server.changes, server.compared_at = process, known, now_s
 
     @staticmethod
     def _tell(server: _Server, due: Sequence[Change]) -> None:
@@ -227,12 +227,12 @@ async def nodes_beside(redis: Redis) -> set[Node]:
     return found
 
 
-async def _connection_id(redis: Redis) -> int:
-    """Return the server's number of our connection, which is another one after a restart or a failover."""
-    try:
-        return int(await redis.client_id())
-    except NoPermissionError as error:
-        raise UsersRefusedError(str(error)) from error
+async def _process_of(redis: Redis) -> str:
+    """Return what names the server's process, which is another one after a restart or a failover.
+
+    Numbers of connections would not do: a server that was started again gives the same ones again.
+    """
+    return str((await redis.info("server")).get("run_id"))
 
 
 async def _acl_list(redis: Redis) -> list[str]:
@@ -247,7 +247,7 @@ async def _carry_out(redis: Redis, due: Sequence[Change]) -> None:
     async with redis.pipeline(transaction=True) as pipeline:
         for change in due:
             for command in change.commands():
-                pipeline.execute_command(*command)  # type: ignore[no-untyped-call] # redis-py has no types here
+                pipeline.execute_command(*command)
         try:
             await pipeline.execute()
         except ResponseError as error:

@@ -176,7 +176,7 @@ async def test_a_key_of_one_app_opens_nothing_of_another_and_nothing_over_all(st
             if command[0] == "WATCH":  # of no use within a transaction
                 continue
             async with client.pipeline(transaction=True) as pipeline:
-                pipeline.execute_command(*command)  # type: ignore[no-untyped-call] # redis-py has no types here
+                pipeline.execute_command(*command)
                 with pytest.raises(ResponseError):
                     await pipeline.execute()
     assert await stage.ask("TS.RANGE", series_key(FOREIGN, "success"), "-", "+") == before
