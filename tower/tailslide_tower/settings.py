@@ -50,6 +50,11 @@ class TowerSettings(BaseSettings):
     """PostgreSQL, as `postgresql://user:password@host:port/database`. Required."""
     nats_url: Annotated[NatsUrl, NoDecode] = LOCAL_NATS
     """NATS with JetStream; may carry a token before the `@`. Servers of one cluster are separated by commas."""
+    redis_url: Annotated[RedisUrl | None, NoDecode] = None
+    """Redis with time series; may carry a user and a password before the `@`, a database after the `/`. Without one
+    there are no graphs, and the users of sidecars in Redis are left to Aerobat."""
+    redis_users: bool = True
+    """Whether to keep a user in Redis for each app with SDK keys. False where users are set by hand."""
     sdk_key: SecretStr | None = None
     """The token that NATS asks for; goes before what the URL carries."""
     redis_url: Annotated[RedisUrl | None, NoDecode] = None
