@@ -18,8 +18,11 @@ from tailslide_aerobat.settings import AerobatSettings
 from tailslide_aerobat.standing import Standing
 from tailslide_aerobat.timeseries import RedisTimeSeries
 from tailslide_aerobat.troubles import Troubles
+from tailslide_core.naming import KEYS_BUCKET
+from tailslide_runtime.auth_callout.service import AuthCallout
 from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.jetstream import Link
+from tailslide_runtime.known_keys import KnownKeys
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
 
 log = structlog.get_logger()
@@ -38,7 +41,10 @@ async def run(settings: AerobatSettings, stop: asyncio.Event) -> None:
     leaseholder = Leaseholder(holders, metrics, started_ms=int(time.time() * 1000))
     troubles = Troubles(metrics)
     judge = Judge(flags, series, metrics, settings.aerobat_tick_ms, holders, troubles)
-    session = Session(flags, judge, holders, leaseholder, metrics, troubles)
+    callout_settings = settings.callout()
+    keys = None if callout_settings is None else KnownKeys(metrics.refused_values.labels(KEYS_BUCKET).inc)
+    callout = None if callout_settings is None or keys is None else AuthCallout(callout_settings, keys, "aerobat")
+    session = Session(flags, judge, holders, leaseholder, metrics, troubles, keys)
     token = None if settings.sdk_key is None else settings.sdk_key.get_secret_value()
     link = Link(settings.nats_url, "aerobat", token)
     standing = Standing(flags, judge, holders, link.status, metrics)
@@ -51,11 +57,15 @@ async def run(settings: AerobatSettings, stop: asyncio.Event) -> None:
         cancels=True,
     )
     metrics.follow(ListenerMetrics(listener, "tailslide_aerobat_http"))
+    if callout is not None:
+        metrics.follow(callout.metrics("tailslide_aerobat"))
     try:
         address = await listener.listen()
         log.info("listening", address=str(address), worker=holders.worker)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(listener.run()), group.create_task(link.run(session.serve))]
+            if callout is not None:
+                tasks.append(group.create_task(callout.run()))
             await stop.wait()
             for task in tasks:
                 task.cancel()

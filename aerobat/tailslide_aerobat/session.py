@@ -24,6 +24,7 @@ from tailslide_core.naming import CIRCUITS_BUCKET, LEASES_BUCKET, RULESETS_BUCKE
 from tailslide_runtime.bucket_watch import Listing, WatchStatus, watch_bucket
 from tailslide_runtime.cancellation import raise_if_cancelled
 from tailslide_runtime.jetstream import ensure_bucket
+from tailslide_runtime.known_keys import KnownKeys
 
 log = structlog.get_logger()
 
@@ -42,13 +43,16 @@ class Session:
         leaseholder: Leaseholder,
         metrics: Metrics,
         troubles: Troubles,
+        keys: KnownKeys | None,
     ) -> None:
+        """`keys`, if there are any to know, are kept up to date."""
         self._flags = flags
         self._judge = judge
         self._holders = holders
         self._leaseholder = leaseholder
         self._metrics = metrics
         self._troubles = troubles
+        self._keys = keys
         self._divisions = 0
 
     async def serve(self, client: Client) -> None:
@@ -68,6 +72,8 @@ class Session:
         verdicts = Verdicts(store, self._flags, self._metrics, self._troubles)
         known = asyncio.Event()
         async with asyncio.TaskGroup() as group:
+            if self._keys is not None:
+                group.create_task(self._keys.follow(client))
             group.create_task(self._follow_leases(client))
             group.create_task(self._follow_rulesets(client, known))
             watch = WatchStatus()

@@ -8,7 +8,6 @@ from dataclasses import replace
 import structlog
 
 from tailslide_runtime import descriptors
-from tailslide_runtime.jetstream import Link
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_runtime.listening import Bound, bind
 from tailslide_sidecar import flags_api
@@ -21,6 +20,7 @@ from tailslide_sidecar.flusher import Flusher
 from tailslide_sidecar.guarded_flags import GuardedFlags
 from tailslide_sidecar.hot_path import HotListener
 from tailslide_sidecar.metrics import Live, Metrics
+from tailslide_sidecar.nats_access import access
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
 from tailslide_sidecar.proxy.accounts import Accounts
 from tailslide_sidecar.proxy.listener import ProxyListener
@@ -62,13 +62,15 @@ class _Sidecar:
         self._restored = None if self._reading is None else self._reading.snapshot
         self._buffer = OutcomeBuffer()
         self._guards = GuardedFlags(self._store)
-        self._link = Link(settings.nats_url, f"sidecar {settings.app}", settings.sdk_key)
+        nats = access(settings.nats_url, settings.app, settings.sdk_key)
+        self._link = nats.link
         self._watcher = Watcher(
             self._link,
             self._store,
             settings.routes,
             changed=self._changed,
             refused=lambda bucket: self._metrics.refused_values.labels(bucket).inc(),
+            access=nats.watch,
         )
         self._metrics = Metrics(
             Live(

@@ -6,9 +6,11 @@ import structlog
 from aiohttp import web
 from nats.aio.client import Client
 
+from tailslide_runtime.auth_callout.service import AuthCallout
 from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.http import errors_as_json
 from tailslide_runtime.jetstream import Link
+from tailslide_runtime.known_keys import KnownKeys
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_tower import access, health
 from tailslide_tower.apps import routes as apps
@@ -78,11 +80,16 @@ async def serve(settings: TowerSettings) -> None:
             unknown=lambda: len(publisher.unknown),
         )
         verdicts = Verdicts()
+        callout_settings, known_keys = settings.callout(), KnownKeys()
+        callout = None if callout_settings is None else AuthCallout(callout_settings, known_keys, "tower")
 
         async def publish(client: Client) -> None:
             metrics.connected()
-            with verdicts.connected(client):
-                await publisher.serve(JetStreamBucket(client))
+            async with asyncio.TaskGroup() as group:
+                if callout is not None:
+                    group.create_task(known_keys.follow(client))
+                with verdicts.connected(client):
+                    await publisher.serve(JetStreamBucket(client))
 
         listener = HttpListener(
             build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts),
@@ -92,12 +99,16 @@ async def serve(settings: TowerSettings) -> None:
             limits=ListenerLimits(max_body_bytes=MAX_BODY_BYTES),
         )
         metrics.registry.register(ListenerMetrics(listener, "tailslide_tower_http"))
+        if callout is not None:
+            metrics.registry.register(callout.metrics("tailslide_tower"))
         try:
             address = await listener.listen()
             log.info("tower listens", address=str(address), database=database.address)
             async with asyncio.TaskGroup() as group:
                 group.create_task(listener.run())
                 group.create_task(link.run(publish))
+                if callout is not None:
+                    group.create_task(callout.run())
         finally:
             await listener.close(SHUTDOWN_TIMEOUT_S)
     finally:
