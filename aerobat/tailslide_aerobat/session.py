@@ -18,6 +18,7 @@ from tailslide_aerobat.holders import Holders
 from tailslide_aerobat.judge import Judge
 from tailslide_aerobat.leases import JetStreamLeaseStore, Leaseholder
 from tailslide_aerobat.metrics import Metrics
+from tailslide_aerobat.series_rules import SeriesRules
 from tailslide_aerobat.troubles import Troubles
 from tailslide_aerobat.verdicts import Verdicts
 from tailslide_core.naming import CIRCUITS_BUCKET, LEASES_BUCKET, RULESETS_BUCKET
@@ -43,15 +44,16 @@ class Session:
         leaseholder: Leaseholder,
         metrics: Metrics,
         troubles: Troubles,
-        keys: KnownKeys | None,
+        rules: SeriesRules,
+        keys: KnownKeys,
     ) -> None:
-        """`keys`, if there are any to know, are kept up to date."""
         self._flags = flags
         self._judge = judge
         self._holders = holders
         self._leaseholder = leaseholder
         self._metrics = metrics
         self._troubles = troubles
+        self._rules = rules
         self._keys = keys
         self._divisions = 0
 
@@ -72,14 +74,14 @@ class Session:
         verdicts = Verdicts(store, self._flags, self._metrics, self._troubles)
         known = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            if self._keys is not None:
-                group.create_task(self._keys.follow(client))
             group.create_task(self._follow_leases(client))
             group.create_task(self._follow_rulesets(client, known))
             watch = WatchStatus()
             group.create_task(self._follow_circuits(client, verdicts, known, watch))
             group.create_task(self._keep_bucket(client, watch))
             group.create_task(self._hold_lease(leases, known))
+            group.create_task(self._rules.run(self._our_apps))
+            group.create_task(self._keys.follow(client))
             # Beside the judging, which sees by itself to the events of the circuits that it moves.
             group.create_task(self._settle(verdicts, known))
             await self._judge.run(verdicts)
@@ -136,6 +138,9 @@ class Session:
             await verdicts.restore(owns)
             await verdicts.complete_events(int(time.time() * 1000), owns)
             await self._holders.changed_since(divisions)
+
+    def _our_apps(self) -> list[str]:
+        return [app for app in self._flags.all_apps if self._holders.owns(app)]
 
     def _tell_division(self, divisions: int) -> None:
         if divisions != self._divisions:

@@ -6,10 +6,17 @@ has an inbox and a delivery prefix of its own, so that no key can listen to what
 `docs/nats.md` has the server's side of it, `docs/decisions/0023-sidecars-have-an-account-of-their-own.md` the reasons.
 """
 
-import re
 from dataclasses import dataclass
 
-from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, SIDECARS_BUCKET, bucket_stream, bucket_subject
+from tailslide_core.naming import (
+    CIRCUITS_BUCKET,
+    RULESETS_BUCKET,
+    SIDECARS_BUCKET,
+    SidecarId,
+    bucket_stream,
+    bucket_subject,
+    is_app_key,
+)
 
 SIDECARS_ACCOUNT = "SC"
 """The account that sidecars are put into."""
@@ -20,11 +27,6 @@ READ_BUCKETS = (RULESETS_BUCKET, CIRCUITS_BUCKET)
 FLOW_CONTROL = "$JS.FC.>"
 """Where a client answers a consumer's flow control (NATS ADR-15)."""
 
-MAX_INSTANCE = 64
-_INSTANCE = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_INSTANCE}}}")
-INSTANCE_RULE = f"1 to {MAX_INSTANCE} characters of A-Z, a-z, 0-9, '-' and '_'"
-_NOT_OF_AN_INSTANCE = re.compile(r"[^A-Za-z0-9_-]+")
-
 
 @dataclass(frozen=True, slots=True)
 class SubjectPermissions:
@@ -32,17 +34,6 @@ class SubjectPermissions:
 
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]
-
-
-def is_instance(text: str) -> bool:
-    """Whether `text` may be the name of a running sidecar: one token of a subject."""
-    return _INSTANCE.fullmatch(text) is not None
-
-
-def instance_name(host: str, suffix: str) -> str:
-    """Return the name of a sidecar on a host; `suffix` tells it from others there, and is one token itself."""
-    short = _NOT_OF_AN_INSTANCE.sub("-", host.partition(".")[0])[: MAX_INSTANCE - 1 - len(suffix)].strip("-")
-    return f"{short or 'sidecar'}-{suffix}"
 
 
 def inbox_prefix(app: str, key_id: str) -> str:
@@ -56,14 +47,14 @@ def delivery_prefix(app: str, key_id: str) -> str:
 
 
 def permissions(app: str, key_id: str, instance: str) -> SubjectPermissions:
-    """Return what a connection of a key may do. One whose name is no instance's has no entry among the sidecars.
+    """Return what a connection of a key may do. A name that is no instance's gets no entry among the sidecars.
 
     The server holds a consumer's filter against the one in the subject of its creation (NATS ADR-15, error 10131).
     """
     publish = [f"{SIDECARS_API}.{_create(bucket)}.*.{bucket_subject(bucket, app)}.>" for bucket in READ_BUCKETS]
     publish.append(FLOW_CONTROL)
-    if is_instance(instance):
-        publish.append(bucket_subject(SIDECARS_BUCKET, f"{app}.{instance}"))
+    if is_app_key(instance):
+        publish.append(bucket_subject(SIDECARS_BUCKET, str(SidecarId(app, instance))))
     return SubjectPermissions(tuple(publish), (f"{inbox_prefix(app, key_id)}.>", f"{delivery_prefix(app, key_id)}.>"))
 
 

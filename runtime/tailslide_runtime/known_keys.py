@@ -12,6 +12,7 @@ from collections.abc import AsyncIterable, Callable, Mapping
 from contextlib import aclosing
 from types import MappingProxyType
 
+import nats.errors
 import structlog
 from nats.aio.client import Client
 
@@ -19,6 +20,8 @@ from tailslide_core.errors import ContractError
 from tailslide_core.naming import KEYS_BUCKET, is_reserved
 from tailslide_core.sdk_keys import SdkKeyRecord, decode_sdk_key_record, hash_of_sdk_key, parse_sdk_key
 from tailslide_runtime.bucket_watch import Entry, Listing, WatchStatus, watch_bucket
+from tailslide_runtime.cancellation import raise_if_cancelled
+from tailslide_runtime.jetstream import Backoff
 
 log = structlog.get_logger()
 
@@ -71,9 +74,22 @@ class KnownKeys:
             await self._changed.wait()
 
     async def follow(self, client: Client) -> None:
-        """Keep the copy up to date for as long as `client` is connected; the errors of nats-py come out."""
-        async with aclosing(watch_bucket(client, KEYS_BUCKET, ALL_KEYS, self.watch)) as items:
-            await self.take_all(items)
+        """Keep the copy up to date for as long as `client` is connected; the errors of nats-py come out then.
+
+        A server that lets us watch everything but this bucket is asked again: other work must not end for it.
+        """
+        backoff = Backoff()
+        while True:
+            raise_if_cancelled()
+            try:
+                async with aclosing(watch_bucket(client, KEYS_BUCKET, ALL_KEYS, self.watch)) as items:
+                    await self.take_all(items)
+            except (nats.errors.Error, TimeoutError) as error:
+                if not client.is_connected:
+                    raise
+                if backoff.failures == 0:
+                    log.warning("keys_not_watched", error=str(error) or type(error).__name__)
+                await backoff.wait()
 
     async def take_all(self, items: AsyncIterable[Listing | Entry]) -> None:
         """Take everything that a watch yields."""

@@ -1,12 +1,11 @@
 """As whom a sidecar connects to NATS: by its SDK key in the sidecars' account, else by a token of the server's own."""
 
-import secrets
-import socket
 from dataclasses import dataclass
 
 from tailslide_core.errors import ContractError
+from tailslide_core.naming import SidecarId
 from tailslide_core.sdk_keys import is_sdk_key, parse_sdk_key
-from tailslide_core.sidecar_access import SIDECARS_API, delivery_prefix, inbox_prefix, instance_name
+from tailslide_core.sidecar_access import SIDECARS_API, delivery_prefix, inbox_prefix
 from tailslide_runtime.bucket_watch import IN_THE_SAME_ACCOUNT, WatchAccess
 from tailslide_runtime.jetstream import Link
 from tailslide_runtime.server_urls import NatsUrl
@@ -27,8 +26,6 @@ class NatsAccess:
 
     link: Link
     watch: WatchAccess
-    instance: str
-    """What this sidecar is called among those of its app: one token of a subject, another one after each start."""
 
 
 def check_sdk_key(text: str, app: str) -> None:
@@ -44,13 +41,13 @@ def check_sdk_key(text: str, app: str) -> None:
         )
 
 
-def access(url: NatsUrl, app: str, sdk_key: str | None) -> NatsAccess:
+def access(url: NatsUrl, sidecar: SidecarId, sdk_key: str | None) -> NatsAccess:
     """Return how a sidecar connects; raise `ContractError` as `check_sdk_key` does."""
-    instance = instance_name(socket.gethostname(), secrets.token_hex(4))
+    # By this name NATS knows which entry in the bucket of sidecars is the connection's own.
+    name = sidecar.instance
     if sdk_key is None or not is_sdk_key(sdk_key):
-        return NatsAccess(Link(url, f"sidecar {app}", sdk_key, remedy=_OTHERS_REFUSED), IN_THE_SAME_ACCOUNT, instance)
-    check_sdk_key(sdk_key, app)
+        return NatsAccess(Link(url, name, sdk_key, remedy=_OTHERS_REFUSED), IN_THE_SAME_ACCOUNT)
+    check_sdk_key(sdk_key, sidecar.app)
     key = parse_sdk_key(sdk_key)
-    # The callout lets a connection write the sidecar's entry under the name that it gives itself.
-    link = Link(url, instance, sdk_key, inbox_prefix=inbox_prefix(key.app, key.key_id), remedy=_KEY_REFUSED)
-    return NatsAccess(link, WatchAccess(SIDECARS_API, delivery_prefix(key.app, key.key_id)), instance)
+    link = Link(url, name, sdk_key, inbox_prefix=inbox_prefix(key.app, key.key_id), remedy=_KEY_REFUSED)
+    return NatsAccess(link, WatchAccess(SIDECARS_API, delivery_prefix(key.app, key.key_id)))

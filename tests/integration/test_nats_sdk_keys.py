@@ -267,7 +267,7 @@ async def test_connection_with_another_name_than_an_instances_has_no_entry(
     servers: Endpoints, admin: Client, keys: KnownKeys
 ) -> None:
     await until(lambda: connected(servers, SHOP))
-    for name in ("", "bank.i1", "*", "a b", ">", "x" * 65):
+    for name in ("", "bank.i1", "*", "a b", ">", "x" * 64):
         async with intruding(servers, SHOP, name) as shop:
             assert await shop.create_consumer(RULESETS_BUCKET, "shop") == "created"
             await shop.publish(bucket_subject(SIDECARS_BUCKET, f"shop.{name or 'x'}".replace(" ", "_")))

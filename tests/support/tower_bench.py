@@ -58,9 +58,10 @@ class Answer:
     @property
     def error(self) -> tuple[int, str, str | None]:
         """Return status, code and field."""
-        error = self.body["error"]
-        assert error["message"], "an error without a message"
-        return self.status, error["code"], error.get("field")
+        assert self.headers["Content-Type"].startswith("application/problem+json"), self.headers
+        assert self.body["detail"], "an error without a detail"
+        assert self.body["status"] == self.status
+        return self.status, self.body["code"], self.body.get("field")
 
 
 class Tower:
@@ -73,19 +74,24 @@ class Tower:
     async def call(
         self, method: str, path: str, body: object = None, *, data: bytes | None = None, **headers: str
     ) -> Answer:
-        """Ask the API; `body` is sent as JSON, `data` as it is. Names of headers are written with `_`."""
-        sent = {"Authorization": f"Bearer {TOKEN}"} | {
+        """Ask the API; `body` is sent as JSON, `data` as it is. Names of headers are written with `_`.
+
+        A change says `If-Match: *` unless told otherwise; a header that is given empty is left out.
+        """
+        default = {"Authorization": f"Bearer {TOKEN}"} | ({} if method == "GET" else {"If-Match": "*"})
+        sent = {name: value for name, value in default.items() if name.replace("-", "_") not in headers} | {
             name.replace("_", "-"): value for name, value in headers.items() if value
         }
         if body is not None:
             data = orjson.dumps(body)
             sent.setdefault("Content-Type", "application/json")
-        url = f"http://tower{path if path.startswith(('/healthz', '/readyz', '/metrics')) else '/api/v1' + path}"
+        is_whole = path.startswith(("/healthz", "/readyz", "/metrics", "/api/"))
+        url = f"http://tower{path if is_whole else '/api/v1' + path}"
         async with self._session.request(
             method, url, data=None if data is None else io.BytesIO(data), headers=sent
         ) as answer:
             raw = await answer.read()
-            is_json = answer.content_type == "application/json"
+            is_json = answer.content_type in {"application/json", "application/problem+json"}
             return Answer(answer.status, orjson.loads(raw) if is_json else raw, answer.headers)
 
     async def ok(self, method: str, path: str, body: object = None) -> Any:
@@ -143,6 +149,18 @@ class TowerBench:
         try:
             async with self._reached(settings, ended) as tower:
                 yield tower, process
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await ended
+
+    @asynccontextmanager
+    async def process_at(self, listen: str, more: Mapping[str, str] | None = None) -> AsyncIterator[None]:
+        """Run a Tower as a process that listens there; what it says is dropped, and it is killed at the end."""
+        process = await self._start({"TAILSLIDE_TOWER_LISTEN": listen, **(more or {})})
+        ended = asyncio.create_task(process.communicate())
+        try:
+            yield
         finally:
             with suppress(ProcessLookupError):
                 process.kill()

@@ -8,11 +8,13 @@ from nats.aio.client import Client
 
 from tailslide_runtime.auth_callout.service import AuthCallout
 from tailslide_runtime.guard import ListenerLimits
-from tailslide_runtime.http import errors_as_json
 from tailslide_runtime.jetstream import Link
 from tailslide_runtime.known_keys import KnownKeys
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_tower import access, health
+from tailslide_tower.api import description, page
+from tailslide_tower.api.problems import PROBLEM_TYPE, errors_as_problems, guard_problem
+from tailslide_tower.api.routes import add_routes
 from tailslide_tower.apps import routes as apps
 from tailslide_tower.apps.service import AppService
 from tailslide_tower.auth import middleware as auth
@@ -35,24 +37,26 @@ from tailslide_tower.settings import TowerSettings
 log = structlog.get_logger()
 
 SHUTDOWN_TIMEOUT_S = 5.0
+SUBJECTS = (apps.routes, flags.routes, segments.routes, description.routes)
+"""The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
 
 def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts) -> web.Application:
     """Return the HTTP application."""
-    api = web.Application(middlewares=[auth.require_token, publication.refuse_unpublishable])
+    api = web.Application(middlewares=[auth.authenticate, publication.refuse_unpublishable])
     api[auth.TOKENS] = tokens
     api[publication.PUBLICATION] = publication.Publication(parts.publisher, parts.nats)
     api[apps.APPS] = AppService(parts.database, parts.publisher.app_added)
     api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts)
     api[segments.SEGMENTS] = SegmentService(parts.database, parts.publisher)
-    api.add_routes([*apps.routes, *flags.routes, *segments.routes])
+    add_routes(api, SUBJECTS)
 
     app = web.Application(
-        middlewares=[access.observe, errors_as_json, access.answer_for_database], client_max_size=MAX_BODY_BYTES
+        middlewares=[access.observe, errors_as_problems, access.answer_for_database], client_max_size=MAX_BODY_BYTES
     )
     app[access.METRICS] = metrics
     app[health.PARTS] = parts
-    app.add_routes(health.routes)
+    app.add_routes([*health.routes, *page.routes])
     app.add_subapp("/api/v1", api)
     return app
 
@@ -86,8 +90,7 @@ async def serve(settings: TowerSettings) -> None:
         async def publish(client: Client) -> None:
             metrics.connected()
             async with asyncio.TaskGroup() as group:
-                if callout is not None:
-                    group.create_task(known_keys.follow(client))
+                group.create_task(known_keys.follow(client))
                 with verdicts.connected(client):
                     await publisher.serve(JetStreamBucket(client))
 
@@ -97,6 +100,8 @@ async def serve(settings: TowerSettings) -> None:
             "TAILSLIDE_TOWER_LISTEN",
             allowed_hosts=settings.allowed_hosts,
             limits=ListenerLimits(max_body_bytes=MAX_BODY_BYTES),
+            error_body=guard_problem,
+            error_type=PROBLEM_TYPE.encode(),
         )
         metrics.registry.register(ListenerMetrics(listener, "tailslide_tower_http"))
         if callout is not None:
