@@ -20,6 +20,7 @@ from tailslide_runtime.http import ApiError
 from tailslide_tower.apps.models import AppChange, AppCreate
 from tailslide_tower.flags.flag import changed, created, toggled
 from tailslide_tower.flags.models import FlagChange, FlagCreate, Toggle
+from tailslide_tower.keys.models import KeyCreate
 from tailslide_tower.requests import NoFields, PageQuery, _checked, read_precondition, read_query
 from tailslide_tower.segments import segment
 from tailslide_tower.segments.models import SegmentChange, SegmentCreate, SegmentMembers
@@ -100,6 +101,7 @@ BODIES: dict[type[BaseModel], dict[str, object]] = {
     SegmentCreate: SEGMENT,
     SegmentChange: {name: value for name, value in SEGMENT.items() if name != "key"},
     SegmentMembers: {"list": "include", "add": ["a"], "remove": ["b"]},
+    KeyCreate: {"name": "production"},
     NoFields: {},
 }
 TOWERS_OWN = {"app", "version", "created_at", "updated_at", "reset_generation"}

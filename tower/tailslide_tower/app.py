@@ -6,6 +6,7 @@ import structlog
 from aiohttp import web
 from nats.aio.client import Client
 
+from tailslide_core.naming import KEYS_BUCKET
 from tailslide_runtime.auth_callout.service import AuthCallout
 from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.jetstream import Link
@@ -24,6 +25,10 @@ from tailslide_tower.circuits.verdicts import Verdicts
 from tailslide_tower.database import Database
 from tailslide_tower.flags import routes as flags
 from tailslide_tower.flags.service import FlagService
+from tailslide_tower.keys import routes as keys
+from tailslide_tower.keys.bootstrap import bootstrap
+from tailslide_tower.keys.publishing import DatabaseKeys, KeyPublisher
+from tailslide_tower.keys.service import KeyService
 from tailslide_tower.metrics import TowerMetrics
 from tailslide_tower.publisher import middleware as publication
 from tailslide_tower.publisher.bucket import JetStreamBucket
@@ -37,11 +42,17 @@ from tailslide_tower.settings import TowerSettings
 log = structlog.get_logger()
 
 SHUTDOWN_TIMEOUT_S = 5.0
-SUBJECTS = (apps.routes, flags.routes, segments.routes, description.routes)
+SUBJECTS = (apps.routes, flags.routes, segments.routes, keys.routes, description.routes)
 """The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
 
-def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts) -> web.Application:
+def build(
+    parts: health.Parts,
+    metrics: TowerMetrics,
+    tokens: TokenService,
+    verdicts: Verdicts,
+    key_publisher: KeyPublisher,
+) -> web.Application:
     """Return the HTTP application."""
     api = web.Application(middlewares=[auth.authenticate, publication.refuse_unpublishable])
     api[auth.TOKENS] = tokens
@@ -49,6 +60,7 @@ def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verd
     api[apps.APPS] = AppService(parts.database, parts.publisher.app_added)
     api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts)
     api[segments.SEGMENTS] = SegmentService(parts.database, parts.publisher)
+    api[keys.KEYS] = KeyService(parts.database, key_publisher.changed)
     add_routes(api, SUBJECTS)
 
     app = web.Application(
@@ -70,6 +82,8 @@ async def serve(settings: TowerSettings) -> None:
             TokenStore(database), settings.api_token.get_secret_value() if settings.api_token else None
         )
         await tokens.ensure_any()
+        if (first_key := settings.bootstrap_key()) is not None:
+            await bootstrap(database, first_key)
         metrics = TowerMetrics()
         publisher = Publisher(DatabaseRulesets(database), metrics)
         link = Link(
@@ -84,6 +98,7 @@ async def serve(settings: TowerSettings) -> None:
             unknown=lambda: len(publisher.unknown),
         )
         verdicts = Verdicts()
+        key_publisher = KeyPublisher(DatabaseKeys(database), metrics)
         callout_settings, known_keys = settings.callout(), KnownKeys()
         callout = None if callout_settings is None else AuthCallout(callout_settings, known_keys, "tower")
 
@@ -91,11 +106,13 @@ async def serve(settings: TowerSettings) -> None:
             metrics.connected()
             async with asyncio.TaskGroup() as group:
                 group.create_task(known_keys.follow(client))
+                rulesets = JetStreamBucket(client)
+                group.create_task(key_publisher.serve(JetStreamBucket(client, KEYS_BUCKET), rulesets))
                 with verdicts.connected(client):
-                    await publisher.serve(JetStreamBucket(client))
+                    await publisher.serve(rulesets)
 
         listener = HttpListener(
-            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts),
+            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts, key_publisher),
             settings.tower_listen,
             "TAILSLIDE_TOWER_LISTEN",
             allowed_hosts=settings.allowed_hosts,

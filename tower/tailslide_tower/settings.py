@@ -6,6 +6,9 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from tailslide_core.errors import ContractError
+from tailslide_core.naming import APP_KEY_RULE, is_app_key
+from tailslide_core.sdk_keys import SdkKey, parse_sdk_key
 from tailslide_runtime.auth_callout.service import CalloutSettings
 from tailslide_runtime.logs import LogFormat, LogLevel
 from tailslide_runtime.server_urls import LOCAL_NATS, DatabaseUrl, NatsUrl
@@ -25,6 +28,15 @@ def _api_token(value: SecretStr | None) -> SecretStr | None:
             + (" characters" if len(token) < MIN_TOKEN_LENGTH else " with others among them")
         )
     return value
+
+
+def _app_key(value: str) -> str:
+    if not is_app_key(value):
+        raise ValueError(f"expected {APP_KEY_RULE}")
+    return value
+
+
+AppKey = Annotated[str, AfterValidator(_app_key)]
 
 
 class TowerSettings(BaseSettings):
@@ -54,6 +66,10 @@ class TowerSettings(BaseSettings):
     addresses; where it does not listen on loopback, all names until some are given."""
     api_token: Annotated[SecretStr | None, AfterValidator(_api_token)] = None
     """A token that may use the API of this Tower for as long as it runs. Needed unless the database has one."""
+    bootstrap_app: AppKey | None = None
+    """With the next one: the app to make on an empty database, so that a compose file can name it beforehand."""
+    bootstrap_sdk_key: SecretStr | None = None
+    """The first SDK key of that app, `tsk.<app>.<id>.<secret>`: 6 to 20 characters of a-z and 0-9, then 32 to 100."""
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
 
@@ -61,6 +77,25 @@ class TowerSettings(BaseSettings):
     def _callout_is_whole(self) -> Self:
         self.callout()
         return self
+
+    @model_validator(mode="after")
+    def _bootstrap_is_whole(self) -> Self:
+        self.bootstrap_key()
+        return self
+
+    def bootstrap_key(self) -> SdkKey | None:
+        """Return the key that an empty database gets, together with its app."""
+        if self.bootstrap_app is None and self.bootstrap_sdk_key is None:
+            return None
+        if self.bootstrap_app is None or self.bootstrap_sdk_key is None:
+            raise ValueError("TAILSLIDE_BOOTSTRAP_APP and TAILSLIDE_BOOTSTRAP_SDK_KEY belong together: set both")
+        try:
+            key = parse_sdk_key(self.bootstrap_sdk_key.get_secret_value())
+        except ContractError as error:
+            raise ValueError(f"TAILSLIDE_BOOTSTRAP_SDK_KEY: {error.problem}") from None
+        if key.app != self.bootstrap_app:
+            raise ValueError(f"TAILSLIDE_BOOTSTRAP_SDK_KEY: expected a key of the app {self.bootstrap_app!r}")
+        return key
 
     def callout(self) -> CalloutSettings | None:
         """Return what answering NATS's auth callout takes; None where it is not to be answered."""
