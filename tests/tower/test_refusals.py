@@ -26,6 +26,7 @@ from tailslide_tower.flags.flag import changed, created, toggled
 from tailslide_tower.flags.models import FlagChange, FlagCreate, Toggle
 from tailslide_tower.preview.models import PreviewAsked
 from tailslide_tower.preview.service import settings_of
+from tailslide_tower.keys.models import KeyCreate
 from tailslide_tower.requests import NoFields, PageQuery, _checked, read_precondition, read_query
 from tailslide_tower.segments import segment
 from tailslide_tower.segments.models import SegmentChange, SegmentCreate, SegmentMembers
@@ -121,6 +122,7 @@ BODIES: dict[type[BaseModel], dict[str, object]] = {
     PreviewAsked: {"circuit": FLAG["circuit"], "range": "1h"},
     WebhookCreate: WEBHOOK,
     WebhookChange: {name: value for name, value in WEBHOOK.items() if name not in {"kind", "app", "flag"}},
+    KeyCreate: {"name": "production"},
     NoFields: {},
 }
 TOWERS_OWN = {"app", "version", "created_at", "updated_at", "reset_generation"}
