@@ -31,6 +31,7 @@ from tailslide_tower.auth.store import TokenStore
 from tailslide_tower.circuits.verdicts import Verdicts
 from tailslide_tower.database import Database
 from tailslide_tower.flags import routes as flags
+from tailslide_tower.flags.last_asked import NobodyKnows
 from tailslide_tower.flags.service import FlagService
 from tailslide_tower.metrics import TowerMetrics
 from tailslide_tower.preview import routes as previews
@@ -63,8 +64,8 @@ def build(
     api = web.Application(middlewares=[auth.authenticate, publication.refuse_unpublishable])
     api[auth.TOKENS] = tokens
     api[publication.PUBLICATION] = publication.Publication(parts.publisher, parts.nats)
-    api[apps.APPS] = AppService(parts.database, parts.publisher.app_added)
-    api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts)
+    api[apps.APPS] = AppService(parts.database, parts.publisher, NobodyKnows())
+    api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts, NobodyKnows())
     api[segments.SEGMENTS] = SegmentService(parts.database, parts.publisher)
     api[graphs.GRAPHS] = GraphService(series)
     api[previews.PREVIEWS] = PreviewService(series)
