@@ -121,7 +121,7 @@ class TowerCalls:
     """A connection to Tower's API."""
 
     def __init__(self, bench: Bench, tower: Target) -> None:
-        self._headers = f"Authorization: Bearer {bench.stack.data.secret('api_token')}\r\n".encode()
+        self._headers = f"Authorization: Bearer {bench.stack.data.secret('api_token')}\r\nIf-Match: *\r\n".encode()
         self.connection: socket.socket = connect(tower.address)
 
     def request(self, path: str, body: Mapping[str, object]) -> bytes:

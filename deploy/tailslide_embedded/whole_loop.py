@@ -137,7 +137,10 @@ async def _ask_tower(
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_TOWER_TIMEOUT_S)) as session,
         session.request(
-            method, f"{tower}/api/v1{path}", json=body, headers={"Authorization": f"Bearer {token}"}
+            method,
+            f"{tower}/api/v1{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {token}", "If-Match": "*"},
         ) as answer,
     ):
         if answer.status >= 400 and answer.status != allow:

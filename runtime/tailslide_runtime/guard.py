@@ -21,6 +21,7 @@ from tailslide_runtime.http1.fields import values
 from tailslide_runtime.http1.lingering import LINGER_BYTES, LINGER_S, end_sending
 from tailslide_runtime.http1.messages import End, Framing
 from tailslide_runtime.http1.refusals import (
+    JSON_TYPE,
     SLOW_BODY,
     SLOW_HEAD,
     TOO_MANY_CONNECTIONS,
@@ -86,6 +87,7 @@ class Guard:
         limits: ListenerLimits,
         names: OwnNames,
         error_body: ErrorBody = one_shape,
+        error_type: bytes = JSON_TYPE,
     ) -> None:
         """`answering` makes aiohttp's protocol for a connection, and is given what to call after each answer."""
         self.answering = answering
@@ -93,6 +95,7 @@ class Guard:
         self.limits = limits
         self.names = names
         self.error_body = error_body
+        self.error_type = error_type
         self.refused: Counter[str] = Counter()
         """How many requests were refused, by the code of the refusal."""
         self.held_bytes = 0
@@ -445,7 +448,9 @@ class GuardedConnection(asyncio.Protocol):
             return
         body = guard.error_body("" if head is None else head.path, refusal)
         date = f"\r\nDate: {formatdate(usegmt=True)}\r\nServer: {SERVER}".encode()
-        transport.write(own_answer(refusal.status, body, refusal.block(), date, request=head, closes=True))
+        transport.write(
+            own_answer(refusal.status, body, refusal.block(guard.error_type), date, request=head, closes=True)
+        )
         self._linger()
 
     def _linger(self) -> None:

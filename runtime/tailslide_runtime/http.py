@@ -1,16 +1,18 @@
-"""What the handlers of all processes share: one shape of errors, and JSON that is read strictly.
+"""What the handlers of all processes share: errors that are answers, and JSON that is read strictly.
 
-The shape: `{"error": {"code", "message", "field"?}}`. Routes are each process's own.
+The shape of errors of sidecars and Aerobats is `{"error": {"code", "message", "field"?}}`; Tower has one of its own.
+Routes are each process's own.
 """
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import accumulate
 
 import orjson
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import shown
@@ -23,8 +25,20 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class ApiError(Exception):
     """An answer that is an error; `code` is for programs, `message` one sentence for people."""
 
-    def __init__(self, status: int, code: str, message: str, field: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        field: str | None = None,
+        *,
+        more: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """`more` are further members of the answer's body, `headers` further headers of it."""
         super().__init__(message)
+        self.more = dict(more or {})
+        self.headers = dict(headers or {})
         self.status = status
         self.code = code
         self.message = message
@@ -36,34 +50,52 @@ def json_response(body: object, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
 
 
-def error_response(status: int, code: str, message: str, field: str | None = None) -> web.Response:
-    """Return an error in the one shape that all have."""
-    error = {"code": code, "message": message}
+def error_response(
+    status: int, code: str, message: str, field: str | None = None, more: Mapping[str, object] | None = None
+) -> web.Response:
+    """Return an error in the shape of sidecars and Aerobats."""
+    error: dict[str, object] = {**(more or {}), "code": code, "message": message}
     if field is not None:
         error["field"] = field
     return json_response({"error": error}, status)
 
 
-@web.middleware
-async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give every error the one shape: ours, those of aiohttp (404, 405, 413 …), and defects as 500 with a log line."""
-    try:
-        return await handler(request)
-    except ApiError as error:
-        return error_response(error.status, error.code, error.message, error.field)
-    except ContractError as error:
-        return error_response(400, "INVALID", error.problem, error.field)
-    except web.HTTPException as error:
-        if error.status < 400:
-            raise
-        code = error.reason.upper().replace(" ", "_").replace("'", "")
-        answer = error_response(error.status, code, f"{request.method} {request.path:.100}: {error.reason}")
-        if "Allow" in error.headers:
-            answer.headers["Allow"] = error.headers["Allow"]
-        return answer
-    except Exception:  # the last line of defence of a listener: logged with its traceback, answered as 500
-        log.exception("request failed", method=request.method, path=request.path)
-        return error_response(500, "INTERNAL", "the request failed for a reason that is in the log")
+def one_error_shape(error: ApiError) -> web.Response:
+    """Return the answer that an error is, in the shape of sidecars and Aerobats."""
+    answer = error_response(error.status, error.code, error.message, error.field, error.more)
+    answer.headers.update(error.headers)
+    return answer
+
+
+def errors_in(shape: Callable[[ApiError], web.Response]) -> Middleware:
+    """Return a middleware that answers every error in one shape.
+
+    Errors are ours, those of aiohttp (404, 405, 413 …), and defects, which are a 500 and a line in the log.
+    """
+
+    @web.middleware
+    async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except ApiError as error:
+            return shape(error)
+        except ContractError as error:
+            return shape(ApiError(400, "INVALID", error.problem, error.field))
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            code = error.reason.upper().replace(" ", "_").replace("'", "")
+            headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+            message = f"{request.method} {request.path:.100}: {error.reason}"
+            return shape(ApiError(error.status, code, message, headers=headers))
+        except Exception:  # the last line of defence of a listener: logged with its traceback, answered as 500
+            log.exception("request failed", method=request.method, path=request.path)
+            return shape(ApiError(500, "INTERNAL", "the request failed for a reason that is in the log"))
+
+    return answer_errors
+
+
+errors_as_json = errors_in(one_error_shape)
 
 
 async def read_body(request: web.Request) -> bytes:

@@ -22,6 +22,7 @@ from tailslide_runtime.guard import (
     ListenerLimits,
     one_shape,
 )
+from tailslide_runtime.http1.refusals import JSON_TYPE
 from tailslide_runtime.listening import Bound, bind
 from tailslide_runtime.own_names import OwnNames
 from tailslide_runtime.settings import ListenAddress
@@ -44,12 +45,13 @@ class HttpListener:
         allowed_hosts: Iterable[str] = (),
         limits: ListenerLimits | None = None,
         error_body: ErrorBody = one_shape,
+        error_type: bytes = JSON_TYPE,
         cancels: bool = False,
     ) -> None:
         """Serve `application` on `address`, which the setting of that name gives.
 
-        `allowed_hosts` are names of this listener besides those of loopback. `error_body` gives the JSON of what the
-        guard refuses. With `cancels`, a handler is cancelled when its client is gone.
+        `allowed_hosts` are names of this listener besides those of loopback. `error_body` gives the body of what the
+        guard refuses, of the type `error_type`. With `cancels`, a handler is cancelled when its client is gone.
         """
         limits = ListenerLimits() if limits is None else limits
         self.address = address
@@ -67,7 +69,9 @@ class HttpListener:
         }
         application.on_response_prepare.append(self._complete)
         self._runner = web.AppRunner(application, handler_cancellation=cancels, shutdown_timeout=_LAST_MOMENT_S)
-        self.guard = Guard(self._answering, self.connections, limits, OwnNames.of(address, allowed_hosts), error_body)
+        self.guard = Guard(
+            self._answering, self.connections, limits, OwnNames.of(address, allowed_hosts), error_body, error_type
+        )
         self._bound: Bound | None = None
 
     def __repr__(self) -> str:

@@ -337,7 +337,7 @@ async def test_a_flag_deleted_while_its_bucket_was_lost_is_gone_once_tower_has_p
     flags_url = f"{scene.loop.addresses.tower}/api/v1/apps/{APP}/flags"
 
     async def ask_tower(method: str, url: str, **body: object) -> None:
-        token = {"Authorization": f"Bearer {scene.loop.api_token}"}
+        token = {"Authorization": f"Bearer {scene.loop.api_token}", "If-Match": "*"}
         async with aiohttp.ClientSession(headers=token) as session, session.request(method, url, json=body) as answer:
             assert answer.status < 300, await answer.text()
 

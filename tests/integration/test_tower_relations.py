@@ -56,7 +56,7 @@ async def test_a_cycle_is_refused_and_shown(tower: Tower) -> None:
     await tower.ok("PATCH", f"{FLAGS}/b", requires("c"))
     answer = await tower.call("PATCH", f"{FLAGS}/c", requires("a"))
     assert answer.error == (400, "INVALID", "requires[0].flag")
-    assert "c → a → b → c" in answer.body["error"]["message"]
+    assert "c → a → b → c" in answer.body["detail"]
     assert (await tower.ok("GET", f"{FLAGS}/c"))["requires"] == []
     # Turned round in two changes, it is none.
     await tower.ok("PATCH", f"{FLAGS}/a", requires())
@@ -81,10 +81,10 @@ async def test_what_others_require_is_neither_deleted_nor_changed_under_them(tow
     await tower.ok("POST", FLAGS, {"key": "three", **requires("one")})
     answer = await tower.call("DELETE", f"{FLAGS}/one")
     assert answer.error == (409, "FLAG_IN_USE", "flag")
-    assert "the flags 'three', 'two' require the flag 'one'" in answer.body["error"]["message"]
+    assert "the flags 'three', 'two' require the flag 'one'" in answer.body["detail"]
     answer = await tower.call("PATCH", f"{FLAGS}/one", {"variants": {"a": "1", "b": "2"}})
     assert answer.error == (409, "FLAG_IN_USE", "variants")
-    assert "the flag 'two' requires its variant 'c'" in answer.body["error"]["message"]
+    assert "the flag 'two' requires its variant 'c'" in answer.body["detail"]
     await tower.ok("PATCH", f"{FLAGS}/one", {"variants": {"b": "2", "c": "4", "a": "1", "d": "5"}})
     await tower.ok("DELETE", f"{FLAGS}/two")
     await tower.ok("PATCH", f"{FLAGS}/one", {"variants": {"a": "1", "b": "2"}})
@@ -164,7 +164,7 @@ async def test_a_segment_that_flags_use_is_not_deleted(tower: Tower) -> None:
         await tower.ok("POST", FLAGS, {"key": f"f{n}", **asks_for("staff", "vip")})
     answer = await tower.call("DELETE", f"{SEGMENTS}/vip")
     assert answer.error == (409, "SEGMENT_IN_USE", "segment")
-    assert "the flags 'f0', 'f1', 'f2', 'f3', 'f4' and 2 more use the segment 'vip'" in answer.body["error"]["message"]
+    assert "the flags 'f0', 'f1', 'f2', 'f3', 'f4' and 2 more use the segment 'vip'" in answer.body["detail"]
     for n in range(7):
         await tower.ok("PATCH", f"{FLAGS}/f{n}", asks_for("staff"))
     assert (await tower.call("DELETE", f"{SEGMENTS}/vip")).status == 204

@@ -133,15 +133,15 @@ async def test_ten_thousand_members_of_forty_characters(bench: TowerBench, tower
     assert (await bench.segments())[VIP].include == frozenset(MANY)
     answer = await tower.call("PATCH", f"{SEGMENTS}/vip", {"exclude": ["one", "two"]})
     assert answer.error == (400, "INVALID", "include")
-    assert "at most 10000 members in both lists together, got 10002" in answer.body["error"]["message"]
+    assert "at most 10000 members in both lists together, got 10002" in answer.body["detail"]
     wide = [f"{n:05}{'ä' * 50}" for n in range(9_500)]
     answer = await tower.call("PATCH", f"{SEGMENTS}/vip", {"include": wide})
     assert answer.error == (400, "INVALID", "body")
-    assert "at most 1000000 bytes as JSON, got 10" in answer.body["error"]["message"]
+    assert "at most 1000000 bytes as JSON, got 10" in answer.body["detail"]
     # Of four bytes each they are beyond any message, and yet it is the segment's bound that is named.
     answer = await tower.call("PATCH", f"{SEGMENTS}/vip", {"include": [f"{n:05}{'🎏' * 35}" for n in range(10_000)]})
     assert answer.error == (400, "INVALID", "body")
-    assert "at most 1000000 bytes as JSON, got 14" in answer.body["error"]["message"]
+    assert "at most 1000000 bytes as JSON, got 14" in answer.body["detail"]
     largest = [f"{n:05}{'ä' * 50}" for n in range(9_200)]
     assert len((await tower.ok("PATCH", f"{SEGMENTS}/vip", {"include": largest}))["include"]) == 9_200
     await tower.until_published()

@@ -58,9 +58,10 @@ class Answer:
     @property
     def error(self) -> tuple[int, str, str | None]:
         """Return status, code and field."""
-        error = self.body["error"]
-        assert error["message"], "an error without a message"
-        return self.status, error["code"], error.get("field")
+        assert self.headers["Content-Type"].startswith("application/problem+json"), self.headers
+        assert self.body["detail"], "an error without a detail"
+        assert self.body["status"] == self.status
+        return self.status, self.body["code"], self.body.get("field")
 
 
 class Tower:
@@ -73,8 +74,12 @@ class Tower:
     async def call(
         self, method: str, path: str, body: object = None, *, data: bytes | None = None, **headers: str
     ) -> Answer:
-        """Ask the API; `body` is sent as JSON, `data` as it is. Names of headers are written with `_`."""
-        sent = {"Authorization": f"Bearer {TOKEN}"} | {
+        """Ask the API; `body` is sent as JSON, `data` as it is. Names of headers are written with `_`.
+
+        A change says `If-Match: *` unless told otherwise; a header that is given empty is left out.
+        """
+        default = {"Authorization": f"Bearer {TOKEN}"} | ({} if method == "GET" else {"If-Match": "*"})
+        sent = {name: value for name, value in default.items() if name.replace("-", "_") not in headers} | {
             name.replace("_", "-"): value for name, value in headers.items() if value
         }
         if body is not None:
@@ -85,7 +90,7 @@ class Tower:
             method, url, data=None if data is None else io.BytesIO(data), headers=sent
         ) as answer:
             raw = await answer.read()
-            is_json = answer.content_type == "application/json"
+            is_json = answer.content_type in {"application/json", "application/problem+json"}
             return Answer(answer.status, orjson.loads(raw) if is_json else raw, answer.headers)
 
     async def ok(self, method: str, path: str, body: object = None) -> Any:

@@ -20,7 +20,7 @@ from tailslide_runtime.http import ApiError
 from tailslide_tower.apps.models import AppChange, AppCreate
 from tailslide_tower.flags.flag import changed, created, toggled
 from tailslide_tower.flags.models import FlagChange, FlagCreate, Toggle
-from tailslide_tower.requests import NoFields, _checked, read_page, read_precondition
+from tailslide_tower.requests import NoFields, PageQuery, _checked, read_precondition, read_query
 from tailslide_tower.segments import segment
 from tailslide_tower.segments.models import SegmentChange, SegmentCreate, SegmentMembers
 
@@ -195,7 +195,7 @@ def test_a_field_that_nobody_may_say_is_refused_in_plain_words(model: type[BaseM
 def test_every_body_that_is_read_is_tried() -> None:
     """Else a new request would go untested."""
     sources = Path(tailslide_tower.__file__).parent.rglob("*.py")
-    read = {name for source in sources for name in re.findall(r"read_body\(request, (\w+)\)", source.read_text())}
+    read = {name for source in sources for name in re.findall(r"async def \w+\(ask: Ask\[(\w+), ", source.read_text())}
     assert read == {model.__name__ for model in BODIES}
 
 
@@ -224,7 +224,7 @@ def parts_of(annotation: object) -> Iterator[type[BaseModel]]:
 
 @pytest.mark.parametrize("query", ["limit=x", "limit=", "limit=0", "limit=501", "limit=None", "after=%00", "colour=1"])
 def test_a_wrong_query_is_refused_in_plain_words(query: str) -> None:
-    sentence = refusal(lambda: read_page(make_mocked_request("GET", f"/?{query}")))
+    sentence = refusal(lambda: read_query(make_mocked_request("GET", f"/?{query}"), PageQuery).page)
     assert sentence is not None
     assert_plain(sentence)
 

@@ -9,14 +9,13 @@ from tailslide_core.errors import ContractError
 from tailslide_runtime.http import ApiError
 from tailslide_tower.flags.models import FlagChange, FlagCreate
 from tailslide_tower.requests import (
+    NoQuery,
     Page,
+    PageQuery,
     Precondition,
-    path_app,
-    path_key,
     read_body,
-    read_no_query,
-    read_page,
     read_precondition,
+    read_query,
 )
 
 
@@ -109,36 +108,33 @@ async def test_a_body_must_be_json_by_its_content_type() -> None:
 
 
 def test_pages() -> None:
-    assert read_page(request("/")) == Page(limit=100, after="")
-    assert read_page(request("/?limit=500&after=a-1")) == Page(limit=500, after="a-1")
+    assert read_query(request("/"), PageQuery).page == Page(limit=100, after="")
+    assert read_query(request("/?limit=500&after=a-1"), PageQuery).page == Page(limit=500, after="a-1")
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=ten", "limit=", "offset=5"])
+@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=ten", "limit=", "offset=5", "limit=5&limit=6"])
 def test_a_page_that_cannot_be_is_refused(query: str) -> None:
     with pytest.raises(ApiError) as caught:
-        read_page(request(f"/?{query}"))
+        read_query(request(f"/?{query}"), PageQuery)
     assert (caught.value.status, caught.value.field) == (400, query.partition("=")[0])
 
 
 def test_keys_are_checked_wherever_they_stand() -> None:
     with pytest.raises(ContractError, match="after: expected 1 to 100 characters"):
-        read_page(request("/?after=a."))
-    with pytest.raises(ContractError, match="flag: expected 1 to 100 characters"):
-        path_key(request(match={"flag": "_a"}), "flag")
-    assert path_key(request(match={"flag": "A.b-c"}), "flag") == "A.b-c"
-    with pytest.raises(ContractError, match="app: expected 1 to 63 characters"):
-        path_app(request(match={"app": "A.b-c"}))
+        _ = read_query(request("/?after=a."), PageQuery).page
 
 
 def test_a_query_where_none_is_known_is_refused() -> None:
-    read_no_query(request("/"))
+    read_query(request("/"), NoQuery)
     with pytest.raises(ApiError) as caught:
-        read_no_query(request("/?force=1"))
+        read_query(request("/?force=1"), NoQuery)
     assert caught.value.field == "force"
 
 
 def precondition(header: str | None) -> Precondition:
-    return read_precondition(make_mocked_request("PATCH", "/", {} if header is None else {"If-Match": header}))
+    return read_precondition(
+        make_mocked_request("PATCH", "/", {} if header is None else {"If-Match": header}), required=False
+    )
 
 
 @pytest.mark.parametrize("header", [None, "*", '"7"', '"6", "7"'])
@@ -158,3 +154,16 @@ def test_a_precondition_that_is_none_is_refused(header: str) -> None:
     with pytest.raises(ApiError) as caught:
         precondition(header)
     assert (caught.value.status, caught.value.field) == (400, "If-Match")
+
+
+def test_a_precondition_that_is_required_and_missing_is_told() -> None:
+    with pytest.raises(ApiError) as caught:
+        read_precondition(make_mocked_request("PATCH", "/"))
+    assert (caught.value.status, caught.value.field) == (428, "If-Match")
+
+
+def test_a_stale_precondition_is_told_what_is_there_now() -> None:
+    with pytest.raises(ApiError) as caught:
+        precondition('"6"').check(7, lambda: {"key": "a"})
+    assert caught.value.more == {"current": {"key": "a"}}
+    assert caught.value.headers == {"ETag": '"7"'}

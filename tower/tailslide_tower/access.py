@@ -5,8 +5,8 @@ import time
 import structlog
 from aiohttp import web
 
-from tailslide_runtime.http import Handler, error_response
-from tailslide_tower.auth.middleware import TOKEN_NAME
+from tailslide_runtime.http import ApiError, Handler
+from tailslide_tower.api.routes import PRINCIPAL
 from tailslide_tower.database import DatabaseUnavailableError
 from tailslide_tower.metrics import TowerMetrics
 
@@ -35,7 +35,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         path=request.path,
         status=answer.status,
         ms=round(took_s * 1000, 1),
-        who=request.get(TOKEN_NAME),
+        who=principal.name if (principal := request.get(PRINCIPAL)) else None,
     )
     return answer
 
@@ -51,6 +51,9 @@ async def answer_for_database(request: web.Request, handler: Handler) -> web.Str
     except DatabaseUnavailableError as error:
         request.config_dict[METRICS].database_unavailable.inc()
         log.debug("database unavailable", error=str(error))
-        answer = error_response(503, "DATABASE_UNAVAILABLE", "the database cannot be reached now; try again shortly")
-        answer.headers["Retry-After"] = str(RETRY_AFTER_S)
-        return answer
+        raise ApiError(
+            503,
+            "DATABASE_UNAVAILABLE",
+            "the database cannot be reached now; try again shortly",
+            headers={"Retry-After": str(RETRY_AFTER_S)},
+        ) from error

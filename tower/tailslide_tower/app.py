@@ -7,10 +7,12 @@ from aiohttp import web
 from nats.aio.client import Client
 
 from tailslide_runtime.guard import ListenerLimits
-from tailslide_runtime.http import errors_as_json
 from tailslide_runtime.jetstream import Link
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_tower import access, health
+from tailslide_tower.api import description
+from tailslide_tower.api.problems import PROBLEM_TYPE, errors_as_problems, guard_problem
+from tailslide_tower.api.routes import add_routes
 from tailslide_tower.apps import routes as apps
 from tailslide_tower.apps.service import AppService
 from tailslide_tower.auth import middleware as auth
@@ -37,16 +39,16 @@ SHUTDOWN_TIMEOUT_S = 5.0
 
 def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts) -> web.Application:
     """Return the HTTP application."""
-    api = web.Application(middlewares=[auth.require_token, publication.refuse_unpublishable])
+    api = web.Application(middlewares=[auth.authenticate, publication.refuse_unpublishable])
     api[auth.TOKENS] = tokens
     api[publication.PUBLICATION] = publication.Publication(parts.publisher, parts.nats)
     api[apps.APPS] = AppService(parts.database, parts.publisher.app_added)
     api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts)
     api[segments.SEGMENTS] = SegmentService(parts.database, parts.publisher)
-    api.add_routes([*apps.routes, *flags.routes, *segments.routes])
+    add_routes(api, [apps.routes, flags.routes, segments.routes, description.routes])
 
     app = web.Application(
-        middlewares=[access.observe, errors_as_json, access.answer_for_database], client_max_size=MAX_BODY_BYTES
+        middlewares=[access.observe, errors_as_problems, access.answer_for_database], client_max_size=MAX_BODY_BYTES
     )
     app[access.METRICS] = metrics
     app[health.PARTS] = parts
@@ -90,6 +92,8 @@ async def serve(settings: TowerSettings) -> None:
             "TAILSLIDE_TOWER_LISTEN",
             allowed_hosts=settings.allowed_hosts,
             limits=ListenerLimits(max_body_bytes=MAX_BODY_BYTES),
+            error_body=guard_problem,
+            error_type=PROBLEM_TYPE.encode(),
         )
         metrics.registry.register(ListenerMetrics(listener, "tailslide_tower_http"))
         try:

@@ -3,6 +3,7 @@
 Every refusal names the field. What the values mean is the subjects' business.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
@@ -10,7 +11,7 @@ from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from tailslide_core.fields import shown
-from tailslide_core.naming import check_app_key, check_flag_key
+from tailslide_core.naming import check_flag_key
 from tailslide_runtime.http import ApiError, read_json
 from tailslide_runtime.settings import Closed, problems
 
@@ -66,6 +67,27 @@ def _checked(model: type[Model], value: object) -> Model:
         raise ApiError(400, "INVALID", problem, field) from None
 
 
+class NoQuery(Closed):
+    """The query of a request that takes none."""
+
+
+QueryT = TypeVar("QueryT", bound=BaseModel)
+
+
+class PageQuery(Closed):
+    """Which part of a list is asked for."""
+
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="How many items, at most.")] = DEFAULT_LIMIT
+    after: Annotated[
+        str, Field(max_length=500, description="Where the page before has ended: its `next`."), STORABLE
+    ] = ""
+
+    @property
+    def page(self) -> "Page":
+        """Return the page of a list that is ordered by keys of flags or apps."""
+        return Page(self.limit, check_flag_key("after", self.after) if self.after else "")
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """At most `limit` items, those whose keys come behind `after`."""
@@ -74,31 +96,20 @@ class Page:
     after: str = ""
 
 
-class _PageQuery(Closed):
-    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
-    after: str = ""
+def read_query(request: web.Request, model: type[QueryT]) -> QueryT:
+    """Read the query as `model`: a parameter is there once, and none that is unknown; lists are separated by commas."""
+    given = request.query
+    for name in given:
+        if name not in model.model_fields:
+            raise ApiError(400, "INVALID", _unknown("query parameter", model), name)
+        if len(given.getall(name)) > 1:
+            raise ApiError(400, "INVALID", "expected the parameter once", name)
+    return _checked(model, dict(given))
 
 
-def read_page(request: web.Request) -> Page:
-    """Read `limit` (1 to 500) and `after` (the key that the page before ended with) from the query."""
-    query = _checked(_PageQuery, dict(request.query))
-    return Page(query.limit, check_flag_key("after", query.after) if query.after else "")
-
-
-def read_no_query(request: web.Request) -> None:
-    """Refuse query parameters: none is known here."""
-    for name in request.query:
-        raise ApiError(400, "INVALID", "unknown query parameter", name)
-
-
-def path_app(request: web.Request) -> str:
-    """Return the key of an app from the path."""
-    return check_app_key("app", request.match_info["app"])
-
-
-def path_key(request: web.Request, name: str) -> str:
-    """Return the key of a flag or a segment from the path."""
-    return check_flag_key(name, request.match_info[name])
+def _unknown(what: str, model: type[BaseModel]) -> str:
+    known = ", ".join(model.model_fields) or "none is known here"
+    return f"unknown {what}; expected one of: {known}" if model.model_fields else f"unknown {what}; {known}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,23 +118,40 @@ class Precondition:
 
     etags: frozenset[str] | None = None
 
-    def check(self, version: int) -> None:
-        """Raise 412 when the version is another one."""
+    def check(self, version: object, current: Callable[[], object] | None = None) -> None:
+        """Raise 412, with the current state, when the version is another one; `current` gives it as JSON."""
         if self.etags is not None and str(version) not in self.etags:
             raise ApiError(
                 412,
                 "PRECONDITION_FAILED",
                 f'expected the version to be still as in If-Match, but it is "{version}"',
                 "If-Match",
+                more=None if current is None else {"current": current()},
+                headers={"ETag": f'"{version}"'},
             )
 
 
-def read_precondition(request: web.Request) -> Precondition:
-    """Read `If-Match` (RFC 9110, section 13.1.1): weak tags never match, `*` matches whatever there is."""
+def read_precondition(request: web.Request, *, required: bool = True) -> Precondition:
+    """Read `If-Match` (RFC 9110, section 13.1.1): weak tags never match, `*` matches whatever there is.
+
+    Raises 428 (RFC 6585, section 3) where it is required and missing, so that nobody's change is lost unnoticed.
+    """
     header = request.headers.get("If-Match")
-    if header is None or header.strip() == "*":
+    if header is None:
+        if required:
+            raise ApiError(
+                428,
+                "PRECONDITION_REQUIRED",
+                "expected the ETag of what you have read, or * for whatever is there now",
+                "If-Match",
+            )
         return Precondition()
-    tags = request.if_match
+    if header.strip() == "*":
+        return Precondition()
+    try:
+        tags = request.if_match
+    except ValueError:
+        tags = ()
     if not tags:
         raise ApiError(400, "INVALID", f'expected "<version>" in quotes, or *, got {shown(header)}', "If-Match")
     return Precondition(frozenset(tag.value for tag in tags if not tag.is_weak))

@@ -132,7 +132,7 @@ def _tell_where(console: Console, loop: WholeLoop, services: Services) -> None:
         "The flag in Tower": f"curl {flag} -H 'authorization: Bearer {token}'",
         "Turn it off": (
             f"curl -X POST {flag}/toggle -H 'authorization: Bearer {token}' "
-            f"-H 'content-type: application/json' -d '{{\"active\": false}}'"
+            f"-H 'if-match: *' -H 'content-type: application/json' -d '{{\"active\": false}}'"
         ),
         "Let the new service fail, and heal": (
             f"curl -X POST {services.new.url}/demo/break; curl -X POST {services.new.url}/demo/heal"

@@ -14,6 +14,9 @@ class Asked(Protocol):
     version_1_0: bool
 
 
+JSON_TYPE = b"application/json; charset=utf-8"
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """An answer of our own; `code` is for programs, `message` one sentence for people.
@@ -29,10 +32,10 @@ class Refusal:
     headers: tuple[tuple[bytes, bytes], ...] = ()
     field: str | None = None
 
-    def block(self) -> bytes:
+    def block(self, content_type: bytes = JSON_TYPE) -> bytes:
         """Return its headers, each line beginning with CR LF."""
         lines = b"".join(b"\r\n%b: %b" % header for header in self.headers)
-        return b"\r\nContent-Type: application/json; charset=utf-8" + lines if self.code else lines
+        return b"\r\nContent-Type: %b" % content_type + lines if self.code else lines
 
     def body(self) -> bytes:
         """Return the error in the one shape that all of Tailslide has."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from tailslide_tower.requests import STORABLE, RequestBody
 from tailslide_tower.times import timestamp
@@ -31,6 +31,7 @@ class App:
 
     key: str
     name: str
+    version: int
     created_at: datetime
     updated_at: datetime
 
@@ -39,6 +40,24 @@ class App:
         return {
             "key": self.key,
             "name": self.name,
+            "version": self.version,
             "created_at": timestamp(self.created_at),
             "updated_at": timestamp(self.updated_at),
         }
+
+
+class AppOut(BaseModel):
+    """An app, as it is shown."""
+
+    key: str
+    name: str
+    version: int
+    created_at: str
+    updated_at: str
+
+
+class AppList(BaseModel):
+    """A page of apps. `next` is where to go on (`after`), null at the end."""
+
+    apps: list[AppOut]
+    next: str | None

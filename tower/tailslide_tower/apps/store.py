@@ -1,6 +1,8 @@
 """Apps in the database."""
 
-from datetime import datetime
+from collections.abc import Collection
+from dataclasses import asdict
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -15,13 +17,14 @@ apps = sa.Table(
     metadata,
     sa.Column("key", sa.Text(collation="C"), primary_key=True),
     sa.Column("name", sa.Text, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
 )
 
 
-def _app(row: sa.Row[tuple[str, str, datetime, datetime]]) -> App:
-    return App(row.key, row.name, row.created_at, row.updated_at)
+def _app(row: sa.Row[Any]) -> App:
+    return App(row.key, row.name, row.version, row.created_at, row.updated_at)
 
 
 class AppStore:
@@ -30,9 +33,11 @@ class AppStore:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def page(self, page: Page) -> list[App]:
-        """Return the apps of a page and, if there are more, one of them."""
+    async def page(self, page: Page, visible: Collection[str] | None = None) -> list[App]:
+        """Return the apps of a page and, if there are more, one of them; None for `visible` stands for all."""
         query = sa.select(apps).where(apps.c.key > page.after).order_by(apps.c.key).limit(page.limit + 1)
+        if visible is not None:
+            query = query.where(apps.c.key.in_(visible))
         return [_app(row) for row in await self._connection.execute(query)]
 
     async def get(self, key: str) -> App | None:
@@ -61,13 +66,12 @@ class AppStore:
 
     async def add(self, app: App) -> bool:
         """Add an app; False when its key is taken."""
-        values = {"key": app.key, "name": app.name, "created_at": app.created_at, "updated_at": app.updated_at}
-        statement = insert(apps).values(values).on_conflict_do_nothing().returning(apps.c.key)
+        statement = insert(apps).values(asdict(app)).on_conflict_do_nothing().returning(apps.c.key)
         return await self._connection.scalar(statement) is not None
 
-    async def rename(self, key: str, name: str, now: datetime) -> None:
-        """Give an app another name."""
-        await self._connection.execute(sa.update(apps).where(apps.c.key == key).values(name=name, updated_at=now))
+    async def update(self, app: App) -> None:
+        """Write an app that is there."""
+        await self._connection.execute(sa.update(apps).where(apps.c.key == app.key).values(asdict(app)))
 
     async def delete(self, key: str) -> None:
         """Delete an app, which has neither flags nor segments."""

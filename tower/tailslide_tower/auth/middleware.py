@@ -1,30 +1,32 @@
-"""The door of the API: every request under it needs a bearer token (RFC 6750)."""
+"""The door of the API: who asks is known before a route is called. What they may do is checked with the route."""
 
 from aiohttp import web
 
-from tailslide_runtime.http import Handler, error_response
+from tailslide_runtime.http import ApiError, Handler
+from tailslide_tower.api.routes import ADDRESS, PRINCIPAL, Access, operation_of
 from tailslide_tower.auth.service import TokenService
 
 TOKENS = web.AppKey("tokens", TokenService)
-TOKEN_NAME = web.RequestKey("token_name", str)
-"""Who asks, for the log."""
 
 
 @web.middleware
-async def require_token(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer 401 unless the request carries a token that is known."""
+async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Find out who asks by the bearer token (RFC 6750); raise 401 unless the route is for anybody."""
+    if request.remote:
+        request[ADDRESS] = request.remote
+    operation = operation_of(request)
+    if operation is not None and operation.access is Access.PUBLIC:
+        return await handler(request)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
-        return _refusal("expected the header Authorization: Bearer <API token>", "Bearer")
-    name = await request.config_dict[TOKENS].name_of(token)
-    if name is None:
-        return _refusal("expected a known API token in Authorization", 'Bearer error="invalid_token"')
-    request[TOKEN_NAME] = name
+        raise _refusal("expected the header Authorization: Bearer <API token>", "Bearer")
+    principal = await request.config_dict[TOKENS].principal_of(token)
+    if principal is None:
+        raise _refusal("expected a known API token in Authorization", 'Bearer error="invalid_token"')
+    request[PRINCIPAL] = principal
     return await handler(request)
 
 
-def _refusal(message: str, challenge: str) -> web.Response:
-    answer = error_response(401, "UNAUTHORIZED", message, "Authorization")
-    answer.headers["WWW-Authenticate"] = challenge
-    return answer
+def _refusal(message: str, challenge: str) -> ApiError:
+    return ApiError(401, "UNAUTHORIZED", message, "Authorization", headers={"WWW-Authenticate": challenge})

@@ -4,7 +4,8 @@ import hashlib
 import hmac
 
 from tailslide_runtime.errors import StartError
-from tailslide_tower.auth.store import ENVIRONMENT, TokenStore
+from tailslide_tower.auth.principal import ENVIRONMENT, Principal, PrincipalKind, Role
+from tailslide_tower.auth.store import TokenStore
 from tailslide_tower.settings import MIN_TOKEN_LENGTH
 
 
@@ -28,12 +29,13 @@ class TokenService:
         self._store = store
         self._environment = None if environment is None else hash_of(environment)
 
-    async def name_of(self, token: str) -> str | None:
-        """Return the name of a token, None when there is no such token."""
+    async def principal_of(self, token: str) -> Principal | None:
+        """Return who has a token, None when there is no such token."""
         token_hash = hash_of(token)
         if self._environment is not None and hmac.compare_digest(token_hash, self._environment):
             return ENVIRONMENT
-        return await self._store.name_of(token_hash)
+        name = await self._store.name_of(token_hash)
+        return None if name is None else Principal(PrincipalKind.TOKEN, name, name, Role.ADMIN)
 
     async def ensure_any(self) -> None:
         """Raise `StartError` when nobody could use the API."""

@@ -4,9 +4,11 @@ The defaults are here for readers; a field that is not given is left out before 
 `split` and, except for a boolean flag, of `off_variant` follow from the other fields.
 """
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import PydanticOmit, core_schema
 
 from tailslide_core.naming import MAX_FLAG_KEY
 from tailslide_core.ramp import RampProfile
@@ -19,13 +21,23 @@ _RECOVERY = Recovery()
 _LOCAL_GUARD = LocalGuard()
 
 
-def refuse(reason: str) -> BeforeValidator:
-    """Return what refuses every value of a field."""
+@dataclass(frozen=True, slots=True)
+class refuse:  # noqa: N801 # stands in annotations, as pydantic's own do
+    """Refuses every value of a field, which the description leaves out."""
 
-    def refuse_value(value: object) -> object:
-        raise ValueError(reason)
+    reason: str
 
-    return BeforeValidator(refuse_value)
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Let pydantic refuse."""
+
+        def refuse_value(value: object) -> object:
+            raise ValueError(self.reason)
+
+        return core_schema.no_info_before_validator_function(refuse_value, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler) -> Any:
+        """Leave the field out."""
+        raise PydanticOmit
 
 
 TowersOwn = Annotated[None, refuse("expected to be left out: Tower sets it itself")]
@@ -158,3 +170,73 @@ class Toggle(RequestBody):
     """Turn a flag on or off; without `active`, the other way round."""
 
     active: bool = False
+
+
+class RuleOut(BaseModel):
+    """A rule, as it is shown."""
+
+    when: list[ConditionFields]
+    rollout: float
+    split: list[ShareFields] | None = None
+    name: str | None = None
+
+
+class RecoveryOut(BaseModel):
+    """How a circuit lets users back in."""
+
+    delay_ms: int
+    max_delay_ms: int
+    initial: float
+    increment: float
+    interval_ms: int
+    profile: RampProfile
+
+
+class CircuitOut(BaseModel):
+    """When a circuit opens, and how it recovers."""
+
+    forced_open: bool
+    reset_generation: int
+    window_ms: int
+    long_window_ms: int
+    min_calls: int
+    confidence: float
+    error_threshold: float
+    failure_statuses: list[str | int]
+    slow_call_ms: int | None
+    slow_threshold: float | None
+    recovery: RecoveryOut | None
+    local_guard: LocalGuardFields | None = None
+
+
+class FlagOut(BaseModel):
+    """A flag, as it is shown."""
+
+    app: str
+    key: str
+    description: str
+    active: bool
+    type: ValueType
+    variants: dict[str, Any]
+    off_variant: str
+    split: list[ShareFields]
+    bucket_by: str | None
+    requires: list[RequirementFields]
+    metadata: dict[str, Any]
+    rollout: float
+    salt: str
+    allow: list[str]
+    deny: list[str]
+    rules: list[RuleOut]
+    circuit: CircuitOut | None
+    version: int
+    created_at: str
+    updated_at: str
+    warnings: list[str] = Field(description="What is allowed, and probably not meant.")
+
+
+class FlagList(BaseModel):
+    """A page of flags. `next` is where to go on (`after`), null at the end."""
+
+    flags: list[FlagOut]
+    next: str | None

@@ -1,98 +1,88 @@
-"""Flags over HTTP. Each answer with one flag carries its version as `ETag`; each change honours `If-Match`."""
+"""Flags over HTTP. Each answer with one flag carries its version as `ETag`."""
+
+from typing import Any
 
 from aiohttp import web
 
 from tailslide_core.naming import FlagId
-from tailslide_runtime.http import json_response
-from tailslide_tower.auth.middleware import TOKEN_NAME
-from tailslide_tower.flags.models import FlagChange, FlagCreate, Toggle
+from tailslide_tower.api.routes import Access, Ask, Plain, Routes
+from tailslide_tower.flags.models import FlagChange, FlagCreate, FlagList, FlagOut, Toggle
 from tailslide_tower.flags.service import FlagService, ShownFlag
-from tailslide_tower.requests import (
-    NoFields,
-    path_app,
-    path_key,
-    read_body,
-    read_no_query,
-    read_page,
-    read_precondition,
-)
+from tailslide_tower.requests import NoFields, NoQuery, PageQuery
 
 FLAGS = web.AppKey("flags", FlagService)
 
-routes = web.RouteTableDef()
+routes = Routes("flags")
 
 _FLAG = "/apps/{app}/flags/{flag}"
 
 
-def _flag_id(request: web.Request) -> FlagId:
-    read_no_query(request)
-    return FlagId(path_app(request), path_key(request, "flag"))
+def _flag_id(ask: Ask[Any, Any]) -> FlagId:
+    return FlagId(ask.app, ask.key("flag"))
 
 
-def _answer(shown: ShownFlag, status: int = 200) -> web.Response:
-    answer = json_response(shown.json(), status)
-    answer.headers["ETag"] = f'"{shown.flag.version}"'
-    return answer
+def _answer(ask: Ask[Any, Any], shown: ShownFlag, location: str | None = None) -> web.Response:
+    return ask.answer(shown.json(), etag=shown.flag.version, location=location)
 
 
-@routes.get("/apps/{app}/flags")
-async def list_flags(request: web.Request) -> web.Response:
-    """`{"flags": […], "next": key to continue after, or null}`."""
-    page = read_page(request)
-    found = await request.app[FLAGS].page(path_app(request), page)
+@routes.get("/apps/{app}/flags", access=Access.VIEW, answer=FlagList, summary="List an app's flags")
+async def list_flags(ask: Ask[NoFields, PageQuery]) -> web.Response:
+    """In the order of their keys."""
+    page = ask.query.page
+    found = await ask.request.app[FLAGS].page(ask.app, page)
     shown = found[: page.limit]
     more = len(found) > page.limit
-    return json_response(
-        {"flags": [flag.json() for flag in shown], "next": shown[-1].flag.flag_id.flag if more else None}
-    )
+    return ask.answer({"flags": [flag.json() for flag in shown], "next": shown[-1].flag.flag_id.flag if more else None})
 
 
-@routes.post("/apps/{app}/flags")
-async def create_flag(request: web.Request) -> web.Response:
-    """201 with the flag."""
-    read_no_query(request)
-    app = path_app(request)
-    made = await request.app[FLAGS].create(app, await read_body(request, FlagCreate), request[TOKEN_NAME])
-    answer = _answer(made, 201)
-    answer.headers["Location"] = f"{request.path}/{made.flag.flag_id.flag}"
-    return answer
+@routes.post("/apps/{app}/flags", access=Access.EDIT, answer=FlagOut, status=201, summary="Make a flag", published=True)
+async def create_flag(ask: Ask[FlagCreate, NoQuery]) -> web.Response:
+    """What is not given has a default; a new flag is off."""
+    made = await ask.request.app[FLAGS].create(ask.app, ask.body, ask.author)
+    return _answer(ask, made, made.flag.flag_id.flag)
 
 
-@routes.get(_FLAG)
-async def get_flag(request: web.Request) -> web.Response:
-    """Return one flag."""
-    return _answer(await request.app[FLAGS].get(_flag_id(request)))
+@routes.get(_FLAG, access=Access.VIEW, answer=FlagOut, summary="Show a flag")
+async def get_flag(ask: Plain) -> web.Response:
+    """Show one flag."""
+    return _answer(ask, await ask.request.app[FLAGS].get(_flag_id(ask)))
 
 
-@routes.patch(_FLAG)
-async def change_flag(request: web.Request) -> web.Response:
-    """Return the flag as it is then."""
-    flag_id, precondition = _flag_id(request), read_precondition(request)
-    body = await read_body(request, FlagChange)
-    return _answer(await request.app[FLAGS].change(flag_id, body, precondition, request[TOKEN_NAME]))
+@routes.patch(_FLAG, access=Access.EDIT, answer=FlagOut, summary="Change a flag", conditional=True, published=True)
+async def change_flag(ask: Ask[FlagChange, NoQuery]) -> web.Response:
+    """What is not given stays, inside `circuit` too; a change without effect makes no new version."""
+    return _answer(ask, await ask.request.app[FLAGS].change(_flag_id(ask), ask.body, ask.precondition, ask.author))
 
 
-@routes.delete(_FLAG)
-async def delete_flag(request: web.Request) -> web.Response:
-    """204."""
-    flag_id, precondition = _flag_id(request), read_precondition(request)
-    await read_body(request, NoFields)
-    await request.app[FLAGS].delete(flag_id, precondition, request[TOKEN_NAME])
-    return web.Response(status=204)
+@routes.delete(_FLAG, access=Access.EDIT, summary="Delete a flag", conditional=True, published=True)
+async def delete_flag(ask: Plain) -> web.Response:
+    """Refused while another flag requires it."""
+    await ask.request.app[FLAGS].delete(_flag_id(ask), ask.precondition, ask.author)
+    return ask.answer()
 
 
-@routes.post(f"{_FLAG}/toggle")
-async def toggle_flag(request: web.Request) -> web.Response:
-    """`{"active": true | false}`, or nothing for the other way round; returns the flag as it is then."""
-    flag_id, precondition = _flag_id(request), read_precondition(request)
-    body = await read_body(request, Toggle)
-    active = body.active if "active" in body.model_fields_set else None
-    return _answer(await request.app[FLAGS].toggle(flag_id, active, precondition, request[TOKEN_NAME]))
+@routes.post(
+    f"{_FLAG}/toggle",
+    access=Access.EDIT,
+    answer=FlagOut,
+    summary="Turn a flag on or off",
+    conditional=True,
+    published=True,
+)
+async def toggle_flag(ask: Ask[Toggle, NoQuery]) -> web.Response:
+    """Without `active` it is turned the other way round. Turning it on resets its circuit."""
+    active = ask.body.active if "active" in ask.body.model_fields_set else None
+    return _answer(ask, await ask.request.app[FLAGS].toggle(_flag_id(ask), active, ask.precondition, ask.author))
 
 
-@routes.post(f"{_FLAG}/circuit/reset")
-async def reset_circuit(request: web.Request) -> web.Response:
-    """Return the flag, its `circuit.reset_generation` raised."""
-    flag_id, precondition = _flag_id(request), read_precondition(request)
-    await read_body(request, NoFields)
-    return _answer(await request.app[FLAGS].reset_circuit(flag_id, precondition, request[TOKEN_NAME]))
+@routes.post(
+    f"{_FLAG}/circuit/reset",
+    access=Access.EDIT,
+    answer=FlagOut,
+    summary="Reset a flag's circuit",
+    conditional=True,
+    published=True,
+)
+async def reset_circuit(ask: Plain) -> web.Response:
+    """Close the circuit, at once and whatever it was: `circuit.reset_generation` is raised."""
+    return _answer(ask, await ask.request.app[FLAGS].reset_circuit(_flag_id(ask), ask.precondition, ask.author))

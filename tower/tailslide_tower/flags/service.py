@@ -18,6 +18,9 @@ from tailslide_runtime.http import ApiError
 from tailslide_tower import times
 from tailslide_tower.apps.errors import app_not_found, named, newer_in_bucket
 from tailslide_tower.apps.store import AppStore
+from tailslide_tower.audit.entry import LogEntry, Subject, SubjectKind
+from tailslide_tower.audit.store import record
+from tailslide_tower.auth.principal import Author
 from tailslide_tower.database import Database
 from tailslide_tower.flags import flag as flag_changes
 from tailslide_tower.flags import relations
@@ -63,7 +66,7 @@ class Verdicts(Protocol):
 
 
 class FlagService:
-    """Flags, for people: raises `ApiError` and `ContractError` on what they ask in vain. `who` is for the log."""
+    """Flags, for people: raises `ApiError` and `ContractError` on what they ask in vain."""
 
     def __init__(self, database: Database, publication: Publication, verdicts: Verdicts) -> None:
         self._database = database
@@ -87,7 +90,7 @@ class FlagService:
                 raise await _not_found(AppStore(connection), flag_id)
             return await _shown(connection, flag)
 
-    async def create(self, app: str, request: FlagCreate, who: str) -> ShownFlag:
+    async def create(self, app: str, request: FlagCreate, author: Author) -> ShownFlag:
         """Add a flag."""
         flag = flag_changes.created(app, request, times.now())
         self._refuse_left_alone(flag.flag_id)
@@ -110,27 +113,32 @@ class FlagService:
                 flag = made
                 await store.update(flag)
             shown = await _shown(connection, flag)
-        self._changed("flag created", flag, who)
+            await record(connection, _entry("flag.created", author, None, flag))
+        self._changed("flag.created", flag, author)
         return shown
 
-    async def change(self, flag_id: FlagId, request: FlagChange, precondition: Precondition, who: str) -> ShownFlag:
+    async def change(
+        self, flag_id: FlagId, request: FlagChange, precondition: Precondition, author: Author
+    ) -> ShownFlag:
         """Change a flag."""
         return await self._change(
             flag_id,
             lambda flag: flag_changes.changed(flag, request, times.now()),
             precondition,
-            "flag changed",
-            who,
+            "flag.changed",
+            author,
             related=RELATED & request.model_fields_set,
         )
 
-    async def toggle(self, flag_id: FlagId, active: bool | None, precondition: Precondition, who: str) -> ShownFlag:
+    async def toggle(
+        self, flag_id: FlagId, active: bool | None, precondition: Precondition, author: Author
+    ) -> ShownFlag:
         """Turn a flag on or off; None is the other way round."""
         return await self._change(
-            flag_id, lambda flag: flag_changes.toggled(flag, active, times.now()), precondition, "flag toggled", who
+            flag_id, lambda flag: flag_changes.toggled(flag, active, times.now()), precondition, "flag.toggled", author
         )
 
-    async def reset_circuit(self, flag_id: FlagId, precondition: Precondition, who: str) -> ShownFlag:
+    async def reset_circuit(self, flag_id: FlagId, precondition: Precondition, author: Author) -> ShownFlag:
         """Close the circuit of a flag, whatever Aerobat has said until now."""
 
         def reset(flag: Flag) -> Flag:
@@ -138,9 +146,9 @@ class FlagService:
                 raise ApiError(409, "NO_CIRCUIT", f"the flag {flag_id.flag!r} has no circuit to reset", "circuit")
             return flag_changes.circuit_reset(flag, times.now())
 
-        return await self._change(flag_id, reset, precondition, "circuit reset", who)
+        return await self._change(flag_id, reset, precondition, "circuit.reset", author)
 
-    async def delete(self, flag_id: FlagId, precondition: Precondition, who: str) -> None:
+    async def delete(self, flag_id: FlagId, precondition: Precondition, author: Author) -> None:
         """Delete a flag that no other requires."""
         self._refuse_left_alone(flag_id)
         async with self._database.begin() as connection:
@@ -151,15 +159,16 @@ class FlagService:
             if others := await store.that_require(flag_id):
                 raise _in_use(f"{named(others)} {_require(others)} the flag {flag_id.flag!r}", "flag")
             await store.delete(flag)
-        self._changed("flag deleted", flag, who)
+            await record(connection, _entry("flag.deleted", author, flag, None))
+        self._changed("flag.deleted", flag, author)
 
     async def _change(
         self,
         flag_id: FlagId,
         change: Callable[[Flag], Flag],
         precondition: Precondition,
-        event: str,
-        who: str,
+        action: str,
+        author: Author,
         *,
         related: Collection[str] = (),
     ) -> ShownFlag:
@@ -186,7 +195,8 @@ class FlagService:
                 after = await self._above_verdict(after)
             await store.update(after)
             shown = await _shown(connection, after)
-        self._changed(event, after, who)
+            await record(connection, _entry(action, author, before, after))
+        self._changed(action, after, author)
         return shown
 
     async def _above_verdict(self, flag: Flag) -> Flag:
@@ -206,13 +216,34 @@ class FlagService:
         flag = await flags.lock(flag_id)
         if flag is None:
             raise await _not_found(apps, flag_id)
-        precondition.check(flag.version)
+        precondition.check(flag.version, flag.json)
         return flag
 
-    def _changed(self, event: str, flag: Flag, who: str) -> None:
+    def _changed(self, action: str, flag: Flag, author: Author) -> None:
         flag_id = flag.flag_id
         self._publication.changed(flag_id)
-        log.info(event, who=who, app=flag_id.app, flag=flag_id.flag, version=flag.version, active=flag.ruleset.active)
+        log.info(
+            action.replace(".", "_"),
+            who=author.name,
+            app=flag_id.app,
+            flag=flag_id.flag,
+            version=flag.version,
+            active=flag.ruleset.active,
+        )
+
+
+def _entry(action: str, author: Author, before: Flag | None, after: Flag | None) -> LogEntry:
+    flag = after or before
+    assert flag is not None
+    kind = SubjectKind.CIRCUIT if action.startswith("circuit.") else SubjectKind.FLAG
+    return LogEntry(
+        action,
+        Subject(kind, *flag.flag_id),
+        author,
+        None if before is None else before.json(),
+        None if after is None else after.json(),
+        flag.version,
+    )
 
 
 async def _shown(connection: AsyncConnection, flag: Flag) -> ShownFlag:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from tailslide_runtime.http import Handler, error_response
+from tailslide_runtime.http import ApiError, Handler
 from tailslide_runtime.jetstream import LinkStatus
+from tailslide_tower.api.routes import operation_of
 from tailslide_tower.publisher.claims import REMEDY
 from tailslide_tower.publisher.service import Publisher
 
@@ -35,7 +36,8 @@ PUBLICATION = web.AppKey("publication", Publication)
 @web.middleware
 async def refuse_unpublishable(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer 409 to a change while nothing may be published; while NATS is away changes are taken, and arrive later."""
-    if request.method in {"GET", "HEAD", "OPTIONS"} or request.match_info.http_exception is not None:
+    operation = operation_of(request)
+    if operation is None or not operation.published:
         return await handler(request)
     publication = request.app[PUBLICATION]
     publisher = publication.publisher
@@ -47,7 +49,7 @@ async def refuse_unpublishable(request: web.Request, handler: Handler) -> web.St
     if refusal is None:
         return await handler(request)
     if request.headers.get(HEADER, "").lower() != "accept":
-        return error_response(
+        raise ApiError(
             409, "NOT_PUBLISHING", f"nothing was changed, since no sidecar would see it: {refusal.problem}; {REMEDY}"
         )
     answer = await handler(request)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from tailslide_tower.flags.models import ConditionFields, Description, TargetingKey, TowersOwn, refuse
 from tailslide_tower.requests import RequestBody
@@ -47,3 +47,38 @@ class SegmentChange(SegmentFields):
     key: Annotated[None, refuse("expected to be left out: a segment keeps its key; make another segment instead")] = (
         None
     )
+
+
+class SegmentOut(BaseModel):
+    """A segment, as it is shown."""
+
+    app: str
+    key: str
+    description: str
+    include: list[str]
+    exclude: list[str]
+    when: list[ConditionFields]
+    version: int
+    created_at: str
+    updated_at: str
+
+
+class ListedSegmentOut(BaseModel):
+    """A segment in a list: numbers stand in the place of members and conditions."""
+
+    app: str
+    key: str
+    description: str
+    include: int
+    exclude: int
+    when: int
+    version: int
+    created_at: str
+    updated_at: str
+
+
+class SegmentList(BaseModel):
+    """A page of segments. `next` is where to go on (`after`), null at the end."""
+
+    segments: list[ListedSegmentOut]
+    next: str | None

@@ -1,88 +1,86 @@
-"""Segments over HTTP. Each answer with one segment carries its version as `ETag`; each change honours `If-Match`."""
+"""Segments over HTTP. Each answer with one segment carries its version as `ETag`."""
 
 from aiohttp import web
 
 from tailslide_core.naming import SegmentId
-from tailslide_runtime.http import json_response
-from tailslide_tower.auth.middleware import TOKEN_NAME
-from tailslide_tower.requests import (
-    NoFields,
-    path_app,
-    path_key,
-    read_body,
-    read_no_query,
-    read_page,
-    read_precondition,
+from tailslide_tower.api.routes import Access, Ask, Plain, Routes
+from tailslide_tower.requests import NoFields, NoQuery, PageQuery
+from tailslide_tower.segments.models import (
+    SegmentChange,
+    SegmentCreate,
+    SegmentList,
+    SegmentMembers,
+    SegmentOut,
 )
-from tailslide_tower.segments.models import SegmentChange, SegmentCreate, SegmentMembers
-from tailslide_tower.segments.segment import KeptSegment
 from tailslide_tower.segments.service import SegmentService
 
 SEGMENTS = web.AppKey("segments", SegmentService)
 
-routes = web.RouteTableDef()
+routes = Routes("segments")
 
 _SEGMENT = "/apps/{app}/segments/{segment}"
 
 
-def _segment_id(request: web.Request) -> SegmentId:
-    read_no_query(request)
-    return SegmentId(path_app(request), path_key(request, "segment"))
+def _segment_id(ask: Ask[SegmentChange, NoQuery] | Ask[SegmentMembers, NoQuery] | Plain) -> SegmentId:
+    return SegmentId(ask.app, ask.key("segment"))
 
 
-def _answer(kept: KeptSegment, status: int = 200) -> web.Response:
-    answer = json_response(kept.json(), status)
-    answer.headers["ETag"] = f'"{kept.version}"'
-    return answer
-
-
-@routes.get("/apps/{app}/segments")
-async def list_segments(request: web.Request) -> web.Response:
-    """`{"segments": […], "next": key to continue after, or null}`, with numbers in the place of members."""
-    page = read_page(request)
-    found = await request.app[SEGMENTS].page(path_app(request), page)
+@routes.get("/apps/{app}/segments", access=Access.VIEW, answer=SegmentList, summary="List an app's segments")
+async def list_segments(ask: Ask[NoFields, PageQuery]) -> web.Response:
+    """With numbers in the place of members and conditions, in the order of their keys."""
+    page = ask.query.page
+    found = await ask.request.app[SEGMENTS].page(ask.app, page)
     shown = found[: page.limit]
     more = len(found) > page.limit
-    return json_response({"segments": [segment.json() for segment in shown], "next": shown[-1].key if more else None})
+    return ask.answer({"segments": [segment.json() for segment in shown], "next": shown[-1].key if more else None})
 
 
-@routes.post("/apps/{app}/segments")
-async def create_segment(request: web.Request) -> web.Response:
-    """201 with the segment."""
-    read_no_query(request)
-    app = path_app(request)
-    kept = await request.app[SEGMENTS].create(app, await read_body(request, SegmentCreate), request[TOKEN_NAME])
-    answer = _answer(kept, 201)
-    answer.headers["Location"] = f"{request.path}/{kept.segment_id.segment}"
-    return answer
+@routes.post(
+    "/apps/{app}/segments",
+    access=Access.EDIT,
+    answer=SegmentOut,
+    status=201,
+    summary="Make a segment",
+    published=True,
+)
+async def create_segment(ask: Ask[SegmentCreate, NoQuery]) -> web.Response:
+    """A segment is members, those who are excluded, and conditions."""
+    kept = await ask.request.app[SEGMENTS].create(ask.app, ask.body, ask.author)
+    return ask.answer(kept.json(), etag=kept.version, location=kept.segment_id.segment)
 
 
-@routes.get(_SEGMENT)
-async def get_segment(request: web.Request) -> web.Response:
-    """Return one segment."""
-    return _answer(await request.app[SEGMENTS].get(_segment_id(request)))
+@routes.get(_SEGMENT, access=Access.VIEW, answer=SegmentOut, summary="Show a segment")
+async def get_segment(ask: Plain) -> web.Response:
+    """Show one segment, with all members."""
+    kept = await ask.request.app[SEGMENTS].get(_segment_id(ask))
+    return ask.answer(kept.json(), etag=kept.version)
 
 
-@routes.patch(_SEGMENT)
-async def change_segment(request: web.Request) -> web.Response:
-    """Return the segment as it is then."""
-    segment_id, precondition = _segment_id(request), read_precondition(request)
-    body = await read_body(request, SegmentChange)
-    return _answer(await request.app[SEGMENTS].change(segment_id, body, precondition, request[TOKEN_NAME]))
+@routes.patch(
+    _SEGMENT, access=Access.EDIT, answer=SegmentOut, summary="Change a segment", conditional=True, published=True
+)
+async def change_segment(ask: Ask[SegmentChange, NoQuery]) -> web.Response:
+    """What is not given stays; a list is replaced whole."""
+    kept = await ask.request.app[SEGMENTS].change(_segment_id(ask), ask.body, ask.precondition, ask.author)
+    return ask.answer(kept.json(), etag=kept.version)
 
 
-@routes.post(f"{_SEGMENT}/members")
-async def change_members(request: web.Request) -> web.Response:
-    """`{"list": "include" | "exclude", "add": […], "remove": […]}`; returns the segment as it is then."""
-    segment_id, precondition = _segment_id(request), read_precondition(request)
-    body = await read_body(request, SegmentMembers)
-    return _answer(await request.app[SEGMENTS].change_members(segment_id, body, precondition, request[TOKEN_NAME]))
+@routes.post(
+    f"{_SEGMENT}/members",
+    access=Access.EDIT,
+    answer=SegmentOut,
+    summary="Add and remove members",
+    conditional=True,
+    published=True,
+)
+async def change_members(ask: Ask[SegmentMembers, NoQuery]) -> web.Response:
+    """The other members stay, whatever others do to the list meanwhile."""
+    kept = await ask.request.app[SEGMENTS].change_members(_segment_id(ask), ask.body, ask.precondition, ask.author)
+    return ask.answer(kept.json(), etag=kept.version)
 
 
-@routes.delete(_SEGMENT)
-async def delete_segment(request: web.Request) -> web.Response:
-    """204, or 409 while a flag uses it."""
-    segment_id, precondition = _segment_id(request), read_precondition(request)
-    await read_body(request, NoFields)
-    await request.app[SEGMENTS].delete(segment_id, precondition, request[TOKEN_NAME])
-    return web.Response(status=204)
+@routes.delete(_SEGMENT, access=Access.EDIT, summary="Delete a segment", conditional=True, published=True)
+async def delete_segment(ask: Plain) -> web.Response:
+    """Refused while a flag uses it."""
+    await ask.request.app[SEGMENTS].delete(_segment_id(ask), ask.precondition, ask.author)
+    return ask.answer()

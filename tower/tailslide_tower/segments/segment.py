@@ -48,6 +48,22 @@ class KeptSegment:
         del fields["schema"]
         return fields | {"description": self.description, "created_at": timestamp(self.created_at)}
 
+    def without_members(self) -> Json:
+        """Return the segment with the numbers of its members, which may be thousands."""
+        fields = self.json()
+        return fields | {name: len(getattr(self.segment, name)) for name in ("include", "exclude")}
+
+
+def members_changed(before: KeptSegment | None, after: KeptSegment | None) -> Json:
+    """Return which members were added to each list and removed from it, sorted."""
+    changes: Json = {}
+    for name in ("include", "exclude"):
+        old: frozenset[str] = frozenset(getattr(before.segment, name)) if before else frozenset()
+        new: frozenset[str] = frozenset(getattr(after.segment, name)) if after else frozenset()
+        if old != new:
+            changes[name] = {"added": sorted(new - old), "removed": sorted(old - new)}
+    return changes
+
 
 @dataclass(frozen=True, slots=True)
 class ListedSegment:

@@ -13,6 +13,9 @@ from tailslide_runtime.http import ApiError
 from tailslide_tower import times
 from tailslide_tower.apps.errors import app_not_found, named, newer_in_bucket
 from tailslide_tower.apps.store import AppStore
+from tailslide_tower.audit.entry import LogEntry, Subject, SubjectKind
+from tailslide_tower.audit.store import record
+from tailslide_tower.auth.principal import Author
 from tailslide_tower.database import Database
 from tailslide_tower.flags.store import FlagStore
 from tailslide_tower.requests import Page, Precondition
@@ -35,7 +38,7 @@ class Publication(Protocol):
 
 
 class SegmentService:
-    """Segments, for people: raises `ApiError` and `ContractError` on bad requests. `who` is for the log."""
+    """Segments, for people: raises `ApiError` and `ContractError` on bad requests."""
 
     def __init__(self, database: Database, publication: Publication) -> None:
         self._database = database
@@ -56,7 +59,7 @@ class SegmentService:
                 raise await _not_found(AppStore(connection), segment_id)
             return kept
 
-    async def create(self, app: str, request: SegmentCreate, who: str) -> KeptSegment:
+    async def create(self, app: str, request: SegmentCreate, author: Author) -> KeptSegment:
         """Add a segment."""
         kept = segment_changes.created(app, request, times.now())
         self._refuse_left_alone(kept.segment_id)
@@ -71,23 +74,24 @@ class SegmentService:
             if last is not None:
                 kept = segment_changes.recreated(kept, last)
                 await store.update(kept)
-        self._changed("segment created", kept, who)
+            await record(connection, _entry("segment.created", author, None, kept))
+        self._changed("segment_created", kept, author)
         return kept
 
     async def change(
-        self, segment_id: SegmentId, request: SegmentChange, precondition: Precondition, who: str
+        self, segment_id: SegmentId, request: SegmentChange, precondition: Precondition, author: Author
     ) -> KeptSegment:
         """Change a segment; a change without effect raises no version and notifies nobody."""
         return await self._change(
-            segment_id, lambda kept: segment_changes.changed(kept, request, times.now()), precondition, who
+            segment_id, lambda kept: segment_changes.changed(kept, request, times.now()), precondition, author
         )
 
     async def change_members(
-        self, segment_id: SegmentId, request: SegmentMembers, precondition: Precondition, who: str
+        self, segment_id: SegmentId, request: SegmentMembers, precondition: Precondition, author: Author
     ) -> KeptSegment:
         """Add and remove members, whatever others do to the rest of the list meanwhile."""
         return await self._change(
-            segment_id, lambda kept: segment_changes.with_members(kept, request, times.now()), precondition, who
+            segment_id, lambda kept: segment_changes.with_members(kept, request, times.now()), precondition, author
         )
 
     async def _change(
@@ -95,21 +99,22 @@ class SegmentService:
         segment_id: SegmentId,
         change: Callable[[KeptSegment], KeptSegment],
         precondition: Precondition,
-        who: str,
+        author: Author,
     ) -> KeptSegment:
         self._refuse_left_alone(segment_id)
         async with self._database.begin() as connection:
             store = SegmentStore(connection)
             before = await self._locked(store, AppStore(connection), segment_id)
-            precondition.check(before.version)
+            precondition.check(before.version, before.json)
             after = change(before)
             if after is before:
                 return before
             await store.update(after)
-        self._changed("segment changed", after, who)
+            await record(connection, _entry("segment.changed", author, before, after))
+        self._changed("segment_changed", after, author)
         return after
 
-    async def delete(self, segment_id: SegmentId, precondition: Precondition, who: str) -> None:
+    async def delete(self, segment_id: SegmentId, precondition: Precondition, author: Author) -> None:
         """Delete a segment that no flag uses."""
         self._refuse_left_alone(segment_id)
         async with self._database.begin() as connection:
@@ -117,7 +122,7 @@ class SegmentService:
                 raise app_not_found(segment_id.app)
             store = SegmentStore(connection)
             kept = await self._locked(store, AppStore(connection), segment_id)
-            precondition.check(kept.version)
+            precondition.check(kept.version, kept.json)
             if users := await FlagStore(connection).that_use(segment_id):
                 use = "uses" if len(users) == 1 else "use"
                 raise ApiError(
@@ -127,7 +132,8 @@ class SegmentService:
                     "segment",
                 )
             await store.delete(kept)
-        self._changed("segment deleted", kept, who)
+            await record(connection, _entry("segment.deleted", author, kept, None))
+        self._changed("segment_deleted", kept, author)
 
     def _refuse_left_alone(self, segment_id: SegmentId) -> None:
         if self._publication.is_left_alone(segment_id):
@@ -140,10 +146,25 @@ class SegmentService:
             raise await _not_found(apps, segment_id)
         return kept
 
-    def _changed(self, event: str, kept: KeptSegment, who: str) -> None:
+    def _changed(self, event: str, kept: KeptSegment, author: Author) -> None:
         self._publication.changed(kept.segment_id)
         app, segment = kept.segment_id
-        log.info(event, who=who, app=app, segment=segment, version=kept.version)
+        log.info(event, who=author.name, app=app, segment=segment, version=kept.version)
+
+
+def _entry(action: str, author: Author, before: KeptSegment | None, after: KeptSegment | None) -> LogEntry:
+    kept = after or before
+    assert kept is not None
+    app, key = kept.segment_id
+    return LogEntry(
+        action,
+        Subject(SubjectKind.SEGMENT, app, key),
+        author,
+        None if before is None else before.without_members(),
+        None if after is None else after.without_members(),
+        kept.version,
+        segment_changes.members_changed(before, after),
+    )
 
 
 async def _not_found(apps: AppStore, segment_id: SegmentId) -> ApiError:

@@ -1,0 +1,56 @@
+"""An entry of the log, before it is written. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tailslide_tower.auth.principal import Author
+
+Json = Mapping[str, object]
+
+
+class SubjectKind(StrEnum):
+    """What a change is about."""
+
+    APP = "app"
+    FLAG = "flag"
+    SEGMENT = "segment"
+    CIRCUIT = "circuit"
+    """Of a flag, whose key it has."""
+    SIDECAR = "sidecar"
+    SDK_KEY = "sdk_key"
+    USER = "user"
+    INVITATION = "invitation"
+    LINK = "link"
+    TOKEN = "token"  # noqa: S105 # a kind, not a secret
+    SESSION = "session"
+    WEBHOOK = "webhook"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a change is about: its kind, its app if it belongs to one, and what names it there."""
+
+    kind: SubjectKind
+    app: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """What happened. `action` is `<subject>.<past participle>`, as in `flag.toggled`; it does not change.
+
+    `before` and `after` are the subject as the API shows it, without anything secret; None where it was not there.
+    `version` is that of the subject afterwards, where it has versions. `details` are what else there is to say.
+    `at_ms` (Unix milliseconds) is when it happened, where that is not now.
+    """
+
+    action: str
+    subject: Subject
+    author: Author
+    before: Json | None = None
+    after: Json | None = None
+    version: int | None = None
+    details: Json = field(default_factory=dict)
+    at_ms: int | None = None

@@ -1,0 +1,74 @@
+"""The log in the database: written in the transaction of the change itself, so that neither is there without the other.
+
+Whoever follows the log (live sockets, alerts, other Towers) goes by `id`: entries become visible in the order of their
+ids, because a transaction takes a lock before it is given one, and keeps it until it ends. So `record` is the last
+thing that a transaction does.
+"""
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tailslide_tower import times
+from tailslide_tower.audit.entry import LogEntry
+from tailslide_tower.database import metadata
+
+LOG_LOCK = 0x7A11_511D_E000_0002
+"""Key of the advisory lock under which entries get their ids."""
+CHANNEL = "tailslide_log"
+"""Where PostgreSQL notifies of each new entry (LISTEN); the payload is its id."""
+
+_KEY = sa.Text(collation="C")
+
+log_entries = sa.Table(
+    "log",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("app", _KEY, nullable=True),
+    sa.Column("key", _KEY, nullable=True),
+    sa.Column("version", sa.BigInteger, nullable=True),
+    sa.Column("actor_kind", sa.Text, nullable=False),
+    sa.Column("actor_id", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("address", sa.Text, nullable=True),
+    sa.Column("reason", sa.Text, nullable=True),
+    # Not JSONB, which loses the order of names and may change how a number is written.
+    sa.Column("before", sa.JSON(none_as_null=True), nullable=True),
+    sa.Column("after", sa.JSON(none_as_null=True), nullable=True),
+    sa.Column("details", sa.JSON, nullable=False),
+)
+sa.Index("log_subject_idx", log_entries.c.app, log_entries.c.kind, log_entries.c.key, log_entries.c.id)
+sa.Index("log_app_idx", log_entries.c.app, log_entries.c.id)
+
+
+async def record(connection: AsyncConnection, entry: LogEntry) -> int:
+    """Write an entry in the transaction of `connection`, as the last thing it does; return its id."""
+    await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOG_LOCK)))
+    principal = entry.author.principal
+    statement = (
+        sa.insert(log_entries)
+        .values(
+            at=times.now() if entry.at_ms is None else datetime.fromtimestamp(entry.at_ms / 1000, UTC),
+            action=entry.action,
+            kind=entry.subject.kind,
+            app=entry.subject.app,
+            key=entry.subject.key,
+            version=entry.version,
+            actor_kind=principal.kind,
+            actor_id=principal.principal_id,
+            actor=principal.name,
+            address=entry.author.address,
+            reason=entry.author.reason,
+            before=entry.before,
+            after=entry.after,
+            details=dict(entry.details),
+        )
+        .returning(log_entries.c.id)
+    )
+    entry_id = int((await connection.execute(statement)).scalar_one())
+    await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, str(entry_id))))
+    return entry_id
