@@ -13,14 +13,18 @@ from tailslide_aerobat.judge import Judge
 from tailslide_aerobat.leases import Leaseholder
 from tailslide_aerobat.metrics import Metrics
 from tailslide_aerobat.routes import Routes
+from tailslide_aerobat.series_rules import RedisCommands, SeriesRules
 from tailslide_aerobat.session import Session
 from tailslide_aerobat.settings import AerobatSettings
 from tailslide_aerobat.standing import Standing
 from tailslide_aerobat.timeseries import RedisTimeSeries
 from tailslide_aerobat.troubles import Troubles
+from tailslide_core.naming import KEYS_BUCKET
 from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.jetstream import Link
+from tailslide_runtime.known_keys import KnownKeys
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
+from tailslide_runtime.redis_users import RedisUsers, RedisUsersMetrics
 
 log = structlog.get_logger()
 
@@ -38,7 +42,10 @@ async def run(settings: AerobatSettings, stop: asyncio.Event) -> None:
     leaseholder = Leaseholder(holders, metrics, started_ms=int(time.time() * 1000))
     troubles = Troubles(metrics)
     judge = Judge(flags, series, metrics, settings.aerobat_tick_ms, holders, troubles)
-    session = Session(flags, judge, holders, leaseholder, metrics, troubles)
+    commands = RedisCommands(settings.redis_url)
+    rules = SeriesRules(commands, made=metrics.series_rules.inc, refused=metrics.series_rules_refused.inc)
+    keys = KnownKeys(metrics.refused_values.labels(KEYS_BUCKET).inc)
+    session = Session(flags, judge, holders, leaseholder, metrics, troubles, rules, keys)
     token = None if settings.sdk_key is None else settings.sdk_key.get_secret_value()
     link = Link(settings.nats_url, "aerobat", token)
     standing = Standing(flags, judge, holders, link.status, metrics)
@@ -51,15 +58,21 @@ async def run(settings: AerobatSettings, stop: asyncio.Event) -> None:
         cancels=True,
     )
     metrics.follow(ListenerMetrics(listener, "tailslide_aerobat_http"))
+    users = RedisUsers(settings.redis_url, keys) if settings.redis_users else None
+    if users is not None:
+        metrics.follow(RedisUsersMetrics(users, keys, "tailslide_aerobat"))
     try:
         address = await listener.listen()
         log.info("listening", address=str(address), worker=holders.worker)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(listener.run()), group.create_task(link.run(session.serve))]
+            if users is not None:
+                tasks.append(group.create_task(users.run()))
             await stop.wait()
             for task in tasks:
                 task.cancel()
     finally:
         await listener.close(SHUTDOWN_TIMEOUT_S)
         await series.close()
+        await commands.close()
     log.info("stopped")

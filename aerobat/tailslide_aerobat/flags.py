@@ -198,6 +198,8 @@ class Flags:
         self._orphans: set[FlagId] = set()
         self._broken: dict[FlagId, Broken] = {}
         self._apps: Counter[str] = Counter()
+        self.all_apps: set[str] = set()
+        """The apps that have had a ruleset since the start, whether anything of theirs is judged or not."""
         self.rulesets = BucketMemory(RULESETS_BUCKET, _read_ruleset, metrics, self._look_at)
         # Aerobat is their only writer, so what it knows is as good as what the bucket held before it was created again.
         self.circuits = BucketMemory(
@@ -216,6 +218,8 @@ class Flags:
     def _look_at(self, flag_id: FlagId) -> None:
         """Work out again what there is to do for a flag."""
         ruleset, verdict = self.rulesets.get(flag_id), self.circuits.get(flag_id)
+        if ruleset is not None:
+            self.all_apps.add(flag_id.app)
         before = self._judged.pop(flag_id, None)
         flag = _judged(flag_id, None if ruleset is None else ruleset.value, verdict, before)
         if before is not None:

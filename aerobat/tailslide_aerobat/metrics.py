@@ -76,6 +76,16 @@ class Metrics:
         self.redis_errors = Counter(
             f"{prefix}_redis_errors", "Readings of counts that failed.", registry=self._registry
         )
+        self.series_rules = Counter(
+            f"{prefix}_series_rules",
+            "Rules made by which Redis fills the coarser copies of series.",
+            registry=self._registry,
+        )
+        self.series_rules_refused = Counter(
+            f"{prefix}_series_rules_refused",
+            "Series whose rules could not be made, something else having the name of one of their keys.",
+            registry=self._registry,
+        )
         self.nats_connects = Counter(f"{prefix}_nats_connects", "Connections made to NATS.", registry=self._registry)
         self.connected = Gauge(
             f"{prefix}_connected", "1 while the server can be used.", ["server"], registry=self._registry

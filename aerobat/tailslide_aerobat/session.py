@@ -18,12 +18,14 @@ from tailslide_aerobat.holders import Holders
 from tailslide_aerobat.judge import Judge
 from tailslide_aerobat.leases import JetStreamLeaseStore, Leaseholder
 from tailslide_aerobat.metrics import Metrics
+from tailslide_aerobat.series_rules import SeriesRules
 from tailslide_aerobat.troubles import Troubles
 from tailslide_aerobat.verdicts import Verdicts
 from tailslide_core.naming import CIRCUITS_BUCKET, LEASES_BUCKET, RULESETS_BUCKET
 from tailslide_runtime.bucket_watch import Listing, WatchStatus, watch_bucket
 from tailslide_runtime.cancellation import raise_if_cancelled
 from tailslide_runtime.jetstream import ensure_bucket
+from tailslide_runtime.known_keys import KnownKeys
 
 log = structlog.get_logger()
 
@@ -42,6 +44,8 @@ class Session:
         leaseholder: Leaseholder,
         metrics: Metrics,
         troubles: Troubles,
+        rules: SeriesRules,
+        keys: KnownKeys,
     ) -> None:
         self._flags = flags
         self._judge = judge
@@ -49,6 +53,8 @@ class Session:
         self._leaseholder = leaseholder
         self._metrics = metrics
         self._troubles = troubles
+        self._rules = rules
+        self._keys = keys
         self._divisions = 0
 
     async def serve(self, client: Client) -> None:
@@ -74,6 +80,8 @@ class Session:
             group.create_task(self._follow_circuits(client, verdicts, known, watch))
             group.create_task(self._keep_bucket(client, watch))
             group.create_task(self._hold_lease(leases, known))
+            group.create_task(self._rules.run(self._our_apps))
+            group.create_task(self._keys.follow(client))
             # Beside the judging, which sees by itself to the events of the circuits that it moves.
             group.create_task(self._settle(verdicts, known))
             await self._judge.run(verdicts)
@@ -130,6 +138,9 @@ class Session:
             await verdicts.restore(owns)
             await verdicts.complete_events(int(time.time() * 1000), owns)
             await self._holders.changed_since(divisions)
+
+    def _our_apps(self) -> list[str]:
+        return [app for app in self._flags.all_apps if self._holders.owns(app)]
 
     def _tell_division(self, divisions: int) -> None:
         if divisions != self._divisions:

@@ -21,6 +21,8 @@ class AerobatSettings(BaseSettings):
     """The token that NATS asks for; goes before what the URL carries."""
     redis_url: Annotated[RedisUrl, NoDecode] = LOCAL_REDIS
     """Redis with time series; may carry a user and a password before the `@`, a database after the `/`."""
+    redis_users: bool = True
+    """Whether to keep a user in Redis for each app with SDK keys. False where users are set by hand."""
     # A dataclass, which would be read as JSON without NoDecode.
     aerobat_listen: Annotated[ListenAddress, NoDecode] = ListenAddress("127.0.0.1", 4143)
     """Where health, metrics and status are served: `host:port` or `unix:/path`."""

@@ -1,7 +1,8 @@
 """Where counts are read from: a port, RedisTimeSeries behind it, and a twin in memory for tests.
 
-Reads only; series, and the marks that say which of them are busy, are made and written by sidecars. When a flag is
-judged is not decided here. Why series are read by key, and by scripts, is in `docs/decisions/0011`.
+Series, and the marks that say which of them are counted, are made and written by sidecars; the marks are taken from
+them and dated here. When a flag is judged is not decided here, rules of series are `series_rules`. Why series are read
+by key, and by scripts, is in `docs/decisions/0011`.
 """
 
 from collections import Counter
@@ -20,10 +21,13 @@ from tailslide_aerobat.history import FINE_MS, SECONDS, TENS, Samples, edge_ms
 from tailslide_core.fields import MAX_INTEGER, is_integer
 from tailslide_core.naming import (
     JUDGED_METRICS,
+    RAW_RETENTION_MS,
     RESOLUTIONS,
     FlagId,
     Metric,
     busy_key,
+    counted_key,
+    counted_late_key,
     is_flag_key,
     late_key,
     series_key,
@@ -115,32 +119,85 @@ LONGEST_MEMBER = 255
 MOST_MARKED = 50_000
 """Flags of one app that may be marked at once; beyond that its marks are not what sidecars write."""
 
-_MARKS_SCRIPT = """#!lua
+_MARKS_SCRIPT = f"""#!lua
 local time = redis.call('TIME')
-local answer = {time[1] * 1000 + math.floor(time[2] / 1000)}
-for i = 1, #KEYS do
-  local members
-  if i % 2 == 1 then
-    members = redis.pcall('ZRANGE', KEYS[i], ARGV[1], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[2])
-  else
-    members = redis.pcall('ZRANGE', KEYS[i], ARGV[1], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[2], 'WITHSCORES')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local most = tonumber(ARGV[2])
+
+local function add(marked, scored)
+  local added = redis.pcall('ZADD', marked, unpack(scored))
+  return type(added) == 'table' and added or nil
+end
+
+local function take(counted, marked)
+  local size = redis.pcall('SCARD', counted)
+  if type(size) == 'table' then
+    return size
   end
-  if members.err then
-    if not string.find(members.err, 'WRONGTYPE') then
-      return members
+  if size == 0 then
+    return nil
+  end
+  if size >= most then
+    redis.call('UNLINK', counted)
+    return {{err = 'WRONGTYPE more than ' .. (most - 1) .. ' flags are marked'}}
+  end
+  local scored = {{}}
+  for _, member in ipairs(redis.call('SMEMBERS', counted)) do
+    if #member <= {LONGEST_MEMBER} then
+      scored[#scored + 1] = now
+      scored[#scored + 1] = member
     end
-    members = members.err
+    if #scored == 1000 then
+      local refusal = add(marked, scored)
+      if refusal then
+        return refusal
+      end
+      scored = {{}}
+    end
   end
-  answer[#answer + 1] = members
+  local refusal = #scored > 0 and add(marked, scored) or nil
+  if refusal then
+    return refusal
+  end
+  redis.call('ZREMRANGEBYSCORE', marked, '-inf', now - {RAW_RETENTION_MS})
+  redis.call('PEXPIRE', marked, {RAW_RETENTION_MS})
+  redis.call('UNLINK', counted)
+  return nil
+end
+
+local answer = {{now}}
+for i = 1, #KEYS, 4 do
+  local refusal
+  if redis.call('EXISTS', KEYS[i], KEYS[i + 1]) > 0 then
+    refusal = take(KEYS[i], KEYS[i + 2]) or take(KEYS[i + 1], KEYS[i + 3])
+  end
+  for j = 2, 3 do
+    local members = refusal
+    if not members and j == 2 then
+      members = redis.pcall('ZRANGE', KEYS[i + j], ARGV[1], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[2])
+    elseif not members then
+      members = redis.pcall('ZRANGE', KEYS[i + j], ARGV[1], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[2], 'WITHSCORES')
+    end
+    if members.err then
+      if not string.find(members.err, 'WRONGTYPE') then
+        return members
+      end
+      members = members.err
+    end
+    answer[#answer + 1] = members
+  end
 end
 return answer
 """
-"""KEYS: the sets of busy and of late flags, app by app. ARGV: the time from which on, and how many of each at most.
+"""KEYS: four for each app: the sets of flags counted and counted late, the sorted sets of the busy and the late ones.
+ARGV: the time from which on, and how many of each at most, and one more.
 
-Returns the time, then the members of each, or the error where it is no set. Any other error is the answer for all.
+What is in the first two is moved to the others, with the time. Whoever reads those misses nothing: what was counted
+before a look is dated no earlier than the look before. Returns the time, then the members of each sorted set, or the
+error where a key is no set or one with too many members, which is deleted. Any other error is the answer for all.
 
-It writes nothing, and does not say so: thus it is refused wherever sidecars cannot write, by a replica, or by a Redis
-that is full. Else their silence would be taken for that of their callers.
+It is refused wherever sidecars cannot write, by a replica, or by a Redis that is full. Else their silence would be
+taken for that of their callers.
 """
 
 _RANGES_SCRIPT = f"""
@@ -210,8 +267,8 @@ class RedisTimeSeries:
         self._ranges = self._redis.register_script(_RANGES_SCRIPT)
 
     async def marks(self, apps: Sequence[str], from_ms: int | None) -> Marks:
-        """Ask for the time and the marks of all apps in one round trip."""
-        keys = [key for app in apps for key in (busy_key(app), late_key(app))]
+        """Take the marks of all apps, and ask for the time, in one round trip."""
+        keys = [key for app in apps for key in (counted_key(app), counted_late_key(app), busy_key(app), late_key(app))]
         arguments = ["-inf" if from_ms is None else from_ms, MOST_MARKED + 1]
         return _marks_of(apps, await self._ask(self._marks, keys, arguments))
 

@@ -261,13 +261,16 @@ def _final(seen: Seen) -> bytes:
     return data
 
 
+_PYTHON = ("True", "None", "False")
+
+
 def shape_of(status: int | None, kind: str, body: bytes, *, ofrep: bool) -> str:
     """Say whether an answer has the documented shape of an error, or what is wrong with it."""
     if status is None:
         return "none" if not body else "no HTTP"
     if status < 400:
         return "accepted"
-    if not kind.startswith("application/json"):
+    if not kind.startswith(("application/json", "application/problem+json")):
         return kind.partition(";")[0] or "no body"
     try:
         answer = json.loads(body)
@@ -277,9 +280,12 @@ def shape_of(status: int | None, kind: str, body: bytes, *, ofrep: bool) -> str:
         # What names no path, since it is no HTTP, is answered in the other shape.
         ok = {"errorCode", "errorDetails"} <= answer.keys() <= {"errorCode", "errorDetails", "key"}
         return "ours" if ok else "not OFREP's"
+    if kind.startswith("application/problem+json"):  # Tower's
+        known = {"type", "title", "status", "detail", "code", "field"}
+        if not isinstance(answer, dict) or not known - {"field"} <= answer.keys() <= known:
+            return "another shape"
+        return "True or None" if any(word in str(answer["detail"]).split() for word in _PYTHON) else "ours"
     error = answer.get("error") if isinstance(answer, dict) else None
     if not isinstance(error, dict) or not {"code", "message"} <= error.keys() <= {"code", "message", "field"}:
         return "another shape"
-    return (
-        "True or None" if any(word in str(error["message"]).split() for word in ("True", "None", "False")) else "ours"
-    )
+    return "True or None" if any(word in str(error["message"]).split() for word in _PYTHON) else "ours"

@@ -16,7 +16,7 @@ from tailslide_core.binomial import at_least
 from tailslide_core.fields import MAX_INTEGER
 from tailslide_core.ramp import FULL
 from tailslide_core.ruleset import CircuitSettings
-from tailslide_core.wilson import lower_bound
+from tailslide_core.wilson import lower_bound, z_score
 from tailslide_core.windows import WindowCounts
 
 
@@ -63,16 +63,64 @@ def _exceeds(
     rule: TripRule, window: WindowCounts, hits: int, threshold: float, settings: CircuitSettings
 ) -> TripReason | None:
     hits = min(hits, window.calls)  # what was counted a moment before its calls is not more than all of them
-    if hits * 100 <= threshold * window.calls:  # the bound is below the rate, so there is no need to compute it
-        return None
-    bound = 100 * lower_bound(hits, window.calls, settings.confidence)
-    if bound <= threshold and hits < window.calls:
-        return None
-    if at_least(hits, window.calls, threshold / 200) >= by_chance(settings.confidence):
+    bound = _breaching_bound(hits, window.calls, threshold, settings.confidence)
+    if bound is None:
         return None
     observed = 100 * hits / window.calls
     calls = min(window.calls, MAX_INTEGER)  # what is written has to be read
     return TripReason(rule, round(observed, 3), round(bound, 3), threshold, calls, window.window_ms)
+
+
+def _breaching_bound(hits: int, calls: int, threshold: float, confidence: float) -> float | None:
+    """Return Wilson's lower bound, as a percentage, where so many bad calls are a breach; None where they are none."""
+    if hits * 100 <= threshold * calls:  # the bound is below the rate, so there is no need to compute it
+        return None
+    bound = 100 * lower_bound(hits, calls, confidence)
+    if bound <= threshold and hits < calls:
+        return None
+    if at_least(hits, calls, threshold / 200) >= by_chance(confidence):
+        return None
+    return bound
+
+
+@lru_cache(maxsize=65_536)
+def opening_hits(calls: int, threshold: float, confidence: float) -> int | None:
+    """Return the fewest bad ones of `calls` that are a breach of `threshold` (0 to 100); None where not even all are.
+
+    `min_calls` is not looked at. More bad calls are always a breach, too: both bounds rise with them.
+    """
+    if calls <= 0 or _breaching_bound(calls, calls, threshold, confidence) is None:
+        return None
+    rate = threshold / 100
+    # Wilson's bound is above the threshold where the score test rejects it: that has a closed form.
+    expected, deviation = calls * rate, math.sqrt(calls * rate * (1 - rate))
+    low, high = math.floor(expected), calls  # `low` is no breach, `high` is one
+    guess, stride = math.floor(expected + z_score(confidence) * deviation), 1
+    while low < guess < high:
+        if _breaching_bound(guess, calls, threshold, confidence) is None:
+            low, guess = guess, guess + stride
+        else:
+            high, guess = guess, guess - stride
+        stride *= 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _breaching_bound(middle, calls, threshold, confidence) is None:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def opening_rate(calls: int, threshold: float, settings: CircuitSettings) -> float | None:
+    """Return the least rate of bad calls, 0 to 100, at which `calls` in one window would open the circuit.
+
+    None where no rate would: there are fewer than `min_calls`, or too few to be sure. It is above `threshold`, the more
+    so the fewer calls there are.
+    """
+    if calls < settings.min_calls:
+        return None
+    hits = opening_hits(calls, threshold, settings.confidence)
+    return None if hits is None else 100 * hits / calls
 
 
 @lru_cache(maxsize=1024)

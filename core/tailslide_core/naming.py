@@ -158,6 +158,40 @@ def worker_of_lease(key: str) -> str | None:
     return worker if worker != key and is_app_key(worker) else None
 
 
+class SidecarId(NamedTuple):
+    """A sidecar of an app; its text, `<app>.<instance>`, is its key in the bucket of sidecars.
+
+    `instance` is one token that a sidecar gives itself for as long as its process lives; its form is that of an app's
+    key. It is also the name of the sidecar's connections to NATS.
+    """
+
+    app: str
+    instance: str
+
+    def __str__(self) -> str:
+        return f"{self.app}.{self.instance}"
+
+    @classmethod
+    def parse(cls, text: str) -> "SidecarId":
+        """Split `<app>.<instance>`; raise `ContractError` when it is not of that form."""
+        app, dot, instance = text.partition(".")
+        if not dot:
+            raise ContractError("key", f"expected <app>.<instance>, got {shown(text, 80)}")
+        return cls(check_app_key("app", app), check_app_key("instance", instance))
+
+
+MAX_HOST_IN_INSTANCE = 40
+
+
+def instance_of(host: str, token: str) -> str:
+    """Return the instance of a sidecar on a host; `token` tells it from others there, in a-z and 0-9."""
+    name = _NOT_IN_INSTANCE.sub("-", host.lower()).strip("-_")[:MAX_HOST_IN_INSTANCE].rstrip("-_")
+    return f"{name}-{token}" if name else token
+
+
+_NOT_IN_INSTANCE = re.compile(r"[^a-z0-9_-]+")
+
+
 def event_subject(flag_id: FlagId) -> str:
     """Return the subject under which transitions of this flag's circuit are published."""
     return f"events.circuit.{flag_id}"
@@ -217,20 +251,57 @@ def series_labels(flag_id: FlagId, metric: str) -> dict[str, str]:
     return labels | {"metric": kind, kind: name} if colon else labels
 
 
-def busy_key(app: str) -> str:
-    """Return the key of the sorted set of an app's flags that says when, by the server's clock, each was last counted.
+def counted_key(app: str) -> str:
+    """Return the key of the set in which sidecars note the flags of an app that they count.
 
-    Its members are keys of flags, its scores Unix milliseconds. A flag is noted just before its counts are written, so
-    that who reads it never misses any.
+    A flag is noted just before its counts are written. Aerobat takes the set away and keeps what was in it under
+    `busy_key`, with the time.
+    """
+    return f"ts:{{{app}}}:counted"
+
+
+def counted_late_key(app: str) -> str:
+    """Return the key of the like set of the flags of which something was counted at an earlier time, after an outage.
+
+    A flag is noted just after its counts were written. Aerobat keeps what was in it under `late_key`.
+    """
+    return f"ts:{{{app}}}:counted_late"
+
+
+def new_series_key(app: str) -> str:
+    """Return the key of the set in which sidecars note the series that they have made, for Aerobat to make their rules.
+
+    Its members are those of `new_series`.
+    """
+    return f"ts:{{{app}}}:new"
+
+
+MAX_NEW_SERIES = 255
+"""Bytes of a member of that set; what is longer is nothing that a sidecar writes."""
+
+
+def new_series(flag: str, metric: str) -> str:
+    """Return how a series is noted in that set: `<flag>:<metric>`."""
+    return f"{flag}:{metric}"
+
+
+def parse_new_series(text: str) -> tuple[str, str] | None:
+    """Return the flag and the metric of a member of that set; None for what no sidecar writes there."""
+    flag, _, metric = text.partition(":")
+    return (flag, metric) if metric and metric.isprintable() and is_flag_key(flag) else None
+
+
+def busy_key(app: str) -> str:
+    """Return the key of the sorted set of an app's flags that says when each was last found to be counted.
+
+    Its members are keys of flags, its scores Unix milliseconds of the server's clock. Aerobat writes it, with what it
+    takes from `counted_key`, so that every Aerobat that comes after it knows the same.
     """
     return f"ts:{{{app}}}:busy"
 
 
 def late_key(app: str) -> str:
-    """Return the key of the like set of the flags of which something was counted at an earlier time, after an outage.
-
-    A flag is noted just after its counts were written.
-    """
+    """Return the key of the like set of the flags that were found to be counted late."""
     return f"ts:{{{app}}}:late"
 
 

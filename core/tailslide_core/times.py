@@ -1,6 +1,7 @@
 """Times as RFC 3339 writes them, compared exactly. Without the clock and the calendar of the platform."""
 
 import re
+from typing import NamedTuple
 
 Time = tuple[int, str]
 """Seconds since 0000-03-01T00:00:00Z, and the digits of the fraction without zeros at the end, which sort as texts."""
@@ -55,6 +56,26 @@ def days_from_civil(year: int, month: int, day: int) -> int:
     month_from_march = (month + 9) % 12
     # 153 days in each five months from March on: 31, 30, 31, 30, 31, twice, and what is left of the third five.
     return year * 365 + year // 4 - year // 100 + year // 400 + (153 * month_from_march + 2) // 5 + day - 1
+
+
+class Date(NamedTuple):
+    """A day of the Gregorian calendar."""
+
+    year: int
+    month: int
+    day: int
+
+
+def civil_from_days(days: int) -> Date:
+    """Return the day that is so many days after 0000-03-01: the inverse of `days_from_civil`, for years from 0 on."""
+    era, of_era = divmod(days, 146_097)
+    # 1,460 days in, the fourth year's leap day; the 36,524th and the last day of 400 years likewise.
+    year_of_era = (of_era - of_era // 1_460 + of_era // 36_524 - of_era // 146_096) // 365
+    of_year = of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    month_from_march = (5 * of_year + 2) // 153
+    day = of_year - (153 * month_from_march + 2) // 5 + 1
+    month = month_from_march + 3 if month_from_march < 10 else month_from_march - 9
+    return Date(era * 400 + year_of_era + (month <= 2), month, day)
 
 
 def time_of(value: object) -> Time | None:

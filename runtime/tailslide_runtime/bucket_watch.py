@@ -38,11 +38,16 @@ STREAM_NOT_FOUND = 10059
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One value of a bucket, or its deletion (`value` is None). `revision` is the stream's sequence."""
+    """One value of a bucket, or its deletion (`value` is None). `revision` is the stream's sequence.
+
+    `stored_ms` is when NATS stored it, Unix milliseconds by its clock; 0 where nobody has asked. It makes no difference
+    between two entries.
+    """
 
     key: str
     value: bytes | None
     revision: int
+    stored_ms: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,9 @@ class WatchStatus:
     """How often something may have been missed, so that all was listed again."""
     revision: int = 0
     """The revision of the last entry that was yielded."""
+    stored_ms: int = 0
+    """The latest `stored_ms` of the entries that the bucket held and that were yielded; it tells revisions of a bucket
+    that was made again from those of the one before."""
 
     def silent_for_s(self) -> float:
         """Return for how long nothing was heard of the bucket; up to a heartbeat's interval when all is well."""
@@ -200,6 +208,7 @@ class _Consumer:
             entry, pending = self._read(message)
             if listed is None:
                 self._status.revision = entry.revision
+                self._status.stored_ms = max(self._status.stored_ms, entry.stored_ms)
                 self._status.heard()
                 yield entry
                 continue
@@ -211,6 +220,7 @@ class _Consumer:
     def _whole(self, entries: dict[str, Entry]) -> Listing:
         # Not the highest so far: a new bucket of the same name starts over.
         self._status.revision = max((entry.revision for entry in entries.values()), default=0)
+        self._status.stored_ms = max((entry.stored_ms for entry in entries.values()), default=0)
         self._status.heard()
         return Listing(entries)
 
@@ -247,7 +257,8 @@ class _Consumer:
             raise WatchGapError(f"expected message {self._delivered}, got {metadata.sequence.consumer}")
         key = message.subject.removeprefix(bucket_subject(self._bucket, ""))
         value = None if is_deletion(message.headers) else message.data
-        return Entry(key, value, metadata.sequence.stream), metadata.num_pending
+        stored_ms = round(metadata.timestamp.timestamp() * 1000)
+        return Entry(key, value, metadata.sequence.stream, stored_ms), metadata.num_pending
 
     async def _request(self, subject: str, body: dict[str, object]) -> dict[str, object]:
         answer = await self._client.request(f"$JS.API.{subject}", orjson.dumps(body), timeout=API_TIMEOUT_S)

@@ -5,17 +5,20 @@ fields, within the listener's bounds, for one of the listener's names. So no rou
 read in two ways, no handler waits for a slow client, and nothing decompresses a body. What is refused is answered in
 the listener's documented shape; then bytes that still come are discarded, unread, up to a bound, so that the client
 gets to read its answer (RFC 9112 §9.6).
+
+Only paths that the listener names may become a WebSocket (RFC 6455), and only for pages of its own. Once aiohttp has
+agreed to it, the connection is passed on as it comes; it keeps its place among the connections, and it is for whoever
+has opened it to end it in time.
 """
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import Any, cast
+from typing import cast
 
-from aiohttp import web
-
+from tailslide_runtime.answering import Answers, Wire
 from tailslide_runtime.connections import Connections
 from tailslide_runtime.http1.fields import values
 from tailslide_runtime.http1.lingering import LINGER_BYTES, LINGER_S, end_sending
@@ -82,15 +85,20 @@ class Guard:
 
     def __init__(
         self,
-        answering: Callable[["AfterAnswer"], asyncio.Protocol],
+        answering: Callable[[Answers], asyncio.Protocol],
         connections: Connections,
         limits: ListenerLimits,
         names: OwnNames,
         error_body: ErrorBody = one_shape,
         error_type: bytes = JSON_TYPE,
+        websockets: Collection[str] = (),
     ) -> None:
-        """`answering` makes aiohttp's protocol for a connection, and is given what to call after each answer."""
+        """`answering` makes aiohttp's protocol for a connection, and is given what to tell of its answers.
+
+        `websockets` are the paths that may become a WebSocket.
+        """
         self.answering = answering
+        self.websockets = frozenset(websockets)
         self.connections = connections
         self.limits = limits
         self.names = names
@@ -132,6 +140,15 @@ class Guard:
         else:
             self._is_taken = False
 
+    def becomes_websocket(self, head: RequestHead) -> bool:
+        """Whether a request asks for a WebSocket where there may be one; elsewhere the wish for it stays behind."""
+        return (
+            head.path in self.websockets
+            and head.method == "GET"
+            and head.upgrade.lower() == b"websocket"
+            and head.framing is Framing.NONE
+        )
+
     def objection(self, head: RequestHead) -> Refusal | None:
         """Return why a request may not be served, as far as its head tells."""
         limits, names = self.limits, self.names
@@ -144,7 +161,9 @@ class Guard:
                 closes=True,
                 field="Host",
             )
-        if head.method not in SAFE_METHODS and not all(
+        # A WebSocket is opened by GET, and browsers let pages of any origin open and read one.
+        is_safe = head.method in SAFE_METHODS and not self.becomes_websocket(head)
+        if not is_safe and not all(
             names.may_write(origin, head.authority.decode("latin-1")) for origin in head.get_all("origin")
         ):
             return Refusal(
@@ -176,28 +195,6 @@ class Guard:
         return None
 
 
-AfterAnswer = Callable[[bool], None]
-"""Told after each answer whether another request may follow."""
-
-
-class AnsweringProtocol(web.RequestHandler):
-    """aiohttp's protocol, which says when it has answered."""
-
-    __slots__ = ("_after",)
-
-    def __init__(self, server: web.Server, after: AfterAnswer, **options: Any) -> None:
-        super().__init__(server, **options)
-        self._after = after
-
-    async def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
-        """Send what is left of a response."""
-        finished, reset = await super().finish_response(request, resp, start_time)
-        self._after(not reset and bool(finished.keep_alive))
-        return finished, reset
-
-
 class GuardedConnection(asyncio.Protocol):
     """A client, until it is gone."""
 
@@ -217,6 +214,7 @@ class GuardedConnection(asyncio.Protocol):
         "_reader",
         "_reading_paused",
         "_since_s",
+        "_switched",
         "_transport",
         "_unsent",
         "_wire",
@@ -226,7 +224,7 @@ class GuardedConnection(asyncio.Protocol):
         self._guard = guard
         self._reader = RequestReader(guard.limits)
         self._transport: asyncio.Transport | None = None
-        self._wire: _Wire | None = None
+        self._wire: Wire | None = None
         self._answerer: asyncio.Protocol | None = None
         self._answering = False
         self._events: deque[Event] = deque()
@@ -241,11 +239,14 @@ class GuardedConnection(asyncio.Protocol):
         self._discarded = 0
         self._paused = False
         self._reading_paused = False
+        self._switched = False
+        """Whether it is a WebSocket now."""
         self._since_s = guard.now_s()
         self._unsent = 0
 
     def __repr__(self) -> str:
-        does = "lingers" if self._lingers else "answering" if self._answering else "reading"
+        does = "answering" if self._answering else "reading"
+        does = "lingers" if self._lingers else "websocket" if self._switched else does
         return f"<GuardedConnection {does} since {self._since_s:.1f}>"
 
     # The transport
@@ -285,6 +286,9 @@ class GuardedConnection(asyncio.Protocol):
         if self._lingers:
             self._discarded += len(data)
             self._hold_back()
+        elif self._switched:
+            if self._answerer is not None:
+                self._answerer.data_received(data)
         elif self._answering or self._early:
             self._keep_early(self._early + data)
         else:
@@ -386,7 +390,8 @@ class GuardedConnection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         self._answering = True
-        request = plain_form(head, body, last=self._guard.connections.closing)
+        websocket = self._guard.becomes_websocket(head) and not self._guard.connections.closing
+        request = plain_form(head, body, last=self._guard.connections.closing, websocket=websocket)
         if head.path in _AT_ONCE:
             self._hand_on(request)
         else:
@@ -398,8 +403,8 @@ class GuardedConnection(asyncio.Protocol):
             return
         answerer = self._answerer
         if answerer is None:
-            self._wire = _Wire(transport, self._finish)
-            answerer = self._answerer = self._guard.answering(self._answered)
+            self._wire = Wire(transport, self._finish, self._pause_websocket)
+            answerer = self._answerer = self._guard.answering(self)
             answerer.connection_made(self._wire)
             if self._paused:
                 answerer.pause_writing()
@@ -409,7 +414,30 @@ class GuardedConnection(asyncio.Protocol):
         self._guard.held_bytes -= self._held_bytes
         self._head, self._body, self._held_bytes, self._asked_bytes = None, bytearray(), 0, 0
 
-    def _answered(self, may_follow: bool) -> None:
+    def switched(self) -> None:
+        """Pass on what comes from here on, beginning with what has come already.
+
+        It goes on being answered, as long as it lasts: nobody waits for the client, who may be silent.
+        """
+        self._switched = True
+        self._forget_request()
+        early, self._early = self._carry_out() + self._early, b""
+        self._hold_back()
+        if early and self._answerer is not None:
+            self._answerer.data_received(early)
+
+    def _pause_websocket(self, paused: bool) -> None:
+        """Hold a client back that sends faster than its messages are taken. Requests are there whole, and need none."""
+        transport = self._transport
+        if not self._switched or paused is self._reading_paused or transport is None or transport.is_closing():
+            return
+        self._reading_paused = paused
+        if paused:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
+
+    def answered(self, may_follow: bool, /) -> None:
         """On to the next request."""
         self._answering = False
         self._since_s = self._guard.now_s()
@@ -528,8 +556,11 @@ _NO_ROOM = Refusal(
 )
 
 
-def plain_form(head: RequestHead, body: bytes, *, last: bool = False) -> bytes:
-    """Return the plainest request that means the same; `last` asks aiohttp to close the connection after its answer."""
+def plain_form(head: RequestHead, body: bytes, *, last: bool = False, websocket: bool = False) -> bytes:
+    """Return the plainest request that means the same; `last` asks aiohttp to close the connection after its answer.
+
+    Without `websocket` the wish for another protocol, if there is one, stays behind.
+    """
     lines = [f"{head.method} {head.target} HTTP/{'1.0' if head.version_1_0 else '1.1'}".encode("ascii")]
     if head.authority:
         lines.append(b"\r\nHost: " + head.authority)
@@ -537,47 +568,8 @@ def plain_form(head: RequestHead, body: bytes, *, last: bool = False) -> bytes:
     lines += [b"\r\n%b: %b" % (name, value) for _, name, value in head.forwarded]
     if head.framing is Framing.CHUNKED:
         lines.append(b"\r\nContent-Length: %d" % len(body))
-    lines.append(b"\r\nConnection: keep-alive" if head.keeps_alive and not last else b"\r\nConnection: close")
+    if websocket:
+        lines.append(b"\r\nUpgrade: websocket\r\nConnection: Upgrade")
+    else:
+        lines.append(b"\r\nConnection: keep-alive" if head.keeps_alive and not last else b"\r\nConnection: close")
     return b"".join(lines) + b"\r\n\r\n" + body
-
-
-class _Wire(asyncio.Transport):
-    """The client's connection as aiohttp gets to see it: it writes there, and reads nothing."""
-
-    def __init__(self, transport: asyncio.Transport, finish: Callable[[], None]) -> None:
-        super().__init__()
-        self._transport = transport
-        self._finish = finish
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self._transport.write(data)
-
-    def writelines(self, list_of_data: Any) -> None:
-        self._transport.writelines(list_of_data)
-
-    def close(self) -> None:
-        self._finish()
-
-    def abort(self) -> None:
-        self._transport.abort()
-
-    def is_closing(self) -> bool:
-        return self._transport.is_closing()
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._transport.get_extra_info(name, default)
-
-    def get_write_buffer_size(self) -> int:
-        return self._transport.get_write_buffer_size()
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        self._transport.set_write_buffer_limits(high, low)
-
-    def pause_reading(self) -> None:
-        """Aiohttp has all of a request from the beginning."""
-
-    def resume_reading(self) -> None:
-        """As for `pause_reading`."""
-
-    def is_reading(self) -> bool:
-        return True

@@ -4,7 +4,7 @@ Whoever composes a process makes one, listens, runs it beside the rest, and clos
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any
 
@@ -12,11 +12,10 @@ from aiohttp import web
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from tailslide_runtime.answering import AnsweringProtocol, Answers
 from tailslide_runtime.connections import Connections
 from tailslide_runtime.guard import (
     SERVER,
-    AfterAnswer,
-    AnsweringProtocol,
     ErrorBody,
     Guard,
     ListenerLimits,
@@ -47,11 +46,13 @@ class HttpListener:
         error_body: ErrorBody = one_shape,
         error_type: bytes = JSON_TYPE,
         cancels: bool = False,
+        websockets: Collection[str] = (),
     ) -> None:
         """Serve `application` on `address`, which the setting of that name gives.
 
         `allowed_hosts` are names of this listener besides those of loopback. `error_body` gives the body of what the
         guard refuses, of the type `error_type`. With `cancels`, a handler is cancelled when its client is gone.
+        `websockets` are the paths that may become one.
         """
         limits = ListenerLimits() if limits is None else limits
         self.address = address
@@ -70,17 +71,23 @@ class HttpListener:
         application.on_response_prepare.append(self._complete)
         self._runner = web.AppRunner(application, handler_cancellation=cancels, shutdown_timeout=_LAST_MOMENT_S)
         self.guard = Guard(
-            self._answering, self.connections, limits, OwnNames.of(address, allowed_hosts), error_body, error_type
+            self._answering,
+            self.connections,
+            limits,
+            OwnNames.of(address, allowed_hosts),
+            error_body,
+            error_type,
+            websockets=websockets,
         )
         self._bound: Bound | None = None
 
     def __repr__(self) -> str:
         return f"<HttpListener {self.address} with {self.connections!r}>"
 
-    def _answering(self, after: AfterAnswer) -> asyncio.Protocol:
+    def _answering(self, answers: Answers) -> asyncio.Protocol:
         server = self._runner.server
         assert server is not None
-        return AnsweringProtocol(server, after, loop=asyncio.get_running_loop(), **self._options)
+        return AnsweringProtocol(server, answers, loop=asyncio.get_running_loop(), **self._options)
 
     async def _complete(self, _: web.Request, response: web.StreamResponse) -> None:
         response.headers["Server"] = SERVER

@@ -185,6 +185,21 @@ class RedisUrl(_ServerUrl):
         full = f"{part.scheme}://{userinfo}{place}{number}{_query(options)}"
         return cls(SecretStr(full), shown)
 
+    def as_user(self, user: str, password: str) -> "RedisUrl":
+        """Return the URL with these credentials, unless it has some, which go before."""
+        full = self.with_secrets()
+        part = _split(full, _REDIS_PORTS)
+        if part.user is not None:
+            return self
+        return RedisUrl.parse(full.replace("://", f"://{_userinfo(user, password)}", 1))
+
+    def at(self, host: str, port: int) -> "RedisUrl":
+        """Return the URL of another node of the same servers: the same credentials, and TLS where there is TLS."""
+        part = _split(self.with_secrets(), _REDIS_PORTS)
+        scheme, options = ("redis", {}) if part.scheme == "unix" else (part.scheme, part.options)
+        userinfo = _userinfo(part.user, part.password)
+        return RedisUrl.parse(f"{scheme}://{userinfo}{_bracketed(host)}:{port}/0{_query(options)}")
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class DatabaseUrl(_ServerUrl):

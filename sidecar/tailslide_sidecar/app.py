@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import structlog
 
+from tailslide_core.naming import SidecarId
 from tailslide_runtime import descriptors
 from tailslide_runtime.jetstream import Link
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
@@ -22,6 +23,7 @@ from tailslide_sidecar.guarded_flags import GuardedFlags
 from tailslide_sidecar.hot_path import HotListener
 from tailslide_sidecar.metrics import Live, Metrics
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
+from tailslide_sidecar.presence import PresenceWriter, new_instance
 from tailslide_sidecar.proxy.accounts import Accounts
 from tailslide_sidecar.proxy.listener import ProxyListener
 from tailslide_sidecar.proxy.metrics import ProxyMetrics
@@ -62,13 +64,19 @@ class _Sidecar:
         self._restored = None if self._reading is None else self._reading.snapshot
         self._buffer = OutcomeBuffer()
         self._guards = GuardedFlags(self._store)
-        self._link = Link(settings.nats_url, f"sidecar {settings.app}", settings.sdk_key)
+        self._presence = PresenceWriter(
+            SidecarId(settings.app, new_instance()), lambda: self._status.presence(self._presence.sidecar_id)
+        )
+        # By this name NATS knows which entry in the bucket of sidecars is the connection's own.
+        self._link = Link(settings.nats_url, self._presence.sidecar_id.instance, settings.sdk_key)
         self._watcher = Watcher(
             self._link,
             self._store,
             settings.routes,
             changed=self._changed,
             refused=lambda bucket: self._metrics.refused_values.labels(bucket).inc(),
+            seen=self._presence.changed,
+            beside=self._presence.serve,
         )
         self._metrics = Metrics(
             Live(
@@ -96,7 +104,7 @@ class _Sidecar:
             is_stale=lambda: self._staleness.stale,
             event_stream=self._events.request_uri,
         )
-        series = RedisSeries(settings.redis_url, settings.app)
+        series = RedisSeries(settings.redis_login, settings.app)
         self._flusher = Flusher(
             self._buffer,
             series,
@@ -125,7 +133,9 @@ class _Sidecar:
             self._link.status,
             self._watcher.watches,
             lambda: self._flusher.connected,
+            lambda: self._flusher.problem,
             self._reloader,
+            self._presence.sidecar_id.instance,
         )
         self._flags: HttpListener | None = None
         self._hot: HotListener | None = None
@@ -136,6 +146,7 @@ class _Sidecar:
         assert self._proxy is not None
         self._proxy.change(RouteTable(changed.routes, changed.forward_allow), changed.proxy)
         self._watcher.use(changed.routes)
+        self._presence.changed()
 
     def _changed(self) -> None:
         self._guards.look()
@@ -242,6 +253,7 @@ class _Sidecar:
         )
         await stop.wait()
         await self._close_listeners()
+        self._presence.leave()
         for task in tasks:
             task.cancel()
         flushed.set()

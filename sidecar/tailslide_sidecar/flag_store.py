@@ -25,6 +25,7 @@ from tailslide_core.naming import (
     FlagId,
     SegmentId,
     app_of_mark,
+    is_flag_key,
     is_reserved,
     segment_of,
 )
@@ -210,6 +211,11 @@ class FlagStore:
     def kept_segments(self) -> list[str]:
         """Return the segments of which the same is so."""
         return sorted(self._kept_segments)
+
+    def refused(self) -> list[str]:
+        """Return the flags whose last ruleset could not be read, so that they answer from the one before it."""
+        flags = (_flag(key) for bucket, key in self._refused if bucket == RULESETS_BUCKET)
+        return sorted(flag for flag in flags if is_flag_key(flag))
 
     @property
     def is_published(self) -> bool | None:

@@ -56,6 +56,12 @@ class Flusher:
         self._told: set[str] = set()
         self.connected = False
         """Whether the last try to write succeeded, so that Aerobat sees what was counted."""
+        self._problem: str | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """Return why Redis takes no counts, or Aerobat does not see them, for people; None when all is well."""
+        return self._problem or self._series.problem
 
     async def run(self, stop: asyncio.Event) -> None:
         """Flush every interval until `stop` is set, which cuts no write off: nobody could say whether it was done."""
@@ -152,6 +158,7 @@ class Flusher:
         elif str(error) not in self._told:
             log.warning("redis is still away, for another reason", error=str(error))
         self._told.add(str(error))
+        self._problem = str(error)
         self._away, self.connected = True, False
         self._retry_at_s = self._clock() + self._backoff_s * random.uniform(0.5, 1.0)  # noqa: S311 # jitter, no secret
         self._backoff_s = min(MAX_BACKOFF_S, self._backoff_s * 2)
@@ -161,4 +168,5 @@ class Flusher:
             log.info("redis connected")
         self._away, self.connected = False, not self._series.unmarked
         self._told.clear()
+        self._problem = None
         self._backoff_s = FIRST_BACKOFF_S

@@ -10,9 +10,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from tailslide_core.sdk_keys import is_sdk_key
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.logs import LogFormat, LogLevel
+from tailslide_runtime.redis_access import user_of
 from tailslide_runtime.server_urls import LOCAL_NATS, LOCAL_REDIS, NatsUrl, RedisUrl
 from tailslide_runtime.settings import AllowedHosts, ListenAddress, explain
 from tailslide_sidecar.config_file import (
@@ -45,7 +47,7 @@ class Environment(BaseModel):
     app: AppKey | None = None
     nats_url: NatsUrl | None = None
     sdk_key: str | None = None
-    """The token that NATS lets the sidecar in with; only here, so that no secret needs to be in a file."""
+    """What NATS and Redis let the sidecar in with; only here, so that no secret needs to be in a file."""
     redis_url: RedisUrl | None = None
     snapshot: str | None = None
     flags_listen: ListenAddress | None = None
@@ -102,6 +104,13 @@ class Settings:
     """What the environment said at the start."""
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
+
+    @property
+    def redis_login(self) -> RedisUrl:
+        """Where Redis is, and as whom: the app's user, by an SDK key of Tower's, unless the URL has credentials."""
+        if self.sdk_key is None or not is_sdk_key(self.sdk_key):
+            return self.redis_url
+        return self.redis_url.as_user(user_of(self.app), self.sdk_key)
 
 
 def load_config(config_path: Path | None, environ: Mapping[str, str]) -> Settings:

@@ -1,9 +1,16 @@
-"""What `/v1/status` shows: where the sidecar listens, what it answers from, and what of its routes is amiss."""
+"""What `/v1/status` shows: where the sidecar listens, what it answers from, and what of its routes is amiss.
 
+The short form of it is what the sidecar says of itself in the bucket `sidecars`.
+"""
+
+import socket
+import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
 from tailslide_core.decisions import Decision
+from tailslide_core.naming import RULESETS_BUCKET, SidecarId
+from tailslide_core.presence import MAX_FLAGS, Presence
 from tailslide_runtime.bucket_watch import WatchStatus
 from tailslide_runtime.jetstream import LinkStatus
 from tailslide_runtime.settings import ListenAddress
@@ -29,8 +36,11 @@ class Status:
         link: LinkStatus,
         watches: Mapping[str, WatchStatus],
         redis_connected: Callable[[], bool],
+        redis_problem: Callable[[], str | None],
         reloader: RouteReloader,
+        instance: str,
     ) -> None:
+        self._instance = instance
         self._settings = settings
         self._store = store
         self._buffer = buffer
@@ -39,8 +49,10 @@ class Status:
         self._link = link
         self._watches = watches
         self._redis_connected = redis_connected
+        self._redis_problem = redis_problem
         self._reloader = reloader
         self._version = version("tailslide-platform")
+        self._started_ms = round(time.time() * 1000)
         self.flags_listen: ListenAddress = settings.flags_listen
         self.proxy_listen: ListenAddress = settings.proxy_listen
 
@@ -52,6 +64,7 @@ class Status:
         return {
             "version": self._version,
             "app": self._settings.app,
+            "instance": self._instance,
             "flags_listen": str(self.flags_listen),
             "proxy_listen": str(self.proxy_listen),
             "ready": readiness is not None,
@@ -65,7 +78,7 @@ class Status:
                 "connects": self._link.connects,
                 "buckets": {bucket: self._bucket(watch) for bucket, watch in self._watches.items()},
             },
-            "redis": {"connected": self._redis_connected()},
+            "redis": {"connected": self._redis_connected(), "problem": self._redis_problem()},
             "revision": self._store.revision,
             "flags": {flag: self._flag(flag) for flag in self._store.flags()},
             "flags_kept": self._store.kept(),
@@ -89,6 +102,27 @@ class Status:
             "outcomes_waiting": self._buffer.waiting,
             "outcomes_dropped": self._buffer.dropped,
         }
+
+    def presence(self, sidecar_id: SidecarId) -> Presence:
+        """Return what the sidecar says of itself to Tower."""
+        readiness, watch = self._readiness(), self._watches[RULESETS_BUCKET]
+        flags, refused = sorted(flags_of(self._reloader.current.routes)), self._store.refused()
+        return Presence(
+            app=sidecar_id.app,
+            instance=sidecar_id.instance,
+            host=socket.gethostname(),
+            version=self._version,
+            started_ms=self._started_ms,
+            revision=watch.revision,
+            revision_ms=watch.stored_ms,
+            age_ms=None if readiness is None else readiness.age_ms,
+            source=None if readiness is None else readiness.origin,
+            listeners=(str(self.flags_listen), str(self.proxy_listen)),
+            route_flags=tuple(flags[:MAX_FLAGS]),
+            route_flags_count=len(flags),
+            refused=tuple(refused[:MAX_FLAGS]),
+            refused_count=len(refused),
+        )
 
     @staticmethod
     def _bucket(watch: WatchStatus) -> Mapping[str, object]:

@@ -13,21 +13,29 @@ import structlog
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, NoPermissionError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from tailslide_core.naming import FlagId, busy_key, late_key, makes_busy, series_key
+from tailslide_core.naming import FlagId, counted_key, counted_late_key, makes_busy, series_key
 from tailslide_runtime.server_urls import RedisUrl
 from tailslide_sidecar.marks import NEEDS, Command, mark
 from tailslide_sidecar.outcome_buffer import Counts
-from tailslide_sidecar.series_making import is_behind, is_done, making, taking_away
+from tailslide_sidecar.series_making import (
+    is_behind,
+    is_done,
+    is_far_ahead,
+    looking_at,
+    making,
+    noting,
+    taking_away,
+)
 
 log = structlog.get_logger()
 
 TIMEOUT_S = 1.0
 MADE_AT_ONCE = 50
-"""Series, six commands each: some milliseconds of the event loop and of Redis."""
+"""Series, four commands each: some milliseconds of the event loop and of Redis."""
 Key = tuple[str, str]
 """A flag and a metric."""
 
@@ -49,6 +57,8 @@ class Series(Protocol):
 
     unmarked: set[str]
     """Flags of which something was counted that Aerobat was not told of, so that it does not see it."""
+    problem: str | None
+    """Why it was not told, and what to do; None when it was."""
 
     async def now_ms(self) -> int:
         """Return the server's Unix time in milliseconds; raise `SeriesUnavailableError` when it does not answer."""
@@ -79,7 +89,10 @@ class RedisSeries:
         self._app = app
         self._made: set[Key] = set()
         self._taken: set[str] = set()
+        self._unnoted: set[Key] = set()
+        """Series that were made, and that Aerobat was not told of."""
         self.unmarked: set[str] = set()
+        self.problem: str | None = None
         self._pool = ConnectionPool.from_url(
             url.with_secrets(),
             socket_timeout=TIMEOUT_S,
@@ -130,17 +143,21 @@ class RedisSeries:
     async def _write(self, counts: Mapping[Key, int], at_ms: int | None) -> dict[Key, Exception]:
         """Write counts with their marks; return why some of them were refused.
 
-        A flag whose feature is counted now is marked as busy before it is, one that is counted late is marked so after
-        it was: so whoever reads the marks, and then the flags, misses nothing.
+        A flag whose feature is counted now is marked before it is, one that is counted late is marked so after it was:
+        so whoever reads the marks, and then the flags, misses nothing.
         """
         flags = {flag for flag, metric in counts if makes_busy(metric)}
         command: list[str | int] = ["TS.MADD"]
         for (flag, metric), count in counts.items():
             command += (series_key(FlagId(self._app, flag), metric), "*" if at_ms is None else at_ms, count)
-        before = [mark(busy_key(self._app), flags)] if at_ms is None and flags else []
+        before = [mark(counted_key(self._app), flags)] if at_ms is None and flags else []
         late = self.unmarked if at_ms is None else self.unmarked | flags
-        behind = [mark(late_key(self._app), late)] if late else []
-        answers = await self._ask([*before, tuple(command), *behind])
+        behind = [mark(counted_late_key(self._app), late)] if late else []
+        untold = sorted(self._unnoted)[:MADE_AT_ONCE]
+        notes = [noting(self._app, untold)] if untold else []
+        answers = await self._ask([*before, tuple(command), *behind, *notes])
+        if notes and not isinstance(answers.pop(), Exception):
+            self._unnoted.difference_update(untold)
         results = answers.pop(len(before))
         if isinstance(results, RedisTimeoutError):
             raise SeriesUnavailableError(_text(results), {}, sum(counts.values())) from results
@@ -151,6 +168,7 @@ class RedisSeries:
 
     def _marked(self, flags: Collection[str], refusal: Exception | None) -> None:
         if refusal is not None:
+            self.problem = f"Aerobat does not see what is counted: {_text(refusal)}"
             if not self.unmarked:
                 log.warning(
                     "aerobat does not see what is counted, as its marks cannot be written",
@@ -160,6 +178,7 @@ class RedisSeries:
             self.unmarked.update(flags)
         elif self.unmarked:
             self.unmarked.clear()
+            self.problem = None
             log.info("aerobat sees what is counted again")
 
     def _complain_of(self, key: str, refusal: Exception) -> None:
@@ -175,27 +194,32 @@ class RedisSeries:
     async def _take_away(self, keys: Sequence[Key], at_ms: int | None) -> None:
         for flag, metric in keys:
             flag_id = FlagId(self._app, flag)
-            (answer,) = await self._ask([taking_away(flag_id, metric, at_ms)])
-            if isinstance(answer, Exception):
-                raise answer
-            log.warning(
-                "a series was far ahead of the clock of redis, so it is created again", flag=flag, metric=metric
-            )
+            looked = await self._ask(looking_at(flag_id, metric))
+            if not _is_far_ahead(looked, at_ms):
+                await self._ask([("UNWATCH",)])
+                _unless_refused(looked)
+                continue
+            if _unless_refused(await self._ask(taking_away(flag_id, metric)))[-1] is not None:
+                log.warning(
+                    "a series was far ahead of the clock of redis, so it is created again", flag=flag, metric=metric
+                )
 
     async def _make(self, keys: Sequence[Key]) -> None:
-        """Make series with their coarser copies, in transactions, so that none is ever there without them."""
+        """Make series with their coarser copies, in transactions, so that none is ever there without them.
+
+        Aerobat is told of them, so that none is without its rules for long.
+        """
         for first in range(0, len(keys), MADE_AT_ONCE):
             some = keys[first : first + MADE_AT_ONCE]
             commands = [command for flag, metric in some for command in making(FlagId(self._app, flag), metric)]
-            answers = await self._ask([("MULTI",), *commands, ("EXEC",)])
-            refusal = next((answer for answer in answers if isinstance(answer, Exception)), None)
-            if refusal is not None:
-                raise refusal
-            for command, answer in zip(commands, answers[-1], strict=True):
+            *answers, told = await self._ask([("MULTI",), *commands, ("EXEC",), noting(self._app, some)])
+            for command, answer in zip(commands, _unless_refused(answers)[-1], strict=True):
                 # Another sidecar may have been quicker with any of these, or something else have the name.
                 if isinstance(answer, Exception) and not is_done(answer):
                     log.warning("a series is not as it should be", key=command[1], error=_text(answer))
             self._made.update(some)
+            if isinstance(told, Exception):
+                self._unnoted.update(some)
 
     async def _ask(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands at once; return an answer for each, which is an exception where it was refused or did not come.
@@ -225,9 +249,37 @@ class RedisSeries:
         return answers
 
 
+_LET_IN = (
+    "; the SDK key was revoked or is another app's, or neither Tower nor Aerobat has set the app's user yet: "
+    "make a new key, or put the credentials of a user of your own into the URL (docs/redis.md)"
+)
+_ALLOWED = "; give the user the rights that are listed in docs/redis.md, or use an SDK key"
+
+
+def _is_far_ahead(looked: Sequence[Any], at_ms: int | None) -> bool:
+    """Whether the last of a series' samples is in the way of one at `at_ms`; not, if that could not be seen."""
+    _, last, time = looked
+    if isinstance(last, Exception) or isinstance(time, Exception) or not last:
+        return False
+    now_ms = int(time[0]) * 1000 + int(time[1]) // 1000
+    return is_far_ahead(int(last[0]), now_ms if at_ms is None else at_ms)
+
+
+def _unless_refused(answers: list[Any]) -> list[Any]:
+    """Return answers, or raise the first of them that is an error."""
+    refusal = next((answer for answer in answers if isinstance(answer, Exception)), None)
+    if refusal is not None:
+        raise refusal
+    return answers
+
+
 def _text(error: Exception) -> str:
     if isinstance(error, RedisTimeoutError):
         return f"no answer within {TIMEOUT_S:g} s"
+    if isinstance(error, AuthenticationError):
+        return f"Redis did not let us in: {error}{_LET_IN}"
+    if isinstance(error, NoPermissionError):
+        return f"Redis refused: {error}{_ALLOWED}"
     if isinstance(error, ResponseError):
         return f"Redis refused: {error}"
     if isinstance(error, RedisConnectionError | OSError):
@@ -248,6 +300,7 @@ class MemorySeries:
     samples: dict[Key, dict[int, int]] = field(default_factory=dict)
     taken: set[Key] = field(default_factory=set)
     unmarked: set[str] = field(default_factory=set)
+    problem: str | None = None
     commands: int = 0
 
     async def now_ms(self) -> int:

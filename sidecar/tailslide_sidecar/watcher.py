@@ -5,8 +5,9 @@ store's to decide.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
+from typing import Any
 
 import structlog
 from nats.aio.client import Client
@@ -35,14 +36,22 @@ class Watcher:
         *,
         changed: Callable[[], None],
         refused: Callable[[str], None],
+        seen: Callable[[], None] = lambda: None,
+        beside: Callable[[Client], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
-        """`changed` is called after each change of the store, `refused` with the bucket of each refused value."""
+        """`changed` is called after each change of the store, `refused` with the bucket of each refused value.
+
+        `seen` is called after all that is read of rulesets, be it a change or not. `beside` runs with each connection
+        for as long as it lasts.
+        """
         self._link = link
         self._store = store
         self._routes = routes
         self._route_flags = flags_of(routes)
         self._changed = changed
         self._refused = refused
+        self._seen = seen
+        self._beside = beside
         self._warned: set[tuple[str, str]] = set()
         self._warned_of_variants: set[str] = set()
         self._kept: tuple[str, ...] = ()
@@ -77,6 +86,8 @@ class Watcher:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch_circuits(client, circuits_listed))
                 group.create_task(self._watch_rulesets(client, circuits_listed))
+                if self._beside is not None:
+                    group.create_task(self._beside(client))
         except ExceptionGroup as failures:
             # The link tells a lost server from a defect by the exception itself, not by a group of them.
             raise failures.exceptions[0] from failures
@@ -99,6 +110,7 @@ class Watcher:
             async for item in items:
                 applied = self._store.apply(RULESETS_BUCKET, item)
                 self._took(RULESETS_BUCKET, applied)
+                self._seen()
                 if isinstance(item, Listing):
                     self._tell_listed(applied)
                 self._warn_of_what_is_missing()

@@ -3,7 +3,19 @@ from typing import Any
 
 import orjson
 import pytest
-from contract_samples import CIRCUIT, CLAIM, EVENT, LEASE, MARK, REMOVED, RULESET, SEGMENT, WHOLE_RULESET, changed
+from contract_samples import (
+    CIRCUIT,
+    CLAIM,
+    EVENT,
+    LEASE,
+    MARK,
+    PRESENCE,
+    REMOVED,
+    RULESET,
+    SEGMENT,
+    WHOLE_RULESET,
+    changed,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import circuits, flag_ids, rulesets, segments, transitions
@@ -31,6 +43,7 @@ from tailslide_core.contracts import (
 from tailslide_core.errors import ContractError
 from tailslide_core.flag_contracts import decode_ruleset, decode_segment, encode_ruleset, encode_segment
 from tailslide_core.naming import FlagId
+from tailslide_core.presence import decode_presence
 from tailslide_core.ramp import RampProfile
 from tailslide_core.ruleset import CircuitSettings, LocalGuard, Recovery, Ruleset
 from tailslide_core.segment import Segment
@@ -44,6 +57,7 @@ SAMPLES: dict[str, tuple[dict[str, Any], Callable[[bytes], object]]] = {
     "mark": (MARK, decode_mark),
     "claim": (CLAIM, decode_claim),
     "lease": (LEASE, decode_lease),
+    "presence": (PRESENCE, decode_presence),
 }
 NEWEST = dict.fromkeys(SAMPLES, 1) | {"ruleset": 2, "whole ruleset": 2}
 """The newest schema of each contract that is understood."""

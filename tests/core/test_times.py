@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tailslide_core.conditions import NO_SEGMENTS, Condition, Operator
 from tailslide_core.errors import ContractError
-from tailslide_core.times import days_from_civil, days_in_month, parse_time
+from tailslide_core.times import civil_from_days, days_from_civil, days_in_month, parse_time
 
 offsets = st.integers(-23 * 60 - 59, 23 * 60 + 59)
 moments = st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29))  # noqa: DTZ001 # the offset is put beside it
@@ -141,3 +141,8 @@ def test_what_is_no_time_is_refused_and_neither_before_nor_after(text: str) -> N
         for negate in (False, True):
             condition = Condition("at", operator, ("2000-01-01T00:00:00Z",), negate)
             assert not condition.holds({"at": text}, None, NO_SEGMENTS)
+
+
+@given(st.dates())
+def test_days_lead_back_to_their_date(date: datetime) -> None:
+    assert civil_from_days(days_from_civil(date.year, date.month, date.day)) == (date.year, date.month, date.day)

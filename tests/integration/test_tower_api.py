@@ -1,5 +1,6 @@
 """What holds for all of Tower's API: conditions, problems, the description, and the log of changes."""
 
+import re
 from urllib.parse import quote
 
 import orjson
@@ -76,3 +77,13 @@ async def test_change_that_is_refused_is_not_in_the_log(bench: TowerBench, tower
 async def test_reason_that_is_too_long_is_refused(tower: Tower) -> None:
     answer = await tower.call("POST", FLAGS, {"key": "one"}, Tailslide_Reason="x" * 501)
     assert answer.error == (400, "INVALID", "Tailslide-Reason")
+
+
+async def test_page_to_try_the_api_is_served_whole_and_runs_no_other_scripts(tower: Tower) -> None:
+    page = await tower.call("GET", "/api/docs", Authorization="")
+    assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "script-src 'self';" in page.headers["Content-Security-Policy"]
+    for name in re.findall(rb'(?:src|href)="(docs/[^"]+)"', page.body):
+        got = await tower.call("GET", f"/api/{name.decode()}", Authorization="")
+        assert got.status == 200, name
+    assert (await tower.call("GET", "/api/docs/README.md", Authorization="")).status == 404

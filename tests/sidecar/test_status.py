@@ -8,7 +8,8 @@ import pytest
 from tailslide_core.circuit import Circuit, State
 from tailslide_core.conditions import Condition, Operator
 from tailslide_core.flag_contracts import encode_ruleset
-from tailslide_core.naming import RULESETS_BUCKET
+from tailslide_core.naming import RULESETS_BUCKET, SidecarId
+from tailslide_core.presence import MAX_FLAGS
 from tailslide_core.ruleset import CircuitSettings, Requirement, Rule, Ruleset
 from tailslide_core.segment import Segment
 from tailslide_runtime.bucket_watch import Entry, Listing, WatchStatus
@@ -39,23 +40,29 @@ def store_of(
     return store
 
 
-def report(store: FlagStore, *flags_of_routes: str) -> dict[str, Any]:
+def status_of(store: FlagStore, *flags_of_routes: str, watch: WatchStatus | None = None) -> Status:
     routes = [
         RoutePart.model_validate({"flag": flag, "feature": "http://a:1", "fallback": "http://b:1"}).read()
         for flag in flags_of_routes
     ]
     settings = Settings(app=APP, routes=tuple(routes))
-    status = Status(
+    return Status(
         settings,
         store,
         OutcomeBuffer(),
         GuardedFlags(store, clock=lambda: 0.0),
         lambda: None,
         LinkStatus(),
-        {RULESETS_BUCKET: WatchStatus()},
+        {RULESETS_BUCKET: watch or WatchStatus()},
         lambda: True,
+        lambda: None,
         RouteReloader(settings, lambda _: None),
+        "pay-1a2b3c",
     )
+
+
+def report(store: FlagStore, *flags_of_routes: str) -> dict[str, Any]:
+    status = status_of(store, *flags_of_routes)
     said: dict[str, Any] = orjson.loads(orjson.dumps(status.report()))
     return said
 
@@ -102,3 +109,21 @@ def test_status_names_segments_that_there_are_and_are_not() -> None:
     store.apply(RULESETS_BUCKET, Listing({f"{APP}.f": Entry(f"{APP}.f", encode_ruleset(flag("f")), 2)}))
     said = report(store)
     assert (said["segments_kept"], said["flags_kept"]) == (["Vip.users"], ["g"])
+
+
+def test_presence_says_what_was_seen_of_the_bucket_and_which_flags_the_routes_name() -> None:
+    store = store_of(flag("f"))
+    store.apply(RULESETS_BUCKET, Entry(f"{APP}.f", b"no ruleset", 9))
+    watch = WatchStatus(revision=9, stored_ms=1795363190302)
+    sidecar_id = SidecarId(APP, "pay-1a2b3c")
+    said = status_of(store, "f", "g", "f", watch=watch).presence(sidecar_id)
+    assert said.sidecar_id == sidecar_id
+    assert (said.revision, said.revision_ms) == (9, 1795363190302)
+    assert (said.route_flags, said.route_flags_count) == (("f", "g"), 2)
+    assert (said.refused, said.refused_count) == (("f",), 1)
+    assert said.started_ms > 0
+
+
+def test_presence_names_a_bounded_number_of_flags_and_counts_them_all() -> None:
+    said = status_of(store_of(), *(f"f{n}" for n in range(MAX_FLAGS + 9))).presence(SidecarId(APP, "a"))
+    assert (len(said.route_flags), said.route_flags_count) == (MAX_FLAGS, MAX_FLAGS + 9)

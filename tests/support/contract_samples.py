@@ -51,6 +51,12 @@ EVENT: dict[str, Any] = {
     "after": CIRCUIT | {"state": "open", "percentage": 0.0},
 }  # fmt: skip
 LEASE: dict[str, Any] = {"schema": 1, "worker": "host-1a2b3c", "since_ms": 1795363190302}
+PRESENCE: dict[str, Any] = {
+    "schema": 1, "app": "checkout", "instance": "pay-1a2b3c", "host": "pay", "version": "0.1.0",
+    "started_ms": 1795363190302, "revision": 7, "revision_ms": 1795363190402, "age_ms": 120, "source": "jetstream",
+    "listeners": ["127.0.0.1:4141", "127.0.0.1:4140"], "route_flags": ["new-checkout"], "route_flags_count": 1,
+    "refused": [], "refused_count": 0,
+}  # fmt: skip
 MARK: dict[str, Any] = {"schema": 1, "at_ms": 1795363190302, "keys": 12}
 CLAIM: dict[str, Any] = {"schema": 1, "database": "3f2a", "comparisons": 7, "address": "127.0.0.1:5432/flags"}
 

@@ -85,7 +85,8 @@ class Tower:
         if body is not None:
             data = orjson.dumps(body)
             sent.setdefault("Content-Type", "application/json")
-        url = f"http://tower{path if path.startswith(('/healthz', '/readyz', '/metrics')) else '/api/v1' + path}"
+        is_whole = path.startswith(("/healthz", "/readyz", "/metrics", "/api/"))
+        url = f"http://tower{path if is_whole else '/api/v1' + path}"
         async with self._session.request(
             method, url, data=None if data is None else io.BytesIO(data), headers=sent
         ) as answer:
@@ -148,6 +149,18 @@ class TowerBench:
         try:
             async with self._reached(settings, ended) as tower:
                 yield tower, process
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await ended
+
+    @asynccontextmanager
+    async def process_at(self, listen: str, more: Mapping[str, str] | None = None) -> AsyncIterator[None]:
+        """Run a Tower as a process that listens there; what it says is dropped, and it is killed at the end."""
+        process = await self._start({"TAILSLIDE_TOWER_LISTEN": listen, **(more or {})})
+        ended = asyncio.create_task(process.communicate())
+        try:
+            yield
         finally:
             with suppress(ProcessLookupError):
                 process.kill()

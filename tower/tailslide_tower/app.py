@@ -10,7 +10,7 @@ from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.jetstream import Link
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_tower import access, health
-from tailslide_tower.api import description
+from tailslide_tower.api import description, page
 from tailslide_tower.api.problems import PROBLEM_TYPE, errors_as_problems, guard_problem
 from tailslide_tower.api.routes import add_routes
 from tailslide_tower.apps import routes as apps
@@ -35,6 +35,8 @@ from tailslide_tower.settings import TowerSettings
 log = structlog.get_logger()
 
 SHUTDOWN_TIMEOUT_S = 5.0
+SUBJECTS = (apps.routes, flags.routes, segments.routes, description.routes)
+"""The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
 
 def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts) -> web.Application:
@@ -45,14 +47,14 @@ def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verd
     api[apps.APPS] = AppService(parts.database, parts.publisher.app_added)
     api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts)
     api[segments.SEGMENTS] = SegmentService(parts.database, parts.publisher)
-    add_routes(api, [apps.routes, flags.routes, segments.routes, description.routes])
+    add_routes(api, SUBJECTS)
 
     app = web.Application(
         middlewares=[access.observe, errors_as_problems, access.answer_for_database], client_max_size=MAX_BODY_BYTES
     )
     app[access.METRICS] = metrics
     app[health.PARTS] = parts
-    app.add_routes(health.routes)
+    app.add_routes([*health.routes, *page.routes])
     app.add_subapp("/api/v1", api)
     return app
 

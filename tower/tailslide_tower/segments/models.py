@@ -69,9 +69,9 @@ class ListedSegmentOut(BaseModel):
     app: str
     key: str
     description: str
-    include: int
-    exclude: int
-    when: int
+    included: int
+    excluded: int
+    conditions: int
     version: int
     created_at: str
     updated_at: str

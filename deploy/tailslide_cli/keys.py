@@ -1,0 +1,71 @@
+"""`tailslide keys`: the keys by which an app's sidecars get in."""
+
+from typing import Any
+
+import click
+from rich.table import Table
+
+from tailslide_cli.options import as_json, ask, console, print_json, reason
+from tailslide_cli.tower_api import TowerApi
+
+
+@click.group()
+def keys() -> None:
+    """List an app's SDK keys, make one, revoke one."""
+
+
+@keys.command("list")
+@click.argument("app")
+@as_json
+def list_keys(app: str, *, as_json: bool) -> None:
+    """List the SDK keys of APP. The keys themselves are shown once, when they are made."""
+
+    async def question(tower: TowerApi) -> list[Any]:
+        return await tower.every(f"/apps/{app}/keys", "keys")
+
+    found = ask(question)
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        console().print(f"The app {app} has no keys. Make one: tailslide keys create {app} NAME")
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("ID", "NAME", "MADE", "BY"):
+        table.add_column(heading)
+    for key in found:
+        table.add_row(key["id"], key["name"], key["created_at"], key["created_by"])
+    console().print(table)
+
+
+@keys.command()
+@click.argument("app")
+@click.argument("name")
+@reason
+@as_json
+def create(app: str, name: str, reason: str | None, *, as_json: bool) -> None:
+    """Make an SDK key for APP, called NAME, and print it. It is shown this once."""
+
+    async def question(tower: TowerApi) -> Any:
+        return (await tower.call("POST", f"/apps/{app}/keys", {"name": name}, reason=reason)).body
+
+    made = ask(question)
+    if as_json:
+        print_json(made)
+        return
+    click.echo(made["key"])
+    click.echo(f"Give it to the app's sidecars as TAILSLIDE_SDK_KEY. It is not shown again; its id is {made['id']}.", err=True)
+
+
+@keys.command()
+@click.argument("app")
+@click.argument("key_id", metavar="ID")
+@reason
+def revoke(app: str, key_id: str, reason: str | None) -> None:
+    """Revoke the SDK key ID of APP. Sidecars that use it are disconnected within seconds."""
+
+    async def question(tower: TowerApi) -> None:
+        await tower.call("DELETE", f"/apps/{app}/keys/{key_id}", etag="*", reason=reason)
+
+    ask(question)
+    console().print(f"Revoked. Sidecars with this key go on with the flags that they have, and get no changes.")

@@ -1,0 +1,91 @@
+"""`tailslide login` and `logout`: a token of one's own, kept where only the user can read it."""
+
+import asyncio
+import getpass
+import os
+import socket
+import sys
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from tailslide_cli import credentials
+from tailslide_cli.credentials import DEFAULT_URL, Credentials
+from tailslide_cli.options import console
+from tailslide_cli.tower_api import RefusedError, TowerApi, session
+from tailslide_runtime.errors import StartError
+
+LASTS_DAYS = 90
+
+
+@click.command()
+@click.argument("url", required=False, metavar="[URL]")
+@click.option("--email", metavar="ADDRESS", help="Your account's address; asked for when it is left out.")
+@click.option("--token", "with_token", is_flag=True, help="Read an API token from standard input instead.")
+def login(url: str | None, email: str | None, *, with_token: bool) -> None:
+    """Log in at a Tower, by default the one on this machine.
+
+    With your password a token of your own is made, which lasts 90 days, is named after this machine, and can be revoked
+    in Tower. With --token the token that you give is kept; use it where you log in with OpenID Connect.
+    """
+    url = (url or os.environ.get(credentials.URL) or DEFAULT_URL).rstrip("/")
+    if not url.startswith(("http://", "https://")):
+        raise StartError(f"expected Tower's address, like https://tower.example.org, got {url}")
+    if with_token:
+        token = sys.stdin.readline().strip() if not sys.stdin.isatty() else getpass.getpass("API token: ").strip()
+        if not token:
+            raise StartError("expected a token on standard input, got nothing")
+    else:
+        if not sys.stdin.isatty():
+            raise StartError("there is no terminal to ask for a password at; give a token with --token")
+        email = email or click.prompt("E-mail")
+        token = asyncio.run(_token_for(url, email, getpass.getpass("Password: ")))
+    name = asyncio.run(_who(url, token))
+    path = credentials.keep(Credentials(url, token))
+    console().print(f"Logged in at {url} as {name}. The token is in {path}.")
+
+
+async def _token_for(url: str, email: str, password: str) -> str:
+    async with session(url, None) as tower:
+        begun = (await tower.call("POST", "/session", {"email": email, "password": password})).body
+        expires = datetime.now(UTC) + timedelta(days=LASTS_DAYS)
+        made = await tower.call(
+            "POST",
+            "/tokens",
+            {"name": f"tailslide on {socket.gethostname()}", "expires_at": expires.isoformat()},
+            csrf=begun["csrf_token"],
+        )
+        await tower.call("DELETE", "/session", csrf=begun["csrf_token"])
+        token: str = made.body["token"]
+        return token
+
+
+async def _who(url: str, token: str) -> str:
+    async def ask(tower: TowerApi) -> str:
+        name: str = (await tower.get("/session"))["name"]
+        return name
+
+    async with session(url, token) as tower:
+        return await ask(tower)
+
+
+@click.command()
+def logout() -> None:
+    """Revoke the token that `tailslide login` has made, and forget it."""
+    kept = credentials.read()
+    if kept is None:
+        console().print("Not logged in.")
+        return
+    try:
+        asyncio.run(_revoke(kept))
+    except RefusedError as error:
+        console().print(f"The token could not be revoked ({error.message}); revoke it in Tower.")
+    credentials.forget()
+    console().print(f"Logged out at {kept.url}.")
+
+
+async def _revoke(kept: Credentials) -> None:
+    async with session(kept.url, kept.token) as tower:
+        me = await tower.get("/session")
+        if me.get("token_id"):
+            await tower.call("DELETE", f"/tokens/{me['token_id']}", etag="*")

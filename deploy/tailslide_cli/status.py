@@ -1,0 +1,40 @@
+"""`tailslide status`: what is open, since when, why, and what comes next. What somebody asks first, at any hour."""
+
+from typing import Any
+
+import click
+
+from tailslide_cli.options import as_json, ask, console, print_json
+from tailslide_cli.tower_api import TowerApi
+
+
+@click.command()
+@click.option("--app", metavar="APP", help="Only the flags of this app.")
+@click.option(
+    "--check", is_flag=True, help="Exit with status 3 when a circuit is open or recovering, for scripts and CI."
+)
+@as_json
+def status(app: str | None, *, check: bool, as_json: bool) -> None:
+    """Say which circuits are open, since when, why, and what comes next.
+
+    Also whether anything keeps Tailslide from doing its work: nothing is judged, changes are not published, sidecars
+    are lost.
+    """
+
+    async def question(tower: TowerApi) -> Any:
+        return await tower.get("/status", app=app)
+
+    told = ask(question)
+    if as_json:
+        print_json(told)
+    else:
+        out = console()
+        for sentence in told["troubles"]:
+            out.print(f"! {sentence}")
+        for flag in told["flags"]:
+            out.print(f"{flag['app']}.{flag['key']}  [{flag['state']['word']}]")
+            out.print(f"  {flag['state']['sentence']}")
+        if not told["flags"]:
+            out.print(told["sentence"])
+    if check and told["flags"]:
+        raise SystemExit(3)

@@ -1,0 +1,169 @@
+"""Asking Tower, as any client does: JSON over HTTP, a token, and errors that are sentences."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import aiohttp
+import click
+import orjson
+
+from tailslide_cli.credentials import Credentials
+from tailslide_core.errors import ContractError
+from tailslide_core.naming import FlagId
+
+TIMEOUT_S = 30.0
+_Result = TypeVar("_Result")
+
+
+class RefusedError(click.ClickException):
+    """Tower has refused, or cannot be reached; the message says why and what to do. Exit status 1."""
+
+    def __init__(self, message: str, status: int | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A successful answer."""
+
+    body: Any
+    etag: str | None
+
+
+class TowerApi:
+    """One Tower, asked with one token."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session = session
+        self.url = url
+
+    async def get(self, path: str, **query: str | None) -> Any:
+        """Return the body of what is at a path under `/api/v1`."""
+        return (await self.call("GET", path, query=query)).body
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        query: dict[str, str | None] | None = None,
+        etag: str | None = None,
+        reason: str | None = None,
+        csrf: str | None = None,
+    ) -> Reply:
+        """Ask; raise `RefusedError` for an answer that is an error.
+
+        `etag` goes into `If-Match`; `csrf` is the token that changes need in a session of cookies.
+        """
+        headers = {}
+        if csrf is not None:
+            headers["X-CSRF-Token"] = csrf
+        if etag is not None:
+            headers["If-Match"] = etag
+        if reason:
+            headers["Tailslide-Reason"] = quote(reason)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        try:
+            async with self._session.request(
+                method,
+                f"{self.url}/api/v1{path}",
+                data=None if body is None else orjson.dumps(body),
+                headers=headers,
+                params=given,
+            ) as answer:
+                raw = await answer.read()
+                if answer.status >= 400:
+                    raise _refused(answer.status, raw)
+                return Reply(orjson.loads(raw) if raw else None, answer.headers.get("ETag"))
+        except TimeoutError as error:
+            raise RefusedError(f"Tower at {self.url} has not answered within {TIMEOUT_S:g} s") from error
+        except aiohttp.ClientError as error:
+            raise RefusedError(f"Tower at {self.url} cannot be reached: {error}") from error
+
+    async def every(self, path: str, name: str, **query: str | None) -> list[Any]:
+        """Return all items of a list, page by page; `name` is their member in each page."""
+        items: list[Any] = []
+        after: str | None = None
+        while True:
+            page = await self.get(path, **query, limit="500", after=after)
+            items += page[name]
+            after = page["next"]
+            if after is None:
+                return items
+
+    @asynccontextmanager
+    async def live(self) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Open the live socket."""
+        try:
+            async with self._session.ws_connect(f"{self.url}/api/v1/live", heartbeat=20) as socket:
+                yield socket
+        except aiohttp.WSServerHandshakeError as error:
+            raise RefusedError(f"Tower at {self.url} has refused the live connection: {error.message}") from error
+        except aiohttp.ClientError as error:
+            raise RefusedError(f"Tower at {self.url} cannot be reached: {error}") from error
+
+
+def _refused(status: int, raw: bytes) -> RefusedError:
+    try:
+        problem = orjson.loads(raw)
+        detail, code, field = problem["detail"], problem["code"], problem.get("field")
+    except (ValueError, KeyError, TypeError):
+        return RefusedError(f"expected Tower's answer, got {status}: is this address Tower's?", status)
+    if status == 412:
+        detail = "somebody else has changed it meanwhile; look again (`tailslide flags show`), then repeat the command"
+        field = None
+    elif status == 401:
+        detail = f"{detail}; run `tailslide login`"
+        field = None
+    return RefusedError(f"{field}: {detail}" if field else detail, status, code)
+
+
+def ask(credentials: Credentials, question: Callable[[TowerApi], Awaitable[_Result]]) -> _Result:
+    """Run a question against Tower."""
+
+    async def run() -> _Result:
+        async with session(credentials.url, credentials.token) as tower:
+            return await question(tower)
+
+    return asyncio.run(run())
+
+
+@asynccontextmanager
+async def session(url: str, token: str | None) -> AsyncIterator[TowerApi]:
+    """Yield a way to ask Tower; without a token cookies are kept, as a browser does."""
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    jar = aiohttp.CookieJar(unsafe=True) if token is None else aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout, cookie_jar=jar) as client:
+        yield TowerApi(client, url)
+
+
+class FlagName(click.ParamType):
+    """An argument that names a flag: `<app>.<flag>`, as logs and alerts do."""
+
+    name = "app.flag"
+
+    def convert(
+        self, value: str | FlagId, param: click.Parameter | None, ctx: click.Context | None
+    ) -> FlagId:
+        """Return the flag."""
+        if isinstance(value, FlagId):
+            return value
+        try:
+            return FlagId.parse(value.replace("/", ".", 1))
+        except ContractError as error:
+            self.fail(f"expected APP.FLAG, like checkout.new-checkout: {error.problem}", param, ctx)
+
+
+def flag_path(flag_id: FlagId) -> str:
+    """Return the path of a flag."""
+    return f"/apps/{flag_id.app}/flags/{quote(flag_id.flag, safe='')}"

@@ -1,0 +1,83 @@
+"""Tower is as its own description says, for whatever schemathesis can think of: every endpoint, on real servers."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+import schemathesis
+from hypothesis import HealthCheck, settings
+from real_servers import RealServers
+from schemathesis import BaseSchema
+from tower_bench import TOKEN, tower_bench, until
+
+from tailslide_embedded.addresses import any_free_port
+from tailslide_tower.api.openapi import description_of
+from tailslide_tower.app import SUBJECTS
+
+THERE = {"app": ["shop"], "flag": ["one", "two"], "segment": ["vip"]}
+"""What is in the database, so that not every path leads to nothing."""
+REFUSED_ALL_THE_SAME = ["400", "403", "404", "409", "412", "422", "503"]
+"""A request may be well formed and yet refused: the core knows more of flags than a schema says, and what a path or a
+body names has to be there."""
+
+
+def described() -> BaseSchema:
+    document = description_of(operation for subject in SUBJECTS for operation, _ in subject.declared)
+    for path in document["paths"].values():
+        for operation in path.values():
+            for parameter in operation["parameters"]:
+                if parameter["in"] == "path" and parameter["name"] in THERE:
+                    parameter["schema"] = {"anyOf": [{"enum": THERE[parameter["name"]]}, parameter["schema"]]}
+                if parameter["name"] == "If-Match":
+                    parameter["schema"] = {"enum": ["*", '"1"', '"2"']}
+    schema = schemathesis.openapi.from_dict(document)
+    schema.config.checks.positive_data_acceptance.expected_statuses += REFUSED_ALL_THE_SAME
+    schema.config.checks.missing_required_header.expected_statuses += ["428"]
+    return schema
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def described_tower(own_servers: RealServers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """Run a Tower as a process, since schemathesis blocks; yield its address."""
+    async with tower_bench(own_servers, tmp_path_factory.mktemp("tower")) as bench:
+        listen = f"127.0.0.1:{any_free_port()}"
+        async with bench.process_at(listen):
+            url = f"http://{listen}"
+            await _fill(url)
+            yield url
+
+
+async def _fill(url: str) -> None:
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as session:
+
+        async def ready() -> bool:
+            try:
+                async with session.get(f"{url}/readyz") as answer:
+                    return answer.status == 200 and bool((await answer.json())["published"])
+            except aiohttp.ClientConnectionError:
+                return False
+
+        await until(ready)
+        for path, body in (
+            ("/apps", {"key": "shop"}),
+            ("/apps/shop/segments", {"key": "vip", "include": ["ada"]}),
+            ("/apps/shop/flags", {"key": "one", "active": True}),
+            (
+                "/apps/shop/flags",
+                {"key": "two", "type": "string", "variants": {"a": "A", "b": "B"}, "off_variant": "a"},
+            ),
+        ):
+            async with session.post(f"{url}/api/v1{path}", json=body) as answer:
+                assert answer.status == 201, await answer.text()
+
+
+@described().parametrize()
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+def test_tower_is_as_its_description_says(case: "schemathesis.Case[Any]", described_tower: str) -> None:
+    case.call_and_validate(base_url=f"{described_tower}/api/v1", headers={"Authorization": f"Bearer {TOKEN}"})

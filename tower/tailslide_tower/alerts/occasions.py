@@ -1,0 +1,87 @@
+"""On which occasions webhooks are told of which entries of the log. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Occasion(StrEnum):
+    """What a webhook may be told of."""
+
+    OPENED = "opened"
+    RECOVERING = "recovering"
+    CLOSED = "closed"
+    REOPENED = "reopened"
+    RESET = "reset"
+    TOGGLED = "toggled"
+    CHANGED = "changed"
+    NOTHING_JUDGED = "nothing_judged"
+    """No Aerobat judges circuits, or NATS cannot be reached; and that this is over."""
+    SIDECAR_LOST = "sidecar_lost"
+    """A sidecar has not been heard of though it did not say goodbye; and that it is back."""
+
+
+DEFAULT_OCCASIONS = (Occasion.OPENED, Occasion.REOPENED, Occasion.CLOSED, Occasion.NOTHING_JUDGED)
+
+ACTIONS: Mapping[str, Occasion] = {
+    "circuit.opened": Occasion.OPENED,
+    "circuit.recovering": Occasion.RECOVERING,
+    "circuit.closed": Occasion.CLOSED,
+    "circuit.reopened": Occasion.REOPENED,
+    "circuit.reset": Occasion.RESET,
+    "flag.toggled": Occasion.TOGGLED,
+    "flag.changed": Occasion.CHANGED,
+    "notice.nothing_judged": Occasion.NOTHING_JUDGED,
+    "notice.judged_again": Occasion.NOTHING_JUDGED,
+    "notice.sidecar_lost": Occasion.SIDECAR_LOST,
+    "notice.sidecar_back": Occasion.SIDECAR_LOST,
+}
+"""By action of the log. All other actions concern no webhook."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An entry of the log, as far as alerts look at it."""
+
+    entry: int
+    at: datetime
+    action: str
+    app: str | None = None
+    flag: str | None = None
+    author: str = ""
+    reason: str | None = None
+    before: Mapping[str, Any] | None = field(default=None, hash=False)
+    after: Mapping[str, Any] | None = field(default=None, hash=False)
+
+    @property
+    def occasion(self) -> Occasion | None:
+        """Return on which occasion webhooks hear of this; None when none does.
+
+        A circuit is said to recover once, when its first users come back, and not with each step.
+        """
+        occasion = ACTIONS.get(self.action)
+        if occasion is Occasion.RECOVERING and (self.before or {}).get("state") == "recovering":
+            return None
+        return occasion
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a webhook is about: one flag, one app (`flag` is None), or everything (`app` is None, too)."""
+
+    app: str | None = None
+    flag: str | None = None
+
+    def covers(self, happening: Happening) -> bool:
+        """Whether something concerns what the webhook is about.
+
+        What concerns all apps concerns each of them, and what concerns an app each of its flags: where nothing is
+        judged, this flag is not either.
+        """
+        if self.app is None or happening.app is None:
+            return True
+        if self.app != happening.app:
+            return False
+        return self.flag is None or happening.flag is None or self.flag == happening.flag

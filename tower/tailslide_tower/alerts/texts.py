@@ -1,0 +1,257 @@
+"""What alerts say: what happened, why in numbers, what users get now, what comes next. Pure.
+
+What a circuit's transition is in words comes from the core, as everywhere; here is what only alerts tell: changes by
+people, notices, what has happened since, and where to look.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from tailslide_core.circuit import Circuit, Signal, Transition
+from tailslide_core.contracts import decode_circuit
+from tailslide_core.errors import ContractError
+from tailslide_core.fields import shown
+from tailslide_core.ruleset import Ruleset
+from tailslide_core.sentences.numbers import counted, percent, rough_span
+from tailslide_core.sentences.phrases import Moment, Sentence
+from tailslide_core.sentences.quoted import named, reason_of
+from tailslide_core.sentences.transitions import LATE_MS, happened_late, transition_in_words
+from tailslide_tower.alerts.messages import Message
+from tailslide_tower.alerts.notices import NO_AEROBAT, NO_NATS, LostSidecars, NothingJudged
+from tailslide_tower.alerts.occasions import Happening, Occasion
+from tailslide_tower.times import timestamp
+
+MOST_NAMED = 10
+MOST_CHANGES = 12
+
+_SIGNALS = {
+    Occasion.OPENED: Signal.BREACH,
+    Occasion.REOPENED: Signal.BREACH,
+    Occasion.RECOVERING: Signal.DELAY_OVER,
+    Occasion.CLOSED: Signal.RAMP_FINISHED,
+    Occasion.RESET: Signal.RESET,
+}
+_TITLES = {
+    Occasion.OPENED: "Circuit open",
+    Occasion.REOPENED: "Circuit open again",
+    Occasion.RECOVERING: "Users come back",
+    Occasion.CLOSED: "Circuit closed",
+    Occasion.RESET: "Circuit reset",
+    Occasion.CHANGED: "Flag changed",
+}
+_SINCE = {
+    Occasion.OPENED: "it has opened again",
+    Occasion.REOPENED: "it has opened again",
+    Occasion.RECOVERING: "users have begun to come back",
+    Occasion.CLOSED: "it has closed",
+    Occasion.RESET: "a person has reset it",
+}
+
+
+def message_of(
+    happening: Happening,
+    now: datetime,
+    *,
+    later: Happening | None = None,
+    ruleset: Ruleset | None = None,
+    app_name: str | None = None,
+    tower_url: str | None = None,
+) -> Message:
+    """Return what an alert says when it is sent now.
+
+    `later`: the newest transition of the same circuit, where there was one since. `ruleset`: the flag as it is now.
+    `app_name`: what the app is called, beside its key. `tower_url`: where people reach Tower; without it there is no
+    link.
+    """
+    occasion = happening.occasion
+    lines: list[str]
+    match occasion:
+        case Occasion.NOTHING_JUDGED:
+            title, lines = _nothing_judged(happening, now)
+        case Occasion.SIDECAR_LOST:
+            title, lines = _sidecars(happening, now)
+        case Occasion.TOGGLED:
+            title, lines = _toggled(happening)
+        case Occasion.CHANGED:
+            title, lines = _TITLES[Occasion.CHANGED], [_changed(happening)]
+        case _:
+            title, lines = _transition(happening, occasion, ruleset, now)
+    is_late = _ms(now) - _ms(happening.at) > LATE_MS
+    if is_late and occasion not in _SIGNALS:
+        lines.insert(0, happened_late(_ms(happening.at)).text(_ms(now)))
+    if later is not None:
+        lines.append(_since(later, now))
+    if (where := _where(happening, app_name)) is not None:
+        title = f"{title}: {where}"
+    return Message(
+        action=happening.action,
+        happened_at=happening.at,
+        title=title,
+        lines=tuple(lines),
+        link=_link(happening, tower_url),
+        facts=_facts(happening, later, is_late),
+    )
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _where(happening: Happening, app_name: str | None) -> str | None:
+    if happening.app is None:
+        return None
+    app = happening.app if not app_name or app_name == happening.app else f"{named(app_name)}, {happening.app}"
+    return app if happening.flag is None else f"{happening.flag} ({app})"
+
+
+def _link(happening: Happening, tower_url: str | None) -> str | None:
+    if tower_url is None:
+        return None
+    link = tower_url.rstrip("/")
+    if happening.app is not None:
+        link += f"/apps/{quote(happening.app, safe='')}"
+        link += "/sidecars" if happening.flag is None else f"/flags/{quote(happening.flag, safe='')}"
+    return link
+
+
+def _facts(happening: Happening, later: Happening | None, is_late: bool) -> Mapping[str, object]:
+    facts: dict[str, object] = {
+        "occasion": happening.occasion,
+        "app": happening.app,
+        "flag": happening.flag,
+        "entry": happening.entry,
+        "author": happening.author or None,
+        "reason": happening.reason,
+        "late": is_late,
+        "since_then": None if later is None else {"action": later.action, "at": timestamp(later.at)},
+    }
+    # Flags may be large, and what they allow and deny names users.
+    if happening.flag is None or happening.occasion in _SIGNALS:
+        facts |= {"before": happening.before, "after": happening.after}
+    return facts
+
+
+def _clock(moment: datetime, now: datetime) -> str:
+    return Sentence.of(Moment(_ms(moment))).text(_ms(now))
+
+
+def _since(later: Happening, now: datetime) -> str:
+    what = _SINCE.get(later.occasion, "it has moved") if later.occasion is not None else "it has moved"
+    return f"Since then {what}, at {_clock(later.at, now)}."
+
+
+def _transition(
+    happening: Happening, occasion: Occasion | None, ruleset: Ruleset | None, now: datetime
+) -> tuple[str, list[str]]:
+    before, after = _circuit(happening.before), _circuit(happening.after)
+    flag = happening.flag or ""
+    title = _TITLES.get(occasion, "Circuit moved") if occasion is not None else "Circuit moved"
+    if before is None or after is None or occasion is None:
+        return title, [f"The log says {shown(happening.action, 80)}, and no more that this Tower can read."]
+    at_ms = _ms(happening.at)
+    said = transition_in_words(Transition(_SIGNALS[occasion], at_ms, before, after), flag, ruleset)
+    return title, [sentence.text(_ms(now)) for sentence in said.told(_ms(now))]
+
+
+def _circuit(value: Mapping[str, Any] | None) -> Circuit | None:
+    if value is None:
+        return None
+    try:
+        return decode_circuit(orjson.dumps({"schema": 1, **value}))
+    except (ContractError, orjson.JSONEncodeError):
+        return None
+
+
+def _who(happening: Happening) -> str:
+    return named(happening.author) if happening.author else "Somebody"
+
+
+def _toggled(happening: Happening) -> tuple[str, list[str]]:
+    active = (happening.after or {}).get("active")
+    how = "on" if active is True else "off" if active is False else "on or off"
+    flag = named(happening.flag or "")
+    lines = [f"{_who(happening)} turned {flag} {how}{reason_of(happening.reason)}."]
+    rollout = (happening.after or {}).get("rollout")
+    if active is True and isinstance(rollout, int | float):
+        lines.append(f"It is on for {percent(rollout)} of users.")
+    elif active is False:
+        lines.append("Nobody gets it now, and its circuit is not judged.")
+    return f"Turned {how}", lines
+
+
+_NOT_TOLD = frozenset({"version", "updated_at", "created_at", "alike", "etag"})
+
+
+def _changed(happening: Happening) -> str:
+    before, after = happening.before or {}, happening.after or {}
+    changes = [
+        _change(name, before.get(name), after.get(name))
+        for name in dict.fromkeys((*before, *after))
+        if name not in _NOT_TOLD and before.get(name) != after.get(name)
+    ]
+    what = f"{_who(happening)} changed {named(happening.flag or '')}{reason_of(happening.reason)}"
+    if not changes:
+        return f"{what}."
+    more = f"; {len(changes) - MOST_CHANGES} more" if len(changes) > MOST_CHANGES else ""
+    return f"{what}. What changed: {'; '.join(changes[:MOST_CHANGES])}{more}."
+
+
+def _change(name: str, before: object, after: object) -> str:
+    words = named(name.replace("_", " "))
+    if name == "rollout" and isinstance(before, int | float) and isinstance(after, int | float):
+        return f"{words} {percent(before)} → {percent(after)}"
+    if isinstance(before, bool | int | float) and isinstance(after, bool | int | float):
+        return f"{words} {shown(before)} → {shown(after)}"
+    return words
+
+
+def _nothing_judged(happening: Happening, now: datetime) -> tuple[str, list[str]]:
+    notice = NothingJudged.read(happening.after)
+    since = _clock(notice.since, now) if notice.since is not None else "a while"
+    if happening.action == "notice.judged_again":
+        lasted = "" if notice.since is None else f" It was not so for {_lasting(notice.since, happening.at)}."
+        return "Circuits are judged again", [f"Circuits are judged again.{lasted}"]
+    match notice.cause:
+        case cause if cause == NO_NATS:
+            why = "Tower cannot reach NATS"
+            effect = "Sidecars answer from what they know: no change arrives, and no circuit opens or recovers."
+        case cause if cause == NO_AEROBAT:
+            why = "no Aerobat is at work: none is running, or none can read Redis"
+            effect = "Flags work and changes arrive, but no circuit opens or recovers."
+        case _:
+            why, effect = "the cause is not known to this Tower", "No circuit opens or recovers."
+    return "No circuit is judged", [
+        f"No circuit has been judged since {since}: {why}.",
+        effect,
+        "Another alert follows when circuits are judged again.",
+    ]
+
+
+def _lasting(since: datetime, until: datetime) -> str:
+    return rough_span(max(_ms(until) - _ms(since), 0))
+
+
+def _sidecars(happening: Happening, now: datetime) -> tuple[str, list[str]]:
+    lost = LostSidecars.read(happening.after)
+    number = counted(lost.count, "sidecar")
+    names = _names(lost.instances, lost.count)
+    have = "has" if lost.count == 1 else "have"
+    if happening.action == "notice.sidecar_back":
+        return f"{number} back", [f"{number} {have} been heard of again: {names}."]
+    since = "" if lost.since is None else f" since {_clock(lost.since, now)}"
+    did = "It" if lost.count == 1 else "They"
+    return f"{number} lost", [
+        f"{number} {have} not been heard of{since}: {names}. {did} did not say goodbye.",
+        "If a sidecar has died, its application gets the defaults of its callers; if it cannot reach NATS, it answers "
+        "from what it knows, and changes do not arrive.",
+    ]
+
+
+def _names(instances: Sequence[str], count: int) -> str:
+    names = ", ".join(named(instance) for instance in instances[:MOST_NAMED])
+    more = count - min(len(instances), MOST_NAMED)
+    return f"{names} and {more} more" if more > 0 else names
