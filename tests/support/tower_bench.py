@@ -117,21 +117,24 @@ class TowerBench:
         self.database_url = database_url
         self._folder = folder
         self.nats_url = servers.endpoints.nats_url
+        self.announced: list[str] = []
+        """What Towers in this process have told the one who started them."""
 
-    def settings(self, token: str | None = TOKEN) -> TowerSettings:
+    def settings(self, token: str | None = TOKEN, **more: Any) -> TowerSettings:
         """Return the settings of one more Tower."""
         return TowerSettings(
             database_url=DatabaseUrl.parse(self.database_url),
             nats_url=NatsUrl.parse(self.nats_url),
             tower_listen=ListenAddress(path=self._folder / f"{uuid4().hex[:8]}.sock"),
             api_token=None if token is None else SecretStr(token),
+            **more,
         )
 
     @asynccontextmanager
-    async def tower(self, token: str | None = TOKEN) -> AsyncIterator[Tower]:
+    async def tower(self, token: str | None = TOKEN, **more: Any) -> AsyncIterator[Tower]:
         """Run a Tower in this process; it is ready, though perhaps not connected to NATS yet."""
-        settings = self.settings(token)
-        task = asyncio.create_task(serve(settings))
+        settings = self.settings(token, **more)
+        task = asyncio.create_task(serve(settings, self.announced.append))
         try:
             async with self._reached(settings, task) as tower:
                 yield tower
@@ -200,7 +203,9 @@ class TowerBench:
         socket = settings.tower_listen.path
         assert socket is not None
         async with aiohttp.ClientSession(
-            connector=aiohttp.UnixConnector(str(socket)), timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)
+            connector=aiohttp.UnixConnector(str(socket)),
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
         ) as session:
             tower = Tower(socket, session)
 

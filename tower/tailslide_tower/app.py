@@ -1,6 +1,8 @@
 """Tower, put together: the HTTP application and the parts that run beside it. Decides nothing by itself."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 
 import structlog
 from aiohttp import web
@@ -9,15 +11,13 @@ from nats.aio.client import Client
 from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.jetstream import Link
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
-from tailslide_tower import access, health
+from tailslide_tower import access, admission, health
 from tailslide_tower.api import description, page
 from tailslide_tower.api.problems import PROBLEM_TYPE, errors_as_problems, guard_problem
 from tailslide_tower.api.routes import add_routes
 from tailslide_tower.apps import routes as apps
 from tailslide_tower.apps.service import AppService
 from tailslide_tower.auth import middleware as auth
-from tailslide_tower.auth.service import TokenService
-from tailslide_tower.auth.store import TokenStore
 from tailslide_tower.circuits.verdicts import Verdicts
 from tailslide_tower.database import Database
 from tailslide_tower.flags import routes as flags
@@ -35,14 +35,16 @@ from tailslide_tower.settings import TowerSettings
 log = structlog.get_logger()
 
 SHUTDOWN_TIMEOUT_S = 5.0
-SUBJECTS = (apps.routes, flags.routes, segments.routes, description.routes)
+SUBJECTS = (apps.routes, flags.routes, segments.routes, *admission.SUBJECTS, description.routes)
 """The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
 
-def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts) -> web.Application:
+def build(
+    parts: health.Parts, metrics: TowerMetrics, admitted: admission.Admission, verdicts: Verdicts
+) -> web.Application:
     """Return the HTTP application."""
     api = web.Application(middlewares=[auth.authenticate, publication.refuse_unpublishable])
-    api[auth.TOKENS] = tokens
+    admitted.install(api)
     api[publication.PUBLICATION] = publication.Publication(parts.publisher, parts.nats)
     api[apps.APPS] = AppService(parts.database, parts.publisher.app_added)
     api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts)
@@ -59,16 +61,18 @@ def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verd
     return app
 
 
-async def serve(settings: TowerSettings) -> None:
-    """Run Tower until cancelled; raise `StartError` when it cannot start. Everything is closed at the end."""
+async def serve(settings: TowerSettings, announce: Callable[[str], None]) -> None:
+    """Run Tower until cancelled; raise `StartError` when it cannot start. Everything is closed at the end.
+
+    `announce` is handed what only the one who starts Tower is to see: the link by which the first admin is made.
+    """
     database = Database(settings.database_url)
+    ending = ExitStack()
     try:
         await database.prepare()
-        tokens = TokenService(
-            TokenStore(database), settings.api_token.get_secret_value() if settings.api_token else None
-        )
-        await tokens.ensure_any()
         metrics = TowerMetrics()
+        admitted = ending.enter_context(closing(admission.Admission.of(settings, database, metrics)))
+        await admitted.prepare(announce)
         publisher = Publisher(DatabaseRulesets(database), metrics)
         link = Link(
             settings.nats_url,
@@ -89,10 +93,10 @@ async def serve(settings: TowerSettings) -> None:
                 await publisher.serve(JetStreamBucket(client))
 
         listener = HttpListener(
-            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts),
+            build(health.Parts(database, link.status, publisher), metrics, admitted, verdicts),
             settings.tower_listen,
             "TAILSLIDE_TOWER_LISTEN",
-            allowed_hosts=settings.allowed_hosts,
+            allowed_hosts=settings.hosts,
             limits=ListenerLimits(max_body_bytes=MAX_BODY_BYTES),
             error_body=guard_problem,
             error_type=PROBLEM_TYPE.encode(),
@@ -104,7 +108,9 @@ async def serve(settings: TowerSettings) -> None:
             async with asyncio.TaskGroup() as group:
                 group.create_task(listener.run())
                 group.create_task(link.run(publish))
+                group.create_task(admitted.run())
         finally:
             await listener.close(SHUTDOWN_TIMEOUT_S)
     finally:
+        ending.close()
         await database.close()

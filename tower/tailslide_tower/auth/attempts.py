@@ -15,8 +15,9 @@ MAX_KEYS = 100_000
 
 
 class Limit:
-    """At most `burst` tries at once and then one in each `interval_s`, for each key (the generic cell rate algorithm,
-    ITU-T I.371, as ATM and the rate limiters of HTTP gateways have it).
+    """At most `burst` tries at once and then one in each `interval_s`, for each key.
+
+    The generic cell rate algorithm (ITU-T I.371, annex A), as HTTP gateways have it, too.
     """
 
     def __init__(self, burst: int, interval_s: float, max_keys: int = MAX_KEYS) -> None:
@@ -106,9 +107,11 @@ class LoginAttempts:
         self._addresses.give_back(address)
         self._accounts.give_back(account)
 
-    def unlock(self, account: str) -> None:
-        """Forget what was tried on an account, from wherever."""
-        self._accounts.forget(account)
+    def withdraw(self, account: str, address: str) -> None:
+        """Take back a try that was not decided."""
+        self._pairs.give_back(_pair(account, address))
+        self._addresses.give_back(address)
+        self._accounts.give_back(account)
 
 
 def _pair(account: str, address: str) -> str:

@@ -10,6 +10,6 @@ from tailslide_tower.users.store import users
 
 def still_admin(made_by: "sa.ColumnElement[Any]") -> "sa.ColumnElement[bool]":
     """Return the condition that the user in a column is an admin; without a user, the environment's token made it."""
-    admin = sa.exists().where(users.c.id == made_by, users.c.disabled.is_(False), users.c.role == Role.ADMIN.value)
+    maker = users.alias("maker")
+    admin = sa.exists().where(maker.c.id == made_by, maker.c.disabled.is_(False), maker.c.role == Role.ADMIN.value)
     return sa.or_(made_by.is_(None), admin)
-

@@ -1,9 +1,7 @@
 """Sessions in the database: by the hash of their cookie's secret."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -71,7 +69,9 @@ class SessionStore:
 
     async def find(self, secret: str, now: datetime, lifetimes: Lifetimes) -> FoundSession | None:
         """Return the session of a cookie, unless it has ended or the one who has it may not get in any more."""
-        row = (await self._connection.execute(_FOUND.where(sessions.c.secret_hash == hash_of(secret)))).mappings().first()
+        row = (
+            (await self._connection.execute(_FOUND.where(sessions.c.secret_hash == hash_of(secret)))).mappings().first()
+        )
         if row is None:
             return None
         session = _session(row)
@@ -82,7 +82,9 @@ class SessionStore:
     async def touch(self, session_id: str, now: datetime) -> None:
         """Note that a session was used."""
         await self._connection.execute(
-            sa.update(sessions).where(sessions.c.id == session_id, sessions.c.last_used_at < now).values(last_used_at=now)
+            sa.update(sessions)
+            .where(sessions.c.id == session_id, sessions.c.last_used_at < now)
+            .values(last_used_at=now)
         )
 
     async def open(
@@ -119,6 +121,7 @@ class SessionStore:
                 .where(sessions.c.user_id == user_id)
                 .order_by(sessions.c.created_at.desc(), sessions.c.id)
                 .limit(MAX_SESSIONS)
+                .correlate(None)
             )
             await self._connection.execute(
                 sa.delete(sessions).where(sessions.c.user_id == user_id, sessions.c.id.not_in(newest))
@@ -154,7 +157,7 @@ class SessionStore:
         return len((await self._connection.scalars(statement.returning(sessions.c.id))).all())
 
 
-def _session(row: Mapping[str, Any]) -> Session:
+def _session(row: sa.RowMapping) -> Session:
     return Session(
         id=row["id"],
         user_id=row["user_id"],
@@ -167,7 +170,7 @@ def _session(row: Mapping[str, Any]) -> Session:
     )
 
 
-def _principal(row: Mapping[str, Any]) -> Principal:
+def _principal(row: sa.RowMapping) -> Principal:
     if row["user_id"] is not None:
         rights = rights_of(row["role"], row["app_roles"])
         return Principal(PrincipalKind.USER, row["user_id"], row["email"], rights.role, rights.apps, row["user_id"])

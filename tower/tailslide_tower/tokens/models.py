@@ -18,7 +18,7 @@ class TokenCreate(RequestBody):
 
     name: DisplayName
     role: RoleName | None = None
-    apps: AppRoles = {}
+    apps: AppRoles = Field(default_factory=dict)
     expires_in_s: LifeS | None = None
     shared: Annotated[
         bool, Field(description="Whether it is nobody's own, and so outlives who makes it. For admins over all apps.")

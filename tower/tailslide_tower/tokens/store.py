@@ -1,6 +1,5 @@
 """API tokens in the database: by the hash of their secret."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -129,7 +128,7 @@ class TokenStore:
         await forget_app_roles(self._connection, [token_id])
 
 
-def _token(row: Mapping[str, Any]) -> Token:
+def _token(row: sa.RowMapping) -> Token:
     owned = row["owner"] is not None
     return Token(
         id=row["id"],

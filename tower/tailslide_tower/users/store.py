@@ -1,8 +1,6 @@
 """Users in the database."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -48,7 +46,7 @@ ACCOUNTS_LOCK = 0x7A11_511D_E000_0005
 """Key of the advisory lock under which admins are made and unmade, so that one always remains."""
 
 
-def user_of(row: Mapping[str, Any]) -> User:
+def user_of(row: sa.RowMapping) -> User:
     """Return the user of a row."""
     return User(
         id=row["id"],
@@ -167,7 +165,9 @@ class UserStore:
         await forget_app_roles(self._connection, from_here)
 
     async def _holders_of(self, user_id: str) -> list[str]:
-        query = sa.text("SELECT id FROM api_tokens WHERE owner = :id UNION SELECT id FROM invitations WHERE made_by = :id")
+        query = sa.text(
+            "SELECT id FROM api_tokens WHERE owner = :id UNION SELECT id FROM invitations WHERE made_by = :id"
+        )
         return list((await self._connection.scalars(query, {"id": user_id})).all())
 
 

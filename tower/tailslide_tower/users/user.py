@@ -11,7 +11,9 @@ from tailslide_tower.auth.rights import Rights
 
 MAX_EMAIL = 254
 """RFC 5321, section 4.5.3.1.3, as erratum 1690 of RFC 3696 has it."""
-_EMAIL = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x1f\x7f]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)*[^\W_](?:[\w-]{0,61}[^\W_])?")
+_EMAIL = re.compile(
+    r"[^\s@\"(),:;<>\[\]\\\x00-\x1f\x7f]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)*[^\W_](?:[\w-]{0,61}[^\W_])?"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,7 @@
 """Viewer links in the database: by the hash of their secret."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -113,7 +111,7 @@ class ViewerLinkStore:
         return None if row is None else _link(row)
 
 
-def _link(row: Mapping[str, Any]) -> ViewerLink:
+def _link(row: sa.RowMapping) -> ViewerLink:
     return ViewerLink(
         id=row["id"],
         name=row["name"],

@@ -93,6 +93,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Text, nullable=False),
         sa.Column("email", sa.Text, nullable=False),
         sa.Column("email_key", _KEY, nullable=False),
+        sa.Column("user_id", sa.Text, nullable=True),
         sa.Column("role", sa.Text, nullable=True),
         sa.Column("secret_hash", sa.Text, nullable=False),
         sa.Column("made_by", sa.Text, nullable=True),
@@ -102,6 +103,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="invitations_pkey"),
         sa.UniqueConstraint("email_key", name="invitations_email_key_key"),
         sa.UniqueConstraint("secret_hash", name="invitations_secret_hash_key"),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="invitations_user_id_fkey", ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["made_by"], ["users.id"], name="invitations_made_by_fkey", ondelete="CASCADE"),
     )
     op.create_table(
