@@ -127,9 +127,7 @@ def rollout(flag: FlagId, percentage: float, reason: str | None, *, as_json: boo
 
     async def question(tower: TowerApi) -> Any:
         seen = await tower.call("GET", flag_path(flag))
-        changed = await tower.call(
-            "PATCH", flag_path(flag), {"rollout": percentage}, etag=seen.etag, reason=reason
-        )
+        changed = await tower.call("PATCH", flag_path(flag), {"rollout": percentage}, etag=seen.etag, reason=reason)
         return changed.body
 
     _tell(ask(question), as_json=as_json)

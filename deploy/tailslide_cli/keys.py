@@ -54,7 +54,9 @@ def create(app: str, name: str, reason: str | None, *, as_json: bool) -> None:
         print_json(made)
         return
     click.echo(made["key"])
-    click.echo(f"Give it to the app's sidecars as TAILSLIDE_SDK_KEY. It is not shown again; its id is {made['id']}.", err=True)
+    click.echo(
+        f"Give it to the app's sidecars as TAILSLIDE_SDK_KEY. It is not shown again; its id is {made['id']}.", err=True
+    )
 
 
 @keys.command()
@@ -68,4 +70,4 @@ def revoke(app: str, key_id: str, reason: str | None) -> None:
         await tower.call("DELETE", f"/apps/{app}/keys/{key_id}", etag="*", reason=reason)
 
     ask(question)
-    console().print(f"Revoked. Sidecars with this key go on with the flags that they have, and get no changes.")
+    console().print("Revoked. Sidecars with this key go on with the flags that they have, and get no changes.")

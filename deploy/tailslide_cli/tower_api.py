@@ -147,14 +147,12 @@ async def session(url: str, token: str | None) -> AsyncIterator[TowerApi]:
         yield TowerApi(client, url)
 
 
-class FlagName(click.ParamType):
+class FlagName(click.ParamType[FlagId]):
     """An argument that names a flag: `<app>.<flag>`, as logs and alerts do."""
 
     name = "app.flag"
 
-    def convert(
-        self, value: str | FlagId, param: click.Parameter | None, ctx: click.Context | None
-    ) -> FlagId:
+    def convert(self, value: str | FlagId, param: click.Parameter | None, ctx: click.Context | None) -> FlagId:
         """Return the flag."""
         if isinstance(value, FlagId):
             return value

@@ -17,6 +17,12 @@ from tailslide_runtime.errors import StartError
 
 _LAZY = {
     "demo": ("tailslide_embedded.demo.command", "Watch a circuit open and recover, on real servers."),
+    "login": ("tailslide_cli.login", "Log in at a Tower."),
+    "logout": ("tailslide_cli.login", "Revoke and forget the token of `tailslide login`."),
+    "status": ("tailslide_cli.status", "Say which circuits are open, since when, why, and what comes next."),
+    "flags": ("tailslide_cli.flags", "List flags, show one, turn it on or off, roll it out, read its log."),
+    "circuit": ("tailslide_cli.circuits", "Open a flag's circuit by hand, or reset it."),
+    "keys": ("tailslide_cli.keys", "List an app's SDK keys, make one, revoke one."),
 }
 
 _DATA_DIR = "TAILSLIDE_DATA_DIR"
