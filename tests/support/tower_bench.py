@@ -100,6 +100,11 @@ class Tower:
         assert answer.status < 300, answer
         return answer.body
 
+    async def delete_flag(self, path: str) -> None:
+        """Archive a flag, which something may still ask for, and delete it for good."""
+        await self.ok("POST", f"{path}/archive", {"force": True})
+        await self.ok("DELETE", path)
+
     async def until_published(self) -> None:
         """Wait until Tower says that bucket and database are equal."""
 

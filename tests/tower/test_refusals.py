@@ -15,11 +15,11 @@ from pydantic import BaseModel
 
 import tailslide_tower
 from tailslide_core.errors import ContractError
-from tailslide_core.naming import check_app_key
+from tailslide_core.naming import check_app_key, check_flag_key
 from tailslide_runtime.http import ApiError
 from tailslide_tower.apps.models import AppChange, AppCreate
-from tailslide_tower.flags.flag import changed, created, toggled
-from tailslide_tower.flags.models import FlagChange, FlagCreate, Toggle
+from tailslide_tower.flags.flag import changed, check_defaults, created, toggled
+from tailslide_tower.flags.models import Archive, Duplicate, FlagChange, FlagCreate, Toggle
 from tailslide_tower.requests import NoFields, PageQuery, _checked, read_precondition, read_query
 from tailslide_tower.segments import segment
 from tailslide_tower.segments.models import SegmentChange, SegmentCreate, SegmentMembers
@@ -45,7 +45,12 @@ CONDITION: dict[str, object] = {
 SHARE: dict[str, object] = {"variant": "on", "weight": 1}
 FLAG: dict[str, object] = {
     "key": "k",
+    "name": "K",
     "description": "",
+    "tags": ["checkout"],
+    "owner": "team@example.org",
+    "lifetime": "temporary",
+    "expected_end": "2026-12-31",
     "active": True,
     "rollout": 5,
     "allow": ["u"],
@@ -91,18 +96,29 @@ SEGMENT: dict[str, object] = {
     "when": [CONDITION],
 }
 CHANGE = {name: value for name, value in FLAG.items() if name != "key"}
+OWN = {"key", "name", "salt", "requires", "expected_end"}
+APP: dict[str, object] = {
+    "name": "A",
+    "description": "",
+    "service": "checkout",
+    "environment": "production",
+    "requires_reason": True,
+    "defaults": {name: value for name, value in FLAG.items() if name not in OWN},
+}
 BODIES: dict[type[BaseModel], dict[str, object]] = {
     FlagCreate: FLAG,
     FlagChange: CHANGE,
     Toggle: {"active": True},
-    AppCreate: {"key": "a", "name": "A"},
-    AppChange: {"name": "A"},
+    Archive: {"force": True},
+    Duplicate: {"app": "a", "key": "b"},
+    AppCreate: {"key": "a", **APP},
+    AppChange: APP,
     SegmentCreate: SEGMENT,
     SegmentChange: {name: value for name, value in SEGMENT.items() if name != "key"},
     SegmentMembers: {"list": "include", "add": ["a"], "remove": ["b"]},
     NoFields: {},
 }
-TOWERS_OWN = {"app", "version", "created_at", "updated_at", "reset_generation"}
+TOWERS_OWN = {"app", "version", "archived_at", "created_at", "updated_at", "reset_generation"}
 """Fields that nobody may say, whatever the value."""
 
 
@@ -124,6 +140,16 @@ def carry_out(request: object) -> None:
             segment.with_members(segment.created("a", SegmentCreate.model_validate(SEGMENT), NOW), request, NOW)
         case AppCreate():
             check_app_key("app", request.key)
+            check_defaults("a", app_defaults(request), NOW)
+        case AppChange():
+            check_defaults("a", app_defaults(request), NOW)
+        case Duplicate():
+            check_app_key("app", request.app)
+            check_flag_key("key", request.key)
+
+
+def app_defaults(request: AppCreate | AppChange) -> dict[str, Any]:
+    return {} if request.defaults is None else request.defaults.model_dump(exclude_unset=True)
 
 
 def places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
@@ -208,7 +234,7 @@ def test_the_bodies_say_every_field_that_may_be_said() -> None:
 
 def fields_of(model: type[BaseModel], path: str = "") -> Iterator[str]:
     for name, described in model.model_fields.items():
-        if name in TOWERS_OWN or (model in {FlagChange, SegmentChange} and name == "key"):
+        if described.annotation is type(None):  # it is there only to be refused
             continue
         yield f"{path}{name}"
         for part in parts_of(described.annotation):
