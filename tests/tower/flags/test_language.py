@@ -129,9 +129,9 @@ def test_variants_are_changed_as_a_whole_and_what_names_one_has_to_fit() -> None
     assert [variant.key for variant in after.ruleset.variants] == ["none", "green", "blue", "red"]
     assert after.ruleset.split == flag.ruleset.split, "a split that was given stays"
     fewer = {"none": "", "green": "#0f0"}
-    assert refused(lambda: change(flag, variants=fewer)).field == "split[1].variant"
+    assert refused(lambda: change(flag, variants=fewer)).field == "rules[0].variant"
     split = [{"variant": "green", "weight": 1}]
-    assert refused(lambda: change(flag, variants=fewer, split=split)).field == "rules[0].split[0].variant"
+    assert refused(lambda: change(flag, variants=fewer, split=split)).field == "rules[0].variant"
     assert change(flag, variants=fewer, split=split, rules=[]).ruleset.split == (Share("green", 1),)
     assert refused(lambda: change(flag, variants={"blue": "#00f", "green": "#0f0"})).field == "off_variant"
     assert refused(lambda: change(flag, variants=None)).field == "variants"

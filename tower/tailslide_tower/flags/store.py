@@ -110,7 +110,7 @@ class FlagStore:
         return list((await self._connection.execute(query)).mappings())
 
     async def alike(self, flag_ids: Collection[FlagId]) -> dict[FlagId, list[str]]:
-        """Return the keys of other flags of the same app that differ from a flag's only by case, where there are any."""
+        """Return the keys of other flags of the same app that differ from a flag's only by case, where any do."""
         return await alike(self._connection, flags, flag_ids)
 
     async def requirements(self, app: str) -> Requirements:
