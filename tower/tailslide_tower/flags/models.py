@@ -36,6 +36,7 @@ from tailslide_core.ruleset import (
     Recovery,
 )
 from tailslide_core.variants import MAX_VARIANTS, MAX_WEIGHT, ValueType
+from tailslide_tower.flag_states.models import FlagStateOut
 from tailslide_tower.flags.about import (
     MAX_DESCRIPTION,
     MAX_NAME,
@@ -371,6 +372,7 @@ class FlagOut(BaseModel):
     created_at: str
     updated_at: str
     warnings: list[str] = Field(description="What is allowed, and probably not meant.")
+    state: FlagStateOut
 
 
 class FlagList(BaseModel):
