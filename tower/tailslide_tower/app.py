@@ -16,10 +16,12 @@ from tailslide_tower.api.problems import PROBLEM_TYPE, errors_as_problems, guard
 from tailslide_tower.api.routes import add_routes
 from tailslide_tower.apps import routes as apps
 from tailslide_tower.apps.service import AppService
+from tailslide_tower.audit import routes as audit
 from tailslide_tower.audit.circuit_events import CircuitEvents
 from tailslide_tower.audit.event_store import DatabaseEvents
 from tailslide_tower.audit.feed import Feed
 from tailslide_tower.audit.metrics import LogMetrics
+from tailslide_tower.audit.service import LogService
 from tailslide_tower.audit.store import CHANNEL, LogStore
 from tailslide_tower.auth import middleware as auth
 from tailslide_tower.auth.service import TokenService
@@ -41,7 +43,7 @@ from tailslide_tower.settings import TowerSettings
 log = structlog.get_logger()
 
 SHUTDOWN_TIMEOUT_S = 5.0
-SUBJECTS = (apps.routes, flags.routes, segments.routes, description.routes)
+SUBJECTS = (apps.routes, flags.routes, segments.routes, audit.routes, description.routes)
 """The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
 
@@ -53,6 +55,7 @@ def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verd
     api[apps.APPS] = AppService(parts.database, parts.publisher.app_added)
     api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts)
     api[segments.SEGMENTS] = SegmentService(parts.database, parts.publisher)
+    api[audit.LOG] = LogService(parts.database)
     add_routes(api, SUBJECTS)
 
     app = web.Application(
