@@ -1,6 +1,7 @@
 """Tower, put together: the HTTP application and the parts that run beside it. Decides nothing by itself."""
 
 import asyncio
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -11,6 +12,9 @@ from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.jetstream import Link
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_tower import access, health
+from tailslide_tower.alerts import routes as alerts
+from tailslide_tower.alerts.assembly import alerts_of
+from tailslide_tower.alerts.service import WebhookService
 from tailslide_tower.api import description, page
 from tailslide_tower.api.problems import PROBLEM_TYPE, errors_as_problems, guard_problem
 from tailslide_tower.api.routes import add_routes
@@ -29,8 +33,11 @@ from tailslide_tower.auth.store import TokenStore
 from tailslide_tower.circuits.verdicts import Verdicts
 from tailslide_tower.database import Database
 from tailslide_tower.flags import routes as flags
+from tailslide_tower.flags.last_asked import NobodyKnows
 from tailslide_tower.flags.service import FlagService
 from tailslide_tower.metrics import TowerMetrics
+from tailslide_tower.preview import routes as previews
+from tailslide_tower.preview.service import PreviewService
 from tailslide_tower.publisher import middleware as publication
 from tailslide_tower.publisher.bucket import JetStreamBucket
 from tailslide_tower.publisher.service import Publisher
@@ -39,22 +46,44 @@ from tailslide_tower.requests import MAX_BODY_BYTES
 from tailslide_tower.segments import routes as segments
 from tailslide_tower.segments.service import SegmentService
 from tailslide_tower.settings import TowerSettings
+from tailslide_tower.timeseries import routes as graphs
+from tailslide_tower.timeseries.series import GraphSeries, NoSeries, RedisGraphSeries
+from tailslide_tower.timeseries.service import GraphService
 
 log = structlog.get_logger()
 
 SHUTDOWN_TIMEOUT_S = 5.0
-SUBJECTS = (apps.routes, flags.routes, segments.routes, audit.routes, description.routes)
+SUBJECTS = (
+    apps.routes,
+    flags.routes,
+    segments.routes,
+    graphs.routes,
+    previews.routes,
+    alerts.routes,
+    audit.routes,
+    description.routes,
+)
 """The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
 
-def build(parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts) -> web.Application:
+def build(
+    parts: health.Parts,
+    metrics: TowerMetrics,
+    tokens: TokenService,
+    verdicts: Verdicts,
+    series: GraphSeries,
+    webhooks: WebhookService,
+) -> web.Application:
     """Return the HTTP application."""
     api = web.Application(middlewares=[auth.authenticate, publication.refuse_unpublishable])
     api[auth.TOKENS] = tokens
     api[publication.PUBLICATION] = publication.Publication(parts.publisher, parts.nats)
-    api[apps.APPS] = AppService(parts.database, parts.publisher.app_added)
-    api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts)
+    api[apps.APPS] = AppService(parts.database, parts.publisher, NobodyKnows())
+    api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts, NobodyKnows())
     api[segments.SEGMENTS] = SegmentService(parts.database, parts.publisher)
+    api[graphs.GRAPHS] = GraphService(series)
+    api[previews.PREVIEWS] = PreviewService(series)
+    api[alerts.WEBHOOKS] = webhooks
     api[audit.LOG] = LogService(parts.database)
     add_routes(api, SUBJECTS)
 
@@ -78,6 +107,7 @@ async def serve(settings: TowerSettings) -> None:
         )
         await tokens.ensure_any()
         metrics = TowerMetrics()
+        series = RedisGraphSeries(settings.redis_url) if settings.redis_url else NoSeries()
         publisher = Publisher(DatabaseRulesets(database), metrics)
         log_metrics = LogMetrics(metrics.registry)
         feed = Feed(LogStore(database), partial(database.listen, CHANNEL), log_metrics)
@@ -95,15 +125,25 @@ async def serve(settings: TowerSettings) -> None:
         )
         verdicts = Verdicts()
 
+        alerting = alerts_of(
+            database,
+            link.status,
+            metrics.registry,
+            allowed_networks=settings.alert_allowed_networks,
+            keep=timedelta(days=settings.alert_deliveries_days),
+            tower_url=None,
+        )
+
         async def serve_connected(client: Client) -> None:
             metrics.connected()
             with verdicts.connected(client):
                 async with asyncio.TaskGroup() as group:
                     group.create_task(publisher.serve(JetStreamBucket(client)))
                     group.create_task(circuit_events.serve(client))
+                    group.create_task(alerting.follow(client))
 
         listener = HttpListener(
-            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts),
+            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts, series, alerting.webhooks),
             settings.tower_listen,
             "TAILSLIDE_TOWER_LISTEN",
             allowed_hosts=settings.allowed_hosts,
@@ -119,7 +159,9 @@ async def serve(settings: TowerSettings) -> None:
                 group.create_task(listener.run())
                 group.create_task(feed.run())
                 group.create_task(link.run(serve_connected))
+                group.create_task(alerting.run())
         finally:
             await listener.close(SHUTDOWN_TIMEOUT_S)
+            await series.close()
     finally:
         await database.close()

@@ -20,6 +20,7 @@ from tailslide_tower.audit.models import (
     FlagLogQuery,
     LogPage,
     LogQuery,
+    RollBack,
     VersionList,
     VersionsQuery,
     entry_id,
@@ -27,7 +28,9 @@ from tailslide_tower.audit.models import (
 from tailslide_tower.audit.sentences import differences_of, sentence_of
 from tailslide_tower.audit.service import OF_FLAGS, LogPart, LogService
 from tailslide_tower.database import DatabaseUnavailableError
-from tailslide_tower.requests import NoFields
+from tailslide_tower.flags.models import FlagOut
+from tailslide_tower.flags.routes import FLAGS
+from tailslide_tower.requests import NoFields, NoQuery
 
 LOG = web.AppKey("log", LogService)
 
@@ -146,3 +149,25 @@ async def list_versions(ask: Ask[NoFields, VersionsQuery]) -> web.Response:
         for row in found.part.rows
     ]
     return ask.answer({"versions": versions, "next": found.part.next})
+
+
+@routes.post(
+    "/apps/{app}/flags/{flag}/rollback",
+    access=Access.EDIT,
+    answer=FlagOut,
+    summary="Roll a flag back",
+    conditional=True,
+    published=True,
+)
+async def roll_back_flag(ask: Ask[RollBack, NoQuery]) -> web.Response:
+    """Make it as it was in an earlier version: whole, whether it was on included. That is a new version.
+
+    Which versions there are is said by `versions`. What no longer fits, such as a rule on a segment that was deleted,
+    is refused as in any other change.
+    """
+    flag_id = FlagId(ask.app, ask.key("flag"))
+    found = await ask.request.app[LOG].version(flag_id, ask.body.version)
+    rolled = await ask.request.app[FLAGS].roll_back(
+        flag_id, ask.body.version, dict(found.after or {}), ask.precondition, ask.author
+    )
+    return ask.answer(rolled.json(), etag=rolled.flag.version)

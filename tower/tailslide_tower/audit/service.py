@@ -16,6 +16,7 @@ from tailslide_tower.audit.queries import Filters, Scope
 from tailslide_tower.audit.store import log_entries, rows_of
 from tailslide_tower.auth.principal import Principal, Role
 from tailslide_tower.database import Database
+from tailslide_tower.flags.checks import not_found
 from tailslide_tower.flags.store import FlagStore
 
 EXPORT_BATCH = 200
@@ -81,7 +82,7 @@ class LogService:
                 log = log_entries.c
                 known = sa.select(sa.exists().where(log.app == flag_id.app, log.key == flag_id.flag))
                 if await FlagStore(connection).get(flag_id) is None and not await connection.scalar(known):
-                    raise flag_not_found(flag_id)
+                    raise await not_found(connection, flag_id)
         return part
 
     async def get(self, entry: int, reader: Principal) -> LogRow:
@@ -117,8 +118,8 @@ class LogService:
         async with self._database.begin() as connection:
             found = rows_of((await connection.execute(statement.limit(limit + 1))).mappings().all())
             flag = await FlagStore(connection).get(flag_id)
-        if flag is None and not found:
-            raise flag_not_found(flag_id)
+            if flag is None and not found:
+                raise await not_found(connection, flag_id)
         return Versions(LogPart(found[:limit], len(found) > limit), None if flag is None else flag.version)
 
     async def version(self, flag_id: FlagId, version: int) -> LogRow:
@@ -129,7 +130,7 @@ class LogService:
             if found:
                 return found[0]
             if await FlagStore(connection).get(flag_id) is None:
-                raise flag_not_found(flag_id)
+                raise await not_found(connection, flag_id)
             numbers = _versions(flag_id).with_only_columns(log_entries.c.version).limit(SHOWN_VERSIONS + 1)
             known = list((await connection.execute(numbers)).scalars())
         raise _version_not_found(flag_id, version, known)
@@ -166,8 +167,3 @@ def _version_not_found(flag_id: FlagId, version: int, known: list[int]) -> ApiEr
         "version",
         more={"versions": known[:SHOWN_VERSIONS]},
     )
-
-
-def flag_not_found(flag_id: FlagId) -> ApiError:
-    """Return the error of a flag that is not there, and never was, as far as known."""
-    return ApiError(404, "FLAG_NOT_FOUND", f"the app {flag_id.app!r} has no flag {flag_id.flag!r}", "flag")
