@@ -28,6 +28,10 @@ from tailslide_tower.circuits.verdicts import Verdicts
 from tailslide_tower.database import Database
 from tailslide_tower.flags import routes as flags
 from tailslide_tower.flags.service import FlagService
+from tailslide_tower.live import routes as live
+from tailslide_tower.live.hub import Hub
+from tailslide_tower.live.live import Live
+from tailslide_tower.live.metrics import LiveMetrics
 from tailslide_tower.metrics import TowerMetrics
 from tailslide_tower.preview import routes as previews
 from tailslide_tower.preview.service import PreviewService
@@ -40,18 +44,24 @@ from tailslide_tower.segments import routes as segments
 from tailslide_tower.segments.service import SegmentService
 from tailslide_tower.settings import TowerSettings
 from tailslide_tower.timeseries import routes as graphs
+from tailslide_tower.timeseries.metrics import GraphMetrics
 from tailslide_tower.timeseries.series import GraphSeries, NoSeries, RedisGraphSeries
 from tailslide_tower.timeseries.service import GraphService
 
 log = structlog.get_logger()
 
 SHUTDOWN_TIMEOUT_S = 5.0
-SUBJECTS = (apps.routes, flags.routes, segments.routes, graphs.routes, previews.routes, description.routes)
+SUBJECTS = (apps.routes, flags.routes, segments.routes, graphs.routes, previews.routes, live.routes, description.routes)
 """The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
 
 def build(
-    parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts, series: GraphSeries
+    parts: health.Parts,
+    metrics: TowerMetrics,
+    tokens: TokenService,
+    verdicts: Verdicts,
+    series: GraphSeries,
+    hub: Hub,
 ) -> web.Application:
     """Return the HTTP application."""
     api = web.Application(middlewares=[auth.authenticate, publication.refuse_unpublishable])
@@ -62,6 +72,7 @@ def build(
     api[segments.SEGMENTS] = SegmentService(parts.database, parts.publisher)
     api[graphs.GRAPHS] = GraphService(series)
     api[previews.PREVIEWS] = PreviewService(series)
+    api[live.HUB] = hub
     add_routes(api, SUBJECTS)
 
     app = web.Application(
@@ -84,10 +95,15 @@ async def serve(settings: TowerSettings) -> None:
         )
         await tokens.ensure_any()
         metrics = TowerMetrics()
-        series = RedisGraphSeries(settings.redis_url) if settings.redis_url else NoSeries()
+        series: RedisGraphSeries | NoSeries = NoSeries()
+        if settings.redis_url is not None:
+            series = RedisGraphSeries(settings.redis_url)
+            metrics.registry.register(GraphMetrics(series))
         publisher = Publisher(DatabaseRulesets(database), metrics)
         log_metrics = LogMetrics(metrics.registry)
         feed = Feed(LogStore(database), partial(database.listen, CHANNEL), log_metrics)
+        live_socket = Live(database, feed, GraphService(series))
+        metrics.registry.register(LiveMetrics(live_socket.hub))
         circuit_events = CircuitEvents(DatabaseEvents(database), log_metrics)
         link = Link(
             settings.nats_url,
@@ -110,13 +126,14 @@ async def serve(settings: TowerSettings) -> None:
                     group.create_task(circuit_events.serve(client))
 
         listener = HttpListener(
-            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts, series),
+            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts, series, live_socket.hub),
             settings.tower_listen,
             "TAILSLIDE_TOWER_LISTEN",
             allowed_hosts=settings.allowed_hosts,
             limits=ListenerLimits(max_body_bytes=MAX_BODY_BYTES),
             error_body=guard_problem,
             error_type=PROBLEM_TYPE.encode(),
+            websockets=[live.LIVE_PATH],
         )
         metrics.registry.register(ListenerMetrics(listener, "tailslide_tower_http"))
         try:
@@ -125,6 +142,7 @@ async def serve(settings: TowerSettings) -> None:
             async with asyncio.TaskGroup() as group:
                 group.create_task(listener.run())
                 group.create_task(feed.run())
+                group.create_task(live_socket.run())
                 group.create_task(link.run(serve_connected))
         finally:
             await listener.close(SHUTDOWN_TIMEOUT_S)
