@@ -131,7 +131,8 @@ class DatabaseFlagViews:
 
 async def _alike(connection: AsyncConnection, flags: Sequence[Flag]) -> dict[FlagId, list[str]]:
     """Return the keys that differ only by case from a flag's, as the API warns of them."""
-    store, found = FlagStore(connection), {}
+    store = FlagStore(connection)
+    found: dict[FlagId, list[str]] = {}
     by_app: dict[str, list[str]] = {}
     for flag in flags:
         by_app.setdefault(flag.flag_id.app, []).append(flag.flag_id.flag)

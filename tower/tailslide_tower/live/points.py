@@ -63,11 +63,11 @@ class PointsPump:
         except SeriesUnavailableError as error:
             detail = f"graphs are not available: {error}"
             gone = {"type": "points", "available": False, "detail": detail, "now_ms": None}
-            for session, _ in wanting:
-                session.show_points(gone | {"resolution_ms": every_ms, "at_ms": [], "flags": {}})
+            for one, _ in wanting:
+                one.show_points(gone | {"resolution_ms": every_ms, "at_ms": [], "flags": {}})
             return
-        for session, visible in wanting:
-            session.show_points(
+        for one, theirs in wanting:
+            one.show_points(
                 {
                     "type": "points",
                     "available": True,
@@ -75,7 +75,7 @@ class PointsPump:
                     "now_ms": now_ms,
                     "resolution_ms": every_ms,
                     "at_ms": grid.times(),
-                    "flags": {str(flag_id): found[flag_id] for flag_id in visible if flag_id in found},
+                    "flags": {str(flag_id): found[flag_id] for flag_id in theirs if flag_id in found},
                 }
             )
 
