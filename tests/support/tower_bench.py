@@ -40,7 +40,7 @@ from tailslide_core.ruleset import Ruleset
 from tailslide_core.segment import Segment
 from tailslide_runtime.bucket_watch import Entry, Listing, watch_bucket
 from tailslide_runtime.jetstream import ensure_bucket
-from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl
+from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl, RedisUrl
 from tailslide_runtime.settings import ListenAddress
 from tailslide_tower.app import serve
 from tailslide_tower.settings import TowerSettings
@@ -145,20 +145,22 @@ class TowerBench:
         self.database_url = database_url
         self._folder = folder
         self.nats_url = servers.endpoints.nats_url
+        self.redis_url = servers.endpoints.redis_url
 
-    def settings(self, token: str | None = TOKEN) -> TowerSettings:
+    def settings(self, token: str | None = TOKEN, *, redis: bool = True) -> TowerSettings:
         """Return the settings of one more Tower."""
         return TowerSettings(
             database_url=DatabaseUrl.parse(self.database_url),
             nats_url=NatsUrl.parse(self.nats_url),
+            redis_url=RedisUrl.parse(self.redis_url) if redis else None,
             tower_listen=ListenAddress(path=self._folder / f"{uuid4().hex[:8]}.sock"),
             api_token=None if token is None else SecretStr(token),
         )
 
     @asynccontextmanager
-    async def tower(self, token: str | None = TOKEN) -> AsyncIterator[Tower]:
+    async def tower(self, token: str | None = TOKEN, *, redis: bool = True) -> AsyncIterator[Tower]:
         """Run a Tower in this process; it is ready, though perhaps not connected to NATS yet."""
-        settings = self.settings(token)
+        settings = self.settings(token, redis=redis)
         task = asyncio.create_task(serve(settings))
         try:
             async with self._reached(settings, task) as tower:
@@ -213,6 +215,7 @@ class TowerBench:
         own = {
             "TAILSLIDE_DATABASE_URL": self.database_url,
             "TAILSLIDE_NATS_URL": self.nats_url,
+            "TAILSLIDE_REDIS_URL": self.redis_url,
             "TAILSLIDE_API_TOKEN": TOKEN,
         }
         return await asyncio.create_subprocess_exec(

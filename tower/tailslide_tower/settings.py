@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tailslide_runtime.logs import LogFormat, LogLevel
-from tailslide_runtime.server_urls import LOCAL_NATS, DatabaseUrl, NatsUrl
+from tailslide_runtime.server_urls import LOCAL_NATS, DatabaseUrl, NatsUrl, RedisUrl
 from tailslide_runtime.settings import AllowedHosts, ListenAddress
 
 MIN_TOKEN_LENGTH = 20
@@ -39,6 +39,8 @@ class TowerSettings(BaseSettings):
     """NATS with JetStream; may carry a token before the `@`. Servers of one cluster are separated by commas."""
     sdk_key: SecretStr | None = None
     """The token that NATS asks for; goes before what the URL carries."""
+    redis_url: Annotated[RedisUrl | None, NoDecode] = None
+    """Redis with RedisTimeSeries, which graphs are read from. Without it there are none, and all else works."""
     tower_listen: Annotated[ListenAddress, NoDecode] = ListenAddress("127.0.0.1", 4142)
     """Where the API listens."""
     allowed_hosts: AllowedHosts = ()
