@@ -51,9 +51,12 @@ TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class Answer:
+    """An answer. `body` is without the `state` of flags, which differs from one moment to the next; `whole` has it."""
+
     status: int
     body: Any
     headers: Mapping[str, str]
+    whole: Any = None
 
     @property
     def error(self) -> tuple[int, str, str | None]:
@@ -62,6 +65,14 @@ class Answer:
         assert self.body["detail"], "an error without a detail"
         assert self.body["status"] == self.status
         return self.status, self.body["code"], self.body.get("field")
+
+
+def _without_states(body: Any) -> Any:
+    if isinstance(body, dict) and isinstance(body.get("flags"), list):
+        return body | {"flags": [_without_states(flag) for flag in body["flags"]]}
+    if isinstance(body, dict) and isinstance(body.get("state"), dict):
+        return {name: value for name, value in body.items() if name != "state"}
+    return body
 
 
 class Tower:
@@ -92,13 +103,30 @@ class Tower:
         ) as answer:
             raw = await answer.read()
             is_json = answer.content_type in {"application/json", "application/problem+json"}
-            return Answer(answer.status, orjson.loads(raw) if is_json else raw, answer.headers)
+            whole = orjson.loads(raw) if is_json else raw
+            return Answer(answer.status, _without_states(whole), answer.headers, whole)
 
     async def ok(self, method: str, path: str, body: object = None) -> Any:
         """Ask the API and return the body of an answer that is a success."""
         answer = await self.call(method, path, body)
         assert answer.status < 300, answer
         return answer.body
+
+    async def state(self, flag: str, app: str = "shop") -> dict[str, Any]:
+        """Return the state of a flag."""
+        answer = await self.call("GET", f"/apps/{app}/flags/{flag}")
+        assert answer.status == 200, answer
+        state: dict[str, Any] = answer.whole["state"]
+        return state
+
+    async def until_state(self, holds: Callable[[dict[str, Any]], bool], flag: str, app: str = "shop") -> Any:
+        """Wait until the state of a flag is as asked for; return it."""
+
+        async def check() -> bool:
+            return holds(await self.state(flag, app))
+
+        await until(check)
+        return await self.state(flag, app)
 
     async def until_published(self) -> None:
         """Wait until Tower says that bucket and database are equal."""

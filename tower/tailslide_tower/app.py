@@ -26,12 +26,15 @@ from tailslide_tower.auth.service import TokenService
 from tailslide_tower.auth.store import TokenStore
 from tailslide_tower.circuits.verdicts import Verdicts
 from tailslide_tower.database import Database
+from tailslide_tower.flag_states.shown import STATES
+from tailslide_tower.flag_states.standing import Standing
 from tailslide_tower.flags import routes as flags
 from tailslide_tower.flags.service import FlagService
 from tailslide_tower.live import routes as live
 from tailslide_tower.live.hub import Hub
 from tailslide_tower.live.live import Live
 from tailslide_tower.live.metrics import LiveMetrics
+from tailslide_tower.live.sidecar_views import RegistryViews
 from tailslide_tower.metrics import TowerMetrics
 from tailslide_tower.preview import routes as previews
 from tailslide_tower.preview.service import PreviewService
@@ -43,6 +46,7 @@ from tailslide_tower.requests import MAX_BODY_BYTES
 from tailslide_tower.segments import routes as segments
 from tailslide_tower.segments.service import SegmentService
 from tailslide_tower.settings import TowerSettings
+from tailslide_tower.sidecars import routes as sidecars
 from tailslide_tower.timeseries import routes as graphs
 from tailslide_tower.timeseries.metrics import GraphMetrics
 from tailslide_tower.timeseries.series import GraphSeries, NoSeries, RedisGraphSeries
@@ -51,7 +55,16 @@ from tailslide_tower.timeseries.service import GraphService
 log = structlog.get_logger()
 
 SHUTDOWN_TIMEOUT_S = 5.0
-SUBJECTS = (apps.routes, flags.routes, segments.routes, graphs.routes, previews.routes, live.routes, description.routes)
+SUBJECTS = (
+    apps.routes,
+    flags.routes,
+    segments.routes,
+    sidecars.routes,
+    graphs.routes,
+    previews.routes,
+    live.routes,
+    description.routes,
+)
 """The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
 
@@ -61,6 +74,7 @@ def build(
     tokens: TokenService,
     verdicts: Verdicts,
     series: GraphSeries,
+    standing: Standing,
     hub: Hub,
 ) -> web.Application:
     """Return the HTTP application."""
@@ -70,6 +84,8 @@ def build(
     api[apps.APPS] = AppService(parts.database, parts.publisher.app_added)
     api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts)
     api[segments.SEGMENTS] = SegmentService(parts.database, parts.publisher)
+    api[STATES] = standing.states
+    api[sidecars.SIDECARS] = standing.sidecars
     api[graphs.GRAPHS] = GraphService(series)
     api[previews.PREVIEWS] = PreviewService(series)
     api[live.HUB] = hub
@@ -102,8 +118,6 @@ async def serve(settings: TowerSettings) -> None:
         publisher = Publisher(DatabaseRulesets(database), metrics)
         log_metrics = LogMetrics(metrics.registry)
         feed = Feed(LogStore(database), partial(database.listen, CHANNEL), log_metrics)
-        live_socket = Live(database, feed, GraphService(series))
-        metrics.registry.register(LiveMetrics(live_socket.hub))
         circuit_events = CircuitEvents(DatabaseEvents(database), log_metrics)
         link = Link(
             settings.nats_url,
@@ -117,6 +131,16 @@ async def serve(settings: TowerSettings) -> None:
             unknown=lambda: len(publisher.unknown),
         )
         verdicts = Verdicts()
+        standing = Standing(database, publisher, series)
+        live_socket = Live(
+            database,
+            feed,
+            GraphService(series),
+            describe=standing.states.describe_all,
+            flag_news=standing.news,
+            sidecars=RegistryViews(standing.registry, standing.sidecars),
+        )
+        metrics.registry.register(LiveMetrics(live_socket.hub))
 
         async def serve_connected(client: Client) -> None:
             metrics.connected()
@@ -124,9 +148,18 @@ async def serve(settings: TowerSettings) -> None:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(publisher.serve(JetStreamBucket(client)))
                     group.create_task(circuit_events.serve(client))
+                    group.create_task(standing.serve(client))
 
         listener = HttpListener(
-            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts, series, live_socket.hub),
+            build(
+                health.Parts(database, link.status, publisher),
+                metrics,
+                tokens,
+                verdicts,
+                series,
+                standing,
+                live_socket.hub,
+            ),
             settings.tower_listen,
             "TAILSLIDE_TOWER_LISTEN",
             allowed_hosts=settings.allowed_hosts,
@@ -144,6 +177,7 @@ async def serve(settings: TowerSettings) -> None:
                 group.create_task(feed.run())
                 group.create_task(live_socket.run())
                 group.create_task(link.run(serve_connected))
+                group.create_task(standing.run())
         finally:
             await listener.close(SHUTDOWN_TIMEOUT_S)
             await series.close()

@@ -14,6 +14,7 @@ from tailslide_core.naming import MAX_FLAG_KEY
 from tailslide_core.ramp import RampProfile
 from tailslide_core.ruleset import CircuitSettings, LocalGuard, Recovery
 from tailslide_core.variants import ValueType
+from tailslide_tower.flag_states.models import FlagStateOut
 from tailslide_tower.requests import STORABLE, RequestBody
 
 _CIRCUIT = CircuitSettings()
@@ -233,6 +234,7 @@ class FlagOut(BaseModel):
     created_at: str
     updated_at: str
     warnings: list[str] = Field(description="What is allowed, and probably not meant.")
+    state: FlagStateOut
 
 
 class FlagList(BaseModel):

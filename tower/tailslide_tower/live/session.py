@@ -72,6 +72,8 @@ class Session:
         """The entry up to which the client was told; None before it has subscribed."""
         self._dirty_flags: dict[FlagId, None] = {}
         self._dirty_sidecars: dict[SidecarKey, None] = {}
+        self._arriving: set[FlagId] = set()
+        """Flags that were last sent as ones that not all sidecars have taken in."""
         self._overflowed = False
         self._points: Json | None = None
         self._following = True
@@ -107,8 +109,12 @@ class Session:
         self.wake()
 
     def sidecar_differs(self, key: SidecarKey) -> None:
-        """Note that a sidecar is to be sent again, if the client follows it."""
-        if self._position is None or not self._follows_sidecars(key[0]):
+        """Note that a sidecar is to be sent again, if the client follows it, and flags that it may have taken in now."""
+        if self._position is None:
+            return
+        for flag_id in [flag_id for flag_id in self._arriving if flag_id.app == key[0]]:
+            self.flag_differs(flag_id)
+        if not self._follows_sidecars(key[0]):
             return
         if len(self._dirty_sidecars) >= MAX_DIRTY and key not in self._dirty_sidecars:
             self._overflowed = True
@@ -182,6 +188,7 @@ class Session:
         self._position = bounds.newest if since is None else since
         self._dirty_flags.clear()
         self._dirty_sidecars.clear()
+        self._arriving.clear()
         self._overflowed = False
         self._points = None
         await self._send({"type": "subscribed", "cursor": str(self._position), "resync": resync})
@@ -212,7 +219,7 @@ class Session:
             some = await self._flags.page(apps, after, BATCH)
             for flag_id, shown in some:
                 if flag_id not in self.wanted.flags:
-                    await self._send(_flag_message(flag_id, shown))
+                    await self._send_flag(flag_id, shown)
             sent += len(some)
             if len(some) < BATCH:
                 return True
@@ -281,7 +288,14 @@ class Session:
             return
         found = await self._flags.some(visible)
         for flag_id in visible:
-            await self._send(_flag_message(flag_id, found.get(flag_id)))
+            await self._send_flag(flag_id, found.get(flag_id))
+
+    async def _send_flag(self, flag_id: FlagId, shown: Json | None) -> None:
+        if shown is not None and _is_arriving(shown):
+            self._arriving.add(flag_id)
+        else:
+            self._arriving.discard(flag_id)
+        await self._send({"type": "flag", "app": flag_id.app, "key": flag_id.flag, "flag": shown})
 
     async def _tell_following(self, following: bool, detail: str | None = None) -> None:
         if following is not self._following:
@@ -297,5 +311,7 @@ class Session:
         self.sent += 1
 
 
-def _flag_message(flag_id: FlagId, shown: Json | None) -> Json:
-    return {"type": "flag", "app": flag_id.app, "key": flag_id.flag, "flag": shown}
+def _is_arriving(shown: Json) -> bool:
+    """Whether there are sidecars that have not taken a flag in, by its state, if it has one."""
+    arrived = shown.get("state", {}).get("arrived")
+    return arrived is not None and arrived["arrived"] < arrived["of"]
