@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -10,7 +11,10 @@ from live_clients import live_client
 from real_servers import RealServers
 from tower_bench import TOKEN, Tower, TowerBench, until
 
-from tailslide_core.naming import Metric
+from tailslide_core.circuit import Circuit, State
+from tailslide_core.contracts import encode_circuit
+from tailslide_core.naming import CIRCUITS_BUCKET, SIDECARS_BUCKET, Metric
+from tailslide_core.presence import Presence, encode_presence
 
 FLAG = "/apps/shop/flags/search"
 
@@ -26,7 +30,9 @@ async def test_who_subscribes_gets_what_is_true_and_then_what_changes(tower: Tow
         await client.subscribe(apps=["shop"])
         assert (await client.until("subscribed"))["resync"] is None
         shown = await client.flag("search")
-        assert shown == await tower.ok("GET", FLAG)
+        asked = await tower.ok("GET", FLAG)
+        assert shown.keys() == asked.keys()
+        assert shown | {"state": None} == asked | {"state": None}
         assert (await client.until("current"))["resync"] is None
         await tower.ok("PATCH", FLAG, {"rollout": 50})
         assert (await client.flag("search"))["rollout"] == 50
@@ -109,6 +115,46 @@ async def test_what_was_not_asked_for_does_not_come(tower: Tower) -> None:
         await client.until("log")
         assert {(each["app"], each["key"]) for each in client.got if each["type"] == "flag"} == {("shop", "a")}
         assert [each["entry"]["key"] for each in client.got if each["type"] == "log"] == ["a"]
+
+
+@pytest.mark.usefixtures("flag")
+async def test_a_circuit_that_moves_is_told(bench: TowerBench, tower: Tower) -> None:
+    await tower.ok("POST", f"{FLAG}/toggle")
+    reset = (await tower.ok("GET", FLAG))["circuit"]["reset_generation"]
+    async with live_client(tower) as client:
+        await client.subscribe(flags=["shop.search"])
+        await client.until("current")
+        opened = Circuit(State.OPEN, 0.0, trips=1, generation=1, reset_generation=reset, since_ms=1_795_363_190_302)
+        await bench.put(CIRCUITS_BUCKET, "shop.search", encode_circuit(opened))
+        shown = await client.flag("search", lambda flag: flag["state"]["circuit"]["state"] == "open")
+        assert shown["state"]["circuit"]["percentage"] == 0.0
+        await bench.put(CIRCUITS_BUCKET, "shop.search", encode_circuit(replace(opened, state=State.CLOSED)))
+        await client.flag("search", lambda flag: flag["state"]["circuit"]["state"] == "closed")
+
+
+@pytest.mark.usefixtures("flag")
+async def test_sidecars_are_told_and_what_they_have_taken_in(bench: TowerBench, tower: Tower) -> None:
+    await tower.until_published()
+    entries = await bench.entries()
+    revision = entries["shop.search"].revision
+    sidecar = Presence("shop", "pay-1", "pay", "0.1.0", 1, 0, 0, 5, "jetstream", ("127.0.0.1:4141",))
+    async with live_client(tower) as client:
+        await client.subscribe(apps=["shop"], sidecars=True)
+        await client.until("current")
+        await bench.put(SIDECARS_BUCKET, "shop.pay-1", encode_presence(sidecar))
+        told = await client.until("sidecar")
+        assert (told["app"], told["instance"], told["sidecar"]["status"]) == ("shop", "pay-1", "behind")
+        await tower.ok("PATCH", FLAG, {"rollout": 1})
+        await client.flag("search", lambda flag: flag["state"]["arrived"]["of"] == 1)
+        await bench.until_rulesets(lambda rulesets: rulesets["shop.search"].rollout == 1)
+        entry = (await bench.entries())["shop.search"]
+        assert entry.revision > revision
+        taken = replace(sidecar, revision=entry.revision, revision_ms=2**50)
+        await bench.put(SIDECARS_BUCKET, "shop.pay-1", encode_presence(taken))
+        await client.flag("search", lambda flag: flag["state"]["arrived"]["arrived"] == 1)
+    async with live_client(tower) as client:
+        await client.subscribe(apps="*", sidecars=True)
+        assert (await client.until("sidecar"))["sidecar"]["host"] == "pay"
 
 
 async def test_points_come_as_calls_are_counted(bench: TowerBench, tower: Tower) -> None:

@@ -109,7 +109,7 @@ class Session:
         self.wake()
 
     def sidecar_differs(self, key: SidecarKey) -> None:
-        """Note that a sidecar is to be sent again, if the client follows it, and flags that it may have taken in now."""
+        """Note that a sidecar is to be sent again, if it is followed, and the flags that it may have taken in now."""
         if self._position is None:
             return
         for flag_id in [flag_id for flag_id in self._arriving if flag_id.app == key[0]]:
