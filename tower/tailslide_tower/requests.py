@@ -135,9 +135,7 @@ def _names(model: type[BaseModel]) -> list[str]:
 
 def _unknown(what: str, model: type[BaseModel]) -> str:
     # A field that is there only to be refused has null for its type.
-    known = [
-        field.alias or name for name, field in model.model_fields.items() if field.annotation is not type(None)
-    ]
+    known = [field.alias or name for name, field in model.model_fields.items() if field.annotation is not type(None)]
     return f"unknown {what}; " + (f"expected one of: {', '.join(known)}" if known else "none is known here")
 
 

@@ -145,4 +145,4 @@ def _encoded(data: bytes) -> bytes:
 
 def new_seed(random: bytes) -> str:
     """Return the seed of a new issuer, out of 32 random bytes."""
-    return nkeys.encode_seed(random, nkeys.PREFIX_BYTE_ACCOUNT).decode()
+    return str(nkeys.encode_seed(random, nkeys.PREFIX_BYTE_ACCOUNT).decode())
