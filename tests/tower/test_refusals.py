@@ -21,11 +21,17 @@ from tailslide_tower.alerts import changes as webhook_changes
 from tailslide_tower.alerts.addresses import AddressRules
 from tailslide_tower.alerts.models import WebhookChange, WebhookCreate
 from tailslide_tower.apps.models import AppChange, AppCreate
+from tailslide_tower.auth.principal import ENVIRONMENT
 from tailslide_tower.flags.flag import changed, created, toggled
 from tailslide_tower.flags.models import FlagChange, FlagCreate, Toggle
+from tailslide_tower.preview.models import PreviewAsked
+from tailslide_tower.preview.service import settings_of
+from tailslide_tower.keys.models import KeyCreate
 from tailslide_tower.requests import NoFields, PageQuery, _checked, read_precondition, read_query
 from tailslide_tower.segments import segment
 from tailslide_tower.segments.models import SegmentChange, SegmentCreate, SegmentMembers
+from tailslide_tower.timeseries.models import SparksAsked
+from tailslide_tower.timeseries.routes import flags_named
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 PYTHON = re.compile(
@@ -112,8 +118,11 @@ BODIES: dict[type[BaseModel], dict[str, object]] = {
     SegmentCreate: SEGMENT,
     SegmentChange: {name: value for name, value in SEGMENT.items() if name != "key"},
     SegmentMembers: {"list": "include", "add": ["a"], "remove": ["b"]},
+    SparksAsked: {"flags": ["shop.search"], "range": "1h", "resolution_ms": 60_000},
+    PreviewAsked: {"circuit": FLAG["circuit"], "range": "1h"},
     WebhookCreate: WEBHOOK,
     WebhookChange: {name: value for name, value in WEBHOOK.items() if name not in {"kind", "app", "flag"}},
+    KeyCreate: {"name": "production"},
     NoFields: {},
 }
 TOWERS_OWN = {"app", "version", "created_at", "updated_at", "reset_generation"}
@@ -136,6 +145,10 @@ def carry_out(request: object) -> None:
             segment.changed(segment.created("a", SegmentCreate.model_validate(SEGMENT), NOW), request, NOW)
         case SegmentMembers():
             segment.with_members(segment.created("a", SegmentCreate.model_validate(SEGMENT), NOW), request, NOW)
+        case SparksAsked():
+            flags_named(request.flags, ENVIRONMENT)
+        case PreviewAsked():
+            settings_of(flag, request)
         case WebhookCreate():
             webhook_changes.created(request, AddressRules(), NOW)
         case WebhookChange():

@@ -251,6 +251,13 @@ def check_access(request: web.Request, operation: Operation) -> None:
         return
     if app is None and (role is Role.VIEWER or operation.access is Access.EDIT_ANY) and principal.may_anywhere(role):
         return
+    check_role(principal, role, app)
+
+
+def check_role(principal: Principal, role: Role, app: str | None) -> None:
+    """Raise 403 unless somebody has a role in an app or, for None, over all apps."""
+    if principal.may(role, app):
+        return
     mine = principal.role_in(app)
     where = "over all apps" if app is None else f"in the app {app[:80]!r}"
     has = "has no role there" if mine is None else f"is {mine}"
