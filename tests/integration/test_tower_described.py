@@ -74,7 +74,7 @@ async def _fill(url: str) -> None:
             ("/apps/shop/flags", {"key": "one", "active": True}),
             (
                 "/apps/shop/flags",
-                {"key": "two", "type": "string", "variants": {"a": "A", "b": "B"}, "off_variant": "a"},
+                {"key": "two", "type": "string", "variants": {"a": "A"}, "off_variant": "a"},
             ),
         ):
             async with session.post(f"{url}/api/v1{path}", json=body) as answer:

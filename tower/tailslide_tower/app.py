@@ -26,10 +26,12 @@ from tailslide_tower.api.problems import PROBLEM_TYPE, errors_as_problems, guard
 from tailslide_tower.api.routes import add_routes
 from tailslide_tower.apps import routes as apps
 from tailslide_tower.apps.service import AppService
+from tailslide_tower.audit import routes as audit
 from tailslide_tower.audit.circuit_events import CircuitEvents
 from tailslide_tower.audit.event_store import DatabaseEvents
 from tailslide_tower.audit.feed import Feed
 from tailslide_tower.audit.metrics import LogMetrics
+from tailslide_tower.audit.service import LogService
 from tailslide_tower.audit.store import CHANNEL, LogStore
 from tailslide_tower.auth import middleware as auth
 from tailslide_tower.circuits.verdicts import Verdicts
@@ -64,7 +66,7 @@ log = structlog.get_logger()
 SHUTDOWN_TIMEOUT_S = 5.0
 SUBJECTS = (
     *(apps.routes, flags.routes, segments.routes, graphs.routes, previews.routes, sidecars.routes, keys.routes),
-    *(alerts.routes, *admission.SUBJECTS, description.routes),
+    *(alerts.routes, audit.routes, *admission.SUBJECTS, description.routes),
 )
 """The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
@@ -121,6 +123,7 @@ class Tower:
         api[graphs.GRAPHS] = GraphService(self._series)
         api[previews.PREVIEWS] = PreviewService(self._series)
         api[alerts.WEBHOOKS] = self._alerts.webhooks
+        api[audit.LOG] = LogService(database)
         api[STATES] = self._standing.states
         api[sidecars.SIDECARS] = self._standing.sidecars
         add_routes(api, SUBJECTS)
