@@ -20,6 +20,7 @@ from tailslide_runtime.redis_users import RedisUsers, RedisUsersMetrics
 from tailslide_tower import access, admission, health
 from tailslide_tower.alerts import routes as alerts
 from tailslide_tower.alerts.assembly import alerts_of
+from tailslide_tower.alerts.sidecars_seen import RegistrySidecars
 from tailslide_tower.api import description, page
 from tailslide_tower.api.problems import PROBLEM_TYPE, errors_as_problems, guard_problem
 from tailslide_tower.api.routes import add_routes
@@ -112,6 +113,8 @@ class Tower:
         self._alerts = alerts_of(
             database,
             self._link.status,
+            self._feed,
+            RegistrySidecars(self._standing.registry),
             metrics.registry,
             allowed_networks=settings.alert_allowed_networks,
             keep=timedelta(days=settings.alert_deliveries_days),
