@@ -128,8 +128,12 @@ class RedisUsers:
                 except TimeoutError:
                     pass
         finally:
-            for server in self._servers():
-                await server.redis.aclose()
+            await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for server in self._servers():
+            await server.redis.aclose()
 
     async def look(self) -> None:
         """Bring all nodes up to date, those that may not be; nothing is touched before the keys are known."""

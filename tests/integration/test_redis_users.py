@@ -317,4 +317,4 @@ async def test_a_redis_that_lets_nobody_set_users_is_said_once(stage: Stage) -> 
     assert "docs/redis.md" in log[0]["needs"]
     assert users.refused
     assert users.in_step == 0
-    await users._first.redis.aclose()
+    await users.close()
