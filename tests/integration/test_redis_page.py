@@ -1,5 +1,6 @@
 """The lines of docs/redis.md that people set users with: they are ours, and they suffice."""
 
+import math
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -79,6 +80,7 @@ async def test_the_lines_suffice_for_a_sidecar_and_for_aerobat(servers: Endpoint
 async def test_the_lines_suffice_to_set_users(servers: Endpoints, redis: Redis) -> None:
     await carry_out(redis, AEROBAT, USERS)
     keys = KnownKeys()
+    keys.watch.in_step, keys.watch.heard_at = True, math.inf
     key = SdkKey("shop", "aaaaaa", "a" * 40)
     keys.take(Entry(key.record.name, encode_sdk_key_record(key.record), 1))
     users = RedisUsers(login(servers, "tailslide.aerobat"), keys)
