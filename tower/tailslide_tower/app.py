@@ -89,7 +89,7 @@ async def serve(settings: TowerSettings) -> None:
         link = Link(
             settings.nats_url,
             name="tower",
-            token=settings.sdk_key.get_secret_value() if settings.sdk_key else None,
+            token=settings.nats_token,
         )
         metrics.follow(
             pending=lambda: publisher.pending,

@@ -227,13 +227,14 @@ async def check(url: str) -> None:
 async def data_dir_of(url: str) -> Path | None:
     """Return the data folder of the `tailslide up` whose server answers there, None when it is another's server.
 
-    Raises NotReadyError as `check` does.
+    Raises NotReadyError as `check` does, unless it is one of ours that does not let us in: it says its name before.
     """
-    name = await _name(url)
+    name = await _name(url, told=_NAME)
     return Path(unquote(name.removeprefix(_NAME))) if name.startswith(_NAME) else None
 
 
-async def _name(url: str) -> str:
+async def _name(url: str, told: str | None = None) -> str:
+    """Return a server's name. With `told`, one that begins with it is returned even if we are not let in."""
     last: list[Exception] = []
 
     async def note(error: Exception) -> None:
@@ -251,10 +252,16 @@ async def _name(url: str) -> str:
                 error_cb=note,
             )
             await client.jetstream().account_info()
-            return str(client._server_info.get("server_name", ""))  # noqa: SLF001  the client has no other word for it
+            return _name_in(client)
     except (nats.js.errors.ServiceUnavailableError, nats.js.errors.NoStreamResponseError) as error:
         raise NotReadyError("JetStream is not enabled there") from error
     except (nats.errors.Error, nats.js.errors.Error, OSError, ValueError) as error:
+        if told is not None and _name_in(client).startswith(told):
+            return _name_in(client)
         raise NotReadyError(reason(last[-1] if last else error)) from error
     finally:
         await client.close()  # also after a refused connect, which leaves its socket open
+
+
+def _name_in(client: Client) -> str:
+    return str(client._server_info.get("server_name", ""))  # noqa: SLF001  the client has no other word for it
