@@ -65,6 +65,8 @@ class WatchStatus:
     """Whether all that NATS has said of the bucket was yielded; that there is no bucket is said as well."""
     heard_at: float = field(default_factory=time.monotonic)
     """When a message or a heartbeat came that found the watch in step, or else when there was none yet."""
+    ever_in_step: bool = False
+    """Whether it was in step at any time."""
     restarts: int = 0
     """How often something may have been missed, so that all was listed again."""
     revision: int = 0
@@ -84,7 +86,8 @@ class WatchStatus:
 
     def heard(self) -> None:
         """Note that NATS has spoken and that nothing it said is left to be yielded."""
-        self.in_step, self.heard_at = True, time.monotonic()
+        self.in_step = self.ever_in_step = True
+        self.heard_at = time.monotonic()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,35 +1,41 @@
 """Tower, put together: the HTTP application and the parts that run beside it. Decides nothing by itself."""
 
 import asyncio
+from functools import partial
+from datetime import timedelta
 
 import structlog
 from aiohttp import web
 from nats.aio.client import Client
 
-from tailslide_core.naming import KEYS_BUCKET
-from tailslide_runtime.auth_callout.service import AuthCallout
 from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.jetstream import Link
-from tailslide_runtime.known_keys import KnownKeys
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_tower import access, health
+from tailslide_tower.alerts import routes as alerts
+from tailslide_tower.alerts.assembly import alerts_of
+from tailslide_tower.alerts.service import WebhookService
 from tailslide_tower.api import description, page
 from tailslide_tower.api.problems import PROBLEM_TYPE, errors_as_problems, guard_problem
 from tailslide_tower.api.routes import add_routes
 from tailslide_tower.apps import routes as apps
 from tailslide_tower.apps.service import AppService
+from tailslide_tower.audit.circuit_events import CircuitEvents
+from tailslide_tower.audit.event_store import DatabaseEvents
+from tailslide_tower.audit.feed import Feed
+from tailslide_tower.audit.metrics import LogMetrics
+from tailslide_tower.audit.store import CHANNEL, LogStore
 from tailslide_tower.auth import middleware as auth
 from tailslide_tower.auth.service import TokenService
 from tailslide_tower.auth.store import TokenStore
 from tailslide_tower.circuits.verdicts import Verdicts
 from tailslide_tower.database import Database
 from tailslide_tower.flags import routes as flags
+from tailslide_tower.flags.last_asked import NobodyKnows
 from tailslide_tower.flags.service import FlagService
-from tailslide_tower.keys import routes as keys
-from tailslide_tower.keys.bootstrap import bootstrap
-from tailslide_tower.keys.publishing import DatabaseKeys, KeyPublisher
-from tailslide_tower.keys.service import KeyService
 from tailslide_tower.metrics import TowerMetrics
+from tailslide_tower.preview import routes as previews
+from tailslide_tower.preview.service import PreviewService
 from tailslide_tower.publisher import middleware as publication
 from tailslide_tower.publisher.bucket import JetStreamBucket
 from tailslide_tower.publisher.service import Publisher
@@ -38,29 +44,32 @@ from tailslide_tower.requests import MAX_BODY_BYTES
 from tailslide_tower.segments import routes as segments
 from tailslide_tower.segments.service import SegmentService
 from tailslide_tower.settings import TowerSettings
+from tailslide_tower.timeseries import routes as graphs
+from tailslide_tower.timeseries.series import GraphSeries, NoSeries, RedisGraphSeries
+from tailslide_tower.timeseries.service import GraphService
 
 log = structlog.get_logger()
 
 SHUTDOWN_TIMEOUT_S = 5.0
-SUBJECTS = (apps.routes, flags.routes, segments.routes, keys.routes, description.routes)
+SUBJECTS = (apps.routes, flags.routes, segments.routes, graphs.routes, previews.routes, description.routes)
+SUBJECTS = (apps.routes, flags.routes, segments.routes, alerts.routes, description.routes)
 """The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
 
 def build(
-    parts: health.Parts,
-    metrics: TowerMetrics,
-    tokens: TokenService,
-    verdicts: Verdicts,
-    key_publisher: KeyPublisher,
+    parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts, series: GraphSeries
+    parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts, webhooks: WebhookService
 ) -> web.Application:
     """Return the HTTP application."""
     api = web.Application(middlewares=[auth.authenticate, publication.refuse_unpublishable])
     api[auth.TOKENS] = tokens
     api[publication.PUBLICATION] = publication.Publication(parts.publisher, parts.nats)
-    api[apps.APPS] = AppService(parts.database, parts.publisher.app_added)
-    api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts)
+    api[apps.APPS] = AppService(parts.database, parts.publisher, NobodyKnows())
+    api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts, NobodyKnows())
     api[segments.SEGMENTS] = SegmentService(parts.database, parts.publisher)
-    api[keys.KEYS] = KeyService(parts.database, key_publisher.changed)
+    api[graphs.GRAPHS] = GraphService(series)
+    api[previews.PREVIEWS] = PreviewService(series)
+    api[alerts.WEBHOOKS] = webhooks
     add_routes(api, SUBJECTS)
 
     app = web.Application(
@@ -82,10 +91,12 @@ async def serve(settings: TowerSettings) -> None:
             TokenStore(database), settings.api_token.get_secret_value() if settings.api_token else None
         )
         await tokens.ensure_any()
-        if (first_key := settings.bootstrap_key()) is not None:
-            await bootstrap(database, first_key)
         metrics = TowerMetrics()
+        series = RedisGraphSeries(settings.redis_url) if settings.redis_url else NoSeries()
         publisher = Publisher(DatabaseRulesets(database), metrics)
+        log_metrics = LogMetrics(metrics.registry)
+        feed = Feed(LogStore(database), partial(database.listen, CHANNEL), log_metrics)
+        circuit_events = CircuitEvents(DatabaseEvents(database), log_metrics)
         link = Link(
             settings.nats_url,
             name="tower",
@@ -98,21 +109,28 @@ async def serve(settings: TowerSettings) -> None:
             unknown=lambda: len(publisher.unknown),
         )
         verdicts = Verdicts()
-        key_publisher = KeyPublisher(DatabaseKeys(database), metrics)
-        callout_settings, known_keys = settings.callout(), KnownKeys()
-        callout = None if callout_settings is None else AuthCallout(callout_settings, known_keys, "tower")
 
-        async def publish(client: Client) -> None:
+        async def serve_connected(client: Client) -> None:
+        alerting = alerts_of(
+            database,
+            link.status,
+            metrics.registry,
+            allowed_networks=settings.alert_allowed_networks,
+            keep=timedelta(days=settings.alert_deliveries_days),
+            tower_url=None,
+        )
+
+        async def use(client: Client) -> None:
             metrics.connected()
-            async with asyncio.TaskGroup() as group:
-                group.create_task(known_keys.follow(client))
-                rulesets = JetStreamBucket(client)
-                group.create_task(key_publisher.serve(JetStreamBucket(client, KEYS_BUCKET), rulesets))
-                with verdicts.connected(client):
-                    await publisher.serve(rulesets)
+            with verdicts.connected(client):
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(publisher.serve(JetStreamBucket(client)))
+                    group.create_task(circuit_events.serve(client))
 
         listener = HttpListener(
-            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts, key_publisher),
+            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts, series),
+                    group.create_task(alerting.follow(client))
+            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts, alerting.webhooks),
             settings.tower_listen,
             "TAILSLIDE_TOWER_LISTEN",
             allowed_hosts=settings.allowed_hosts,
@@ -121,17 +139,17 @@ async def serve(settings: TowerSettings) -> None:
             error_type=PROBLEM_TYPE.encode(),
         )
         metrics.registry.register(ListenerMetrics(listener, "tailslide_tower_http"))
-        if callout is not None:
-            metrics.registry.register(callout.metrics("tailslide_tower"))
         try:
             address = await listener.listen()
             log.info("tower listens", address=str(address), database=database.address)
             async with asyncio.TaskGroup() as group:
                 group.create_task(listener.run())
-                group.create_task(link.run(publish))
-                if callout is not None:
-                    group.create_task(callout.run())
+                group.create_task(feed.run())
+                group.create_task(link.run(serve_connected))
+                group.create_task(link.run(use))
+                group.create_task(alerting.run())
         finally:
             await listener.close(SHUTDOWN_TIMEOUT_S)
+            await series.close()
     finally:
         await database.close()

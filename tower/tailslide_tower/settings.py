@@ -3,15 +3,17 @@
 import re
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tailslide_core.errors import ContractError
+from tailslide_core.networks import Networks
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from tailslide_core.naming import APP_KEY_RULE, is_app_key
 from tailslide_core.sdk_keys import SdkKey, is_sdk_key, parse_sdk_key
 from tailslide_runtime.auth_callout.service import CalloutSettings
 from tailslide_runtime.logs import LogFormat, LogLevel
-from tailslide_runtime.server_urls import LOCAL_NATS, DatabaseUrl, NatsUrl
+from tailslide_runtime.server_urls import LOCAL_NATS, DatabaseUrl, NatsUrl, RedisUrl
 from tailslide_runtime.settings import AllowedHosts, ListenAddress
 
 MIN_TOKEN_LENGTH = 20
@@ -30,6 +32,15 @@ def _api_token(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    networks = tuple(part.strip() for part in value.split(",") if part.strip())
+    try:
+        Networks(networks)
+    except ContractError as error:
+        raise ValueError(error.problem) from error
+    return networks
 def _app_key(value: str) -> str:
     if not is_app_key(value):
         raise ValueError(f"expected {APP_KEY_RULE}")
@@ -50,6 +61,11 @@ class TowerSettings(BaseSettings):
     """PostgreSQL, as `postgresql://user:password@host:port/database`. Required."""
     nats_url: Annotated[NatsUrl, NoDecode] = LOCAL_NATS
     """NATS with JetStream; may carry a token before the `@`. Servers of one cluster are separated by commas."""
+    redis_url: Annotated[RedisUrl | None, NoDecode] = None
+    """Redis with time series; may carry a user and a password before the `@`, a database after the `/`. Without one
+    there are no graphs, and the users of sidecars in Redis are left to Aerobat."""
+    redis_users: bool = True
+    """Whether to keep a user in Redis for each app with SDK keys. False where users are set by hand."""
     sdk_key: SecretStr | None = None
     """A token that NATS asks for, where it has no users; goes before what the URL carries. A sidecar's SDK key, which
     a shell may have from `tailslide env`, is none."""
@@ -67,6 +83,11 @@ class TowerSettings(BaseSettings):
     addresses; where it does not listen on loopback, all names until some are given."""
     api_token: Annotated[SecretStr | None, AfterValidator(_api_token)] = None
     """A token that may use the API of this Tower for as long as it runs. Needed unless the database has one."""
+    alert_allowed_networks: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)] = ()
+    """Networks or addresses, separated by commas, that webhooks may lead to although they are not public, such as
+    10.20.0.0/16. Whoever may make webhooks can then send requests to all of them."""
+    alert_deliveries_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    """For how many days deliveries of alerts are kept, with what their receivers answered."""
     bootstrap_app: AppKey | None = None
     """With the next one: the app to make on an empty database, so that a compose file can name it beforehand."""
     bootstrap_sdk_key: SecretStr | None = None

@@ -94,7 +94,6 @@ def upgrade() -> None:
         sa.Column("instance", key, nullable=False),
         sa.Column("lost_at", moment, nullable=False),
         sa.PrimaryKeyConstraint("app", "instance", name="lost_sidecars_pkey"),
-        sa.ForeignKeyConstraint(["app"], ["apps.key"], name="lost_sidecars_app_fkey", ondelete="CASCADE"),
     )
 
 
