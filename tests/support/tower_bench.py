@@ -149,6 +149,8 @@ class TowerBench:
         self.redis_url = servers.endpoints.redis_url
         self.more_settings: dict[str, Any] = {}
         """Fields of `TowerSettings` besides, for Towers in this process."""
+        self.announced: list[str] = []
+        """What Towers in this process have told the one who started them."""
 
     def settings(self, token: str | None = TOKEN, *, redis: bool = True, **more: Any) -> TowerSettings:
         """Return the settings of one more Tower."""
@@ -168,7 +170,7 @@ class TowerBench:
     async def tower(self, token: str | None = TOKEN, *, redis: bool = True, **more: Any) -> AsyncIterator[Tower]:
         """Run a Tower in this process; it is ready, though perhaps not connected to NATS yet."""
         settings = self.settings(token, redis=redis, **more)
-        task = asyncio.create_task(serve(settings))
+        task = asyncio.create_task(serve(settings, self.announced.append))
         try:
             async with self._reached(settings, task) as tower:
                 yield tower
@@ -238,7 +240,9 @@ class TowerBench:
         socket = settings.tower_listen.path
         assert socket is not None
         async with aiohttp.ClientSession(
-            connector=aiohttp.UnixConnector(str(socket)), timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)
+            connector=aiohttp.UnixConnector(str(socket)),
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
         ) as session:
             tower = Tower(socket, session)
 

@@ -22,16 +22,24 @@ from tailslide_tower.alerts.addresses import AddressRules
 from tailslide_tower.alerts.models import WebhookChange, WebhookCreate
 from tailslide_tower.apps.models import AppChange, AppCreate
 from tailslide_tower.auth.principal import ENVIRONMENT
+from tailslide_tower.auth.rights import read_rights
 from tailslide_tower.flags.flag import changed, created, toggled
 from tailslide_tower.flags.models import FlagChange, FlagCreate, Toggle
+from tailslide_tower.invitations.models import InvitationAccept, InvitationCreate, ResetLinkCreate
+from tailslide_tower.keys.models import KeyCreate
 from tailslide_tower.preview.models import PreviewAsked
 from tailslide_tower.preview.service import settings_of
-from tailslide_tower.keys.models import KeyCreate
 from tailslide_tower.requests import NoFields, PageQuery, _checked, read_precondition, read_query
 from tailslide_tower.segments import segment
 from tailslide_tower.segments.models import SegmentChange, SegmentCreate, SegmentMembers
+from tailslide_tower.sessions.models import AccountChange, LogIn, PasswordChange
+from tailslide_tower.setup_links.models import SetUp
 from tailslide_tower.timeseries.models import SparksAsked
 from tailslide_tower.timeseries.routes import flags_named
+from tailslide_tower.tokens.models import TokenCreate, TokenRotate
+from tailslide_tower.users.models import UserChange
+from tailslide_tower.users.user import read_email
+from tailslide_tower.viewer_links.models import LinkCreate, LinkUse
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 PYTHON = re.compile(
@@ -123,6 +131,18 @@ BODIES: dict[type[BaseModel], dict[str, object]] = {
     WebhookCreate: WEBHOOK,
     WebhookChange: {name: value for name, value in WEBHOOK.items() if name not in {"kind", "app", "flag"}},
     KeyCreate: {"name": "production"},
+    LogIn: {"email": "ada@example.org", "password": "p"},
+    PasswordChange: {"current_password": "p", "new_password": "correct horse"},
+    AccountChange: {"name": "Ada"},
+    SetUp: {"secret": "s", "email": "ada@example.org", "name": "Ada", "password": "correct horse"},
+    UserChange: {"name": "Ada", "role": "viewer", "apps": {"shop": "editor"}, "disabled": True},
+    InvitationCreate: {"email": "ada@example.org", "role": "viewer", "apps": {"shop": "editor"}, "expires_in_s": 60},
+    ResetLinkCreate: {"expires_in_s": 60},
+    InvitationAccept: {"secret": "s", "name": "Ada", "password": "correct horse"},
+    LinkCreate: {"name": "demo", "app": "shop", "expires_in_s": 60, "session_s": 60},
+    LinkUse: {"secret": "s"},
+    TokenCreate: {"name": "ci", "role": "viewer", "apps": {"shop": "editor"}, "expires_in_s": 60, "shared": True},
+    TokenRotate: {"grace_s": 0, "expires_in_s": 60},
     NoFields: {},
 }
 TOWERS_OWN = {"app", "version", "created_at", "updated_at", "reset_generation"}
@@ -156,6 +176,12 @@ def carry_out(request: object) -> None:
             webhook_changes.changed(webhook, request, AddressRules(), NOW)
         case AppCreate():
             check_app_key("app", request.key)
+        case UserChange() | InvitationCreate() | TokenCreate():
+            read_rights(request.role, request.apps)
+        case LogIn() | SetUp():
+            read_email("email", request.email)
+        case LinkCreate():
+            check_app_key("app", "shop" if request.app is None else request.app)
 
 
 def places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

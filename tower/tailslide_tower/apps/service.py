@@ -103,9 +103,7 @@ class AppService:
             now = times.now()
             if not force:
                 flags = await FlagStore(connection).keys(key)
-                await refuse_if_asked_for(
-                    self._last_asked, key, flags, now, code="APP_IN_USE_RECENTLY", field="force"
-                )
+                await refuse_if_asked_for(self._last_asked, key, flags, now, code="APP_IN_USE_RECENTLY", field="force")
             app = _stamped(replace(before, archived_at=now))
             await store.update(app)
             names = await _names(connection, key)
@@ -201,9 +199,7 @@ def _stamped(app: App) -> App:
     return replace(app, version=app.version + 1, updated_at=times.now())
 
 
-def _entry(
-    action: str, author: Author, before: App | None, after: App | None, details: Json | None = None
-) -> LogEntry:
+def _entry(action: str, author: Author, before: App | None, after: App | None, details: Json | None = None) -> LogEntry:
     app = after or before
     assert app is not None
     return LogEntry(

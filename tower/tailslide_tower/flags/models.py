@@ -104,9 +104,7 @@ Salt = Annotated[str, Field(min_length=1, max_length=200), STORABLE]
 TargetingKey = Annotated[str, Field(min_length=1, max_length=500), STORABLE]
 Attribute = Annotated[str, Field(max_length=200), STORABLE]
 Value = Annotated[object, STORABLE]
-Key = Annotated[
-    str, Field(max_length=MAX_FLAG_KEY, json_schema_extra={"pattern": f"^{FLAG_KEY_PATTERN}$"}), STORABLE
-]
+Key = Annotated[str, Field(max_length=MAX_FLAG_KEY, json_schema_extra={"pattern": f"^{FLAG_KEY_PATTERN}$"}), STORABLE]
 """Of a flag, a variant or a rule that another field names; the core checks its form."""
 MetadataName = Annotated[str, Field(min_length=1, max_length=100), STORABLE]
 
@@ -179,26 +177,24 @@ class LocalGuardFields(RequestBody):
 class CircuitFields(RequestBody):
     """When a circuit opens, and how it recovers."""
 
-    forced_open: Annotated[bool, says("Whether a person holds it open, whatever the calls say.")] = (
-        _CIRCUIT.forced_open
-    )
+    forced_open: Annotated[bool, says("Whether a person holds it open, whatever the calls say.")] = _CIRCUIT.forced_open
     window_ms: Annotated[int, says("The shortest time over which calls are judged.", WINDOW_MS)] = _CIRCUIT.window_ms
     long_window_ms: Annotated[
         int, says("The longest time over which calls are judged, for flags with few calls.", WINDOW_MS)
     ] = _CIRCUIT.long_window_ms
     min_calls: Annotated[int, says("Fewer calls are not judged.", MIN_CALLS)] = _CIRCUIT.min_calls
-    confidence: Annotated[
-        float, says("How certain it must be that the rate is above its threshold.", CONFIDENCE)
-    ] = _CIRCUIT.confidence
+    confidence: Annotated[float, says("How certain it must be that the rate is above its threshold.", CONFIDENCE)] = (
+        _CIRCUIT.confidence
+    )
     error_threshold: Annotated[float, says("It opens when more than this percentage of calls fail.", PERCENT)] = (
         _CIRCUIT.error_threshold
     )
     failure_statuses: Annotated[
         list[object], says("Statuses of HTTP that count as failures: 503, 5xx, 500-504.", examples=[["5xx", 429]])
     ] = Field(default_factory=lambda: list[object](_CIRCUIT.failure_statuses.patterns))
-    slow_call_ms: Annotated[int | None, says("A call that takes longer is slow; with slow_threshold.", SLOW_CALL_MS)] = (
-        None
-    )
+    slow_call_ms: Annotated[
+        int | None, says("A call that takes longer is slow; with slow_threshold.", SLOW_CALL_MS)
+    ] = None
     slow_threshold: Annotated[float | None, says("It opens when more than this percentage are slow.", PERCENT)] = None
     recovery: Annotated[RecoveryFields | None, says("null: an open circuit waits for a person.")] = RecoveryFields()
     local_guard: Annotated[LocalGuardFields | None, says("null: sidecars wait for the verdict.")] = None
@@ -219,9 +215,9 @@ class FlagFields(RequestBody):
         default_factory=list, max_length=MAX_TAGS
     )
     owner: Annotated[Owner | None, says("Who is to be asked about it: a name, a team, an e-mail address.")] = None
-    lifetime: Annotated[
-        Literal["permanent", "temporary"], says("Whether the flag is meant to be removed one day.")
-    ] = Lifetime.PERMANENT.value
+    lifetime: Annotated[Literal["permanent", "temporary"], says("Whether the flag is meant to be removed one day.")] = (
+        Lifetime.PERMANENT.value
+    )
     expected_end: Annotated[Date | None, says("When a temporary flag is expected to be removed.")] = None
     active: Annotated[bool, says("Whether the flag is on. Turning it on resets its circuit.")] = False
     type: Annotated[str, Field(max_length=20), says("What kind of value the flag gives.", enum=[*ValueType])] = (

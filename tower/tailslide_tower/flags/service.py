@@ -79,9 +79,7 @@ class Verdicts(Protocol):
 class FlagService:
     """Flags, for people: raises `ApiError` and `ContractError` on what they ask in vain."""
 
-    def __init__(
-        self, database: Database, publication: Publication, verdicts: Verdicts, last_asked: LastAsked
-    ) -> None:
+    def __init__(self, database: Database, publication: Publication, verdicts: Verdicts, last_asked: LastAsked) -> None:
         self._database = database
         self._publication = publication
         self._verdicts = verdicts
@@ -200,9 +198,7 @@ class FlagService:
             if not force:
                 app, key = flag_id
                 now = times.now()
-                await refuse_if_asked_for(
-                    self._last_asked, app, [key], now, code="FLAG_IN_USE_RECENTLY", field="force"
-                )
+                await refuse_if_asked_for(self._last_asked, app, [key], now, code="FLAG_IN_USE_RECENTLY", field="force")
 
         return await self._change(
             flag_id,
@@ -265,9 +261,7 @@ class FlagService:
             admitted(app, flag_id.app, author)
             before = await self._locked(connection, flag_id, precondition)
             if before.archived_at is not None and check is None:
-                raise ApiError(
-                    409, "FLAG_ARCHIVED", f"the flag {flag_id.flag!r} is archived; restore it first", "flag"
-                )
+                raise ApiError(409, "FLAG_ARCHIVED", f"the flag {flag_id.flag!r} is archived; restore it first", "flag")
             after = change(before)
             if after is before:
                 return await _shown(connection, before)

@@ -104,7 +104,9 @@ class FlagStore:
     async def rows_of(self, flag_ids: Collection[FlagId]) -> list[sa.RowMapping]:
         """Return the rows of those flags that exist, with `is_archived`."""
         wanted = [(flag_id.app, flag_id.flag) for flag_id in flag_ids]
-        query = sa.select(flags, IS_ARCHIVED.label("is_archived")).where(sa.tuple_(flags.c.app, flags.c.key).in_(wanted))
+        query = sa.select(flags, IS_ARCHIVED.label("is_archived")).where(
+            sa.tuple_(flags.c.app, flags.c.key).in_(wanted)
+        )
         return list((await self._connection.execute(query)).mappings())
 
     async def alike(self, flag_ids: Collection[FlagId]) -> dict[FlagId, list[str]]:
@@ -138,9 +140,7 @@ class FlagStore:
         condition = {"operator": "in_segment", "values": [segment_id.segment]}
         return await self._with(segment_id.app, flags.c.rules, [{"when": [condition]}])
 
-    async def _with(
-        self, app: str, column: sa.Column[Any], part: object, *among: sa.ColumnElement[bool]
-    ) -> list[str]:
+    async def _with(self, app: str, column: sa.Column[Any], part: object, *among: sa.ColumnElement[bool]) -> list[str]:
         query = sa.select(flags.c.key).where(flags.c.app == app, column.contains(part), *among).order_by(flags.c.key)
         return list((await self._connection.execute(query)).scalars())
 
@@ -210,16 +210,16 @@ class FlagStore:
         }
 
 
-async def alike(
-    connection: AsyncConnection, table: sa.Table, names: Collection[Name]
-) -> dict[Name, list[str]]:
+async def alike(connection: AsyncConnection, table: sa.Table, names: Collection[Name]) -> dict[Name, list[str]]:
     """Return the keys of other rows of the same app that differ from a name's only by case, where there are any.
 
     `table` is one of keyed things of apps, with an index over the app and the key in lower case.
     """
     apps, lower = [app for app, _ in names], [key.lower() for _, key in names]
     texts = ARRAY(sa.Text)
-    wanted = sa.func.unnest(sa.literal(apps, texts), sa.literal(lower, texts)).table_valued("app", "lower", name="wanted")
+    wanted = sa.func.unnest(sa.literal(apps, texts), sa.literal(lower, texts)).table_valued(
+        "app", "lower", name="wanted"
+    )
     query = (
         sa.select(table.c.app, table.c.key)
         .select_from(wanted.render_derived())
