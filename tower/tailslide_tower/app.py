@@ -87,7 +87,7 @@ class Tower:
         self._link = Link(
             settings.nats_url,
             name="tower",
-            token=settings.sdk_key.get_secret_value() if settings.sdk_key else None,
+            token=settings.nats_token,
         )
         self._publisher = Publisher(DatabaseRulesets(database), metrics)
         self._key_publisher = KeyPublisher(DatabaseKeys(database), metrics)
