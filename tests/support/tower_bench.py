@@ -88,7 +88,7 @@ class Tower:
         is_whole = path.startswith(("/healthz", "/readyz", "/metrics", "/api/"))
         url = f"http://tower{path if is_whole else '/api/v1' + path}"
         async with self._session.request(
-            method, url, data=None if data is None else io.BytesIO(data), headers=sent
+            method, url, data=None if data is None else io.BytesIO(data), headers=sent, allow_redirects=False
         ) as answer:
             raw = await answer.read()
             is_json = answer.content_type in {"application/json", "application/problem+json"}

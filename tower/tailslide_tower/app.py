@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import AsyncExitStack
 
 import structlog
 from aiohttp import web
@@ -67,11 +67,12 @@ async def serve(settings: TowerSettings, announce: Callable[[str], None]) -> Non
     `announce` is handed what only the one who starts Tower is to see: the link by which the first admin is made.
     """
     database = Database(settings.database_url)
-    ending = ExitStack()
+    ending = AsyncExitStack()
     try:
         await database.prepare()
         metrics = TowerMetrics()
-        admitted = ending.enter_context(closing(admission.Admission.of(settings, database, metrics)))
+        admitted = admission.Admission.of(settings, database, metrics)
+        ending.push_async_callback(admitted.close)
         await admitted.prepare(announce)
         publisher = Publisher(DatabaseRulesets(database), metrics)
         link = Link(
@@ -112,5 +113,5 @@ async def serve(settings: TowerSettings, announce: Callable[[str], None]) -> Non
         finally:
             await listener.close(SHUTDOWN_TIMEOUT_S)
     finally:
-        ending.close()
+        await ending.aclose()
         await database.close()
