@@ -20,6 +20,7 @@ from tailslide_tower.apps.service import AppService
 from tailslide_tower.auth import middleware as auth
 from tailslide_tower.circuits.verdicts import Verdicts
 from tailslide_tower.database import Database
+from tailslide_tower.entry import routes as entry
 from tailslide_tower.flags import routes as flags
 from tailslide_tower.flags.service import FlagService
 from tailslide_tower.metrics import TowerMetrics
@@ -56,7 +57,7 @@ def build(
     )
     app[access.METRICS] = metrics
     app[health.PARTS] = parts
-    app.add_routes([*health.routes, *page.routes])
+    app.add_routes([*health.routes, *page.routes, *entry.routes])
     app.add_subapp("/api/v1", api)
     return app
 

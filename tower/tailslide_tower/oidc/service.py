@@ -50,7 +50,8 @@ class PendingLogin:
     @classmethod
     def new(cls, next_path: str) -> "PendingLogin":
         """Return one that goes on at a path of ours afterwards."""
-        return cls(*(secrets.token_urlsafe(32) for _ in range(3)), next_path)
+        state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+        return cls(state, nonce, verifier, next_path)
 
     def __str__(self) -> str:
         path = base64.urlsafe_b64encode(self.next.encode()).rstrip(b"=").decode()
@@ -66,7 +67,7 @@ class PendingLogin:
             path = base64.urlsafe_b64decode(parts[3] + "=" * (-len(parts[3]) % 4)).decode()
         except ValueError:
             return None
-        return cls(*parts[:3], path) if is_own_path(path) else None
+        return cls(parts[0], parts[1], parts[2], path) if is_own_path(path) else None
 
 
 def is_own_path(path: str) -> bool:
