@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
-from tailslide_core.naming import FlagId, Metric, series_key
+from tailslide_core.naming import FlagId, Metric, resolutions_of, series_key
 from tailslide_sidecar.series_making import making
 
 METRICS = (Metric.SUCCESS, Metric.FAILURE, Metric.SLOW)
@@ -21,7 +21,16 @@ def flags_of(count: int, apps: int) -> Sequence[FlagId]:
 
 async def make(redis: Redis, flags: Sequence[FlagId]) -> None:
     """Make all series, with their copies and rules."""
-    commands = [command for flag_id in flags for metric in METRICS for command in making(flag_id, metric)]
+    commands: list[tuple[str | int, ...]] = []
+    for flag_id in flags:
+        for metric in METRICS:
+            raw = series_key(flag_id, metric)
+            commands += making(flag_id, metric)
+            # As Aerobat makes them.
+            commands += (
+                ("TS.CREATERULE", raw, f"{raw}:{copy.label}", "AGGREGATION", "sum", copy.bucket_ms)
+                for copy in resolutions_of(metric)
+            )
     for first in range(0, len(commands), _AT_ONCE):
         pipeline = redis.pipeline(transaction=False)
         for command in commands[first : first + _AT_ONCE]:

@@ -18,6 +18,9 @@ SIDECARS_BUCKET = "sidecars"
 KEYS_BUCKET = "keys"
 EVENTS_STREAM = "events"
 EVENTS_SUBJECTS = "events.>"
+CIRCUIT_EVENTS_SUBJECTS = "events.circuit.>"
+EVENTS_CONSUMER = "tower"
+"""The durable consumer of the stream of events by which all Towers together read each transition."""
 
 _APP_KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 APP_KEY_RULE = "1 to 63 characters of a-z, 0-9, '-' and '_', the first a letter or a digit"

@@ -6,7 +6,7 @@ that is off may behave differently. Reading counts is the caller's.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from tailslide_core.breach import least_bad_calls
@@ -83,9 +83,10 @@ class _Totals:
 def preview(flag: Ruleset, settings: CircuitSettings, kept: KeptCounts) -> Preview:
     """Run the circuit of `flag` with `settings` over what is kept, closed at its beginning, with a look a bucket.
 
-    The flag is taken to be on, and its circuit not to be forced open. Windows, and steps of the recovery, that are
-    shorter than a bucket last one bucket.
+    The flag is taken to be on, and its circuit not to be forced open, whatever they say. Windows, and steps of the
+    recovery, that are shorter than a bucket last one bucket.
     """
+    settings = replace(settings, forced_open=False)
     judged = Ruleset(flag.app, flag.key, flag.version, active=True, rollout=FULL, salt=flag.salt, circuit=settings)
     bucket_ms = kept.bucket_ms
     lengths = ladder(settings.window_ms, settings.long_window_ms)

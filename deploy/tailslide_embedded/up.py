@@ -102,7 +102,7 @@ async def _run(options: UpOptions, environ: Mapping[str, str], console: Console)
         async with servers_on(data, ports, given, environ) as stack:
             token = environ.get("TAILSLIDE_API_TOKEN") or data.secret("api_token")
             tower_url = environ.get("TAILSLIDE_TOWER_URL") or f"http://{reachable(tower)}"
-            settings = stack.endpoints.environment() | {
+            settings = {
                 "TAILSLIDE_API_TOKEN": token,
                 "TAILSLIDE_TOWER_URL": tower_url,
                 "TAILSLIDE_TOWER_LISTEN": str(tower),
@@ -111,7 +111,8 @@ async def _run(options: UpOptions, environ: Mapping[str, str], console: Console)
             parts: dict[str, ProcessSpec] = {}
             for part, listen in (("tower", tower), ("aerobat", aerobat)):
                 user = user_of_part(data, part, tell)
-                env = environment_of(part, settings, environ, own_user=user is not None)
+                told = stack.endpoints.environment_of(part) | settings
+                env = environment_of(part, told, environ, own_user=user is not None)
                 parts[part] = tailslide_process(part, listen, data, env, run_as=user)
             await stack.add(parts)
             data.publish_environment(published(stack.endpoints, tower_url, token))

@@ -84,7 +84,7 @@ def test_without_recovery_it_waits_for_a_person_to_the_end() -> None:
 
 
 def test_forced_open_settings_are_simulated_as_if_they_were_not() -> None:
-    found = preview(FLAG, replace(SETTINGS, forced_open=False, reset_generation=7), kept((40, 20, 20)))
+    found = preview(FLAG, replace(SETTINGS, forced_open=True, reset_generation=7), kept((40, 20, 20)))
     assert found.transitions[0].signal is Signal.BREACH
     assert found.transitions[0].after.reset_generation == 7
 

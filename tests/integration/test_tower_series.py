@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 import pytest
+from counted_past import CountedPast, counted_past
 from real_servers import RealServers, temporary_folder
 from redis.asyncio import Redis
 
@@ -14,7 +15,6 @@ from tailslide_core.outcomes import latency_metric
 from tailslide_core.ruleset import CircuitSettings, Ruleset
 from tailslide_embedded.stack import Endpoints
 from tailslide_runtime.server_urls import RedisUrl
-from tailslide_sidecar.timeseries import RedisSeries
 from tailslide_tower.timeseries.grid import Grid, Source, Span
 from tailslide_tower.timeseries.models import GraphQuery
 from tailslide_tower.timeseries.series import (
@@ -33,31 +33,28 @@ TENS = Source("10s", ":10s", 86_400_000)
 
 @dataclass
 class Desk:
-    """An app of one's own: a writer as sidecars have it, and the reader."""
+    """An app of one's own: what was counted of it, and the reader."""
 
-    app: str
+    past: CountedPast
     url: str
-    writer: RedisSeries
     series: RedisGraphSeries
     graphs: GraphService
 
     def flag(self, key: str = "search") -> FlagId:
-        return FlagId(self.app, key)
+        return self.past.flag(key)
 
     def ruleset(self, key: str = "search") -> Ruleset:
-        return Ruleset(self.app, key, 1, active=True, rollout=100.0, salt=key, circuit=CircuitSettings())
+        return Ruleset(self.past.app, key, 1, active=True, rollout=100.0, salt=key, circuit=CircuitSettings())
 
     async def count(self, counts: dict[str, int], at_ms: int | None = None, key: str = "search") -> None:
-        assert await self.writer.add({(key, metric): count for metric, count in counts.items()}, at_ms) == 0
+        await self.past.count(key, counts, at_ms)
 
 
 @pytest.fixture
 async def desk(servers: Endpoints) -> AsyncIterator[Desk]:
-    app = f"graphs-{uuid4().hex[:8]}"
-    writer = RedisSeries(RedisUrl.parse(servers.redis_url), app)
     series = RedisGraphSeries(RedisUrl.parse(servers.redis_url))
-    yield Desk(app, servers.redis_url, writer, series, GraphService(series))
-    await writer.close()
+    async with counted_past(servers.redis_url, f"graphs-{uuid4().hex[:8]}") as past:
+        yield Desk(past, servers.redis_url, series, GraphService(series))
     await series.close()
 
 
@@ -131,6 +128,15 @@ async def test_a_graph_of_a_day_has_its_last_seconds(desk: Desk) -> None:
         assert graph["feature"]["calls"][-1] is not None or graph["feature"]["calls"][-2] is not None
 
 
+async def test_a_series_that_aerobat_has_not_seen_yet_has_a_graph_of_its_last_hour(desk: Desk) -> None:
+    now_ms = await desk.series.now_ms()
+    for ago_ms in (3_500_000, 60_000, 0):
+        await desk.past.count("search", {Metric.SUCCESS: 5}, now_ms - ago_ms, rules=False)
+    for name in ("1h", "24h", "30d"):
+        graph = await desk.graphs.graph(desk.ruleset(), GraphQuery(range=name))  # type: ignore[arg-type] # all are names
+        assert sum(filter(None, graph["feature"]["calls"])) == 15, name
+
+
 async def test_the_same_bucket_is_the_same_from_raw_samples_and_from_a_copy(desk: Desk) -> None:
     now_ms = await desk.series.now_ms()
     for ago_ms in range(0, 120_000, 700):
@@ -143,13 +149,10 @@ async def test_the_same_bucket_is_the_same_from_raw_samples_and_from_a_copy(desk
 
 
 async def test_many_flags_of_many_apps_come_in_one_answer(desk: Desk, servers: Endpoints) -> None:
-    other = RedisSeries(RedisUrl.parse(servers.redis_url), f"{desk.app}-2")
-    try:
-        await other.add({("b", Metric.FAILURE): 4}, None)
-    finally:
-        await other.close()
+    async with counted_past(servers.redis_url, f"{desk.past.app}-2") as other:
+        await other.count("b", {Metric.FAILURE: 4})
     await desk.count({Metric.SUCCESS: 6, Metric.FAILURE: 2}, key="a")
-    flags = [desk.flag("a"), FlagId(f"{desk.app}-2", "b"), desk.flag("nobody")]
+    flags = [desk.flag("a"), other.flag("b"), desk.flag("nobody")]
     answer = sparks_json(await desk.graphs.sparks(flags, "5m", None), flags)
     assert answer["points"]["resolution_ms"] == 10_000
     first, second, nobody = (answer["flags"][str(flag_id)] for flag_id in flags)

@@ -29,6 +29,7 @@ from tailslide_core.flag_contracts import decode_ruleset, decode_segment
 from tailslide_core.naming import (
     CIRCUITS_BUCKET,
     CLAIM_KEY,
+    KEYS_BUCKET,
     RULESETS_BUCKET,
     bucket_stream,
     bucket_subject,
@@ -40,7 +41,7 @@ from tailslide_core.ruleset import Ruleset
 from tailslide_core.segment import Segment
 from tailslide_runtime.bucket_watch import Entry, Listing, watch_bucket
 from tailslide_runtime.jetstream import ensure_bucket
-from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl
+from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl, RedisUrl
 from tailslide_runtime.settings import ListenAddress
 from tailslide_tower.app import serve
 from tailslide_tower.settings import TowerSettings
@@ -51,9 +52,12 @@ TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class Answer:
+    """An answer. `body` is without the `state` of flags, which differs from one moment to the next; `whole` has it."""
+
     status: int
     body: Any
     headers: Mapping[str, str]
+    whole: Any = None
 
     @property
     def error(self) -> tuple[int, str, str | None]:
@@ -62,6 +66,14 @@ class Answer:
         assert self.body["detail"], "an error without a detail"
         assert self.body["status"] == self.status
         return self.status, self.body["code"], self.body.get("field")
+
+
+def _without_states(body: Any) -> Any:
+    if isinstance(body, dict) and isinstance(body.get("flags"), list):
+        return body | {"flags": [_without_states(flag) for flag in body["flags"]]}
+    if isinstance(body, dict) and isinstance(body.get("state"), dict):
+        return {name: value for name, value in body.items() if name != "state"}
+    return body
 
 
 class Tower:
@@ -92,13 +104,30 @@ class Tower:
         ) as answer:
             raw = await answer.read()
             is_json = answer.content_type in {"application/json", "application/problem+json"}
-            return Answer(answer.status, orjson.loads(raw) if is_json else raw, answer.headers)
+            whole = orjson.loads(raw) if is_json else raw
+            return Answer(answer.status, _without_states(whole), answer.headers, whole)
 
     async def ok(self, method: str, path: str, body: object = None) -> Any:
         """Ask the API and return the body of an answer that is a success."""
         answer = await self.call(method, path, body)
         assert answer.status < 300, answer
         return answer.body
+
+    async def state(self, flag: str, app: str = "shop") -> dict[str, Any]:
+        """Return the state of a flag."""
+        answer = await self.call("GET", f"/apps/{app}/flags/{flag}")
+        assert answer.status == 200, answer
+        state: dict[str, Any] = answer.whole["state"]
+        return state
+
+    async def until_state(self, holds: Callable[[dict[str, Any]], bool], flag: str, app: str = "shop") -> Any:
+        """Wait until the state of a flag is as asked for; return it."""
+
+        async def check() -> bool:
+            return holds(await self.state(flag, app))
+
+        await until(check)
+        return await self.state(flag, app)
 
     async def until_published(self) -> None:
         """Wait until Tower says that bucket and database are equal."""
@@ -117,23 +146,30 @@ class TowerBench:
         self.database_url = database_url
         self._folder = folder
         self.nats_url = servers.endpoints.nats_url
+        self.redis_url = servers.endpoints.redis_url
+        self.more_settings: dict[str, Any] = {}
+        """Fields of `TowerSettings` besides, for Towers in this process."""
         self.announced: list[str] = []
         """What Towers in this process have told the one who started them."""
 
-    def settings(self, token: str | None = TOKEN, **more: Any) -> TowerSettings:
+    def settings(self, token: str | None = TOKEN, *, redis: bool = True, **more: Any) -> TowerSettings:
         """Return the settings of one more Tower."""
         return TowerSettings(
-            database_url=DatabaseUrl.parse(self.database_url),
-            nats_url=NatsUrl.parse(self.nats_url),
-            tower_listen=ListenAddress(path=self._folder / f"{uuid4().hex[:8]}.sock"),
-            api_token=None if token is None else SecretStr(token),
-            **more,
+            **{
+                "database_url": DatabaseUrl.parse(self.database_url),
+                "nats_url": NatsUrl.parse(self.nats_url),
+                "redis_url": RedisUrl.parse(self.redis_url) if redis else None,
+                "tower_listen": ListenAddress(path=self._folder / f"{uuid4().hex[:8]}.sock"),
+                "api_token": None if token is None else SecretStr(token),
+                **self.more_settings,
+                **more,
+            }
         )
 
     @asynccontextmanager
-    async def tower(self, token: str | None = TOKEN, **more: Any) -> AsyncIterator[Tower]:
+    async def tower(self, token: str | None = TOKEN, *, redis: bool = True, **more: Any) -> AsyncIterator[Tower]:
         """Run a Tower in this process; it is ready, though perhaps not connected to NATS yet."""
-        settings = self.settings(token, **more)
+        settings = self.settings(token, redis=redis, **more)
         task = asyncio.create_task(serve(settings, self.announced.append))
         try:
             async with self._reached(settings, task) as tower:
@@ -188,6 +224,7 @@ class TowerBench:
         own = {
             "TAILSLIDE_DATABASE_URL": self.database_url,
             "TAILSLIDE_NATS_URL": self.nats_url,
+            "TAILSLIDE_REDIS_URL": self.redis_url,
             "TAILSLIDE_API_TOKEN": TOKEN,
         }
         return await asyncio.create_subprocess_exec(
@@ -369,7 +406,7 @@ async def tower_bench(servers: RealServers, folder: Path) -> AsyncIterator[Tower
     """Make a database for one test, and absent buckets; drop the database at the end."""
     async with _database(servers) as url:
         bench = TowerBench(servers, folder, url)
-        for bucket in (RULESETS_BUCKET, CIRCUITS_BUCKET):
+        for bucket in (RULESETS_BUCKET, CIRCUITS_BUCKET, KEYS_BUCKET):
             await bench.delete_bucket(bucket)
         yield bench
 

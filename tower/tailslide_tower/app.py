@@ -3,27 +3,49 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from datetime import timedelta
+from functools import partial
 
 import structlog
 from aiohttp import web
 from nats.aio.client import Client
 
+from tailslide_core.naming import KEYS_BUCKET
+from tailslide_runtime.auth_callout.service import AuthCallout
 from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.jetstream import Link
+from tailslide_runtime.known_keys import KnownKeys
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
+from tailslide_runtime.redis_users import RedisUsers, RedisUsersMetrics
 from tailslide_tower import access, admission, health
+from tailslide_tower.alerts import routes as alerts
+from tailslide_tower.alerts.assembly import alerts_of
 from tailslide_tower.api import description, page
 from tailslide_tower.api.problems import PROBLEM_TYPE, errors_as_problems, guard_problem
 from tailslide_tower.api.routes import add_routes
 from tailslide_tower.apps import routes as apps
 from tailslide_tower.apps.service import AppService
+from tailslide_tower.audit.circuit_events import CircuitEvents
+from tailslide_tower.audit.event_store import DatabaseEvents
+from tailslide_tower.audit.feed import Feed
+from tailslide_tower.audit.metrics import LogMetrics
+from tailslide_tower.audit.store import CHANNEL, LogStore
 from tailslide_tower.auth import middleware as auth
 from tailslide_tower.circuits.verdicts import Verdicts
 from tailslide_tower.database import Database
 from tailslide_tower.entry import routes as entry
+from tailslide_tower.flag_states.shown import STATES
+from tailslide_tower.flag_states.standing import Standing
 from tailslide_tower.flags import routes as flags
+from tailslide_tower.flags.last_asked import NobodyKnows
 from tailslide_tower.flags.service import FlagService
+from tailslide_tower.keys import routes as keys
+from tailslide_tower.keys.bootstrap import bootstrap
+from tailslide_tower.keys.publishing import DatabaseKeys, KeyPublisher
+from tailslide_tower.keys.service import KeyService
 from tailslide_tower.metrics import TowerMetrics
+from tailslide_tower.preview import routes as previews
+from tailslide_tower.preview.service import PreviewService
 from tailslide_tower.publisher import middleware as publication
 from tailslide_tower.publisher.bucket import JetStreamBucket
 from tailslide_tower.publisher.service import Publisher
@@ -32,34 +54,124 @@ from tailslide_tower.requests import MAX_BODY_BYTES
 from tailslide_tower.segments import routes as segments
 from tailslide_tower.segments.service import SegmentService
 from tailslide_tower.settings import TowerSettings
+from tailslide_tower.sidecars import routes as sidecars
+from tailslide_tower.timeseries import routes as graphs
+from tailslide_tower.timeseries.series import NoSeries, RedisGraphSeries
+from tailslide_tower.timeseries.service import GraphService
 
 log = structlog.get_logger()
 
 SHUTDOWN_TIMEOUT_S = 5.0
-SUBJECTS = (apps.routes, flags.routes, segments.routes, *admission.SUBJECTS, description.routes)
+SUBJECTS = (
+    *(apps.routes, flags.routes, segments.routes, graphs.routes, previews.routes, sidecars.routes, keys.routes),
+    *(alerts.routes, *admission.SUBJECTS, description.routes),
+)
 """The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
 
-def build(
-    parts: health.Parts, metrics: TowerMetrics, admitted: admission.Admission, verdicts: Verdicts
-) -> web.Application:
-    """Return the HTTP application."""
-    api = web.Application(middlewares=[auth.authenticate, publication.refuse_unpublishable])
-    admitted.install(api)
-    api[publication.PUBLICATION] = publication.Publication(parts.publisher, parts.nats)
-    api[apps.APPS] = AppService(parts.database, parts.publisher.app_added)
-    api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts)
-    api[segments.SEGMENTS] = SegmentService(parts.database, parts.publisher)
-    add_routes(api, SUBJECTS)
+class Tower:
+    """The parts of one Tower, made and joined; `run` runs them."""
 
-    app = web.Application(
-        middlewares=[access.observe, errors_as_problems, access.answer_for_database], client_max_size=MAX_BODY_BYTES
-    )
-    app[access.METRICS] = metrics
-    app[health.PARTS] = parts
-    app.add_routes([*health.routes, *page.routes, *entry.routes])
-    app.add_subapp("/api/v1", api)
-    return app
+    def __init__(self, settings: TowerSettings, database: Database, metrics: TowerMetrics) -> None:
+        self._settings = settings
+        self._database = database
+        self._metrics = metrics
+        self.admission = admission.Admission.of(settings, database, metrics)
+        self._link = Link(
+            settings.nats_url,
+            name="tower",
+            token=settings.sdk_key.get_secret_value() if settings.sdk_key else None,
+        )
+        self._publisher = Publisher(DatabaseRulesets(database), metrics)
+        self._key_publisher = KeyPublisher(DatabaseKeys(database), metrics)
+        self._verdicts = Verdicts()
+        self._standing = Standing(database, self._publisher)
+        self._series = RedisGraphSeries(settings.redis_url) if settings.redis_url else NoSeries()
+        log_metrics = LogMetrics(metrics.registry)
+        self._feed = Feed(LogStore(database), partial(database.listen, CHANNEL), log_metrics)
+        self._circuit_events = CircuitEvents(DatabaseEvents(database), log_metrics)
+        self._alerts = alerts_of(
+            database,
+            self._link.status,
+            metrics.registry,
+            allowed_networks=settings.alert_allowed_networks,
+            keep=timedelta(days=settings.alert_deliveries_days),
+            tower_url=settings.public_url,
+        )
+        # The doors of NATS and of Redis, which Aerobat answers and mends as well.
+        self._known_keys = KnownKeys()
+        callout = settings.callout()
+        self._callout = None if callout is None else AuthCallout(callout, self._known_keys, "tower")
+        self._redis_users: RedisUsers | None = None
+        if settings.redis_url is not None and settings.redis_users:
+            self._redis_users = RedisUsers(settings.redis_url, self._known_keys)
+
+    def application(self) -> web.Application:
+        """Return the HTTP application."""
+        database, publisher = self._database, self._publisher
+        api = web.Application(middlewares=[auth.authenticate, publication.refuse_unpublishable])
+        self.admission.install(api)
+        api[publication.PUBLICATION] = publication.Publication(publisher, self._link.status)
+        api[apps.APPS] = AppService(database, publisher, NobodyKnows())
+        api[flags.FLAGS] = FlagService(database, publisher, self._verdicts, NobodyKnows())
+        api[segments.SEGMENTS] = SegmentService(database, publisher)
+        api[keys.KEYS] = KeyService(database, self._key_publisher.changed)
+        api[graphs.GRAPHS] = GraphService(self._series)
+        api[previews.PREVIEWS] = PreviewService(self._series)
+        api[alerts.WEBHOOKS] = self._alerts.webhooks
+        api[STATES] = self._standing.states
+        api[sidecars.SIDECARS] = self._standing.sidecars
+        add_routes(api, SUBJECTS)
+
+        app = web.Application(
+            middlewares=[access.observe, errors_as_problems, access.answer_for_database],
+            client_max_size=MAX_BODY_BYTES,
+        )
+        app[access.METRICS] = self._metrics
+        app[health.PARTS] = health.Parts(database, self._link.status, publisher)
+        app.add_routes([*health.routes, *page.routes, *entry.routes])
+        app.add_subapp("/api/v1", api)
+        return app
+
+    def tell_metrics(self, listener: HttpListener) -> None:
+        """Let the metrics follow what the parts know of themselves."""
+        registry, publisher = self._metrics.registry, self._publisher
+        self._metrics.follow(
+            pending=lambda: publisher.pending,
+            nats_connected=lambda: float(self._link.status.connected),
+            newer=lambda: len(publisher.newer),
+            unknown=lambda: len(publisher.unknown),
+        )
+        registry.register(ListenerMetrics(listener, "tailslide_tower_http"))
+        if self._callout is not None:
+            registry.register(self._callout.metrics("tailslide_tower"))
+        if self._redis_users is not None:
+            registry.register(RedisUsersMetrics(self._redis_users, self._known_keys, "tailslide_tower"))
+
+    async def run(self) -> None:
+        """Run what runs beside the listener, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for part in (self._feed, self._standing, self._alerts, self.admission, self._callout, self._redis_users):
+                if part is not None:
+                    group.create_task(part.run())
+            group.create_task(self._link.run(self._connected))
+
+    async def _connected(self, client: Client) -> None:
+        """Serve one connection to NATS."""
+        self._metrics.connected()
+        rulesets = JetStreamBucket(client)
+        with self._verdicts.connected(client):
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._publisher.serve(rulesets))
+                group.create_task(self._key_publisher.serve(JetStreamBucket(client, KEYS_BUCKET), rulesets))
+                group.create_task(self._known_keys.follow(client))
+                group.create_task(self._standing.serve(client))
+                group.create_task(self._circuit_events.serve(client))
+                group.create_task(self._alerts.follow(client))
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self._series.close()
 
 
 async def serve(settings: TowerSettings, announce: Callable[[str], None]) -> None:
@@ -71,31 +183,13 @@ async def serve(settings: TowerSettings, announce: Callable[[str], None]) -> Non
     ending = AsyncExitStack()
     try:
         await database.prepare()
-        metrics = TowerMetrics()
-        admitted = admission.Admission.of(settings, database, metrics)
-        ending.push_async_callback(admitted.close)
-        await admitted.prepare(announce)
-        publisher = Publisher(DatabaseRulesets(database), metrics)
-        link = Link(
-            settings.nats_url,
-            name="tower",
-            token=settings.sdk_key.get_secret_value() if settings.sdk_key else None,
-        )
-        metrics.follow(
-            pending=lambda: publisher.pending,
-            nats_connected=lambda: float(link.status.connected),
-            newer=lambda: len(publisher.newer),
-            unknown=lambda: len(publisher.unknown),
-        )
-        verdicts = Verdicts()
-
-        async def publish(client: Client) -> None:
-            metrics.connected()
-            with verdicts.connected(client):
-                await publisher.serve(JetStreamBucket(client))
-
+        tower = Tower(settings, database, TowerMetrics())
+        ending.push_async_callback(tower.admission.close)
+        await tower.admission.prepare(announce)
+        if (first_key := settings.bootstrap_key()) is not None:
+            await bootstrap(database, first_key)
         listener = HttpListener(
-            build(health.Parts(database, link.status, publisher), metrics, admitted, verdicts),
+            tower.application(),
             settings.tower_listen,
             "TAILSLIDE_TOWER_LISTEN",
             allowed_hosts=settings.hosts,
@@ -103,16 +197,16 @@ async def serve(settings: TowerSettings, announce: Callable[[str], None]) -> Non
             error_body=guard_problem,
             error_type=PROBLEM_TYPE.encode(),
         )
-        metrics.registry.register(ListenerMetrics(listener, "tailslide_tower_http"))
+        tower.tell_metrics(listener)
         try:
             address = await listener.listen()
-            log.info("tower listens", address=str(address), database=database.address)
+            log.info("tower_listens", address=str(address), database=database.address)
             async with asyncio.TaskGroup() as group:
                 group.create_task(listener.run())
-                group.create_task(link.run(publish))
-                group.create_task(admitted.run())
+                group.create_task(tower.run())
         finally:
             await listener.close(SHUTDOWN_TIMEOUT_S)
+            await tower.close()
     finally:
         await ending.aclose()
         await database.close()

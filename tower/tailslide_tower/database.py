@@ -6,8 +6,8 @@ seconds. The pool makes new connections by itself when the server is back.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,18 +64,11 @@ class Database:
         self.address = str(url)
         """Where it is, fit for logs."""
 
+        self._url = url
         # Not SQLAlchemy's own way to a connection, which knows neither sslmode nor several hosts nor a socket.
-        async def connect() -> asyncpg.Connection:
-            return await asyncpg.connect(
-                **url.connect_options(),
-                timeout=CONNECT_TIMEOUT_S,
-                command_timeout=COMMAND_TIMEOUT_S,
-                server_settings={"application_name": "tailslide-tower", "timezone": "UTC"},
-            )
-
         self._engine = create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=connect,
+            async_creator=self._connect,
             pool_size=10,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_S,
@@ -84,19 +77,46 @@ class Database:
             json_deserializer=orjson.loads,
         )
 
+    async def _connect(self) -> asyncpg.Connection:
+        return await asyncpg.connect(
+            **self._url.connect_options(),
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=COMMAND_TIMEOUT_S,
+            server_settings={"application_name": "tailslide-tower", "timezone": "UTC"},
+        )
+
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """Run a transaction: committed at the end of the block, rolled back on an exception.
 
         Raises `DatabaseUnavailableError` when the server is away; other errors of the database come out as they are.
         """
-        try:
+        with _unavailable():
             async with self._engine.begin() as connection:
                 yield connection
-        except (DBAPIError, PoolTimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            if not is_unavailable(error):
-                raise
-            raise DatabaseUnavailableError(reason_of(error)) from error
+
+    @asynccontextmanager
+    async def listen(self, channel: str, heard: Callable[[], None]) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+        """Call `heard` at each notification of a channel (LISTEN) until the end of the block, and when it is over.
+
+        Over a connection of its own, outside of the pool. Yields what asks the server whether it is still there.
+        Raises `DatabaseUnavailableError`, as does what it yields.
+        """
+        with _unavailable():
+            connection = await self._connect()
+        try:
+            connection.add_termination_listener(lambda _: heard())
+            with _unavailable():
+                await connection.add_listener(channel, lambda *_: heard())
+
+            async def probe() -> None:
+                with _unavailable():
+                    await connection.execute("SELECT 1")
+
+            yield probe
+        finally:
+            # Not an orderly close, which waits for the server; nothing is under way here that could get lost.
+            connection.terminate()
 
     async def is_up(self) -> bool:
         """Whether the database answers now."""
@@ -142,6 +162,16 @@ class Database:
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except (DBAPIError, PoolTimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        if not is_unavailable(error):
+            raise
+        raise DatabaseUnavailableError(reason_of(error)) from error
 
 
 def _upgrade(connection: sa.Connection) -> None:

@@ -42,7 +42,7 @@ class TowerMetrics:
         )
         self._publishes = Counter(
             "tailslide_tower_publishes",
-            "Writes to the bucket rulesets, by operation (put, delete, mark).",
+            "Writes to the buckets rulesets and keys, by operation (put, delete, mark, key, key_deletion).",
             ["operation"],
             registry=self.registry,
         )

@@ -1,7 +1,8 @@
-"""An entry of the log, before it is written. Pure."""
+"""An entry of the log, before it is written and as it was written. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from tailslide_tower.auth.principal import Author
@@ -43,7 +44,8 @@ class LogEntry:
 
     `before` and `after` are the subject as the API shows it, without anything secret; None where it was not there.
     `version` is that of the subject afterwards, where it has versions. `details` are what else there is to say.
-    `at_ms` (Unix milliseconds) is when it happened, where that is not now.
+    `at_ms` (Unix milliseconds) is when it happened, where that is not now. `minor` is what a reader of the whole log
+    rather does not see, such as each step of a recovery.
     """
 
     action: str
@@ -54,3 +56,25 @@ class LogEntry:
     version: int | None = None
     details: Json = field(default_factory=dict)
     at_ms: int | None = None
+    minor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """An entry as it is in the log. `id` grows; entries become visible in the order of their ids."""
+
+    id: int
+    at: datetime
+    action: str
+    subject: Subject
+    version: int | None
+    actor_kind: str
+    """A `PrincipalKind`, or one that a newer Tower knows."""
+    actor_id: str
+    actor: str
+    address: str | None
+    reason: str | None
+    before: Json | None
+    after: Json | None
+    details: Json
+    minor: bool

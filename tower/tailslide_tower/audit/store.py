@@ -5,14 +5,15 @@ ids, because a transaction takes a lock before it is given one, and keeps it unt
 thing that a transaction does.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_tower import times
-from tailslide_tower.audit.entry import LogEntry
-from tailslide_tower.database import metadata
+from tailslide_tower.audit.entry import LogEntry, LogRow, Subject, SubjectKind
+from tailslide_tower.database import Database, metadata
 
 LOG_LOCK = 0x7A11_511D_E000_0002
 """Key of the advisory lock under which entries get their ids."""
@@ -40,6 +41,7 @@ log_entries = sa.Table(
     sa.Column("before", sa.JSON(none_as_null=True), nullable=True),
     sa.Column("after", sa.JSON(none_as_null=True), nullable=True),
     sa.Column("details", sa.JSON, nullable=False),
+    sa.Column("minor", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 sa.Index("log_subject_idx", log_entries.c.app, log_entries.c.kind, log_entries.c.key, log_entries.c.id)
 sa.Index("log_app_idx", log_entries.c.app, log_entries.c.id)
@@ -66,9 +68,51 @@ async def record(connection: AsyncConnection, entry: LogEntry) -> int:
             before=entry.before,
             after=entry.after,
             details=dict(entry.details),
+            minor=entry.minor,
         )
         .returning(log_entries.c.id)
     )
     entry_id = int((await connection.execute(statement)).scalar_one())
     await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, str(entry_id))))
     return entry_id
+
+
+class LogStore:
+    """Reads the log, each time in a transaction of its own; raises `DatabaseUnavailableError`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def last_id(self) -> int:
+        """Return the id of the newest entry that is visible; 0 for an empty log."""
+        async with self._database.begin() as connection:
+            return int(await connection.scalar(sa.select(sa.func.max(log_entries.c.id))) or 0)
+
+    async def after(self, entry_id: int, limit: int) -> list[LogRow]:
+        """Return the entries behind an id, oldest first; fewer than `limit` are all that there are."""
+        query = sa.select(log_entries).where(log_entries.c.id > entry_id).order_by(log_entries.c.id).limit(limit)
+        async with self._database.begin() as connection:
+            return rows_of((await connection.execute(query)).mappings().all())
+
+
+def rows_of(rows: Sequence[sa.RowMapping]) -> list[LogRow]:
+    """Return the entries that rows of the whole table hold."""
+    return [
+        LogRow(
+            id=row["id"],
+            at=row["at"],
+            action=row["action"],
+            subject=Subject(SubjectKind(row["kind"]), row["app"], row["key"]),
+            version=row["version"],
+            actor_kind=row["actor_kind"],
+            actor_id=row["actor_id"],
+            actor=row["actor"],
+            address=row["address"],
+            reason=row["reason"],
+            before=row["before"],
+            after=row["after"],
+            details=row["details"],
+            minor=row["minor"],
+        )
+        for row in rows
+    ]

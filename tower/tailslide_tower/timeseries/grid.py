@@ -127,6 +127,12 @@ def least_resolution_ms(start_ms: int, copies: Sequence[Resolution], now_ms: int
     return next((copy.bucket_ms for copy in copies if now_ms - start_ms <= copy.retention_ms), copies[-1].bucket_ms)
 
 
+def last_hour(grid: Grid) -> Grid:
+    """Return the last buckets of a grid, as many as may hold raw samples if it ends now."""
+    points = min(grid.points, -(-RAW_RETENTION_MS // grid.bucket_ms) + 1)
+    return Grid(grid.end_ms - points * grid.bucket_ms, grid.bucket_ms, points)
+
+
 def pieces(grid: Grid, source: Source) -> Iterator[tuple[int, int]]:
     """Yield from when to when (the end included) a series is read with one command each; none splits a bucket."""
     if source is not RAW or grid.end_ms - grid.start_ms <= RAW_PIECE_MS:

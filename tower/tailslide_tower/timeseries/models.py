@@ -110,7 +110,6 @@ class FlagSparkOut(BaseModel):
     calls: list[Count]
     calls_per_s: list[Rate]
     error_rate: list[Rate]
-    threshold: Rate = None
 
 
 class SparksOut(BaseModel):

@@ -26,7 +26,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from tailslide_core.fields import MAX_INTEGER
 from tailslide_core.naming import FlagId, series_key
 from tailslide_runtime.server_urls import RedisUrl
-from tailslide_tower.timeseries.grid import Grid, Source, pieces
+from tailslide_tower.timeseries.grid import RAW, Grid, Source, last_hour, pieces
 
 log = structlog.get_logger()
 
@@ -137,8 +137,18 @@ class RedisGraphSeries:
         """Read app by app, each in one round trip: on a cluster, all series of an app are on one node.
 
         Of a coarser copy the bucket that is not complete yet comes, too (`LATEST`); the server reckons it from the raw
-        samples.
+        samples. A copy that is empty may be one whose rule Aerobat has not made yet: then the last hour is read from
+        the raw series.
         """
+        columns = await self._columns(wanted, grid, source)
+        if source is not RAW and (empty := [each for each, column in columns.items() if not any(column)]):
+            tail = last_hour(grid)
+            nothing: Column = [None] * (grid.points - tail.points)
+            found = await self._columns(empty, tail, RAW)
+            columns |= {each: nothing + column for each, column in found.items()}
+        return Reading(grid, source, columns)
+
+    async def _columns(self, wanted: Sequence[Wanted], grid: Grid, source: Source) -> dict[Wanted, Column]:
         by_app: defaultdict[str, list[Wanted]] = defaultdict(list)
         for each in dict.fromkeys(wanted):
             by_app[each.flag_id.app].append(each)
@@ -162,11 +172,11 @@ class RedisGraphSeries:
             for at_ms, value in answer:
                 count = _count(value)
                 place = (at_ms - grid.start_ms) // grid.bucket_ms
-                if count is not None and 0 <= place < grid.points:
+                if count and 0 <= place < grid.points:  # a zero is no count: Aerobat fills copies by writing some
                     column[place] = count
 
         await self._ask(commands, take)
-        return Reading(grid, source, columns)
+        return columns
 
     async def close(self) -> None:
         """Close all connections."""

@@ -1,0 +1,116 @@
+"""Every example of docs/tower.md, in its order, as one shell types it, against a real Tower."""
+
+import asyncio
+import os
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from tailslide_embedded.demo.services import running_services
+from tailslide_embedded.demo.story import PATH, plan
+from tailslide_embedded.whole_loop import temporary_data_dir, whole_loop
+
+PAGE = Path(__file__).parents[2] / "docs" / "tower.md"
+BLOCK = re.compile(r"^```(sh|json)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ANY = "…"
+"""Stands in the page for what differs each time; in an object, for more members."""
+CURL = 'curl() { command curl --silent --show-error --fail-with-body --max-time 20 "$@"; echo; }\n'
+
+
+def blocks() -> list[tuple[str, str]]:
+    return BLOCK.findall(PAGE.read_text())
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+async def test_every_example_of_the_page_is_so() -> None:
+    examples = blocks()
+    assert len([kind for kind, _ in examples if kind == "sh"]) >= 20
+    async with running_services(PATH) as services:
+        with temporary_data_dir() as folder:
+            async with whole_loop(folder, replace(plan(services), app="demo")) as loop:
+                shell = await Shell.start(
+                    {"TAILSLIDE_TOWER_URL": loop.addresses.tower, "TAILSLIDE_API_TOKEN": loop.api_token}
+                )
+                try:
+                    said = ""
+                    for kind, text in examples:
+                        if kind == "sh":
+                            said = await shell.run(text)
+                        else:
+                            assert_like(orjson.loads(_last_json(said)), orjson.loads(text), text)
+                finally:
+                    await shell.end()
+
+
+class Shell:
+    """One bash, so that variables that a block sets are there for the next."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, environment: dict[str, str]) -> "Shell":
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "--noprofile", "--norc"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **environment},
+            limit=1 << 24,
+        )
+        shell = cls(process)
+        await shell.run(CURL)
+        return shell
+
+    async def run(self, text: str) -> str:
+        """Run a block to its end and return what it says; fail when one of its commands does."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"set -e\n{text}\nset +e\necho '--end 0'\n".encode())
+        said: list[bytes] = []
+        async with asyncio.timeout(60):
+            while line := await self._process.stdout.readline():
+                if line == b"--end 0\n":
+                    return b"".join(said).decode()
+                said.append(line)
+        raise AssertionError(f"{text}\nsaid: {b''.join(said).decode()}")
+
+    async def end(self) -> None:
+        self._process.kill()
+        await self._process.communicate()
+
+
+def _last_json(said: str) -> str:
+    return said.strip().splitlines()[-1]
+
+
+def assert_like(found: Any, expected: Any, where: str) -> None:
+    """Compare an answer with the page: `…` is anything, as a member it stands for more members."""
+    if expected == ANY:
+        return
+    if isinstance(expected, dict):
+        assert isinstance(found, dict), where
+        more = expected.pop(ANY, None) is not None
+        assert more or found.keys() == expected.keys(), (where, found)
+        for name, value in expected.items():
+            assert name in found, (where, name, found)
+            assert_like(found[name], value, where)
+    elif isinstance(expected, list):
+        assert isinstance(found, list), where
+        if ANY in expected:
+            expected = [item for item in expected if item != ANY]
+            assert len(found) >= len(expected), (where, found)
+        else:
+            assert len(found) == len(expected), (where, found)
+        for one, other in zip(found, expected, strict=False):
+            assert_like(one, other, where)
+    elif isinstance(expected, str) and ANY in expected:
+        pattern = ".*".join(re.escape(part) for part in expected.split(ANY))
+        assert re.fullmatch(pattern, str(found)), (where, found)
+    else:
+        assert found == expected, (where, found)
