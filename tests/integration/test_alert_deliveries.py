@@ -42,7 +42,7 @@ async def test_an_opened_circuit_is_told_once_signed_with_what_people_need(alert
     assert request.json["timestamp"] == "2026-11-28T03:00:00.000Z"
     data = request.json["data"]
     assert isinstance(data, dict)
-    assert data["title"] == "Circuit open: new-checkout (Checkout, checkout)"
+    assert data["title"] == "Circuit open: new-checkout (Checkout)"
     assert data["text"] == (
         "The circuit of new-checkout opened: 62% of 141 calls failed in 10 s; the threshold is 50%. "
         "Nobody gets new-checkout now. Calls go to the fallback. Users come back from 03:00:30 UTC."
