@@ -234,7 +234,7 @@ def slack_text(message: Message) -> str:
 
 def test_the_document_shows_the_texts_as_they_are() -> None:
     later = happening("circuit.closed", at=NOW + timedelta(minutes=5), after=circuit_json(Circuit()))
-    more = {"ruleset": RULESET, "app_name": "Checkout", "environment": "production", "tower_url": URL}
+    more: dict[str, Any] = {"ruleset": RULESET, "app_name": "Checkout", "environment": "production", "tower_url": URL}
     at_once = message_of(opened(), NOW, **more)
     late = message_of(opened(), NOW + timedelta(hours=2), later=later, **more)
     shown = re.findall(r"```text\n(.*?)\n```", DOCUMENT, re.DOTALL)
