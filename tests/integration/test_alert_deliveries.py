@@ -13,6 +13,7 @@ from webhook_receivers import Receiver, receiver
 
 from tailslide_tower.alerts.delivery import DeliveryState
 from tailslide_tower.alerts.delivery_store import NOT_SENT, DeliveryStore
+from tailslide_tower.alerts.dispatcher import AT_ONCE
 from tailslide_tower.alerts.webhook_store import WebhookStore
 
 
@@ -302,3 +303,15 @@ async def test_delivery_whose_entry_the_log_has_not_kept_is_given_up(
         "the log has not kept what this was about",
     )
     assert hook.received == []
+
+
+async def test_many_webhooks_hear_of_many_things(bench: TowerBench, alerts: AlertBench) -> None:
+    async with bench.connection() as connection:
+        await connection.execute(
+            "INSERT INTO webhooks (id, name, kind, url, occasions, enabled, version, created_at, updated_at) "
+            "SELECT 'wh_' || n, 'x', 'slack', 'http://127.0.0.1:1/', '[\"opened\"]', true, 1, now(), now() "
+            "FROM generate_series(1, 100) n"
+        )
+    for number in range(AT_ONCE + 10):
+        await alerts.opens(f"flag-{number}")
+    assert await alerts.dispatcher.dispatch() == 100 * (AT_ONCE + 10)
