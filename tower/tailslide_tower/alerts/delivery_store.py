@@ -22,8 +22,6 @@ from tailslide_tower.alerts.webhook_store import read_webhook, webhooks
 from tailslide_tower.database import metadata
 
 CLAIM = timedelta(minutes=1)
-ADDED_AT_ONCE = 1000
-"""So many rows in one statement, of which each has ten parameters: PostgreSQL takes 32,767."""
 TIDIED_AT_ONCE = 5000
 """So many rows at most, so that it takes no longer than the database may; it is done again every minute."""
 NOT_SENT = "it was not sent for a day: the webhook was disabled, or no Tower was running"
@@ -115,12 +113,11 @@ class DeliveryStore:
 
     async def add(self, rows: Sequence[dict[str, Any]]) -> int:
         """Add new deliveries (all but what attempts leave behind); return how many were not there already."""
-        added = 0
-        for begin in range(0, len(rows), ADDED_AT_ONCE):
-            some = list(rows[begin : begin + ADDED_AT_ONCE])
-            statement = insert(deliveries).values(some).on_conflict_do_nothing().returning(deliveries.c.id)
-            added += len((await self._connection.execute(statement)).all())
-        return added
+        if not rows:
+            return 0
+        # Handed over apart from the statement, so that SQLAlchemy makes several of it where it would be too long.
+        statement = insert(deliveries).on_conflict_do_nothing().returning(deliveries.c.id)
+        return len((await self._connection.execute(statement, list(rows))).all())
 
     async def claim(self, token: str, limit: int, now: datetime) -> list[Claim]:
         """Claim up to `limit` deliveries that are due, each of another webhook."""
