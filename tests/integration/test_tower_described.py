@@ -18,7 +18,7 @@ from tailslide_tower.app import SUBJECTS
 
 THERE = {"app": ["shop"], "flag": ["one", "two"], "segment": ["vip"], "webhook": ["wh_1"], "delivery": ["1"]}
 """What is in the database, so that not every path leads to nothing."""
-REFUSED_ALL_THE_SAME = ["400", "403", "404", "409", "412", "422", "503"]
+REFUSED_ALL_THE_SAME = ["400", "403", "404", "409", "412", "422", "426", "503"]
 """A request may be well formed and yet refused: the core knows more of flags than a schema says, and what a path or a
 body names has to be there."""
 

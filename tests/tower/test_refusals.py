@@ -21,9 +21,9 @@ from tailslide_tower.alerts import changes as webhook_changes
 from tailslide_tower.alerts.addresses import AddressRules
 from tailslide_tower.alerts.models import WebhookChange, WebhookCreate
 from tailslide_tower.apps.models import AppChange, AppCreate
+from tailslide_tower.audit.models import RollBack
 from tailslide_tower.auth.principal import ENVIRONMENT
 from tailslide_tower.auth.rights import read_rights
-from tailslide_tower.audit.models import RollBack
 from tailslide_tower.flags.flag import changed, check_defaults, created, toggled
 from tailslide_tower.flags.models import Archive, Duplicate, FlagChange, FlagCreate, Toggle
 from tailslide_tower.invitations.models import InvitationAccept, InvitationCreate, ResetLinkCreate

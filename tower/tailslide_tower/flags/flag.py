@@ -24,6 +24,7 @@ from tailslide_core.flag_contracts import (
     ruleset_json,
 )
 from tailslide_core.naming import FlagId, check_flag_key
+from tailslide_core.ramp import FULL
 from tailslide_core.ruleset import RESERVED_METADATA, CircuitSettings, Ruleset
 from tailslide_core.variants import ON_OFF
 from tailslide_tower.flags import about
