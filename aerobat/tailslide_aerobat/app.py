@@ -20,6 +20,7 @@ from tailslide_aerobat.standing import Standing
 from tailslide_aerobat.timeseries import RedisTimeSeries
 from tailslide_aerobat.troubles import Troubles
 from tailslide_core.naming import KEYS_BUCKET
+from tailslide_runtime.auth_callout.service import AuthCallout
 from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.jetstream import Link
 from tailslide_runtime.known_keys import KnownKeys
@@ -46,6 +47,8 @@ async def run(settings: AerobatSettings, stop: asyncio.Event) -> None:
     rules = SeriesRules(commands, made=metrics.series_rules.inc, refused=metrics.series_rules_refused.inc)
     keys = KnownKeys(metrics.refused_values.labels(KEYS_BUCKET).inc)
     session = Session(flags, judge, holders, leaseholder, metrics, troubles, rules, keys)
+    callout_settings = settings.callout()
+    callout = None if callout_settings is None else AuthCallout(callout_settings, keys, "aerobat")
     token = None if settings.sdk_key is None else settings.sdk_key.get_secret_value()
     link = Link(settings.nats_url, "aerobat", token)
     standing = Standing(flags, judge, holders, link.status, metrics)
@@ -58,6 +61,8 @@ async def run(settings: AerobatSettings, stop: asyncio.Event) -> None:
         cancels=True,
     )
     metrics.follow(ListenerMetrics(listener, "tailslide_aerobat_http"))
+    if callout is not None:
+        metrics.follow(callout.metrics("tailslide_aerobat"))
     users = RedisUsers(settings.redis_url, keys) if settings.redis_users else None
     if users is not None:
         metrics.follow(RedisUsersMetrics(users, keys, "tailslide_aerobat"))
@@ -66,6 +71,8 @@ async def run(settings: AerobatSettings, stop: asyncio.Event) -> None:
         log.info("listening", address=str(address), worker=holders.worker)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(listener.run()), group.create_task(link.run(session.serve))]
+            if callout is not None:
+                tasks.append(group.create_task(callout.run()))
             if users is not None:
                 tasks.append(group.create_task(users.run()))
             await stop.wait()

@@ -41,10 +41,10 @@ AT_ONCE = 100
 """Series of one app that are seen to at once."""
 TIMEOUT_S = 5.0
 
-OLD_MS = 30_000
-"""Counts that are further apart may be some of which a copy was read."""
+OLD_MS = 60_000
+"""Counts that are older may be some of which a copy was read, and found empty."""
 
-Command = tuple[str | int, ...]
+Command = tuple[str | int | bytes, ...]
 Answer = Any
 _Series = tuple[str, str]
 """A flag and a metric."""
@@ -108,11 +108,11 @@ class SeriesRules:
         """Make the rules of the series that sidecars have noted; raise what `Commands` raises."""
         if not apps:
             return Made()
-        (there,) = await self._redis.ask([("EXISTS", *map(new_series_key, apps))])
-        if isinstance(there, Exception):
-            raise there
+        time, there = await self._redis.ask([("TIME",), ("EXISTS", *map(new_series_key, apps))])
+        _check((time, there))
         if not there:
             return Made()
+        now_ms = int(time[0]) * 1000 + int(time[1]) // 1000
         rules = 0
         refused: list[tuple[str, str]] = []
         answers = await self._redis.ask([("SRANDMEMBER", new_series_key(app), AT_ONCE) for app in apps])
@@ -121,12 +121,12 @@ class SeriesRules:
             if isinstance(members, Exception):
                 refused.append((new_series_key(app), str(members)))
             elif members:
-                made = await self._see_to(app, members)
+                made = await self._see_to(app, members, now_ms)
                 rules += made.rules
                 refused += made.refused
         return Made(rules, refused)
 
-    async def _see_to(self, app: str, members: Sequence[bytes]) -> Made:
+    async def _see_to(self, app: str, members: Sequence[bytes], now_ms: int) -> Made:
         """Make the rules of some series of one app, fill their copies, and take them off the set."""
         series = [each for member in members if (each := _series_of(member)) is not None]
         commands = [(each, rule) for each in series for rule in _rules(app, each)]
@@ -140,18 +140,24 @@ class SeriesRules:
                 raise answer
             elif not any(text in str(answer).lower() for text in _DONE):
                 refused.append((str(rule[1]), str(answer)))
-        await self._fill(app, made)
-        _check(await self._redis.ask([("SREM", new_series_key(app), *members)]))
+        await self._fill(app, made, now_ms)
+        done: Command = ("SREM", new_series_key(app), *members)
+        _check(await self._redis.ask([done]))
         return Made(len([answer for answer in answers if not isinstance(answer, Exception)]), refused)
 
-    async def _fill(self, app: str, made: Mapping[_Series, int]) -> None:
+    async def _fill(self, app: str, made: Mapping[_Series, int], now_ms: int) -> None:
         """Bring what was counted before the rules were there into the copies; `made` has the finest bucket by series.
 
-        A sample that is written at an earlier time has its buckets summed up again from the raw series: nothing is
-        added to one sample of each bucket. A flag that may have been read with a copy that lacked something is marked
-        as counted late, so that it is read again.
+        A sample that is written at an earlier time has its buckets summed up again from the raw series, so a zero is
+        written at the beginning of each bucket. One is written now before, since the first sample after a rule was made
+        has to be the latest: else RedisTimeSeries puts what is in the bucket of an earlier one into the next.
+
+        A flag that may have been read from a copy that lacked something is marked as counted late, to be read again.
         """
+        if not made:
+            return
         keys = [series_key(FlagId(app, flag), metric) for flag, metric in made]
+        _check(await self._redis.ask([("TS.MADD", *(part for key in keys for part in (key, "*", 0)))]))
         touched: list[str | int] = []
         late: set[str] = set()
         asked = [
@@ -162,7 +168,7 @@ class SeriesRules:
             if isinstance(buckets, Exception) or not buckets:  # it has gone since, or nothing is in it
                 continue
             touched += [part for at_ms, _ in buckets for part in (key, int(at_ms), 0)]
-            if metric in JUDGED_METRICS and int(buckets[-1][0]) - int(buckets[0][0]) >= OLD_MS:
+            if metric in JUDGED_METRICS and now_ms - int(buckets[0][0]) >= OLD_MS:
                 late.add(flag)
         for first in range(0, len(touched), 3 * 1000):
             _check(await self._redis.ask([("TS.MADD", *touched[first : first + 3 * 1000])]))
@@ -205,7 +211,7 @@ class RedisCommands:
             return ()
         async with self._redis.pipeline(transaction=False) as pipeline:
             for command in commands:
-                pipeline.execute_command(*command)  # type: ignore[no-untyped-call] # redis-py has no types here
+                pipeline.execute_command(*command)
             answers: Sequence[Answer] = await pipeline.execute(raise_on_error=False)
         for answer in answers:
             if isinstance(answer, RedisConnectionError | RedisTimeoutError) and not isinstance(answer, ResponseError):

@@ -1,10 +1,11 @@
 """Aerobat's settings: the only reader of its environment. What they lead to is composed in `app`."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from tailslide_runtime.auth_callout.service import CalloutSettings
 from tailslide_runtime.logs import LogFormat, LogLevel
 from tailslide_runtime.server_urls import LOCAL_NATS, LOCAL_REDIS, NatsUrl, RedisUrl
 from tailslide_runtime.settings import AllowedHosts, ListenAddress
@@ -18,7 +19,14 @@ class AerobatSettings(BaseSettings):
     nats_url: Annotated[NatsUrl, NoDecode] = LOCAL_NATS
     """NATS with JetStream; may carry a token before the `@`. Servers of one cluster are separated by commas."""
     sdk_key: SecretStr | None = None
-    """The token that NATS asks for; goes before what the URL carries."""
+    """A token that NATS asks for, where it has no users; goes before what the URL carries."""
+    nats_issuer_seed: SecretStr | None = None
+    """With the next two: answer NATS's auth callout, so that sidecars get in by their SDK keys. The seed of the account
+    key that the server's configuration names as the issuer."""
+    nats_callout_url: Annotated[NatsUrl | None, NoDecode] = None
+    """NATS with the credentials of the callout's user."""
+    nats_system_url: Annotated[NatsUrl | None, NoDecode] = None
+    """NATS with the credentials of a user in the system account, to end the connections of revoked keys."""
     redis_url: Annotated[RedisUrl, NoDecode] = LOCAL_REDIS
     """Redis with time series; may carry a user and a password before the `@`, a database after the `/`."""
     redis_users: bool = True
@@ -33,3 +41,12 @@ class AerobatSettings(BaseSettings):
     """How often all circuits are looked at, in milliseconds."""
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
+
+    @model_validator(mode="after")
+    def _callout_is_whole(self) -> Self:
+        self.callout()
+        return self
+
+    def callout(self) -> CalloutSettings | None:
+        """Return what answering NATS's auth callout takes; None where it is not to be answered."""
+        return CalloutSettings.read(self.nats_issuer_seed, self.nats_callout_url, self.nats_system_url)

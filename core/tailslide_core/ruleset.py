@@ -5,6 +5,7 @@ Plain values that check themselves when they are made. Their JSON form is in `co
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tailslide_core.conditions import Condition
 from tailslide_core.errors import ContractError
@@ -31,6 +32,33 @@ RESERVED_METADATA = frozenset(
     {"stale", "circuit", "version", "rule", "disabled_by", "prerequisite", "prerequisite_reason"}
 )
 """Names that the sidecar itself sets in the metadata of answers; Tower takes none of them as a flag's own."""
+
+
+class Range(NamedTuple):
+    """What a number may be, both ends included."""
+
+    low: float
+    high: float
+
+
+class IntegerRange(NamedTuple):
+    """What an integer may be, both ends included."""
+
+    low: int
+    high: int
+
+
+PERCENT = Range(0, 100)
+CONFIDENCE = Range(0.5, 0.999999999)
+INITIAL = Range(0.001, 100)
+INCREMENT = Range(0.001, 1_000)
+DELAY_MS = IntegerRange(0, DAY_MS)
+INTERVAL_MS = IntegerRange(100, DAY_MS)
+WINDOW_MS = IntegerRange(250, DAY_MS)
+SLOW_CALL_MS = IntegerRange(1, DAY_MS)
+MIN_CALLS = IntegerRange(1, 1_000_000)
+CONSECUTIVE_FAILURES = IntegerRange(1, 1_000)
+GUARD_MS = IntegerRange(100, 600_000)
 
 
 def check_number(name: str, value: float, low: float, high: float) -> None:
@@ -60,7 +88,7 @@ class Rule:
     def __post_init__(self) -> None:
         if not self.when:
             raise ContractError("when", "expected at least one condition, got none")
-        check_number("rollout", self.rollout, 0, 100)
+        check_number("rollout", self.rollout, *PERCENT)
         if self.name is not None:
             check_flag_key("name", self.name)
 
@@ -101,15 +129,15 @@ class Recovery:
     profile: RampProfile = RampProfile.LINEAR
 
     def __post_init__(self) -> None:
-        check_integer("delay_ms", self.delay_ms, 0, DAY_MS)
-        check_integer("max_delay_ms", self.max_delay_ms, 0, DAY_MS)
+        check_integer("delay_ms", self.delay_ms, *DELAY_MS)
+        check_integer("max_delay_ms", self.max_delay_ms, *DELAY_MS)
         if self.max_delay_ms < self.delay_ms:
             raise ContractError(
                 "max_delay_ms", f"expected at least delay_ms ({self.delay_ms}), got {self.max_delay_ms}"
             )
-        check_number("initial", self.initial, 0.001, 100)
-        check_number("increment", self.increment, 0.001, 1_000)
-        check_integer("interval_ms", self.interval_ms, 100, DAY_MS)
+        check_number("initial", self.initial, *INITIAL)
+        check_number("increment", self.increment, *INCREMENT)
+        check_integer("interval_ms", self.interval_ms, *INTERVAL_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +150,8 @@ class LocalGuard:
     """How long it sends nobody to the feature then, at most; after that it counts from zero."""
 
     def __post_init__(self) -> None:
-        check_integer("consecutive_failures", self.consecutive_failures, 1, 1_000)
-        check_integer("max_ms", self.max_ms, 100, 600_000)
+        check_integer("consecutive_failures", self.consecutive_failures, *CONSECUTIVE_FAILURES)
+        check_integer("max_ms", self.max_ms, *GUARD_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,23 +177,23 @@ class CircuitSettings:
 
     def __post_init__(self) -> None:
         check_integer("reset_generation", self.reset_generation, 0, MAX_INTEGER)
-        check_integer("window_ms", self.window_ms, 250, DAY_MS)
-        check_integer("long_window_ms", self.long_window_ms, 250, DAY_MS)
+        check_integer("window_ms", self.window_ms, *WINDOW_MS)
+        check_integer("long_window_ms", self.long_window_ms, *WINDOW_MS)
         if self.long_window_ms < self.window_ms:
             raise ContractError(
                 "long_window_ms", f"expected at least window_ms ({self.window_ms}), got {self.long_window_ms}"
             )
-        check_integer("min_calls", self.min_calls, 1, 1_000_000)
-        check_number("confidence", self.confidence, 0.5, 0.999999999)
-        check_number("error_threshold", self.error_threshold, 0, 100)
+        check_integer("min_calls", self.min_calls, *MIN_CALLS)
+        check_number("confidence", self.confidence, *CONFIDENCE)
+        check_number("error_threshold", self.error_threshold, *PERCENT)
         if (self.slow_call_ms is None) != (self.slow_threshold is None):
             missing, given = (
                 ("slow_call_ms", "slow_threshold") if self.slow_call_ms is None else ("slow_threshold", "slow_call_ms")
             )
             raise ContractError(missing, f"expected a number, since {given} is set; set both or neither")
         if self.slow_call_ms is not None and self.slow_threshold is not None:
-            check_integer("slow_call_ms", self.slow_call_ms, 1, DAY_MS)
-            check_number("slow_threshold", self.slow_threshold, 0, 100)
+            check_integer("slow_call_ms", self.slow_call_ms, *SLOW_CALL_MS)
+            check_number("slow_threshold", self.slow_threshold, *PERCENT)
 
 
 Metadata = tuple[tuple[str, str | int | float | bool], ...]
@@ -202,7 +230,7 @@ class Ruleset:
         check_app_key("app", self.app)
         check_flag_key("key", self.key)
         check_integer("version", self.version, 0, MAX_INTEGER)
-        check_number("rollout", self.rollout, 0, 100)
+        check_number("rollout", self.rollout, *PERCENT)
         if self.variants is not ON_OFF or self.type is not ValueType.BOOLEAN:
             check_variants(self.type, self.variants)
         if self.off_variant != "off" or self.variants is not ON_OFF:

@@ -15,7 +15,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -81,13 +81,13 @@ class DataDir:
         """Return where the log of that name is."""
         return self.folder("logs") / f"{name}.log"
 
-    def secret(self, name: str) -> str:
+    def secret(self, name: str, make: Callable[[], str] = lambda: secrets.token_urlsafe(24)) -> str:
         """Return the secret of that name, made at its first use and kept from then on."""
         path = self.path / "secrets.json"
         known = _read(path)
         value = known.get(name)
         if value is None:
-            value = known[name] = secrets.token_urlsafe(24)
+            value = known[name] = make()
             self.write_private(path, _json(known))
         if not isinstance(value, str):
             raise StartError(f"{path}: {name!r} is not a string; put the old file back or remove the entry")

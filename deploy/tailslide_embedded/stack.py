@@ -27,14 +27,27 @@ class Endpoints:
     redis_url: str = field(repr=False)
     database_url: str = field(repr=False)
     embedded: frozenset[str]
+    nats_access: nats.NatsAccess | None = field(default=None, repr=False)
+    """Who is let in to the embedded NATS; None for a server of one's own."""
 
     def environment(self) -> dict[str, str]:
-        """Return the settings that lead Tailslide's processes to these servers."""
+        """Return the settings that lead Tailslide's processes to these servers, as those who may do everything."""
         return {
             NatsUrl.variable: self.nats_url,
             RedisUrl.variable: self.redis_url,
             DatabaseUrl.variable: self.database_url,
         }
+
+    def environment_of(self, part: str) -> dict[str, str]:
+        """Return the settings that lead one part (`tower`, `aerobat`, `sidecar`) there, with its own credentials.
+
+        A sidecar's are those of its SDK key, which are not known here.
+        """
+        if self.nats_access is None:
+            return self.environment()
+        if part == "sidecar":
+            return self.environment() | {NatsUrl.variable: str(NatsUrl.parse(self.nats_url))}
+        return self.environment() | self.nats_access.settings_of(part)
 
 
 @dataclass(frozen=True)
@@ -137,7 +150,8 @@ async def servers_on(
     servers = {kind.key: _set_up(kind, data, chosen[kind.key]) for kind in _KINDS if kind.key in chosen}
     data.remember_ports(chosen)
     urls = own | {key: server.url for key, server in servers.items()}
-    endpoints = Endpoints(urls["nats"], urls["redis"], urls["postgres"], frozenset(servers))
+    access = nats.access(data, chosen["nats"]) if "nats" in chosen else None
+    endpoints = Endpoints(urls["nats"], urls["redis"], urls["postgres"], frozenset(servers), access)
     stack = Stack(data, endpoints, {key: Child(server.process) for key, server in servers.items()})
     checks = (_reach(kind, own[kind.key]) for kind in _KINDS if kind.key in own)
     try:

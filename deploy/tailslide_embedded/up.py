@@ -101,7 +101,7 @@ async def _run(options: UpOptions, environ: Mapping[str, str], console: Console)
 
         async with servers_on(data, ports, given, environ) as stack:
             token = environ.get("TAILSLIDE_API_TOKEN") or data.secret("api_token")
-            settings = stack.endpoints.environment() | {
+            settings = {
                 "TAILSLIDE_API_TOKEN": token,
                 "TAILSLIDE_TOWER_LISTEN": str(tower),
                 "TAILSLIDE_AEROBAT_LISTEN": str(aerobat),
@@ -109,7 +109,8 @@ async def _run(options: UpOptions, environ: Mapping[str, str], console: Console)
             parts: dict[str, ProcessSpec] = {}
             for part, listen in (("tower", tower), ("aerobat", aerobat)):
                 user = user_of_part(data, part, tell)
-                env = environment_of(part, settings, environ, own_user=user is not None)
+                told = stack.endpoints.environment_of(part) | settings
+                env = environment_of(part, told, environ, own_user=user is not None)
                 parts[part] = tailslide_process(part, listen, data, env, run_as=user)
             await stack.add(parts)
             data.publish_environment(published(stack.endpoints, f"http://{reachable(tower)}", token))

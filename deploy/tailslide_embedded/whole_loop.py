@@ -107,7 +107,7 @@ async def whole_loop(data_dir: Path, plan: Plan, ports: Mapping[str, int] | None
         addresses = Addresses(**{name: f"http://{listen}" for name, listen in listens.items()})
         async with servers_on(data, chooser, {}, {}) as stack:
             token = data.secret("api_token")
-            settings = stack.endpoints.environment() | {
+            settings = {
                 "TAILSLIDE_API_TOKEN": token,
                 "TAILSLIDE_TOWER_LISTEN": str(listens["tower"]),
                 "TAILSLIDE_AEROBAT_LISTEN": str(listens["aerobat"]),
@@ -115,7 +115,8 @@ async def whole_loop(data_dir: Path, plan: Plan, ports: Mapping[str, int] | None
 
             def process(part: str, listen: ListenAddress, *arguments: str) -> ProcessSpec:
                 user = user_of_part(data, part)
-                env = environment_of(part, settings, environ, own_user=user is not None)
+                told = stack.endpoints.environment_of(part) | settings
+                env = environment_of(part, told, environ, own_user=user is not None)
                 return tailslide_process(part, listen, data, env, *arguments, run_as=user)
 
             await stack.add({part: process(part, listens[part]) for part in ("tower", "aerobat")})

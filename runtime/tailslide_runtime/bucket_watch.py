@@ -90,12 +90,34 @@ class WatchStatus:
         self.heard_at = time.monotonic()
 
 
+@dataclass(frozen=True, slots=True)
+class WatchAccess:
+    """How a connection reaches the buckets: in the account that has them, unless told otherwise."""
+
+    api: str = "$JS.API"
+    """What the subjects of JetStream's API begin with."""
+    deliveries: str | None = None
+    """What delivery subjects begin with; None takes inboxes. They cross from one account to another only one by one:
+    a subscription to a wildcard over them receives nothing."""
+
+    def delivery_subject(self, client: Client) -> str:
+        """Return a subject that nobody else listens to."""
+        return client.new_inbox() if self.deliveries is None else f"{self.deliveries}.{secrets.token_hex(16)}"
+
+
+IN_THE_SAME_ACCOUNT = WatchAccess()
+
+
 class WatchGapError(Exception):
     """Something may have been missed; the watch starts again with a listing."""
 
 
 async def watch_bucket(
-    client: Client, bucket: str, keys: str, status: WatchStatus | None = None
+    client: Client,
+    bucket: str,
+    keys: str,
+    status: WatchStatus | None = None,
+    access: WatchAccess = IN_THE_SAME_ACCOUNT,
 ) -> AsyncGenerator[Listing | Entry, None]:
     """Yield a `Listing`, then an `Entry` for each change of `keys` (a wildcard), for as long as `client` is connected.
 
@@ -105,20 +127,22 @@ async def watch_bucket(
     """
     status = WatchStatus() if status is None else status
     try:
-        async with aclosing(_watch(client, bucket, keys, status)) as items:
+        async with aclosing(_watch(client, bucket, keys, status, access)) as items:
             async for item in items:
                 yield item
     finally:
         status.in_step = False
 
 
-async def _watch(client: Client, bucket: str, keys: str, status: WatchStatus) -> AsyncGenerator[Listing | Entry, None]:
+async def _watch(
+    client: Client, bucket: str, keys: str, status: WatchStatus, access: WatchAccess
+) -> AsyncGenerator[Listing | Entry, None]:
     missing = False
     backoff: Backoff | None = None
     while True:
         raise_if_cancelled()
         began = time.monotonic()
-        consumer = _Consumer(client, bucket, keys, status)
+        consumer = _Consumer(client, bucket, keys, status, access)
         try:
             if not await consumer.create():
                 status.heard()
@@ -149,9 +173,10 @@ async def _watch(client: Client, bucket: str, keys: str, status: WatchStatus) ->
 class _Consumer:
     """One push consumer, from its making to its end."""
 
-    def __init__(self, client: Client, bucket: str, keys: str, status: WatchStatus) -> None:
+    def __init__(self, client: Client, bucket: str, keys: str, status: WatchStatus, access: WatchAccess) -> None:
         self._client = client
         self._status = status
+        self._access = access
         self._bucket = bucket
         self._stream = bucket_stream(bucket)
         self._filter = bucket_subject(bucket, keys)
@@ -162,7 +187,7 @@ class _Consumer:
 
     async def create(self) -> bool:
         """Make the consumer; False when the bucket does not exist."""
-        inbox = self._client.new_inbox()
+        inbox = self._access.delivery_subject(self._client)
         self._subscription = await self._client.subscribe(inbox)
         answer = await self._request(
             f"CONSUMER.CREATE.{self._stream}.{self._name}.{self._filter}",
@@ -264,7 +289,7 @@ class _Consumer:
         return Entry(key, value, metadata.sequence.stream, stored_ms), metadata.num_pending
 
     async def _request(self, subject: str, body: dict[str, object]) -> dict[str, object]:
-        answer = await self._client.request(f"$JS.API.{subject}", orjson.dumps(body), timeout=API_TIMEOUT_S)
+        answer = await self._client.request(f"{self._access.api}.{subject}", orjson.dumps(body), timeout=API_TIMEOUT_S)
         decoded: dict[str, object] = orjson.loads(answer.data)
         return decoded
 

@@ -43,6 +43,8 @@ class LinkStatus:
 
     connected: bool = False
     connects: int = 0
+    refused: bool = False
+    """Whether the server did not let us in at the last attempt."""
 
 
 class Backoff:
@@ -88,11 +90,21 @@ class SturdyClient(Client):
 class Link:
     """A connection that is made again whenever it is lost, with backoff and jitter, for as long as `run` runs."""
 
-    def __init__(self, url: NatsUrl, name: str, token: str | None = None) -> None:
-        """`token` goes before the credentials of the URL."""
+    def __init__(
+        self,
+        url: NatsUrl,
+        name: str,
+        token: str | None = None,
+        *,
+        inbox_prefix: str = "_INBOX",
+        remedy: str = "check user, password or token in the URL",
+    ) -> None:
+        """`token` goes before the credentials of the URL. `remedy` says what to do when the server refuses them."""
         self._url = url
         self._name = name
         self._token = token
+        self._inbox_prefix = inbox_prefix
+        self._remedy = remedy
         self.status = LinkStatus()
 
     async def run(self, serve: Callable[[Client], Awaitable[None]]) -> None:
@@ -107,10 +119,10 @@ class Link:
             try:
                 client, lost = await self._connect()
             except (OSError, TimeoutError, nats.errors.Error) as error:
-                if backoff.failures == 0:
-                    log.warning("nats is not reachable", url=str(self._url), error=_text(error))
+                self._tell_failed(error, first=backoff.failures == 0)
                 await backoff.wait()
                 continue
+            self.status.refused = False
             log.info("nats connected", url=str(self._url))
             connected_at = time.monotonic()
             self.status.connected = True
@@ -128,6 +140,17 @@ class Link:
             else:  # a server that lets us in and then serves nothing must not be asked ten times a second
                 await backoff.wait()
 
+    def _tell_failed(self, error: Exception, *, first: bool) -> None:
+        """Log that there is no connection: once, and once more when it turns out to be for our credentials."""
+        refused = isinstance(error, nats.errors.AuthorizationError) or any(
+            sign in str(error).lower() for sign in ("authorization violation", "authentication")
+        )
+        if refused and (first or not self.status.refused):
+            log.error("nats_access_refused", url=str(self._url), error=_text(error), remedy=self._remedy)
+        elif first:
+            log.warning("nats is not reachable", url=str(self._url), error=_text(error))
+        self.status.refused = refused
+
     async def _connect(self) -> tuple[Client, asyncio.Event]:
         lost = asyncio.Event()
         last_error: Exception | None = None
@@ -144,6 +167,7 @@ class Link:
             await client.connect(
                 **self._url.connect_options(self._token),
                 name=self._name,
+                inbox_prefix=self._inbox_prefix,
                 allow_reconnect=False,
                 # The client would retry by itself, without backoff or end; one retry at once is all we let it have.
                 max_reconnect_attempts=1,

@@ -1,6 +1,6 @@
 """Keeps the users of a Redis equal to the SDK keys: one user for each app, whose passwords are the app's keys.
 
-Level-triggered: everything is compared after each change of the keys, each new connection, and every quarter of a
+Level-triggered: everything is compared after each change of the keys, each restart of Redis, and every quarter of a
 minute, on every node that the server names. Users are kept in memory by most servers, so a Redis that was started
 again has none until we have set them; both Tower and Aerobat do. What a user may do is `redis_access`.
 
@@ -31,7 +31,7 @@ from tailslide_runtime.server_urls import RedisUrl
 log = structlog.get_logger()
 
 LOOK_EVERY_S = 1.0
-"""How often each node is asked whether it is still the one that we know; a new connection is looked at in full."""
+"""How often each node is asked whether it is still the process that we know; another one is looked at in full."""
 COMPARE_EVERY_S = 15.0
 NODES_EVERY_S = 15.0
 REFUSED_RETRY_S = 60.0
@@ -53,7 +53,7 @@ class _Server:
     name: str
     redis: Redis
     settled: dict[str, str] = field(default_factory=dict)
-    connection: int | None = None
+    process: str | None = None
     changes: int = -1
     """The number of changes of the keys that it has."""
     compared_at: float | None = None
@@ -121,8 +121,7 @@ class RedisUsers:
             while True:
                 raise_if_cancelled()
                 seen = self._keys.changes
-                if self._keys.listed:
-                    await self._look()
+                await self.look()
                 try:
                     async with asyncio.timeout(LOOK_EVERY_S):
                         await self._keys.changed_since(seen)
@@ -132,7 +131,10 @@ class RedisUsers:
             for server in self._servers():
                 await server.redis.aclose()
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Bring all nodes up to date, those that may not be; nothing is touched before the keys are known."""
+        if not self._keys.listed:
+            return
         await asyncio.gather(*(self._see_to(server) for server in self._servers()))
         now_s = time.monotonic()
         if self._first.problem is None and (self._nodes_at is None or now_s - self._nodes_at >= NODES_EVERY_S):
@@ -179,10 +181,10 @@ class RedisUsers:
             server.refused, server.problem = False, None
 
     async def _bring_up_to_date(self, server: _Server, now_s: float) -> None:
-        connection = await _connection_id(server.redis)
+        process = await _process_of(server.redis)
         known = self._keys.changes
         if (
-            connection == server.connection
+            process == server.process
             and known == server.changes
             and server.compared_at is not None
             and now_s - server.compared_at < COMPARE_EVERY_S
@@ -197,7 +199,7 @@ class RedisUsers:
             listed = read_users(await _acl_list(server.redis))
             server.settled = {app: user.line for app, user in listed.items()}
             self._tell(server, due)
-        server.connection, server.changes, server.compared_at = connection, known, now_s
+        server.process, server.changes, server.compared_at = process, known, now_s
 
     @staticmethod
     def _tell(server: _Server, due: Sequence[Change]) -> None:
@@ -225,12 +227,12 @@ async def nodes_beside(redis: Redis) -> set[Node]:
     return found
 
 
-async def _connection_id(redis: Redis) -> int:
-    """Return the server's number of our connection, which is another one after a restart or a failover."""
-    try:
-        return int(await redis.client_id())
-    except NoPermissionError as error:
-        raise UsersRefusedError(str(error)) from error
+async def _process_of(redis: Redis) -> str:
+    """Return what names the server's process, which is another one after a restart or a failover.
+
+    Numbers of connections would not do: a server that was started again gives the same ones again.
+    """
+    return str((await redis.info("server")).get("run_id"))
 
 
 async def _acl_list(redis: Redis) -> list[str]:
@@ -245,7 +247,7 @@ async def _carry_out(redis: Redis, due: Sequence[Change]) -> None:
     async with redis.pipeline(transaction=True) as pipeline:
         for change in due:
             for command in change.commands():
-                pipeline.execute_command(*command)  # type: ignore[no-untyped-call] # redis-py has no types here
+                pipeline.execute_command(*command)
         try:
             await pipeline.execute()
         except ResponseError as error:
@@ -266,6 +268,7 @@ class RedisUsersMetrics(Collector):
         users = self._users
         for name, text, value in (
             ("sdk_keys", "SDK keys that are good.", len(self._keys.records)),
+            ("sdk_keys_unreadable", "SDK keys whose record is not understood.", len(self._keys.unreadable)),
             ("redis_users_nodes", "Nodes of Redis on which the users of sidecars are set.", users.nodes),
             ("redis_users_nodes_in_step", "Nodes of Redis whose users are those of the SDK keys.", users.in_step),
             ("redis_users_refused", "Whether a Redis does not let us set users.", int(users.refused)),

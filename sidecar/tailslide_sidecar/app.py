@@ -9,7 +9,6 @@ import structlog
 
 from tailslide_core.naming import SidecarId
 from tailslide_runtime import descriptors
-from tailslide_runtime.jetstream import Link
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_runtime.listening import Bound, bind
 from tailslide_sidecar import flags_api
@@ -22,6 +21,7 @@ from tailslide_sidecar.flusher import Flusher
 from tailslide_sidecar.guarded_flags import GuardedFlags
 from tailslide_sidecar.hot_path import HotListener
 from tailslide_sidecar.metrics import Live, Metrics
+from tailslide_sidecar.nats_access import access
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
 from tailslide_sidecar.presence import PresenceWriter, new_instance
 from tailslide_sidecar.proxy.accounts import Accounts
@@ -67,14 +67,15 @@ class _Sidecar:
         self._presence = PresenceWriter(
             SidecarId(settings.app, new_instance()), lambda: self._status.presence(self._presence.sidecar_id)
         )
-        # By this name NATS knows which entry in the bucket of sidecars is the connection's own.
-        self._link = Link(settings.nats_url, self._presence.sidecar_id.instance, settings.sdk_key)
+        nats = access(settings.nats_url, self._presence.sidecar_id, settings.sdk_key)
+        self._link = nats.link
         self._watcher = Watcher(
             self._link,
             self._store,
             settings.routes,
             changed=self._changed,
             refused=lambda bucket: self._metrics.refused_values.labels(bucket).inc(),
+            access=nats.watch,
             seen=self._presence.changed,
             beside=self._presence.serve,
         )

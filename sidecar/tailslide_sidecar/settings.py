@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from tailslide_core.errors import ContractError
 from tailslide_core.sdk_keys import is_sdk_key
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.guard import ListenerLimits
@@ -27,6 +28,7 @@ from tailslide_sidecar.config_file import (
     read_config_file,
     stamp_of,
 )
+from tailslide_sidecar.nats_access import check_sdk_key
 from tailslide_sidecar.proxy.limits import ProxyOptions
 from tailslide_sidecar.proxy.routes import ForwardHost, Route
 from tailslide_sidecar.reported import DEFAULT_CALLS_PER_S
@@ -47,7 +49,8 @@ class Environment(BaseModel):
     app: AppKey | None = None
     nats_url: NatsUrl | None = None
     sdk_key: str | None = None
-    """What NATS and Redis let the sidecar in with; only here, so that no secret needs to be in a file."""
+    """What NATS and Redis let the sidecar in with: the app's SDK key, as Tower shows it once, or a token of the NATS
+    server's own. Only here, so that no secret needs to be in a file."""
     redis_url: RedisUrl | None = None
     snapshot: str | None = None
     flags_listen: ListenAddress | None = None
@@ -130,6 +133,11 @@ def _load(config_path: Path | None, environment: Environment) -> Settings:
     if app is None:
         where = "" if config_path is None else f", or `app:` in {config_path}"
         raise StartError(f"TAILSLIDE_APP: a value is required, the key of the app whose flags are answered{where}")
+    if environment.sdk_key is not None:
+        try:
+            check_sdk_key(environment.sdk_key, app)
+        except ContractError as error:
+            raise StartError(f"{_variable(error.field)}: {error.problem}") from None
     snapshot = environment.snapshot or file.snapshot
     return Settings(
         app=app,

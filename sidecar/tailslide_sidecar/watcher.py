@@ -13,7 +13,7 @@ import structlog
 from nats.aio.client import Client
 
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, app_keys
-from tailslide_runtime.bucket_watch import Listing, WatchStatus, watch_bucket
+from tailslide_runtime.bucket_watch import IN_THE_SAME_ACCOUNT, Listing, WatchAccess, WatchStatus, watch_bucket
 from tailslide_runtime.jetstream import Link
 from tailslide_sidecar.flag_store import Applied, FlagStore
 from tailslide_sidecar.proxy.routes import Route, flags_of, problem_with_variants
@@ -36,6 +36,7 @@ class Watcher:
         *,
         changed: Callable[[], None],
         refused: Callable[[str], None],
+        access: WatchAccess = IN_THE_SAME_ACCOUNT,
         seen: Callable[[], None] = lambda: None,
         beside: Callable[[Client], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
@@ -45,6 +46,7 @@ class Watcher:
         for as long as it lasts.
         """
         self._link = link
+        self._access = access
         self._store = store
         self._routes = routes
         self._route_flags = flags_of(routes)
@@ -94,7 +96,7 @@ class Watcher:
 
     async def _watch_circuits(self, client: Client, listed: asyncio.Event) -> None:
         keys, status = app_keys(self._store.app), self.watches[CIRCUITS_BUCKET]
-        async with aclosing(watch_bucket(client, CIRCUITS_BUCKET, keys, status)) as items:
+        async with aclosing(watch_bucket(client, CIRCUITS_BUCKET, keys, status, self._access)) as items:
             async for item in items:
                 self._took(CIRCUITS_BUCKET, self._store.apply(CIRCUITS_BUCKET, item))
                 listed.set()
@@ -106,7 +108,7 @@ class Watcher:
         except TimeoutError:
             log.debug("no circuits yet")
         keys, status = app_keys(self._store.app), self.watches[RULESETS_BUCKET]
-        async with aclosing(watch_bucket(client, RULESETS_BUCKET, keys, status)) as items:
+        async with aclosing(watch_bucket(client, RULESETS_BUCKET, keys, status, self._access)) as items:
             async for item in items:
                 applied = self._store.apply(RULESETS_BUCKET, item)
                 self._took(RULESETS_BUCKET, applied)

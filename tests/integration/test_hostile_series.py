@@ -8,7 +8,15 @@ from redis.exceptions import ResponseError
 
 from tailslide_aerobat.history import Samples
 from tailslide_aerobat.timeseries import MOST_MARKED, New, RedisTimeSeries, Wanted
-from tailslide_core.naming import FlagId, Metric, busy_key, late_key, series_key
+from tailslide_core.naming import (
+    FlagId,
+    Metric,
+    busy_key,
+    counted_key,
+    counted_late_key,
+    late_key,
+    series_key,
+)
 from tailslide_embedded.stack import Endpoints
 from tailslide_runtime.server_urls import RedisUrl
 
@@ -151,3 +159,41 @@ async def test_more_marks_than_an_app_can_have_flags_cost_their_app(
     assert list(marks.unreadable) == [app]
     assert len((await series.marks([app], 1)).busy) == MOST_MARKED
     await redis.delete(busy_key(app))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_is_marked_in_no_set_costs_its_app(
+    redis: Redis, series: RedisTimeSeries, app: str, kind: str
+) -> None:
+    for suffix, key in (("a", counted_key), ("b", counted_late_key)):
+        await take_name(redis, key(f"{app}-{suffix}"), kind)
+    await redis.sadd(counted_key(app), "f")
+    marks = await series.marks([f"{app}-a", app, f"{app}-b"], None)
+    assert marks.unreadable.keys() == {f"{app}-a", f"{app}-b"}
+    assert set(marks.busy) == {FlagId(app, "f")}
+
+
+async def test_what_is_marked_is_dated_once_and_kept_for_every_aerobat(
+    redis: Redis, series: RedisTimeSeries, app: str
+) -> None:
+    await redis.sadd(counted_key(app), "f", "g", b"No Flag", b"\xff", "x" * 300)
+    await redis.sadd(counted_late_key(app), "g")
+    first = await series.marks([app], None)
+    assert set(first.busy) == {FlagId(app, "f"), FlagId(app, "g")}
+    assert first.late == {FlagId(app, "g"): first.now_ms}
+    assert await redis.exists(counted_key(app), counted_late_key(app)) == 0
+    assert await redis.zscore(busy_key(app), "x" * 300) is None
+    again = await series.marks([app], first.now_ms)
+    assert (set(again.busy), again.late) == (set(first.busy), first.late)
+    assert again.now_ms >= first.now_ms
+    assert (await series.marks([app], again.now_ms + 1)).busy == []
+
+
+async def test_more_than_an_app_can_have_flags_are_no_marks_and_go(
+    redis: Redis, series: RedisTimeSeries, app: str
+) -> None:
+    await redis.sadd(counted_key(app), *(f"f{number}" for number in range(MOST_MARKED + 1)))
+    marks = await series.marks([app], None)
+    assert list(marks.unreadable) == [app]
+    await redis.sadd(counted_key(app), *(f"f{number}" for number in range(MOST_MARKED)))
+    assert len((await series.marks([app], None)).busy) == MOST_MARKED

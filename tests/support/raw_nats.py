@@ -1,6 +1,7 @@
 """Messages that no client library sends: any bytes as a subject, any bytes as headers. NATS takes and keeps them."""
 
 import asyncio
+from urllib.parse import unquote
 
 import orjson
 from nats.aio.client import Client
@@ -16,8 +17,8 @@ async def publish_raw(client: Client, subject: bytes, payload: bytes = b"", head
         reader, writer = await asyncio.open_connection(url.hostname, url.port)
         try:
             await reader.readline()  # INFO
-            token = url.username or ""
-            options = {"verbose": False, "pedantic": False, "headers": True, "auth_token": token}
+            credentials = {"user": url.username, "pass": unquote(url.password or "")}
+            options = {"verbose": False, "pedantic": False, "headers": True, **credentials}
             writer.write(b"CONNECT " + orjson.dumps(options) + b"\r\n")
             if headers is None:
                 writer.write(b"PUB %b %d\r\n%b\r\n" % (subject, len(payload), payload))

@@ -112,6 +112,8 @@ class Bench:
     redis_url: str
     app: str = field(default_factory=lambda: f"app{uuid.uuid4().hex[:12]}")
     sidecars: list[Sidecar] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    """What sidecars are told besides, or otherwise."""
 
     def flag_id(self, flag: str = FLAG) -> FlagId:
         return FlagId(self.app, flag)
@@ -161,10 +163,19 @@ class Bench:
         file = self.folder / f"sidecar{number}.yaml"
         settings = {"flags_listen": f"unix:{socket}", "proxy_listen": "127.0.0.1:0", "app": self.app, **config}
         file.write_text(yaml.safe_dump({**settings, "routes": [dict(route) for route in routes]}))
-        environment = {"TAILSLIDE_NATS_URL": self.nats_url, "TAILSLIDE_REDIS_URL": self.redis_url}
+        environment = {
+            "TAILSLIDE_NATS_URL": self.nats_url,
+            "TAILSLIDE_REDIS_URL": self.redis_url,
+            **self.environment,
+        }
         with log_file.open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tailslide_sidecar.main", str(file), env={**os.environ, **environment}, stderr=log
+                sys.executable,
+                "-m",
+                "tailslide_sidecar.main",
+                str(file),
+                env={**os.environ, **environment},
+                stderr=log,
             )
         sidecar = Sidecar(process, log_file, socket)
         self.sidecars.append(sidecar)

@@ -29,6 +29,7 @@ from tailslide_core.flag_contracts import decode_ruleset, decode_segment
 from tailslide_core.naming import (
     CIRCUITS_BUCKET,
     CLAIM_KEY,
+    KEYS_BUCKET,
     RULESETS_BUCKET,
     bucket_stream,
     bucket_subject,
@@ -146,22 +147,30 @@ class TowerBench:
         self._folder = folder
         self.nats_url = servers.endpoints.nats_url
         self.redis_url = servers.endpoints.redis_url
+        self.more_settings: dict[str, Any] = {}
+        """Fields of `TowerSettings` besides, for Towers in this process."""
+        self.announced: list[str] = []
+        """What Towers in this process have told the one who started them."""
 
-    def settings(self, token: str | None = TOKEN, *, redis: bool = True) -> TowerSettings:
+    def settings(self, token: str | None = TOKEN, *, redis: bool = True, **more: Any) -> TowerSettings:
         """Return the settings of one more Tower."""
         return TowerSettings(
-            database_url=DatabaseUrl.parse(self.database_url),
-            nats_url=NatsUrl.parse(self.nats_url),
-            redis_url=RedisUrl.parse(self.redis_url) if redis else None,
-            tower_listen=ListenAddress(path=self._folder / f"{uuid4().hex[:8]}.sock"),
-            api_token=None if token is None else SecretStr(token),
+            **{
+                "database_url": DatabaseUrl.parse(self.database_url),
+                "nats_url": NatsUrl.parse(self.nats_url),
+                "redis_url": RedisUrl.parse(self.redis_url) if redis else None,
+                "tower_listen": ListenAddress(path=self._folder / f"{uuid4().hex[:8]}.sock"),
+                "api_token": None if token is None else SecretStr(token),
+                **self.more_settings,
+                **more,
+            }
         )
 
     @asynccontextmanager
-    async def tower(self, token: str | None = TOKEN, *, redis: bool = True) -> AsyncIterator[Tower]:
+    async def tower(self, token: str | None = TOKEN, *, redis: bool = True, **more: Any) -> AsyncIterator[Tower]:
         """Run a Tower in this process; it is ready, though perhaps not connected to NATS yet."""
-        settings = self.settings(token, redis=redis)
-        task = asyncio.create_task(serve(settings))
+        settings = self.settings(token, redis=redis, **more)
+        task = asyncio.create_task(serve(settings, self.announced.append))
         try:
             async with self._reached(settings, task) as tower:
                 yield tower
@@ -231,7 +240,9 @@ class TowerBench:
         socket = settings.tower_listen.path
         assert socket is not None
         async with aiohttp.ClientSession(
-            connector=aiohttp.UnixConnector(str(socket)), timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)
+            connector=aiohttp.UnixConnector(str(socket)),
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
         ) as session:
             tower = Tower(socket, session)
 
@@ -391,7 +402,7 @@ async def tower_bench(servers: RealServers, folder: Path) -> AsyncIterator[Tower
     """Make a database for one test, and absent buckets; drop the database at the end."""
     async with _database(servers) as url:
         bench = TowerBench(servers, folder, url)
-        for bucket in (RULESETS_BUCKET, CIRCUITS_BUCKET):
+        for bucket in (RULESETS_BUCKET, CIRCUITS_BUCKET, KEYS_BUCKET):
             await bench.delete_bucket(bucket)
         yield bench
 

@@ -17,17 +17,29 @@ import tailslide_tower
 from tailslide_core.errors import ContractError
 from tailslide_core.naming import check_app_key
 from tailslide_runtime.http import ApiError
+from tailslide_tower.alerts import changes as webhook_changes
+from tailslide_tower.alerts.addresses import AddressRules
+from tailslide_tower.alerts.models import WebhookChange, WebhookCreate
 from tailslide_tower.apps.models import AppChange, AppCreate
 from tailslide_tower.auth.principal import ENVIRONMENT
+from tailslide_tower.auth.rights import read_rights
 from tailslide_tower.flags.flag import changed, created, toggled
 from tailslide_tower.flags.models import FlagChange, FlagCreate, Toggle
+from tailslide_tower.invitations.models import InvitationAccept, InvitationCreate, ResetLinkCreate
+from tailslide_tower.keys.models import KeyCreate
 from tailslide_tower.preview.models import PreviewAsked
 from tailslide_tower.preview.service import settings_of
 from tailslide_tower.requests import NoFields, PageQuery, _checked, read_precondition, read_query
 from tailslide_tower.segments import segment
 from tailslide_tower.segments.models import SegmentChange, SegmentCreate, SegmentMembers
+from tailslide_tower.sessions.models import AccountChange, LogIn, PasswordChange
+from tailslide_tower.setup_links.models import SetUp
 from tailslide_tower.timeseries.models import SparksAsked
 from tailslide_tower.timeseries.routes import flags_named
+from tailslide_tower.tokens.models import TokenCreate, TokenRotate
+from tailslide_tower.users.models import UserChange
+from tailslide_tower.users.user import read_email
+from tailslide_tower.viewer_links.models import LinkCreate, LinkUse
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 PYTHON = re.compile(
@@ -95,6 +107,15 @@ SEGMENT: dict[str, object] = {
     "exclude": ["v"],
     "when": [CONDITION],
 }
+WEBHOOK: dict[str, object] = {
+    "name": "On call",
+    "kind": "slack",
+    "url": "https://hooks.example.org/services/x",
+    "app": "a",
+    "flag": "k",
+    "occasions": ["opened", "closed"],
+    "enabled": True,
+}
 CHANGE = {name: value for name, value in FLAG.items() if name != "key"}
 BODIES: dict[type[BaseModel], dict[str, object]] = {
     FlagCreate: FLAG,
@@ -107,6 +128,21 @@ BODIES: dict[type[BaseModel], dict[str, object]] = {
     SegmentMembers: {"list": "include", "add": ["a"], "remove": ["b"]},
     SparksAsked: {"flags": ["shop.search"], "range": "1h", "resolution_ms": 60_000},
     PreviewAsked: {"circuit": FLAG["circuit"], "range": "1h"},
+    WebhookCreate: WEBHOOK,
+    WebhookChange: {name: value for name, value in WEBHOOK.items() if name not in {"kind", "app", "flag"}},
+    KeyCreate: {"name": "production"},
+    LogIn: {"email": "ada@example.org", "password": "p"},
+    PasswordChange: {"current_password": "p", "new_password": "correct horse"},
+    AccountChange: {"name": "Ada"},
+    SetUp: {"secret": "s", "email": "ada@example.org", "name": "Ada", "password": "correct horse"},
+    UserChange: {"name": "Ada", "role": "viewer", "apps": {"shop": "editor"}, "disabled": True},
+    InvitationCreate: {"email": "ada@example.org", "role": "viewer", "apps": {"shop": "editor"}, "expires_in_s": 60},
+    ResetLinkCreate: {"expires_in_s": 60},
+    InvitationAccept: {"secret": "s", "name": "Ada", "password": "correct horse"},
+    LinkCreate: {"name": "demo", "app": "shop", "expires_in_s": 60, "session_s": 60},
+    LinkUse: {"secret": "s"},
+    TokenCreate: {"name": "ci", "role": "viewer", "apps": {"shop": "editor"}, "expires_in_s": 60, "shared": True},
+    TokenRotate: {"grace_s": 0, "expires_in_s": 60},
     NoFields: {},
 }
 TOWERS_OWN = {"app", "version", "created_at", "updated_at", "reset_generation"}
@@ -133,8 +169,19 @@ def carry_out(request: object) -> None:
             flags_named(request.flags, ENVIRONMENT)
         case PreviewAsked():
             settings_of(flag, request)
+        case WebhookCreate():
+            webhook_changes.created(request, AddressRules(), NOW)
+        case WebhookChange():
+            webhook = webhook_changes.created(WebhookCreate.model_validate(WEBHOOK), AddressRules(), NOW)
+            webhook_changes.changed(webhook, request, AddressRules(), NOW)
         case AppCreate():
             check_app_key("app", request.key)
+        case UserChange() | InvitationCreate() | TokenCreate():
+            read_rights(request.role, request.apps)
+        case LogIn() | SetUp():
+            read_email("email", request.email)
+        case LinkCreate():
+            check_app_key("app", "shop" if request.app is None else request.app)
 
 
 def places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
@@ -219,7 +266,9 @@ def test_the_bodies_say_every_field_that_may_be_said() -> None:
 
 def fields_of(model: type[BaseModel], path: str = "") -> Iterator[str]:
     for name, described in model.model_fields.items():
-        if name in TOWERS_OWN or (model in {FlagChange, SegmentChange} and name == "key"):
+        if (name in TOWERS_OWN and model is not WebhookCreate) or (
+            model in {FlagChange, SegmentChange} and name == "key"
+        ):
             continue
         yield f"{path}{name}"
         for part in parts_of(described.annotation):

@@ -1,6 +1,7 @@
 """When deliveries are tried again."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ def attempts(chance: float, retry_after: timedelta | None = None) -> list[timede
 
 def test_pauses_grow_to_an_hour_and_end_after_a_day() -> None:
     made = attempts(0.5)
-    pauses = [int((later - earlier).total_seconds()) for earlier, later in zip(made, made[1:], strict=False)]
+    pauses = [int((later - earlier).total_seconds()) for earlier, later in pairwise(made)]
     assert pauses[:10] == [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560]
     assert set(pauses[10:-1]) == {3600}
     assert made[10] < timedelta(hours=1.5)

@@ -15,13 +15,11 @@ from typing import Protocol
 import structlog
 
 from tailslide_tower import times
-from tailslide_tower.alerts.addresses import WebhookUrl
 from tailslide_tower.alerts.delivery_store import Claim, DeliveryStore
+from tailslide_tower.alerts.gone import receiver_gone
 from tailslide_tower.alerts.messages import Message
 from tailslide_tower.alerts.retries import RetryPolicy
 from tailslide_tower.alerts.sending import Outcome, Sender
-from tailslide_tower.alerts.signatures import signed_headers
-from tailslide_tower.alerts.webhook import Webhook
 from tailslide_tower.database import Database, DatabaseUnavailableError
 
 log = structlog.get_logger()
@@ -39,13 +37,6 @@ class Composer(Protocol):
         """
 
 
-class Disabler(Protocol):
-    """Who disables webhooks whose receivers want nothing any more."""
-
-    async def receiver_gone(self, webhook: Webhook) -> None:
-        """Disable a webhook, and say so in the log. Raises `DatabaseUnavailableError`."""
-
-
 class Counters(Protocol):
     """Who counts attempts."""
 
@@ -61,7 +52,6 @@ class Deliverer:
         database: Database,
         sender: Sender,
         composer: Composer,
-        disabler: Disabler,
         counters: Counters,
         *,
         policy: RetryPolicy,
@@ -71,7 +61,6 @@ class Deliverer:
         self._database = database
         self._sender = sender
         self._composer = composer
-        self._disabler = disabler
         self._counters = counters
         self._policy = policy
         self._now = now
@@ -89,19 +78,11 @@ class Deliverer:
             outcome = (
                 Outcome(error="the log has not kept what this was about")
                 if message is None
-                else await self.send(claim.webhook, message, claim.delivery.message_id)
+                else await self._sender.tell(claim.webhook, message, claim.delivery.message_id)
             )
             await self._settle(claim, outcome, final=message is None)
         except DatabaseUnavailableError as error:
             log.warning("webhook_outcome_not_noted", webhook=claim.webhook.webhook_id, error=str(error))
-
-    async def send(self, webhook: Webhook, message: Message, message_id: str) -> Outcome:
-        """Send a message once, signed where there is a secret; never raises for what the receiver does."""
-        body = message.body(webhook.kind)
-        now = self._now()
-        keys = webhook.secrets_at(now)
-        headers = signed_headers(message_id, now, body, keys) if keys else {}
-        return await self._sender.send(WebhookUrl(webhook.url), body, headers)
 
     async def _settle(self, claim: Claim, outcome: Outcome, *, final: bool) -> None:
         now = self._now()
@@ -121,7 +102,7 @@ class Deliverer:
             return
         self._tell(claim, outcome, next_at)
         if outcome.is_gone:
-            await self._disabler.receiver_gone(claim.webhook)
+            await receiver_gone(self._database, claim.webhook, self._now())
 
     def _tell(self, claim: Claim, outcome: Outcome, next_at: datetime | None) -> None:
         facts = {

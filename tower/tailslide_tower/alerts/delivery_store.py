@@ -21,7 +21,9 @@ from tailslide_tower.alerts.webhook import Webhook
 from tailslide_tower.alerts.webhook_store import read_webhook, webhooks
 from tailslide_tower.database import metadata
 
-CLAIM = timedelta(minutes=2)
+CLAIM = timedelta(minutes=1)
+TIDIED_AT_ONCE = 5000
+"""So many rows at most, so that it takes no longer than the database may; it is done again every minute."""
 NOT_SENT = "it was not sent for a day: the webhook was disabled, or no Tower was running"
 
 deliveries = sa.Table(
@@ -126,20 +128,19 @@ class DeliveryStore:
             # Not for the key, which deliveries that are added at the same time hold.
             .with_for_update(key_share=True, skip_locked=True)
         )
-        claimed = {row["id"]: read_webhook(row) for row in (await self._connection.execute(free)).mappings()}
-        if not claimed:
+        locked = {row["id"]: read_webhook(row) for row in (await self._connection.execute(free)).mappings()}
+        if not locked:
             return []
+        # Read only now: what was due before the lock was had may have been sent by another Tower since.
+        oldest = sa.select(sa.func.min(deliveries.c.id)).where(deliveries.c.webhook.in_(locked), due)
+        query = sa.select(deliveries).where(deliveries.c.id.in_(oldest.group_by(deliveries.c.webhook)))
+        found = [read_delivery(row) for row in (await self._connection.execute(query)).mappings()]
         await self._connection.execute(
-            sa.update(webhooks).where(webhooks.c.id.in_(claimed)).values(sending_by=token, sending_until=now + CLAIM)
+            sa.update(webhooks)
+            .where(webhooks.c.id.in_([delivery.webhook_id for delivery in found]))
+            .values(sending_by=token, sending_until=now + CLAIM)
         )
-        oldest = (
-            sa.select(deliveries)
-            .where(deliveries.c.webhook.in_(claimed), due)
-            .distinct(deliveries.c.webhook)
-            .order_by(deliveries.c.webhook, deliveries.c.id)
-        )
-        found = (await self._connection.execute(oldest)).mappings()
-        return [Claim(claimed[row["webhook"]], read_delivery(row), token) for row in found]
+        return [Claim(locked[delivery.webhook_id], delivery, token) for delivery in found]
 
     async def settle(
         self, claim: Claim, outcome: Outcome, now: datetime, next_at: datetime | None, not_before: datetime | None
@@ -175,14 +176,6 @@ class DeliveryStore:
         )
         return True
 
-    async def disable(self, webhook_id: str, reason: str, now: datetime) -> None:
-        """Disable a webhook whose receiver wants nothing any more."""
-        await self._connection.execute(
-            sa.update(webhooks)
-            .where(webhooks.c.id == webhook_id)
-            .values(enabled=False, disabled_reason=reason, version=webhooks.c.version + 1, updated_at=now)
-        )
-
     async def page(
         self, webhook_id: str, before: int | None, limit: int, states: Collection[DeliveryState] = ()
     ) -> list[Delivery]:
@@ -201,8 +194,9 @@ class DeliveryStore:
         row = (await self._connection.execute(query)).mappings().first()
         return None if row is None else read_delivery(row)
 
-    async def send_again(self, delivery_id: int, now: datetime, until: datetime) -> None:
+    async def send_again(self, webhook_id: str, delivery_id: int, now: datetime, until: datetime) -> None:
         """Make a delivery due now, whatever has become of it, and try for as long as if it were new."""
+        await self._connection.execute(sa.update(webhooks).where(webhooks.c.id == webhook_id).values(not_before=None))
         await self._connection.execute(
             sa.update(deliveries)
             .where(deliveries.c.id == delivery_id)
@@ -211,13 +205,12 @@ class DeliveryStore:
 
     async def tidy(self, now: datetime, keep: timedelta, grace: timedelta) -> None:
         """Give up what could not even be tried until `grace` after its time, and remove what is older than `keep`."""
+        pending = deliveries.c.state == DeliveryState.PENDING
+        late = sa.select(deliveries.c.id).where(pending, deliveries.c.until < now - grace).limit(TIDIED_AT_ONCE)
+        old = sa.select(deliveries.c.id).where(~pending, deliveries.c.created_at < now - keep).limit(TIDIED_AT_ONCE)
         await self._connection.execute(
             sa.update(deliveries)
-            .where(deliveries.c.state == DeliveryState.PENDING, deliveries.c.until < now - grace)
+            .where(deliveries.c.id.in_(late), pending)
             .values(state=DeliveryState.FAILED, last_error=sa.func.coalesce(deliveries.c.last_error, NOT_SENT))
         )
-        await self._connection.execute(
-            sa.delete(deliveries).where(
-                deliveries.c.state != DeliveryState.PENDING, deliveries.c.created_at < now - keep
-            )
-        )
+        await self._connection.execute(sa.delete(deliveries).where(deliveries.c.id.in_(old), ~pending))

@@ -26,9 +26,8 @@ class NothingJudged:
         return {"cause": self.cause, "since": None if self.since is None else timestamp(self.since)}
 
     @classmethod
-    def read(cls, value: Mapping[str, Any] | None) -> "NothingJudged":
+    def read(cls, kept: Mapping[str, Any]) -> "NothingJudged":
         """Read what the log kept, as far as it can be read."""
-        kept = value or {}
         cause = kept.get("cause")
         return cls(cause if isinstance(cause, str) else None, _moment(kept.get("since")))
 
@@ -50,9 +49,8 @@ class LostSidecars:
         }
 
     @classmethod
-    def read(cls, value: Mapping[str, Any] | None) -> "LostSidecars":
+    def read(cls, kept: Mapping[str, Any]) -> "LostSidecars":
         """Read what the log kept, as far as it can be read."""
-        kept = value or {}
         names = kept.get("instances")
         instances = tuple(str(name) for name in names) if isinstance(names, list) else ()
         count = kept.get("count")

@@ -50,21 +50,41 @@ class Happening:
     action: str
     app: str | None = None
     flag: str | None = None
-    author: str = ""
+    author: str | None = None
+    """Who did it, for people; None where nobody did."""
     reason: str | None = None
     before: Mapping[str, Any] | None = field(default=None, hash=False)
     after: Mapping[str, Any] | None = field(default=None, hash=False)
+    details: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def occasion(self) -> Occasion | None:
         """Return on which occasion webhooks hear of this; None when none does.
 
-        A circuit is said to recover once, when its first users come back, and not with each step.
+        A circuit is said to recover once, when its first users come back, and not with each step. That a person asked
+        for a reset is in the log as well as the transition that it led to; the transition is what is told, and only
+        where the circuit was not closed already.
         """
-        occasion = ACTIONS.get(self.action)
-        if occasion is Occasion.RECOVERING and (self.before or {}).get("state") == "recovering":
+        occasion, state = ACTIONS.get(self.action), (self.before or {}).get("state")
+        if occasion is Occasion.RECOVERING and state == "recovering":
+            return None
+        if occasion is Occasion.RESET and state not in ("open", "recovering"):
             return None
         return occasion
+
+    @property
+    def moved_users(self) -> bool:
+        """Whether this is a transition after which other users got the flag than before."""
+        before, after = self.before or {}, self.after or {}
+        return before.get("state") != after.get("state") or before.get("percentage") != after.get("percentage")
+
+    @property
+    def occasions(self) -> frozenset[Occasion]:
+        """Return the occasions on which webhooks hear of this: a circuit that a person reset has closed, too."""
+        occasion = self.occasion
+        if occasion is None:
+            return frozenset()
+        return frozenset({occasion, Occasion.CLOSED}) if occasion is Occasion.RESET else frozenset({occasion})
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class RetryPolicy:
         """
         if now >= until:
             return None
-        pause = min(self.longest, self.first * 2 ** min(attempts - 1, 30)) * (1 + self.jitter * (2 * chance - 1))
+        pause = min(self.longest, self.first * (1 << min(attempts - 1, 30))) * (1 + self.jitter * (2 * chance - 1))
         return min(until, now + max(pause, retry_after or pause))
 
 

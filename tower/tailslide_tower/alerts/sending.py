@@ -13,7 +13,10 @@ import aiohttp
 from tailslide_tower import times
 from tailslide_tower.alerts.addresses import AddressRules, WebhookUrl
 from tailslide_tower.alerts.connections import CheckedAddresses, Names, RefusedAddressError, connector
+from tailslide_tower.alerts.messages import Message
 from tailslide_tower.alerts.retries import read_retry_after
+from tailslide_tower.alerts.signatures import signed_headers
+from tailslide_tower.alerts.webhook import Webhook
 
 TIMEOUT_S = 15.0
 CONNECT_TIMEOUT_S = 5.0
@@ -50,6 +53,13 @@ class Sender:
         self._names = names
         self._rules = rules
         self._now = now
+
+    async def tell(self, webhook: Webhook, message: Message, message_id: str) -> Outcome:
+        """Send a message in the form of the webhook, signed where it has a secret."""
+        body, now = message.body(webhook.kind), self._now()
+        keys = webhook.secrets_at(now)
+        headers = signed_headers(message_id, now, body, keys) if keys else {}
+        return await self.send(WebhookUrl(webhook.url), body, headers)
 
     async def send(self, url: WebhookUrl, body: bytes, headers: Mapping[str, str]) -> Outcome:
         """Post a JSON body and return what came of it."""

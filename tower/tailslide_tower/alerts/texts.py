@@ -44,11 +44,10 @@ _TITLES = {
     Occasion.CHANGED: "Flag changed",
 }
 _SINCE = {
-    Occasion.OPENED: "it has opened again",
-    Occasion.REOPENED: "it has opened again",
-    Occasion.RECOVERING: "users have begun to come back",
-    Occasion.CLOSED: "it has closed",
-    Occasion.RESET: "a person has reset it",
+    "open": "it has opened again",
+    "recovering": "users have begun to come back",
+    "closed": "it has closed",
+    "reset": "a person has reset it",
 }
 
 
@@ -57,13 +56,15 @@ def message_of(
     now: datetime,
     *,
     later: Happening | None = None,
+    deed: Happening | None = None,
     ruleset: Ruleset | None = None,
     app_name: str | None = None,
     tower_url: str | None = None,
 ) -> Message:
     """Return what an alert says when it is sent now.
 
-    `later`: the newest transition of the same circuit, where there was one since. `ruleset`: the flag as it is now.
+    `later`: the newest transition of the same circuit, where there was one since. `deed`: what a person did to the flag
+    last before a reset, which the reset is the effect of. `ruleset`: the flag as it is now.
     `app_name`: what the app is called, beside its key. `tower_url`: where people reach Tower; without it there is no
     link.
     """
@@ -83,6 +84,8 @@ def message_of(
     is_late = _ms(now) - _ms(happening.at) > LATE_MS
     if is_late and occasion not in _SIGNALS:
         lines.insert(0, happened_late(_ms(happening.at)).text(_ms(now)))
+    if deed is not None:
+        lines.append(_deed(deed))
     if later is not None:
         lines.append(_since(later, now))
     if (where := _where(happening, app_name)) is not None:
@@ -124,14 +127,16 @@ def _facts(happening: Happening, later: Happening | None, is_late: bool) -> Mapp
         "app": happening.app,
         "flag": happening.flag,
         "entry": happening.entry,
-        "author": happening.author or None,
+        "author": happening.author,
         "reason": happening.reason,
         "late": is_late,
         "since_then": None if later is None else {"action": later.action, "at": timestamp(later.at)},
     }
-    # Flags may be large, and what they allow and deny names users.
-    if happening.flag is None or happening.occasion in _SIGNALS:
+    if happening.occasion in _SIGNALS:
         facts |= {"before": happening.before, "after": happening.after}
+    elif happening.flag is None:
+        facts |= {"details": happening.details}
+    # Not what a flag was and is: it may be large, and what it allows and denies names users.
     return facts
 
 
@@ -140,7 +145,8 @@ def _clock(moment: datetime, now: datetime) -> str:
 
 
 def _since(later: Happening, now: datetime) -> str:
-    what = _SINCE.get(later.occasion, "it has moved") if later.occasion is not None else "it has moved"
+    state = "reset" if later.action == "circuit.reset" else (later.after or {}).get("state")
+    what = _SINCE.get(str(state), "it has moved")
     return f"Since then {what}, at {_clock(later.at, now)}."
 
 
@@ -155,6 +161,11 @@ def _transition(
     at_ms = _ms(happening.at)
     said = transition_in_words(Transition(_SIGNALS[occasion], at_ms, before, after), flag, ruleset)
     return title, [sentence.text(_ms(now)) for sentence in said.told(_ms(now))]
+
+
+def _deed(deed: Happening) -> str:
+    what = "turned the flag on" if deed.action == "flag.toggled" else "reset the circuit"
+    return f"{_who(deed)} {what}{reason_of(deed.reason)}."
 
 
 def _circuit(value: Mapping[str, Any] | None) -> Circuit | None:
@@ -210,7 +221,7 @@ def _change(name: str, before: object, after: object) -> str:
 
 
 def _nothing_judged(happening: Happening, now: datetime) -> tuple[str, list[str]]:
-    notice = NothingJudged.read(happening.after)
+    notice = NothingJudged.read(happening.details)
     since = _clock(notice.since, now) if notice.since is not None else "a while"
     if happening.action == "notice.judged_again":
         lasted = "" if notice.since is None else f" It was not so for {_lasting(notice.since, happening.at)}."
@@ -236,7 +247,7 @@ def _lasting(since: datetime, until: datetime) -> str:
 
 
 def _sidecars(happening: Happening, now: datetime) -> tuple[str, list[str]]:
-    lost = LostSidecars.read(happening.after)
+    lost = LostSidecars.read(happening.details)
     number = counted(lost.count, "sidecar")
     names = _names(lost.instances, lost.count)
     have = "has" if lost.count == 1 else "have"

@@ -46,7 +46,7 @@ class Webhook:
 
     def hears_of(self, happening: Happening) -> bool:
         """Whether something is an alert for this webhook."""
-        return self.enabled and happening.occasion in self.occasions and self.scope.covers(happening)
+        return self.enabled and bool(self.occasions & happening.occasions) and self.scope.covers(happening)
 
     def secrets_at(self, now: datetime) -> tuple[str, ...]:
         """Return the secrets that messages are signed with: none for Slack, two while one is being replaced."""

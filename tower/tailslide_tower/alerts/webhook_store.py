@@ -94,9 +94,10 @@ class WebhookStore:
         query = sa.select(webhooks).where(webhooks.c.enabled).order_by(webhooks.c.id)
         return [read_webhook(row) for row in (await self._connection.execute(query)).mappings()]
 
-    async def count(self) -> int:
-        """Return how many webhooks there are."""
-        return int(await self._connection.scalar(sa.select(sa.func.count()).select_from(webhooks)) or 0)
+    async def count(self, app: str | None) -> int:
+        """Return how many webhooks an app with its flags has; for None, how many are about all apps."""
+        query = sa.select(sa.func.count()).select_from(webhooks).where(webhooks.c.app.is_not_distinct_from(app))
+        return int(await self._connection.scalar(query) or 0)
 
     async def get(self, webhook_id: str, *, lock: bool = False) -> Webhook | None:
         """Return a webhook; locked, nobody else changes it before the end of the transaction."""

@@ -38,6 +38,7 @@ MAX_REASON = 500
 ROLES_OF = {
     "view": Role.VIEWER,
     "edit": Role.EDITOR,
+    "edit_any": Role.EDITOR,
     "admin": Role.ADMIN,
 }
 
@@ -52,6 +53,8 @@ class Access(StrEnum):
     VIEW = "view"
     """Viewers. Without an app in the path, whoever is a viewer of any app; the handler leaves out the others."""
     EDIT = "edit"
+    EDIT_ANY = "edit_any"
+    """Whoever is an editor of any app; the handler says what they may change."""
     ADMIN = "admin"
 
 
@@ -246,7 +249,14 @@ def check_access(request: web.Request, operation: Operation) -> None:
     principal, role, app = request[PRINCIPAL], ROLES_OF[operation.access], request.match_info.get("app")
     if principal.may(role, app):
         return
-    if app is None and role is Role.VIEWER and principal.may_anywhere(role):
+    if app is None and (role is Role.VIEWER or operation.access is Access.EDIT_ANY) and principal.may_anywhere(role):
+        return
+    check_role(principal, role, app)
+
+
+def check_role(principal: Principal, role: Role, app: str | None) -> None:
+    """Raise 403 unless somebody has a role in an app or, for None, over all apps."""
+    if principal.may(role, app):
         return
     mine = principal.role_in(app)
     where = "over all apps" if app is None else f"in the app {app[:80]!r}"

@@ -3,10 +3,11 @@
 from aiohttp import web
 
 from tailslide_tower.api.routes import Access, Ask, Plain, Routes
-from tailslide_tower.apps.models import AppChange, AppCreate, AppList, AppOut
+from tailslide_tower.apps.models import AppChange, AppCreate, AppList, AppOut, AppQuery
 from tailslide_tower.apps.service import AppService
 from tailslide_tower.auth.principal import Role
-from tailslide_tower.requests import NoFields, NoQuery, PageQuery
+from tailslide_tower.flags.models import Archive
+from tailslide_tower.requests import NoFields, NoQuery
 
 APPS = web.AppKey("apps", AppService)
 
@@ -14,12 +15,12 @@ routes = Routes("apps")
 
 
 @routes.get("/apps", access=Access.VIEW, answer=AppList, summary="List apps")
-async def list_apps(ask: Ask[NoFields, PageQuery]) -> web.Response:
-    """Only those that the one who asks may see, in the order of their keys."""
-    page = ask.query.page
-    found = await ask.request.app[APPS].page(page, ask.principal.apps_with(Role.VIEWER))
-    shown = found[: page.limit]
-    more = len(found) > page.limit
+async def list_apps(ask: Ask[NoFields, AppQuery]) -> web.Response:
+    """Only those that the one who asks may see, in the order of their keys; archived ones where they are asked for."""
+    limit = ask.query.limit
+    found = await ask.request.app[APPS].page(ask.query, ask.principal.apps_with(Role.VIEWER))
+    shown = found[:limit]
+    more = len(found) > limit
     return ask.answer({"apps": [app.json() for app in shown], "next": shown[-1].key if more else None})
 
 
@@ -46,8 +47,39 @@ async def change_app(ask: Ask[AppChange, NoQuery]) -> web.Response:
     return ask.answer(app.json(), etag=app.version)
 
 
-@routes.delete("/apps/{app}", access=Access.ADMIN, summary="Delete an app", conditional=True, published=True)
+@routes.post(
+    "/apps/{app}/archive",
+    access=Access.ADMIN,
+    answer=AppOut,
+    summary="Archive an app",
+    conditional=True,
+    published=True,
+)
+async def archive_app(ask: Ask[Archive, NoQuery]) -> web.Response:
+    """Sidecars do not get its flags any more, so that callers fall to their own defaults; nothing of it can be changed.
+
+    Refused while something has asked for one of its flags in the last 7 days, or that is not known, unless forced.
+    """
+    app = await ask.request.app[APPS].archive(ask.app, ask.precondition, ask.author, force=ask.body.force)
+    return ask.answer(app.json(), etag=app.version)
+
+
+@routes.post(
+    "/apps/{app}/restore",
+    access=Access.ADMIN,
+    answer=AppOut,
+    summary="Restore an archived app",
+    conditional=True,
+    published=True,
+)
+async def restore_app(ask: Plain) -> web.Response:
+    """With its flags and segments as they were; those that were archived by themselves stay so."""
+    app = await ask.request.app[APPS].restore(ask.app, ask.precondition, ask.author)
+    return ask.answer(app.json(), etag=app.version)
+
+
+@routes.delete("/apps/{app}", access=Access.ADMIN, summary="Delete an app for good", conditional=True, published=True)
 async def delete_app(ask: Plain) -> web.Response:
-    """Refused while it has flags or segments."""
+    """Refused while it has flags or segments, unless it is archived: then they are deleted with it."""
     await ask.request.app[APPS].delete(ask.app, ask.precondition, ask.author)
     return ask.answer()

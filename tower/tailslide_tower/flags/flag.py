@@ -4,6 +4,7 @@ What may be in a ruleset is checked by the core, by reading each new one exactly
 other flags and of segments is checked in `relations`.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,11 +23,17 @@ from tailslide_core.flag_contracts import (
     encode_ruleset,
     ruleset_json,
 )
-from tailslide_core.naming import FlagId
+from tailslide_core.naming import FlagId, check_flag_key
+from tailslide_core.ramp import FULL
 from tailslide_core.ruleset import RESERVED_METADATA, CircuitSettings, Ruleset
 from tailslide_core.variants import ON_OFF
+from tailslide_tower.flags import about
+from tailslide_tower.flags.about import About
 from tailslide_tower.flags.models import FlagChange, FlagCreate
 from tailslide_tower.times import timestamp
+
+_NONE: Json = {}
+_NAME = re.compile(r"\w+")
 
 MAX_RULESET_BYTES = 512 * 1024
 """Half of what a NATS server takes as one message by default."""
@@ -41,11 +48,13 @@ class Flag:
     """A flag: its ruleset as it is published, and what only Tower knows of it."""
 
     ruleset: Ruleset
-    description: str
+    about: About
     reset_generation: int
     """The circuit's; kept while there is no circuit, so that it never goes back."""
     created_at: datetime
     updated_at: datetime
+    archived_at: datetime | None = None
+    """Since when it is not published; None: it is."""
 
     @property
     def flag_id(self) -> FlagId:
@@ -61,12 +70,30 @@ class Flag:
         """Return the flag as the API shows it; `alike` are the app's flags whose keys differ from its only by case."""
         fields = ruleset_json(self.ruleset, whole=True)
         del fields["schema"]
-        warnings = [
-            f"the app has a flag {shown(key, 200)} too, which differs only by upper and lower case"
-            for key in sorted(alike)
-        ]
-        moment = timestamp(self.created_at)
-        return fields | {"description": self.description, "created_at": moment, "warnings": warnings}
+        return fields | {
+            **self.about.json(),
+            "rules": [_as_written(rule) for rule in fields["rules"]],
+            "archived_at": None if self.archived_at is None else timestamp(self.archived_at),
+            "created_at": timestamp(self.created_at),
+            "warnings": warnings_of_alike("flag", alike),
+        }
+
+
+def warnings_of_alike(kind: str, alike: Collection[str]) -> list[str]:
+    """Return what is said of others of the app whose keys differ only by case; `kind` is flag or segment."""
+    return [
+        f"the app has a {kind} {shown(key, 200)} too, which differs only by upper and lower case"
+        for key in sorted(alike)
+    ]
+
+
+def _as_written(rule: Json) -> Json:
+    """Return a rule that gives everybody one variant with `variant`, as people write it."""
+    split = rule.get("split")
+    if rule["rollout"] != FULL or split is None or len(split) != 1 or split[0]["weight"] != 1:
+        return rule
+    rest = {name: value for name, value in rule.items() if name not in {"rollout", "split"}}
+    return rest | {"variant": split[0]["variant"]}
 
 
 _AS_THEY_ARE = (
@@ -85,7 +112,14 @@ def flag_of(row: Mapping[Any, Any]) -> Flag:
         "updated_at": timestamp(row["updated_at"]),
     }
     ruleset = decode_ruleset(orjson.dumps(wire))
-    return Flag(ruleset, row["description"], row["reset_generation"], row["created_at"], row["updated_at"])
+    return Flag(
+        ruleset,
+        About.of_row(row),
+        row["reset_generation"],
+        row["created_at"],
+        row["updated_at"],
+        row["archived_at"],
+    )
 
 
 def row_of(flag: Flag) -> dict[str, Any]:
@@ -95,21 +129,73 @@ def row_of(flag: Flag) -> dict[str, Any]:
     if row["circuit"] is not None:
         row["circuit"] = {name: value for name, value in row["circuit"].items() if name != "reset_generation"}
     return row | {
-        "description": flag.description,
+        **flag.about.row(flag.ruleset.key),
+        "archived_at": flag.archived_at,
         "reset_generation": flag.reset_generation,
         "created_at": flag.created_at,
         "updated_at": flag.updated_at,
     }
 
 
-def created(app: str, request: FlagCreate, now: datetime) -> Flag:
-    """Return a new flag; raise `ContractError` that names the field."""
-    blank = Ruleset(app, request.key, 0, active=False, rollout=100.0, salt=request.key, circuit=CircuitSettings())
+def created(app: str, request: FlagCreate, now: datetime, defaults: Json = _NONE) -> Flag:
+    """Return a new flag; raise `ContractError` that names the field. What is not given is as in `defaults`."""
+    key = check_flag_key("key", request.key)
+    blank = Ruleset(app, key, 0, active=False, rollout=100.0, salt=key, circuit=CircuitSettings())
     given = request.model_dump(exclude_unset=True)
     if given.get("salt") is None:
         given.pop("salt", None)
-    flag = _with(Flag(blank, "", 0, now, now), given, ruleset_json(blank))
+    flag = _with(Flag(blank, About(key), 0, now, now), _over(defaults, given), ruleset_json(blank))
     return _stamped(flag, 1, now)
+
+
+def _over(defaults: Json, given: Json) -> Json:
+    """Return what is given over the defaults; where it has other variants, none of theirs are left."""
+    superseded: set[str] = set()
+    if "variants" in given or given.get("type", defaults.get("type")) != defaults.get("type"):
+        superseded = {"variants", "off_variant", "split"}
+        rules = defaults.get("rules")
+        if isinstance(rules, list) and any(rule.get("split") or rule.get("variant") for rule in rules):
+            superseded.add("rules")
+    return _merged({name: value for name, value in defaults.items() if name not in superseded}, given)
+
+
+def because_of_defaults(error: ContractError, request: FlagCreate, defaults: Json) -> ContractError:
+    """Return an error on a new flag as one that says so where an app's default is at fault, which nobody has sent."""
+    name = _NAME.match(error.field)
+    if name is None or name[0] not in defaults or name[0] in request.model_fields_set:
+        return error
+    return ContractError(error.field, f"{error.problem}; the app's defaults for new flags have it so")
+
+
+def _merged(before: Json, given: Json) -> Json:
+    """Return what is given over what was there; inside the circuit and its parts, too."""
+    merged = {**before, **given}
+    for part in ("circuit", "recovery", "local_guard"):
+        old, new = before.get(part), given.get(part)
+        if isinstance(old, dict) and isinstance(new, dict):
+            merged[part] = _merged(old, new)
+    return merged
+
+
+def check_defaults(app: str, defaults: Json, now: datetime) -> Ruleset:
+    """Return a ruleset that an app's defaults make; raise `ContractError` where they could be no flag's."""
+    try:
+        return created(app, FlagCreate(key="defaults"), now, defaults).ruleset
+    except ContractError as error:
+        raise error.within("defaults") from None
+
+
+def duplicated(flag: Flag, app: str, key: str, now: datetime) -> Flag:
+    """Return a copy of a flag under another name: turned off, with a circuit of its own that is closed.
+
+    The salt is the new key where it was the old one's, so that two flags of one app do not have the same users in.
+    """
+    ruleset = flag.ruleset
+    salt = key if ruleset.salt == ruleset.key else ruleset.salt
+    circuit = None if ruleset.circuit is None else replace(ruleset.circuit, reset_generation=0)
+    name = key if flag.about.name == ruleset.key else flag.about.name
+    copy = replace(ruleset, app=app, key=key, active=False, salt=salt, circuit=circuit)
+    return _stamped(Flag(copy, replace(flag.about, name=name), 0, now, now), 1, now)
 
 
 def recreated(flag: Flag, version: int, reset_generation: int) -> Flag:
@@ -128,6 +214,20 @@ def changed(flag: Flag, request: FlagChange, now: datetime) -> Flag:
     Only a split that gave everybody the one variant that was not the off variant follows by itself.
     """
     return _after(flag, request.model_dump(exclude_unset=True), now)
+
+
+def archived(flag: Flag, now: datetime) -> Flag:
+    """Return the flag as one that is not published any more; the same object if it is not now."""
+    if flag.archived_at is not None:
+        return flag
+    return _stamped(replace(flag, archived_at=now), flag.version + 1, now)
+
+
+def restored(flag: Flag, now: datetime) -> Flag:
+    """Return the flag as one that is published again, as it was, its circuit closed; the same object if it is now."""
+    if flag.archived_at is None:
+        return flag
+    return _reset(_stamped(replace(flag, archived_at=None), flag.version + 1, now), flag.reset_generation + 1)
 
 
 def toggled(flag: Flag, active: bool | None, now: datetime) -> Flag:
@@ -150,7 +250,7 @@ def reset_above(flag: Flag, reset_generation: int) -> Flag:
 def _after(flag: Flag, given: Json, now: datetime) -> Flag:
     candidate = _with(flag, given, _base_of_change(flag, given))
     # As bytes, since to Python 1 equals true.
-    if encode_ruleset(candidate.ruleset) == encode_ruleset(flag.ruleset) and candidate.description == flag.description:
+    if encode_ruleset(candidate.ruleset) == encode_ruleset(flag.ruleset) and candidate.about == flag.about:
         return flag
     turned_on = candidate.ruleset.active and not flag.ruleset.active
     circuit_added = candidate.ruleset.circuit is not None and flag.ruleset.circuit is None
@@ -183,8 +283,8 @@ def _split_of_none(variants: object, off_variant: object) -> list[Json] | None:
 
 def _with(flag: Flag, given: Json, base: Json) -> Flag:
     """Return the flag with the given fields over those of `base`, version and times as they were."""
-    given = dict(given)
-    description = str(given.pop("description", flag.description))
+    noted = flag.about.after(given, flag.ruleset.key)
+    given = {name: value for name, value in given.items() if name not in about.FIELDS}
     circuit = given.get("circuit")
     if isinstance(circuit, dict):
         given["circuit"] = _merged_circuit(flag.ruleset.circuit or CircuitSettings(), circuit, flag.reset_generation)
@@ -195,16 +295,11 @@ def _with(flag: Flag, given: Json, base: Json) -> Flag:
     size = len(encode_ruleset(ruleset))
     if size > MAX_RULESET_BYTES:
         raise ContractError("body", f"expected a flag of at most {MAX_RULESET_BYTES} bytes as JSON, got {size}")
-    return replace(flag, ruleset=ruleset, description=description)
+    return replace(flag, ruleset=ruleset, about=noted)
 
 
 def _merged_circuit(current: CircuitSettings, given: Json, reset_generation: int) -> Json:
-    wire = circuit_settings_json(current)
-    for part in ("recovery", "local_guard"):
-        change, before = given.get(part), wire[part]
-        if isinstance(change, dict):
-            given = given | {part: (before if isinstance(before, dict) else {}) | change}
-    merged = wire | given | {"reset_generation": reset_generation}
+    merged = _merged(circuit_settings_json(current), given) | {"reset_generation": reset_generation}
     return circuit_settings_json(Fields.within("circuit", lambda: circuit_settings(Fields(merged))))
 
 

@@ -4,12 +4,14 @@ from typing import Any
 
 from aiohttp import web
 
-from tailslide_core.naming import FlagId
-from tailslide_tower.api.routes import Access, Ask, Plain, Routes
+from tailslide_core.naming import FlagId, check_app_key, check_flag_key
+from tailslide_tower.api.routes import Access, Ask, Plain, Routes, check_role
+from tailslide_tower.auth.principal import Role
 from tailslide_tower.flag_states.shown import with_state, with_states
-from tailslide_tower.flags.models import FlagChange, FlagCreate, FlagList, FlagOut, Toggle
+from tailslide_tower.flags.lists import AllFlagsQuery, FlagQuery
+from tailslide_tower.flags.models import Archive, Duplicate, FlagChange, FlagCreate, FlagList, FlagOut, Toggle
 from tailslide_tower.flags.service import FlagService, ShownFlag
-from tailslide_tower.requests import NoFields, NoQuery, PageQuery
+from tailslide_tower.requests import NoFields, NoQuery
 
 FLAGS = web.AppKey("flags", FlagService)
 
@@ -28,19 +30,33 @@ async def _answer(ask: Ask[Any, Any], shown: ShownFlag, location: str | None = N
 
 
 @routes.get("/apps/{app}/flags", access=Access.VIEW, answer=FlagList, summary="List an app's flags")
-async def list_flags(ask: Ask[NoFields, PageQuery]) -> web.Response:
-    """In the order of their keys."""
-    page = ask.query.page
-    found = await ask.request.app[FLAGS].page(ask.app, page)
-    shown = found[: page.limit]
-    more = len(found) > page.limit
+async def list_flags(ask: Ask[NoFields, FlagQuery]) -> web.Response:
+    """In the order of their keys; those that are archived only where they are asked for."""
+    limit = ask.query.limit
+    found = await ask.request.app[FLAGS].page(ask.app, ask.query)
+    shown = found[:limit]
+    more = len(found) > limit
     flags = await with_states(ask.request, [each.flag for each in shown], [each.json() for each in shown])
     return ask.answer({"flags": flags, "next": shown[-1].flag.flag_id.flag if more else None})
 
 
+@routes.get("/flags", access=Access.VIEW, answer=FlagList, summary="List the flags of all apps")
+async def list_all_flags(ask: Ask[NoFields, AllFlagsQuery]) -> web.Response:
+    """Of those apps that the one who asks may see, in the order of the apps' keys, then of the flags' own.
+
+    `next` is `<app>.<flag>`. The flags of an archived app count as archived.
+    """
+    limit = ask.query.limit
+    found = await ask.request.app[FLAGS].page_of_all(ask.query, ask.principal.apps_with(Role.VIEWER))
+    shown = found[:limit]
+    more = len(found) > limit
+    flags = await with_states(ask.request, [each.flag for each in shown], [each.json() for each in shown])
+    return ask.answer({"flags": flags, "next": str(shown[-1].flag.flag_id) if more else None})
+
+
 @routes.post("/apps/{app}/flags", access=Access.EDIT, answer=FlagOut, status=201, summary="Make a flag", published=True)
 async def create_flag(ask: Ask[FlagCreate, NoQuery]) -> web.Response:
-    """What is not given has a default; a new flag is off."""
+    """What is not given is as in the app's `defaults`, and else as here; a new flag is off unless one of them says so."""
     made = await ask.request.app[FLAGS].create(ask.app, ask.body, ask.author)
     return await _answer(ask, made, made.flag.flag_id.flag)
 
@@ -59,9 +75,65 @@ async def change_flag(ask: Ask[FlagChange, NoQuery]) -> web.Response:
     )
 
 
-@routes.delete(_FLAG, access=Access.EDIT, summary="Delete a flag", conditional=True, published=True)
+@routes.post(
+    f"{_FLAG}/duplicate",
+    access=Access.VIEW,
+    answer=FlagOut,
+    status=201,
+    summary="Copy a flag to another app or key",
+    published=True,
+)
+async def duplicate_flag(ask: Ask[Duplicate, NoQuery]) -> web.Response:
+    """The copy is turned off, and its circuit is its own. The role editor is needed in the app that gets it.
+
+    Refused where that app lacks flags or segments that the flag names.
+    """
+    flag_id = _flag_id(ask)
+    app = ask.app if ask.body.app is None else check_app_key("app", ask.body.app)
+    key = flag_id.flag if ask.body.key is None else check_flag_key("key", ask.body.key)
+    check_role(ask.principal, Role.EDITOR, app)
+    made = await ask.request.app[FLAGS].duplicate(flag_id, FlagId(app, key), ask.author)
+    answer = await _answer(ask, made)
+    answer.headers["Location"] = ask.request.path.removesuffix(f"{ask.app}/flags/{flag_id.flag}/duplicate") + (
+        f"{app}/flags/{key}"
+    )
+    return answer
+
+
+@routes.post(
+    f"{_FLAG}/archive",
+    access=Access.EDIT,
+    answer=FlagOut,
+    summary="Archive a flag",
+    conditional=True,
+    published=True,
+)
+async def archive_flag(ask: Ask[Archive, NoQuery]) -> web.Response:
+    """Sidecars do not get it any more, so that callers fall to their own defaults; it keeps its key and its history.
+
+    Refused while another flag requires it; and while something has asked for it in the last 7 days, or that is not
+    known, unless it is forced.
+    """
+    service = ask.request.app[FLAGS]
+    return await _answer(ask, await service.archive(_flag_id(ask), ask.precondition, ask.author, force=ask.body.force))
+
+
+@routes.post(
+    f"{_FLAG}/restore",
+    access=Access.EDIT,
+    answer=FlagOut,
+    summary="Restore an archived flag",
+    conditional=True,
+    published=True,
+)
+async def restore_flag(ask: Plain) -> web.Response:
+    """It is as it was, on or off, with its circuit closed."""
+    return await _answer(ask, await ask.request.app[FLAGS].restore(_flag_id(ask), ask.precondition, ask.author))
+
+
+@routes.delete(_FLAG, access=Access.ADMIN, summary="Delete an archived flag for good", conditional=True, published=True)
 async def delete_flag(ask: Plain) -> web.Response:
-    """Refused while another flag requires it."""
+    """Refused unless it is archived, and while another flag requires it, even an archived one."""
     await ask.request.app[FLAGS].delete(_flag_id(ask), ask.precondition, ask.author)
     return ask.answer()
 

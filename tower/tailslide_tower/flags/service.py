@@ -4,7 +4,7 @@ What a change makes of a flag is in `flag`, what flags may say of each other and
 touches that is done by one person after another in each app (`AppStore.arrange`).
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,23 +12,34 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_core.contracts import Json
-from tailslide_core.naming import FlagId
-from tailslide_core.ruleset import Ruleset
+from tailslide_core.errors import ContractError
+from tailslide_core.naming import FlagId, check_flag_key
 from tailslide_runtime.http import ApiError
 from tailslide_tower import times
-from tailslide_tower.apps.errors import app_not_found, named, newer_in_bucket
+from tailslide_tower.apps.admission import admitted
+from tailslide_tower.apps.errors import app_not_found, newer_in_bucket
 from tailslide_tower.apps.store import AppStore
 from tailslide_tower.audit.entry import LogEntry, Subject, SubjectKind
 from tailslide_tower.audit.store import record
 from tailslide_tower.auth.principal import Author
 from tailslide_tower.database import Database
 from tailslide_tower.flags import flag as flag_changes
-from tailslide_tower.flags import relations
+from tailslide_tower.flags.checks import (
+    check_related,
+    check_requirements,
+    check_segments,
+    flag_not_found,
+    is_related,
+    not_found,
+    refuse_to_take_away,
+    refuse_while_required,
+)
 from tailslide_tower.flags.flag import Flag
+from tailslide_tower.flags.last_asked import LastAsked, refuse_if_asked_for
+from tailslide_tower.flags.lists import AllFlagsQuery, FlagQuery, Listing, listed
 from tailslide_tower.flags.models import FlagChange, FlagCreate
 from tailslide_tower.flags.store import FlagStore
-from tailslide_tower.requests import Page, Precondition
-from tailslide_tower.segments.store import SegmentStore
+from tailslide_tower.requests import Precondition
 
 log = structlog.get_logger()
 
@@ -68,53 +79,82 @@ class Verdicts(Protocol):
 class FlagService:
     """Flags, for people: raises `ApiError` and `ContractError` on what they ask in vain."""
 
-    def __init__(self, database: Database, publication: Publication, verdicts: Verdicts) -> None:
+    def __init__(self, database: Database, publication: Publication, verdicts: Verdicts, last_asked: LastAsked) -> None:
         self._database = database
         self._publication = publication
         self._verdicts = verdicts
+        self._last_asked = last_asked
 
-    async def page(self, app: str, page: Page) -> list[ShownFlag]:
-        """Return the flags of a page and, if there are more, one of them."""
+    async def page(self, app: str, filters: FlagQuery) -> list[ShownFlag]:
+        """Return the flags of a page of an app and, if there are more, one of them."""
+        after = filters.page.after
         async with self._database.begin() as connection:
             if await AppStore(connection).get(app) is None:
                 raise app_not_found(app)
-            found = await FlagStore(connection).page(app, page)
-            alike = await FlagStore(connection).alike(app, [flag.flag_id.flag for flag in found])
-            return [ShownFlag(flag, alike.get(flag.flag_id.flag, ())) for flag in found]
+            listing = Listing(filters, [app], FlagId(app, after) if after else None, with_archived_apps=True)
+            return await _all_shown(connection, await listed(connection, listing))
+
+    async def page_of_all(self, filters: AllFlagsQuery, visible: Collection[str] | None) -> list[ShownFlag]:
+        """Return the flags of a page and, if there are more, one of them; `visible` are the apps that may be seen."""
+        asked = filters.apps
+        apps = visible if asked is None else asked if visible is None else asked & frozenset(visible)
+        async with self._database.begin() as connection:
+            listing = Listing(filters, apps, filters.after_flag)
+            return await _all_shown(connection, await listed(connection, listing))
 
     async def get(self, flag_id: FlagId) -> ShownFlag:
         """Return a flag."""
         async with self._database.begin() as connection:
             flag = await FlagStore(connection).get(flag_id)
             if flag is None:
-                raise await _not_found(AppStore(connection), flag_id)
+                raise await not_found(connection, flag_id)
             return await _shown(connection, flag)
 
     async def create(self, app: str, request: FlagCreate, author: Author) -> ShownFlag:
-        """Add a flag."""
-        flag = flag_changes.created(app, request, times.now())
-        self._refuse_left_alone(flag.flag_id)
-        is_related = bool(flag.ruleset.requires or relations.segments_named(flag.ruleset))
+        """Add a flag; what the request does not say is as in the app's defaults."""
+        flag_id = FlagId(app, check_flag_key("key", request.key))
+        self._refuse_left_alone(flag_id)
         async with self._database.begin() as connection:
             apps = AppStore(connection)
-            if not await (apps.arrange(app) if is_related else apps.keep(app)):
-                raise app_not_found(app)
-            if is_related:
-                await _check_requirements(connection, flag.ruleset)
-                await _check_segments(connection, flag.ruleset)
-            store = FlagStore(connection)
-            if not await store.add(flag):
-                raise ApiError(409, "FLAG_EXISTS", f"the app {app!r} has a flag {request.key!r} already", "key")
-            # Asked only now: the deletion of the old flag may have been what the insertion has waited for.
-            last = await store.last_of(flag.flag_id)
-            made = flag if last is None else flag_changes.recreated(flag, last.version, last.reset_generation)
-            made = await self._above_verdict(made)
-            if made is not flag:
-                flag = made
-                await store.update(flag)
-            shown = await _shown(connection, flag)
-            await record(connection, _entry("flag.created", author, None, flag))
-        self._changed("flag.created", flag, author)
+            defaults = admitted(await apps.get(app), app, author).defaults
+            try:
+                flag = flag_changes.created(app, request, times.now(), defaults)
+                admitted(await (apps.arrange if is_related(flag.ruleset) else apps.keep)(app), app, author)
+                await check_related(connection, flag.ruleset)
+            except ContractError as error:
+                raise flag_changes.because_of_defaults(error, request, defaults) from None
+            shown = await self._add(connection, flag, author)
+        self._changed("flag.created", shown.flag, author)
+        return shown
+
+    async def duplicate(self, flag_id: FlagId, copy_id: FlagId, author: Author) -> ShownFlag:
+        """Add a copy of a flag under another name, which may be in another app; it is turned off."""
+        self._refuse_left_alone(copy_id)
+        async with self._database.begin() as connection:
+            flag = await FlagStore(connection).get(flag_id)
+            if flag is None:
+                raise await not_found(connection, flag_id)
+            admitted(await AppStore(connection).arrange(copy_id.app), copy_id.app, author)
+            copy = flag_changes.duplicated(flag, copy_id.app, copy_id.flag, times.now())
+            await check_related(connection, copy.ruleset)
+            shown = await self._add(connection, copy, author, {"copy_of": {"app": flag_id.app, "key": flag_id.flag}})
+        self._changed("flag.created", shown.flag, author)
+        return shown
+
+    async def _add(
+        self, connection: AsyncConnection, flag: Flag, author: Author, details: Json | None = None
+    ) -> ShownFlag:
+        store, (app, key) = FlagStore(connection), flag.flag_id
+        if not await store.add(flag):
+            raise ApiError(409, "FLAG_EXISTS", f"the app {app!r} has a flag {key!r} already", "key")
+        # Asked only now: the deletion of the old flag may have been what the insertion has waited for.
+        last = await store.last_of(flag.flag_id)
+        made = flag if last is None else flag_changes.recreated(flag, last.version, last.reset_generation)
+        made = await self._above_verdict(made)
+        if made is not flag:
+            await store.update(made)
+        shown = await _shown(connection, made)
+        await record(connection, _entry("flag.created", author, None, made, details))
         return shown
 
     async def change(
@@ -148,17 +188,52 @@ class FlagService:
 
         return await self._change(flag_id, reset, precondition, "circuit.reset", author)
 
+    async def archive(
+        self, flag_id: FlagId, precondition: Precondition, author: Author, *, force: bool = False
+    ) -> ShownFlag:
+        """Take a flag away from sidecars, and keep it; refused while something asks for it, unless forced."""
+
+        async def check(connection: AsyncConnection, flag: Flag) -> None:
+            await refuse_while_required(connection, flag_id, archived=False)
+            if not force:
+                app, key = flag_id
+                now = times.now()
+                await refuse_if_asked_for(self._last_asked, app, [key], now, code="FLAG_IN_USE_RECENTLY", field="force")
+
+        return await self._change(
+            flag_id,
+            lambda flag: flag_changes.archived(flag, times.now()),
+            precondition,
+            "flag.archived",
+            author,
+            check=check,
+            details={"forced": True} if force else None,
+        )
+
+    async def restore(self, flag_id: FlagId, precondition: Precondition, author: Author) -> ShownFlag:
+        """Give an archived flag back to sidecars as it was; its circuit is closed."""
+        return await self._change(
+            flag_id,
+            lambda flag: flag_changes.restored(flag, times.now()),
+            precondition,
+            "flag.restored",
+            author,
+            check=lambda connection, flag: check_related(connection, flag.ruleset),
+        )
+
     async def delete(self, flag_id: FlagId, precondition: Precondition, author: Author) -> None:
-        """Delete a flag that no other requires."""
+        """Delete an archived flag for good."""
         self._refuse_left_alone(flag_id)
         async with self._database.begin() as connection:
-            if not await AppStore(connection).arrange(flag_id.app):
-                raise app_not_found(flag_id.app)
-            store = FlagStore(connection)
-            flag = await self._locked(store, AppStore(connection), flag_id, precondition)
-            if others := await store.that_require(flag_id):
-                raise _in_use(f"{named(others)} {_require(others)} the flag {flag_id.flag!r}", "flag")
-            await store.delete(flag)
+            app = await AppStore(connection).arrange(flag_id.app)
+            admitted(app, flag_id.app, author)
+            flag = await self._locked(connection, flag_id, precondition)
+            await refuse_while_required(connection, flag_id, archived=True)
+            if flag.archived_at is None:
+                raise ApiError(
+                    409, "FLAG_NOT_ARCHIVED", f"the flag {flag_id.flag!r} is not archived; archive it first", "flag"
+                )
+            await FlagStore(connection).delete(flag)
             await record(connection, _entry("flag.deleted", author, flag, None))
         self._changed("flag.deleted", flag, author)
 
@@ -171,31 +246,38 @@ class FlagService:
         author: Author,
         *,
         related: Collection[str] = (),
+        check: Callable[[AsyncConnection, Flag], Awaitable[None]] | None = None,
+        details: Json | None = None,
     ) -> ShownFlag:
         """Apply a change under the flag's lock; a change without effect raises no version and notifies nobody.
 
-        `related` has the given fields in which flags refer to each other or to segments.
+        `related` has the given fields in which flags refer to each other or to segments. `check` may refuse a change
+        that archives a flag or restores it; no other change is made to an archived one.
         """
         self._refuse_left_alone(flag_id)
         async with self._database.begin() as connection:
-            if related and not await AppStore(connection).arrange(flag_id.app):
-                raise app_not_found(flag_id.app)
-            store = FlagStore(connection)
-            before = await self._locked(store, AppStore(connection), flag_id, precondition)
+            apps = AppStore(connection)
+            app = await (apps.arrange if related or check is not None else apps.keep)(flag_id.app)
+            admitted(app, flag_id.app, author)
+            before = await self._locked(connection, flag_id, precondition)
+            if before.archived_at is not None and check is None:
+                raise ApiError(409, "FLAG_ARCHIVED", f"the flag {flag_id.flag!r} is archived; restore it first", "flag")
             after = change(before)
             if after is before:
                 return await _shown(connection, before)
+            if check is not None:
+                await check(connection, before)
             if "requires" in related:
-                await _check_requirements(connection, after.ruleset)
+                await check_requirements(connection, after.ruleset)
             if "rules" in related:
-                await _check_segments(connection, after.ruleset)
+                await check_segments(connection, after.ruleset)
             if "variants" in related:
-                await _refuse_to_take_away(connection, before.ruleset, after.ruleset)
+                await refuse_to_take_away(connection, before.ruleset, after.ruleset)
             if after.reset_generation > before.reset_generation:
                 after = await self._above_verdict(after)
-            await store.update(after)
+            await FlagStore(connection).update(after)
             shown = await _shown(connection, after)
-            await record(connection, _entry(action, author, before, after))
+            await record(connection, _entry(action, author, before, after, details))
         self._changed(action, after, author)
         return shown
 
@@ -212,10 +294,10 @@ class FlagService:
             raise newer_in_bucket(flag_id, "flag")
 
     @staticmethod
-    async def _locked(flags: FlagStore, apps: AppStore, flag_id: FlagId, precondition: Precondition) -> Flag:
-        flag = await flags.lock(flag_id)
+    async def _locked(connection: AsyncConnection, flag_id: FlagId, precondition: Precondition) -> Flag:
+        flag = await FlagStore(connection).lock(flag_id)
         if flag is None:
-            raise await _not_found(apps, flag_id)
+            raise flag_not_found(flag_id)
         precondition.check(flag.version, flag.json)
         return flag
 
@@ -232,7 +314,9 @@ class FlagService:
         )
 
 
-def _entry(action: str, author: Author, before: Flag | None, after: Flag | None) -> LogEntry:
+def _entry(
+    action: str, author: Author, before: Flag | None, after: Flag | None, details: Json | None = None
+) -> LogEntry:
     flag = after or before
     assert flag is not None
     kind = SubjectKind.CIRCUIT if action.startswith("circuit.") else SubjectKind.FLAG
@@ -243,46 +327,14 @@ def _entry(action: str, author: Author, before: Flag | None, after: Flag | None)
         None if before is None else before.json(),
         None if after is None else after.json(),
         flag.version,
+        details or {},
     )
 
 
 async def _shown(connection: AsyncConnection, flag: Flag) -> ShownFlag:
-    app, key = flag.flag_id
-    return ShownFlag(flag, (await FlagStore(connection).alike(app, [key])).get(key, ()))
+    return (await _all_shown(connection, [flag]))[0]
 
 
-async def _check_requirements(connection: AsyncConnection, ruleset: Ruleset) -> None:
-    if ruleset.requires:
-        store = FlagStore(connection)
-        variants = await store.variants(ruleset.app, [requirement.flag for requirement in ruleset.requires])
-        relations.check_requirements(ruleset, variants, await store.requirements(ruleset.app))
-
-
-async def _check_segments(connection: AsyncConnection, ruleset: Ruleset) -> None:
-    segments = relations.segments_named(ruleset)
-    if segments:
-        relations.check_segments(ruleset, await SegmentStore(connection).known(ruleset.app, segments))
-
-
-async def _refuse_to_take_away(connection: AsyncConnection, before: Ruleset, after: Ruleset) -> None:
-    """Refuse a change that removes a variant that other flags require."""
-    gone = {variant.key for variant in before.variants} - {variant.key for variant in after.variants}
-    if gone:
-        requirements = await FlagStore(connection).requirements(after.app)
-        for variant in sorted(gone):
-            if others := relations.requiring(after.key, {variant}, requirements):
-                raise _in_use(f"{named(others)} {_require(others)} its variant {variant!r}", "variants")
-
-
-def _require(flags: Collection[str]) -> str:
-    return "requires" if len(flags) == 1 else "require"
-
-
-def _in_use(why: str, field: str) -> ApiError:
-    return ApiError(409, "FLAG_IN_USE", f"{why}; change the field requires there first", field)
-
-
-async def _not_found(apps: AppStore, flag_id: FlagId) -> ApiError:
-    if await apps.get(flag_id.app) is None:
-        return app_not_found(flag_id.app)
-    return ApiError(404, "FLAG_NOT_FOUND", f"the app {flag_id.app!r} has no flag {flag_id.flag!r}", "flag")
+async def _all_shown(connection: AsyncConnection, flags: Collection[Flag]) -> list[ShownFlag]:
+    alike = await FlagStore(connection).alike([flag.flag_id for flag in flags])
+    return [ShownFlag(flag, alike.get(flag.flag_id, ())) for flag in flags]

@@ -2,19 +2,20 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_core.errors import ContractError
 from tailslide_core.naming import FlagId, SegmentId
+from tailslide_tower.apps.store import archived_apps
 from tailslide_tower.database import metadata
 from tailslide_tower.flags.flag import Flag, flag_of, row_of
 from tailslide_tower.flags.relations import Requirements
-from tailslide_tower.requests import Page
 
+Name = TypeVar("Name", FlagId, SegmentId)
 _KEY = sa.Text(collation="C")
 
 flags = sa.Table(
@@ -22,7 +23,13 @@ flags = sa.Table(
     metadata,
     sa.Column("app", _KEY, sa.ForeignKey("apps.key", ondelete="RESTRICT"), primary_key=True),
     sa.Column("key", _KEY, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
     sa.Column("description", sa.Text, nullable=False),
+    sa.Column("tags", JSONB, nullable=False),
+    sa.Column("owner", sa.Text, nullable=True),
+    sa.Column("lifetime", sa.Text, nullable=False),
+    sa.Column("expected_end", sa.Date, nullable=True),
+    sa.Column("search", sa.Text(collation="C"), nullable=False),
     sa.Column("active", sa.Boolean, nullable=False),
     sa.Column("rollout", sa.Double, nullable=False),
     sa.Column("salt", sa.Text, nullable=False),
@@ -40,10 +47,15 @@ flags = sa.Table(
     sa.Column("circuit", JSONB(none_as_null=True), nullable=True),
     sa.Column("reset_generation", sa.BigInteger, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
 )
+"""`search` is what searches look in, in lower case. A flag with `archived_at` is not published."""
 sa.Index("flags_app_lower_key_idx", flags.c.app, sa.func.lower(flags.c.key))
+
+IS_ARCHIVED = sa.or_(flags.c.archived_at.is_not(None), flags.c.app.in_(archived_apps()))
+"""Whether a flag, or the whole app, is archived, so that sidecars do not get it."""
 
 deleted_flags = sa.Table(
     "deleted_flags",
@@ -82,34 +94,24 @@ class FlagStore:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def page(self, app: str, page: Page) -> list[Flag]:
-        """Return the flags of a page of an app and, if there are more, one of them."""
-        query = (sa.select(flags).where(flags.c.app == app, flags.c.key > page.after).order_by(flags.c.key)).limit(
-            page.limit + 1
-        )
-        return [read_flag(row) for row in (await self._connection.execute(query)).mappings()]
-
     async def rows_after(self, after: FlagId | None, limit: int) -> list[sa.RowMapping]:
-        """Return the rows of up to `limit` flags of all apps, those behind `after`, in order."""
-        query = sa.select(flags).order_by(flags.c.app, flags.c.key).limit(limit)
+        """Return the rows of up to `limit` flags of all apps that are not archived, those behind `after`, in order."""
+        query = sa.select(flags).where(sa.not_(IS_ARCHIVED)).order_by(flags.c.app, flags.c.key).limit(limit)
         if after is not None:
             query = query.where(sa.tuple_(flags.c.app, flags.c.key) > sa.tuple_(after.app, after.flag))
         return list((await self._connection.execute(query)).mappings())
 
     async def rows_of(self, flag_ids: Collection[FlagId]) -> list[sa.RowMapping]:
-        """Return the rows of those flags that exist."""
+        """Return the rows of those flags that exist, with `is_archived`."""
         wanted = [(flag_id.app, flag_id.flag) for flag_id in flag_ids]
-        query = sa.select(flags).where(sa.tuple_(flags.c.app, flags.c.key).in_(wanted))
+        query = sa.select(flags, IS_ARCHIVED.label("is_archived")).where(
+            sa.tuple_(flags.c.app, flags.c.key).in_(wanted)
+        )
         return list((await self._connection.execute(query)).mappings())
 
-    async def alike(self, app: str, keys: Collection[str]) -> dict[str, list[str]]:
-        """Return the keys that differ only by case from keys of other flags of the app, each with these others."""
-        lower = {key.lower() for key in keys}
-        query = sa.select(flags.c.key).where(flags.c.app == app, sa.func.lower(flags.c.key).in_(lower))
-        found: dict[str, list[str]] = {}
-        for other in (await self._connection.execute(query.order_by(flags.c.key))).scalars():
-            found.setdefault(other.lower(), []).append(other)
-        return {key: others for key in keys if (others := [o for o in found.get(key.lower(), ()) if o != key])}
+    async def alike(self, flag_ids: Collection[FlagId]) -> dict[FlagId, list[str]]:
+        """Return the keys of other flags of the same app that differ from a flag's only by case, where there are any."""
+        return await alike(self._connection, flags, flag_ids)
 
     async def requirements(self, app: str) -> Requirements:
         """Return the requirements of each flag of an app that has any: flags with the variants, as in `Requirement`."""
@@ -122,21 +124,24 @@ class FlagStore:
         }
 
     async def variants(self, app: str, keys: Collection[str]) -> dict[str, list[str]]:
-        """Return the keys of the variants of those flags that exist."""
-        query = sa.select(flags.c.key, flags.c.variants).where(flags.c.app == app, flags.c.key.in_(keys))
+        """Return the keys of the variants of those flags that exist and are not archived."""
+        query = sa.select(flags.c.key, flags.c.variants).where(
+            flags.c.app == app, flags.c.key.in_(keys), flags.c.archived_at.is_(None)
+        )
         return {row.key: list(row.variants) for row in await self._connection.execute(query)}
 
-    async def that_require(self, flag_id: FlagId) -> list[str]:
-        """Return the flags that require a flag."""
-        return await self._with(flag_id.app, flags.c.requires, [{"flag": flag_id.flag}])
+    async def that_require(self, flag_id: FlagId, *, archived: bool = True) -> list[str]:
+        """Return the flags that require a flag, with or without those that are archived."""
+        among = () if archived else (flags.c.archived_at.is_(None),)
+        return await self._with(flag_id.app, flags.c.requires, [{"flag": flag_id.flag}], *among)
 
     async def that_use(self, segment_id: SegmentId) -> list[str]:
         """Return the flags that name a segment."""
         condition = {"operator": "in_segment", "values": [segment_id.segment]}
         return await self._with(segment_id.app, flags.c.rules, [{"when": [condition]}])
 
-    async def _with(self, app: str, column: sa.Column[Any], part: object) -> list[str]:
-        query = sa.select(flags.c.key).where(flags.c.app == app, column.contains(part)).order_by(flags.c.key)
+    async def _with(self, app: str, column: sa.Column[Any], part: object, *among: sa.ColumnElement[bool]) -> list[str]:
+        query = sa.select(flags.c.key).where(flags.c.app == app, column.contains(part), *among).order_by(flags.c.key)
         return list((await self._connection.execute(query)).scalars())
 
     async def count(self, app: str) -> int:
@@ -173,6 +178,22 @@ class FlagStore:
         statement = insert(deleted_flags).values(app=app, key=key, **last)
         await self._connection.execute(statement.on_conflict_do_update(constraint=deleted_flags.primary_key, set_=last))
 
+    async def keys(self, app: str) -> list[str]:
+        """Return the keys of an app's flags that are not archived."""
+        query = sa.select(flags.c.key).where(flags.c.app == app, flags.c.archived_at.is_(None)).order_by(flags.c.key)
+        return list((await self._connection.execute(query)).scalars())
+
+    async def rows_in(self, app: str) -> list[sa.RowMapping]:
+        """Return the rows of an app's flags that are not archived."""
+        query = sa.select(flags).where(flags.c.app == app, flags.c.archived_at.is_(None))
+        return list((await self._connection.execute(query)).mappings())
+
+    async def delete_all(self, app: str) -> list[str]:
+        """Delete all flags of an app and note where each has stopped; return their keys."""
+        names = ("app", "key", "version", "reset_generation")
+        gone = sa.delete(flags).where(flags.c.app == app).returning(*(flags.c[name] for name in names)).cte("gone")
+        return await note_deleted(self._connection, deleted_flags, gone)
+
     async def last_of(self, flag_id: FlagId) -> Generations | None:
         """Return where a deleted flag of this name has stopped, if there ever was one."""
         query = sa.select(deleted_flags).where(*_is(deleted_flags, flag_id))
@@ -187,6 +208,37 @@ class FlagStore:
             FlagId(row.app, row.key): Generations(row.version, row.reset_generation)
             for row in await self._connection.execute(query)
         }
+
+
+async def alike(connection: AsyncConnection, table: sa.Table, names: Collection[Name]) -> dict[Name, list[str]]:
+    """Return the keys of other rows of the same app that differ from a name's only by case, where there are any.
+
+    `table` is one of keyed things of apps, with an index over the app and the key in lower case.
+    """
+    apps, lower = [app for app, _ in names], [key.lower() for _, key in names]
+    texts = ARRAY(sa.Text)
+    wanted = sa.func.unnest(sa.literal(apps, texts), sa.literal(lower, texts)).table_valued(
+        "app", "lower", name="wanted"
+    )
+    query = (
+        sa.select(table.c.app, table.c.key)
+        .select_from(wanted.render_derived())
+        .join(table, sa.and_(table.c.app == wanted.c.app, sa.func.lower(table.c.key) == wanted.c.lower))
+        .order_by(table.c.app, table.c.key)
+    )
+    found: dict[tuple[str, str], set[str]] = {}
+    for row in await connection.execute(query):
+        found.setdefault((row.app, row.key.lower()), set()).add(row.key)
+    others = {name: sorted(found.get((name[0], name[1].lower()), set()) - {name[1]}) for name in names}
+    return {name: keys for name, keys in others.items() if keys}
+
+
+async def note_deleted(connection: AsyncConnection, table: sa.Table, gone: sa.CTE) -> list[str]:
+    """Note where the rows have stopped that `gone` deletes, in a table of deletions; return their keys, sorted."""
+    statement = insert(table).from_select([column.name for column in gone.c], sa.select(gone))
+    last = {column.name: statement.excluded[column.name] for column in gone.c if column.name not in {"app", "key"}}
+    statement = statement.on_conflict_do_update(constraint=table.primary_key, set_=last)
+    return sorted((await connection.execute(statement.returning(table.c.key))).scalars())
 
 
 def _is(table: sa.Table, flag_id: FlagId) -> tuple[sa.ColumnElement[bool], ...]:

@@ -88,9 +88,9 @@ async def following(feed: Feed) -> AsyncIterator[FeedFollowing]:
 
 
 class DatabaseFlagViews:
-    """Flags as the API shows them: what the database has, and their states if there is who describes them."""
+    """Flags as the API shows them: what the database has, with their states."""
 
-    def __init__(self, database: Database, describe: Describe | None = None) -> None:
+    def __init__(self, database: Database, describe: Describe) -> None:
         self._database = database
         self._describe = describe
 
@@ -123,9 +123,8 @@ class DatabaseFlagViews:
 
     async def _shown(self, flags: Sequence[Flag], alike: Mapping[FlagId, list[str]]) -> list[tuple[FlagId, Json]]:
         shown = [(flag.flag_id, flag.json(alike.get(flag.flag_id, ()))) for flag in flags]
-        if self._describe is not None:
-            for (_, fields), state in zip(shown, await self._describe(flags), strict=True):
-                fields["state"] = state
+        for (_, fields), state in zip(shown, await self._describe(flags), strict=True):
+            fields["state"] = state
         return shown
 
 

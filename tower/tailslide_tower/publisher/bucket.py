@@ -1,4 +1,4 @@
-"""The bucket `rulesets` as the publisher needs it: in JetStream, and in memory for the tests of the publisher.
+"""A bucket that Tower fills, as the publishers need it: in JetStream, and in memory for the tests of the publisher.
 
 Every write says which revision of its key it follows (0: none), so that it can never put an older value in the place
 of a newer one. Fails open: when NATS is away, `BucketError` is raised and people's changes are in the database anyway.
@@ -68,22 +68,23 @@ async def entries_of(bucket: Bucket, keys: Collection[str]) -> dict[str, Entry]:
 class JetStreamBucket:
     """The bucket behind one connection."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, name: str = RULESETS_BUCKET) -> None:
         self._client = client
         self._js = client.jetstream(timeout=API_TIMEOUT_S)
-        self._stream = bucket_stream(RULESETS_BUCKET)
+        self._name = name
+        self._stream = bucket_stream(name)
 
     async def ensure(self) -> None:
         """Make the bucket unless it is there."""
         async with _errors():
-            await ensure_bucket(self._client, RULESETS_BUCKET)
+            await ensure_bucket(self._client, self._name)
 
     async def listing(self) -> dict[str, Entry]:
         """Return the last entry of every key, deletions included."""
         async with (
             _errors(),
             asyncio.timeout(LISTING_TIMEOUT_S),
-            aclosing(watch_bucket(self._client, RULESETS_BUCKET, ">")) as watch,
+            aclosing(watch_bucket(self._client, self._name, ">")) as watch,
         ):
             async for item in watch:
                 if isinstance(item, Listing):
@@ -95,7 +96,7 @@ class JetStreamBucket:
         try:
             async with _errors():
                 # Not the direct form: any replica answers that one, and it may lag behind.
-                message = await self._js.get_last_msg(self._stream, bucket_subject(RULESETS_BUCKET, key))
+                message = await self._js.get_last_msg(self._stream, bucket_subject(self._name, key))
         except BucketError as error:
             if isinstance(error.__cause__, APIError) and error.__cause__.err_code == MESSAGE_NOT_FOUND:
                 return None
@@ -109,7 +110,7 @@ class JetStreamBucket:
         if value is None:
             headers["KV-Operation"] = "DEL"
         async with _errors():
-            await self._js.publish(bucket_subject(RULESETS_BUCKET, key), value or b"", headers=headers)
+            await self._js.publish(bucket_subject(self._name, key), value or b"", headers=headers)
 
     async def count(self) -> int:
         """Return how many keys there are, deleted ones included."""

@@ -104,12 +104,14 @@ class DatabaseRulesets:
         async with self._database.begin() as connection:
             rows = await FlagStore(connection).rows_of(flag_ids)
             deleted = await FlagStore(connection).deleted_of(flag_ids)
-            flags = self._flags(rows, {str(flag_id): last.version for flag_id, last in deleted.items()})
+            last = {str(flag_id): gone.version for flag_id, gone in deleted.items()}
+            flags = self._flags(_published(rows), last | _archived(rows, FlagId))
             if not segment_ids:
                 return flags
             rows = await SegmentStore(connection).rows_of(segment_ids)
             gone = await SegmentStore(connection).deleted_of(segment_ids)
-        return flags.together_with(self._segments(rows, {str(name): version for name, version in gone.items()}))
+        last = {str(name): version for name, version in gone.items()}
+        return flags.together_with(self._segments(_published(rows), last | _archived(rows, SegmentId)))
 
     def _flags(self, rows: Iterable[RowMapping], deleted: Mapping[str, int]) -> Wanted:
         values: dict[str, bytes] = {}
@@ -144,6 +146,15 @@ class DatabaseRulesets:
         if self._complained.isdisjoint(key.values()):
             self._complained.update(key.values())
             log.error(event, **key, error=str(error))
+
+
+def _published(rows: Iterable[RowMapping]) -> list[RowMapping]:
+    return [row for row in rows if not row["is_archived"]]
+
+
+def _archived(rows: Iterable[RowMapping], name: type[FlagId] | type[SegmentId]) -> dict[str, int]:
+    """Return the versions of those that are archived: to sidecars they are deleted, of which the database knows."""
+    return {str(name(row["app"], row["key"])): row["version"] for row in rows if row["is_archived"]}
 
 
 async def renew_identity(connection: AsyncConnection) -> None:

@@ -61,6 +61,7 @@ class SegmentOut(BaseModel):
     version: int
     created_at: str
     updated_at: str
+    warnings: list[str] = Field(description="What is allowed, and probably not meant.")
 
 
 class ListedSegmentOut(BaseModel):

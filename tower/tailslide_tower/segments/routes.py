@@ -45,15 +45,15 @@ async def list_segments(ask: Ask[NoFields, PageQuery]) -> web.Response:
 )
 async def create_segment(ask: Ask[SegmentCreate, NoQuery]) -> web.Response:
     """A segment is members, those who are excluded, and conditions."""
-    kept = await ask.request.app[SEGMENTS].create(ask.app, ask.body, ask.author)
-    return ask.answer(kept.json(), etag=kept.version, location=kept.segment_id.segment)
+    shown = await ask.request.app[SEGMENTS].create(ask.app, ask.body, ask.author)
+    return ask.answer(shown.json(), etag=shown.kept.version, location=shown.kept.segment_id.segment)
 
 
 @routes.get(_SEGMENT, access=Access.VIEW, answer=SegmentOut, summary="Show a segment")
 async def get_segment(ask: Plain) -> web.Response:
     """Show one segment, with all members."""
-    kept = await ask.request.app[SEGMENTS].get(_segment_id(ask))
-    return ask.answer(kept.json(), etag=kept.version)
+    shown = await ask.request.app[SEGMENTS].get(_segment_id(ask))
+    return ask.answer(shown.json(), etag=shown.kept.version)
 
 
 @routes.patch(
@@ -61,8 +61,8 @@ async def get_segment(ask: Plain) -> web.Response:
 )
 async def change_segment(ask: Ask[SegmentChange, NoQuery]) -> web.Response:
     """What is not given stays; a list is replaced whole."""
-    kept = await ask.request.app[SEGMENTS].change(_segment_id(ask), ask.body, ask.precondition, ask.author)
-    return ask.answer(kept.json(), etag=kept.version)
+    shown = await ask.request.app[SEGMENTS].change(_segment_id(ask), ask.body, ask.precondition, ask.author)
+    return ask.answer(shown.json(), etag=shown.kept.version)
 
 
 @routes.post(
@@ -75,8 +75,8 @@ async def change_segment(ask: Ask[SegmentChange, NoQuery]) -> web.Response:
 )
 async def change_members(ask: Ask[SegmentMembers, NoQuery]) -> web.Response:
     """The other members stay, whatever others do to the list meanwhile."""
-    kept = await ask.request.app[SEGMENTS].change_members(_segment_id(ask), ask.body, ask.precondition, ask.author)
-    return ask.answer(kept.json(), etag=kept.version)
+    shown = await ask.request.app[SEGMENTS].change_members(_segment_id(ask), ask.body, ask.precondition, ask.author)
+    return ask.answer(shown.json(), etag=shown.kept.version)
 
 
 @routes.delete(_SEGMENT, access=Access.EDIT, summary="Delete a segment", conditional=True, published=True)

@@ -3,7 +3,7 @@
 What may be in a segment is checked by the core, by reading each new one exactly as the sidecars will.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from tailslide_core.fields import shown
 from tailslide_core.flag_contracts import SEGMENT_SCHEMA, decode_segment, encode_segment, segment_json
 from tailslide_core.naming import SegmentId, check_flag_key
 from tailslide_core.segment import MAX_MEMBERS, Segment
+from tailslide_tower.flags.flag import warnings_of_alike
 from tailslide_tower.segments.models import SegmentChange, SegmentCreate, SegmentMembers
 from tailslide_tower.times import timestamp
 
@@ -42,11 +43,16 @@ class KeptSegment:
         """Return the number of this version, raised by each change."""
         return self.segment.version
 
-    def json(self) -> Json:
-        """Return the segment as the API shows it."""
+    def json(self, alike: Collection[str] = ()) -> Json:
+        """Return the segment as the API shows it; `alike` are segments of the app whose keys differ only by case."""
         fields = segment_json(self.segment)
         del fields["schema"]
-        return fields | {"description": self.description, "created_at": timestamp(self.created_at)}
+        warnings = warnings_of_alike("segment", alike)
+        return fields | {
+            "description": self.description,
+            "created_at": timestamp(self.created_at),
+            "warnings": warnings,
+        }
 
     def without_members(self) -> Json:
         """Return the segment with the numbers of its members, which may be thousands."""

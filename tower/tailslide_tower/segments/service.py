@@ -3,14 +3,18 @@
 What a change makes of a segment is in `segment`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tailslide_core.contracts import Json
 from tailslide_core.naming import SegmentId
 from tailslide_runtime.http import ApiError
 from tailslide_tower import times
+from tailslide_tower.apps.admission import admitted
 from tailslide_tower.apps.errors import app_not_found, named, newer_in_bucket
 from tailslide_tower.apps.store import AppStore
 from tailslide_tower.audit.entry import LogEntry, Subject, SubjectKind
@@ -25,6 +29,18 @@ from tailslide_tower.segments.segment import KeptSegment, ListedSegment
 from tailslide_tower.segments.store import SegmentStore
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSegment:
+    """A segment, and the app's segments whose keys differ from its only by case."""
+
+    kept: KeptSegment
+    alike: Collection[str] = ()
+
+    def json(self) -> Json:
+        """Return the segment as the API shows it."""
+        return self.kept.json(self.alike)
 
 
 class Publication(Protocol):
@@ -51,21 +67,20 @@ class SegmentService:
                 raise app_not_found(app)
             return await SegmentStore(connection).page(app, page)
 
-    async def get(self, segment_id: SegmentId) -> KeptSegment:
+    async def get(self, segment_id: SegmentId) -> ShownSegment:
         """Return a segment."""
         async with self._database.begin() as connection:
             kept = await SegmentStore(connection).get(segment_id)
             if kept is None:
                 raise await _not_found(AppStore(connection), segment_id)
-            return kept
+            return await _shown(connection, kept)
 
-    async def create(self, app: str, request: SegmentCreate, author: Author) -> KeptSegment:
+    async def create(self, app: str, request: SegmentCreate, author: Author) -> ShownSegment:
         """Add a segment."""
         kept = segment_changes.created(app, request, times.now())
         self._refuse_left_alone(kept.segment_id)
         async with self._database.begin() as connection:
-            if not await AppStore(connection).keep(app):
-                raise app_not_found(app)
+            admitted(await AppStore(connection).keep(app), app, author)
             store = SegmentStore(connection)
             if not await store.add(kept):
                 raise ApiError(409, "SEGMENT_EXISTS", f"the app {app!r} has a segment {request.key!r} already", "key")
@@ -74,13 +89,14 @@ class SegmentService:
             if last is not None:
                 kept = segment_changes.recreated(kept, last)
                 await store.update(kept)
+            shown = await _shown(connection, kept)
             await record(connection, _entry("segment.created", author, None, kept))
         self._changed("segment_created", kept, author)
-        return kept
+        return shown
 
     async def change(
         self, segment_id: SegmentId, request: SegmentChange, precondition: Precondition, author: Author
-    ) -> KeptSegment:
+    ) -> ShownSegment:
         """Change a segment; a change without effect raises no version and notifies nobody."""
         return await self._change(
             segment_id, lambda kept: segment_changes.changed(kept, request, times.now()), precondition, author
@@ -88,7 +104,7 @@ class SegmentService:
 
     async def change_members(
         self, segment_id: SegmentId, request: SegmentMembers, precondition: Precondition, author: Author
-    ) -> KeptSegment:
+    ) -> ShownSegment:
         """Add and remove members, whatever others do to the rest of the list meanwhile."""
         return await self._change(
             segment_id, lambda kept: segment_changes.with_members(kept, request, times.now()), precondition, author
@@ -100,26 +116,27 @@ class SegmentService:
         change: Callable[[KeptSegment], KeptSegment],
         precondition: Precondition,
         author: Author,
-    ) -> KeptSegment:
+    ) -> ShownSegment:
         self._refuse_left_alone(segment_id)
         async with self._database.begin() as connection:
+            admitted(await AppStore(connection).keep(segment_id.app), segment_id.app, author)
             store = SegmentStore(connection)
             before = await self._locked(store, AppStore(connection), segment_id)
             precondition.check(before.version, before.json)
             after = change(before)
+            shown = await _shown(connection, after)
             if after is before:
-                return before
+                return shown
             await store.update(after)
             await record(connection, _entry("segment.changed", author, before, after))
         self._changed("segment_changed", after, author)
-        return after
+        return shown
 
     async def delete(self, segment_id: SegmentId, precondition: Precondition, author: Author) -> None:
         """Delete a segment that no flag uses."""
         self._refuse_left_alone(segment_id)
         async with self._database.begin() as connection:
-            if not await AppStore(connection).arrange(segment_id.app):
-                raise app_not_found(segment_id.app)
+            admitted(await AppStore(connection).arrange(segment_id.app), segment_id.app, author)
             store = SegmentStore(connection)
             kept = await self._locked(store, AppStore(connection), segment_id)
             precondition.check(kept.version, kept.json)
@@ -165,6 +182,10 @@ def _entry(action: str, author: Author, before: KeptSegment | None, after: KeptS
         kept.version,
         segment_changes.members_changed(before, after),
     )
+
+
+async def _shown(connection: AsyncConnection, kept: KeptSegment) -> ShownSegment:
+    return ShownSegment(kept, await SegmentStore(connection).alike(kept.segment_id))
 
 
 async def _not_found(apps: AppStore, segment_id: SegmentId) -> ApiError:

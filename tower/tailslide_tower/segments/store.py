@@ -9,7 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_core.errors import ContractError
 from tailslide_core.naming import SegmentId
+from tailslide_tower.apps.store import archived_apps
 from tailslide_tower.database import metadata
+from tailslide_tower.flags.store import alike, note_deleted
 from tailslide_tower.requests import Page
 from tailslide_tower.segments.segment import KeptSegment, ListedSegment, row_of, segment_of
 
@@ -28,6 +30,11 @@ segments = sa.Table(
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
 )
+
+sa.Index("segments_app_lower_key_idx", segments.c.app, sa.func.lower(segments.c.key))
+
+IS_ARCHIVED = segments.c.app.in_(archived_apps())
+"""Whether the segment's app is archived, so that sidecars do not get it."""
 
 deleted_segments = sa.Table(
     "deleted_segments",
@@ -69,16 +76,18 @@ class SegmentStore:
         return [ListedSegment(*row) for row in rows]
 
     async def rows_after(self, after: SegmentId | None, limit: int) -> list[sa.RowMapping]:
-        """Return the rows of up to `limit` segments of all apps, those behind `after`, in order."""
-        query = sa.select(segments).order_by(segments.c.app, segments.c.key).limit(limit)
+        """Return the rows of up to `limit` segments of all apps that are not archived, those behind `after`, in order."""
+        query = sa.select(segments).where(sa.not_(IS_ARCHIVED)).order_by(segments.c.app, segments.c.key).limit(limit)
         if after is not None:
             query = query.where(sa.tuple_(segments.c.app, segments.c.key) > sa.tuple_(after.app, after.segment))
         return list((await self._connection.execute(query)).mappings())
 
     async def rows_of(self, segment_ids: Collection[SegmentId]) -> list[sa.RowMapping]:
-        """Return the rows of those segments that exist."""
+        """Return the rows of those segments that exist, with `is_archived`."""
         wanted = [(segment_id.app, segment_id.segment) for segment_id in segment_ids]
-        query = sa.select(segments).where(sa.tuple_(segments.c.app, segments.c.key).in_(wanted))
+        query = sa.select(segments, IS_ARCHIVED.label("is_archived")).where(
+            sa.tuple_(segments.c.app, segments.c.key).in_(wanted)
+        )
         return list((await self._connection.execute(query)).mappings())
 
     async def known(self, app: str, keys: Collection[str]) -> frozenset[str]:
@@ -121,6 +130,26 @@ class SegmentStore:
         await self._connection.execute(
             statement.on_conflict_do_update(constraint=deleted_segments.primary_key, set_=last)
         )
+
+    async def rows_in(self, app: str) -> list[sa.RowMapping]:
+        """Return the rows of an app's segments."""
+        query = sa.select(segments).where(segments.c.app == app)
+        return list((await self._connection.execute(query)).mappings())
+
+    async def keys(self, app: str) -> list[str]:
+        """Return the keys of an app's segments."""
+        query = sa.select(segments.c.key).where(segments.c.app == app).order_by(segments.c.key)
+        return list((await self._connection.execute(query)).scalars())
+
+    async def alike(self, segment_id: SegmentId) -> list[str]:
+        """Return the keys of other segments of the app that differ from a segment's only by case."""
+        return (await alike(self._connection, segments, [segment_id])).get(segment_id, [])
+
+    async def delete_all(self, app: str) -> list[str]:
+        """Delete all segments of an app and note their last versions; return their keys."""
+        names = ("app", "key", "version")
+        gone = sa.delete(segments).where(segments.c.app == app).returning(*(segments.c[name] for name in names))
+        return await note_deleted(self._connection, deleted_segments, gone.cte("gone"))
 
     async def last_of(self, segment_id: SegmentId) -> int | None:
         """Return the last version of a deleted segment of this name, if there ever was one."""

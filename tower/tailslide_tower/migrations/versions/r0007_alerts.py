@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0007"
-down_revision = "0004"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
@@ -94,7 +94,6 @@ def upgrade() -> None:
         sa.Column("instance", key, nullable=False),
         sa.Column("lost_at", moment, nullable=False),
         sa.PrimaryKeyConstraint("app", "instance", name="lost_sidecars_pkey"),
-        sa.ForeignKeyConstraint(["app"], ["apps.key"], name="lost_sidecars_app_fkey", ondelete="CASCADE"),
     )
 
 

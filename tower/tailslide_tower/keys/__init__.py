@@ -1,0 +1,1 @@
+"""SDK keys: what lets an app's sidecars into NATS and Redis."""
