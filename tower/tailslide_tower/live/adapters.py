@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_core.naming import FlagId
 from tailslide_tower.audit.entry import LogRow
@@ -13,10 +12,10 @@ from tailslide_tower.audit.feed import Feed, Gap, Subscription
 from tailslide_tower.audit.store import LogStore, log_entries
 from tailslide_tower.database import Database
 from tailslide_tower.flags.flag import Flag
+from tailslide_tower.flags.lists import FlagQuery, Listing, listed
 from tailslide_tower.flags.store import FlagStore, read_flag
 from tailslide_tower.live.hub import Missed
 from tailslide_tower.live.sources import Bounds, LiveEntry
-from tailslide_tower.requests import Page
 from tailslide_tower.times import timestamp
 
 Json = dict[str, Any]
@@ -98,7 +97,7 @@ class DatabaseFlagViews:
         """Return those that exist."""
         async with self._database.begin() as connection:
             flags = [read_flag(row) for row in await FlagStore(connection).rows_of(flag_ids)]
-            alike = await _alike(connection, flags)
+            alike = await FlagStore(connection).alike([flag.flag_id for flag in flags])
         return dict(await self._shown(flags, alike))
 
     async def page(
@@ -106,19 +105,8 @@ class DatabaseFlagViews:
     ) -> Sequence[tuple[FlagId, Json]]:
         """Return the next flags of these apps."""
         async with self._database.begin() as connection:
-            store = FlagStore(connection)
-            if apps is None:
-                flags = [read_flag(row) for row in await store.rows_after(after, limit)]
-            else:
-                flags = []
-                for app in sorted(apps):
-                    if after is not None and app < after.app:
-                        continue
-                    begun = after.flag if after is not None and app == after.app else ""
-                    flags += (await store.page(app, Page(limit - len(flags), begun)))[: limit - len(flags)]
-                    if len(flags) >= limit:
-                        break
-            alike = await _alike(connection, flags)
+            flags = (await listed(connection, Listing(FlagQuery(limit=limit), apps, after)))[:limit]
+            alike = await FlagStore(connection).alike([flag.flag_id for flag in flags])
         return await self._shown(flags, alike)
 
     async def _shown(self, flags: Sequence[Flag], alike: Mapping[FlagId, list[str]]) -> list[tuple[FlagId, Json]]:
@@ -126,15 +114,3 @@ class DatabaseFlagViews:
         for (_, fields), state in zip(shown, await self._describe(flags), strict=True):
             fields["state"] = state
         return shown
-
-
-async def _alike(connection: AsyncConnection, flags: Sequence[Flag]) -> dict[FlagId, list[str]]:
-    """Return the keys that differ only by case from a flag's, as the API warns of them."""
-    store = FlagStore(connection)
-    found: dict[FlagId, list[str]] = {}
-    by_app: dict[str, list[str]] = {}
-    for flag in flags:
-        by_app.setdefault(flag.flag_id.app, []).append(flag.flag_id.flag)
-    for app, keys in by_app.items():
-        found |= {FlagId(app, key): others for key, others in (await store.alike(app, keys)).items()}
-    return found
