@@ -40,6 +40,7 @@ async def test_who_subscribes_gets_what_is_true_and_then_what_changes(tower: Tow
         await client.flag("search", lambda flag: flag["active"])
         await tower.ok("POST", "/apps/shop/flags", {"key": "other"})
         await client.flag("other", lambda flag: not flag["active"])
+        await tower.ok("POST", f"{FLAG}/archive", {"force": True})
         await tower.ok("DELETE", FLAG)
         await client.flag("search", lambda flag: flag is None)
 
