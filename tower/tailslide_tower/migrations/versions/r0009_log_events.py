@@ -21,6 +21,9 @@ def upgrade() -> None:
     """Add columns and indexes, and make the table."""
     op.add_column("log", sa.Column("minor", sa.Boolean, nullable=False, server_default=sa.false()))
     op.execute(f"ALTER TABLE log ADD COLUMN words tsvector GENERATED ALWAYS AS ({_WORDS}) STORED")
+    # States are kept apart from the rest of an entry, which is what searches go through.
+    op.execute("ALTER TABLE log ALTER COLUMN words SET STORAGE MAIN")
+    op.execute("ALTER TABLE log SET (toast_tuple_target = 640)")
     op.create_index("log_words_idx", "log", ["words"], postgresql_using="gin")
     op.drop_index("log_subject_idx", "log")
     op.create_index("log_subject_idx", "log", ["app", "key", "id"])
@@ -45,5 +48,6 @@ def downgrade() -> None:
     op.drop_index("log_actor_idx", "log")
     op.drop_index("log_subject_idx", "log")
     op.create_index("log_subject_idx", "log", ["app", "kind", "key", "id"])
+    op.execute("ALTER TABLE log RESET (toast_tuple_target)")
     op.drop_column("log", "words")
     op.drop_column("log", "minor")
