@@ -138,7 +138,7 @@ def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
 
 
 def _headers(operation: Operation) -> list[dict[str, Any]]:
-    if operation.method == "GET" or operation.access is Access.PUBLIC:
+    if operation.method == "GET" or operation.access in {Access.PUBLIC, Access.VIEW}:  # nothing is changed
         return []
     headers: list[dict[str, Any]] = [
         {

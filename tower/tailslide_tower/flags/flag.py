@@ -72,7 +72,6 @@ class Flag:
         del fields["schema"]
         return fields | {
             **self.about.json(),
-            "rules": [_as_written(rule) for rule in fields["rules"]],
             "archived_at": None if self.archived_at is None else timestamp(self.archived_at),
             "created_at": timestamp(self.created_at),
             "warnings": warnings_of_alike("flag", alike),
@@ -85,15 +84,6 @@ def warnings_of_alike(kind: str, alike: Collection[str]) -> list[str]:
         f"the app has a {kind} {shown(key, 200)} too, which differs only by upper and lower case"
         for key in sorted(alike)
     ]
-
-
-def _as_written(rule: Json) -> Json:
-    """Return a rule that gives everybody one variant with `variant`, as people write it."""
-    split = rule.get("split")
-    if rule["rollout"] != FULL or split is None or len(split) != 1 or split[0]["weight"] != 1:
-        return rule
-    rest = {name: value for name, value in rule.items() if name not in {"rollout", "split"}}
-    return rest | {"variant": split[0]["variant"]}
 
 
 _AS_THEY_ARE = (
