@@ -28,6 +28,7 @@ def upgrade() -> None:
     op.drop_index("log_subject_idx", "log")
     op.create_index("log_subject_idx", "log", ["app", "key", "id"])
     op.create_index("log_actor_idx", "log", ["actor", "id"])
+    op.create_index("log_at_idx", "log", ["at"])
     op.create_index("log_action_idx", "log", ["action", "id"])
     # Whatever has no index of its own is looked for here, without reading the entries themselves.
     op.execute("CREATE INDEX log_filters_idx ON log (id) INCLUDE (at, minor, kind, action, app, key, actor)")
@@ -45,6 +46,7 @@ def downgrade() -> None:
     op.drop_table("circuit_events")
     op.execute("DROP INDEX log_filters_idx")
     op.drop_index("log_action_idx", "log")
+    op.drop_index("log_at_idx", "log")
     op.drop_index("log_actor_idx", "log")
     op.drop_index("log_subject_idx", "log")
     op.create_index("log_subject_idx", "log", ["app", "kind", "key", "id"])
