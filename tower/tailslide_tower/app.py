@@ -31,6 +31,7 @@ from tailslide_tower.audit.circuit_events import CircuitEvents
 from tailslide_tower.audit.event_store import DatabaseEvents
 from tailslide_tower.audit.feed import Feed
 from tailslide_tower.audit.metrics import LogMetrics
+from tailslide_tower.audit.retention import Retention
 from tailslide_tower.audit.service import LogService
 from tailslide_tower.audit.store import CHANNEL, LogStore
 from tailslide_tower.auth import middleware as auth
@@ -113,6 +114,8 @@ class Tower:
             sidecars=RegistryViews(self._standing.registry, self._standing.sidecars),
         )
         metrics.registry.register(LiveMetrics(self._live.hub))
+        keep = timedelta(days=settings.log_keep_days) if settings.log_keep_days else None
+        self._retention = Retention(database, log_metrics, keep)
         self._alerts = alerts_of(
             database,
             self._link.status,
