@@ -184,7 +184,7 @@ def env(data_dir: Path | None, *, admin: bool) -> None:
 def tower(context: click.Context) -> None:
     """Run Tower alone: the API with which people manage flags.
 
-    Its settings are in the environment: TAILSLIDE_DATABASE_URL, TAILSLIDE_NATS_URL, TAILSLIDE_API_TOKEN,
+    Its settings are in the environment: TAILSLIDE_DATABASE_URL, TAILSLIDE_NATS_URL, TAILSLIDE_TOWER_URL,
     TAILSLIDE_TOWER_LISTEN, TAILSLIDE_ALLOWED_HOSTS; TAILSLIDE_SDK_KEY is the token for NATS.
     """
     if context.invoked_subcommand is None:
@@ -221,6 +221,21 @@ def adopt(yes: bool) -> None:
         return click.confirm("Take the bucket over?")
 
     raise SystemExit(run(click.echo, confirmed))
+
+
+@cli.command("admin-link")
+def admin_link() -> None:
+    """Print a link that lets whoever is locked out log in as an admin, once, within an hour.
+
+    For the host that has the database's URL; Tower need not run while it is made. Opened, the link asks for an e-mail
+    address and a password: the account of that address, or a new one, is an admin then.
+
+    Its settings are those of Tower, in the environment: TAILSLIDE_DATABASE_URL, and TAILSLIDE_TOWER_URL for the address
+    that the link begins with. For what `tailslide up` runs:  eval "$(tailslide env --admin)"
+    """
+    from tailslide_tower.setup_links.admin_link import run
+
+    raise SystemExit(run(click.echo))
 
 
 @cli.command()

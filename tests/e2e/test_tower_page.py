@@ -72,7 +72,7 @@ class Shell:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"set -e\n{text}\nset +e\necho '--end 0'\n".encode())
-        said = []
+        said: list[bytes] = []
         async with asyncio.timeout(60):
             while line := await self._process.stdout.readline():
                 if line == b"--end 0\n":

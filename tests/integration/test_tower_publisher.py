@@ -240,7 +240,7 @@ async def test_a_row_that_is_not_valid_leaves_the_last_good_value(bench: TowerBe
 async def test_it_stops_while_it_waits_for_the_database(bench: TowerBench) -> None:
     bench.servers.kill("postgres")
     try:
-        task = asyncio.create_task(serve(bench.settings()))
+        task = asyncio.create_task(serve(bench.settings(), bench.announced.append))
         _, running = await asyncio.wait({task}, timeout=0.2)
         assert running == {task}
         task.cancel()

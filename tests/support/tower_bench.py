@@ -113,12 +113,11 @@ class Tower:
         assert answer.status < 300, answer
         return answer.body
 
-<<<<<<< HEAD
     async def delete_flag(self, path: str) -> None:
         """Archive a flag, which something may still ask for, and delete it for good."""
         await self.ok("POST", f"{path}/archive", {"force": True})
         await self.ok("DELETE", path)
-=======
+
     async def state(self, flag: str, app: str = "shop") -> dict[str, Any]:
         """Return the state of a flag."""
         answer = await self.call("GET", f"/apps/{app}/flags/{flag}")
@@ -134,7 +133,6 @@ class Tower:
 
         await until(check)
         return await self.state(flag, app)
->>>>>>> main
 
     async def until_published(self) -> None:
         """Wait until Tower says that bucket and database are equal."""
@@ -156,6 +154,8 @@ class TowerBench:
         self.redis_url = servers.endpoints.redis_url
         self.more_settings: dict[str, Any] = {}
         """Fields of `TowerSettings` besides, for Towers in this process."""
+        self.announced: list[str] = []
+        """What Towers in this process have told the one who started them."""
 
     def settings(self, token: str | None = TOKEN, *, redis: bool = True, **more: Any) -> TowerSettings:
         """Return the settings of one more Tower."""
@@ -175,7 +175,7 @@ class TowerBench:
     async def tower(self, token: str | None = TOKEN, *, redis: bool = True, **more: Any) -> AsyncIterator[Tower]:
         """Run a Tower in this process; it is ready, though perhaps not connected to NATS yet."""
         settings = self.settings(token, redis=redis, **more)
-        task = asyncio.create_task(serve(settings))
+        task = asyncio.create_task(serve(settings, self.announced.append))
         try:
             async with self._reached(settings, task) as tower:
                 yield tower
@@ -245,7 +245,9 @@ class TowerBench:
         socket = settings.tower_listen.path
         assert socket is not None
         async with aiohttp.ClientSession(
-            connector=aiohttp.UnixConnector(str(socket)), timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)
+            connector=aiohttp.UnixConnector(str(socket)),
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
         ) as session:
             tower = Tower(socket, session)
 

@@ -1,20 +1,25 @@
 """Tower, put together: the HTTP application and the parts that run beside it. Decides nothing by itself."""
 
 import asyncio
-from functools import partial
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from aiohttp import web
 from nats.aio.client import Client
 
+from tailslide_core.naming import KEYS_BUCKET
+from tailslide_runtime.auth_callout.service import AuthCallout
 from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.jetstream import Link
+from tailslide_runtime.known_keys import KnownKeys
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
-from tailslide_tower import access, health
+from tailslide_runtime.redis_users import RedisUsers, RedisUsersMetrics
+from tailslide_tower import access, admission, health
 from tailslide_tower.alerts import routes as alerts
 from tailslide_tower.alerts.assembly import alerts_of
-from tailslide_tower.alerts.service import WebhookService
 from tailslide_tower.api import description, page
 from tailslide_tower.api.problems import PROBLEM_TYPE, errors_as_problems, guard_problem
 from tailslide_tower.api.routes import add_routes
@@ -26,13 +31,19 @@ from tailslide_tower.audit.feed import Feed
 from tailslide_tower.audit.metrics import LogMetrics
 from tailslide_tower.audit.store import CHANNEL, LogStore
 from tailslide_tower.auth import middleware as auth
-from tailslide_tower.auth.service import TokenService
-from tailslide_tower.auth.store import TokenStore
 from tailslide_tower.circuits.verdicts import Verdicts
 from tailslide_tower.database import Database
+from tailslide_tower.evaluation import routes as evaluations
+from tailslide_tower.evaluation.service import EvaluationService
+from tailslide_tower.flag_states.shown import STATES
+from tailslide_tower.flag_states.standing import Standing
+from tailslide_tower.flag_use import FlagUse
 from tailslide_tower.flags import routes as flags
-from tailslide_tower.flags.last_asked import NobodyKnows
 from tailslide_tower.flags.service import FlagService
+from tailslide_tower.keys import routes as keys
+from tailslide_tower.keys.bootstrap import bootstrap
+from tailslide_tower.keys.publishing import DatabaseKeys, KeyPublisher
+from tailslide_tower.keys.service import KeyService
 from tailslide_tower.metrics import TowerMetrics
 from tailslide_tower.preview import routes as previews
 from tailslide_tower.preview.service import PreviewService
@@ -44,112 +55,170 @@ from tailslide_tower.requests import MAX_BODY_BYTES
 from tailslide_tower.segments import routes as segments
 from tailslide_tower.segments.service import SegmentService
 from tailslide_tower.settings import TowerSettings
+from tailslide_tower.sidecars import routes as sidecars
 from tailslide_tower.timeseries import routes as graphs
-from tailslide_tower.timeseries.series import GraphSeries, NoSeries, RedisGraphSeries
+from tailslide_tower.timeseries.series import NoSeries, RedisGraphSeries
 from tailslide_tower.timeseries.service import GraphService
 
 log = structlog.get_logger()
 
 SHUTDOWN_TIMEOUT_S = 5.0
-SUBJECTS = (apps.routes, flags.routes, segments.routes, graphs.routes, previews.routes, description.routes)
-SUBJECTS = (apps.routes, flags.routes, segments.routes, alerts.routes, description.routes)
+SUBJECTS = (
+    *(
+        apps.routes,
+        flags.routes,
+        evaluations.routes,
+        segments.routes,
+        graphs.routes,
+        previews.routes,
+        sidecars.routes,
+        keys.routes,
+    ),
+    *(alerts.routes, *admission.SUBJECTS, description.routes),
+)
 """The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
 
-def build(
-    parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts, series: GraphSeries
-    parts: health.Parts, metrics: TowerMetrics, tokens: TokenService, verdicts: Verdicts, webhooks: WebhookService
-) -> web.Application:
-    """Return the HTTP application."""
-    api = web.Application(middlewares=[auth.authenticate, publication.refuse_unpublishable])
-    api[auth.TOKENS] = tokens
-    api[publication.PUBLICATION] = publication.Publication(parts.publisher, parts.nats)
-    api[apps.APPS] = AppService(parts.database, parts.publisher, NobodyKnows())
-    api[flags.FLAGS] = FlagService(parts.database, parts.publisher, verdicts, NobodyKnows())
-    api[segments.SEGMENTS] = SegmentService(parts.database, parts.publisher)
-    api[graphs.GRAPHS] = GraphService(series)
-    api[previews.PREVIEWS] = PreviewService(series)
-    api[alerts.WEBHOOKS] = webhooks
-    add_routes(api, SUBJECTS)
+class Tower:
+    """The parts of one Tower, made and joined; `run` runs them."""
 
-    app = web.Application(
-        middlewares=[access.observe, errors_as_problems, access.answer_for_database], client_max_size=MAX_BODY_BYTES
-    )
-    app[access.METRICS] = metrics
-    app[health.PARTS] = parts
-    app.add_routes([*health.routes, *page.routes])
-    app.add_subapp("/api/v1", api)
-    return app
-
-
-async def serve(settings: TowerSettings) -> None:
-    """Run Tower until cancelled; raise `StartError` when it cannot start. Everything is closed at the end."""
-    database = Database(settings.database_url)
-    try:
-        await database.prepare()
-        tokens = TokenService(
-            TokenStore(database), settings.api_token.get_secret_value() if settings.api_token else None
-        )
-        await tokens.ensure_any()
-        metrics = TowerMetrics()
-        series = RedisGraphSeries(settings.redis_url) if settings.redis_url else NoSeries()
-        publisher = Publisher(DatabaseRulesets(database), metrics)
-        log_metrics = LogMetrics(metrics.registry)
-        feed = Feed(LogStore(database), partial(database.listen, CHANNEL), log_metrics)
-        circuit_events = CircuitEvents(DatabaseEvents(database), log_metrics)
-        link = Link(
+    def __init__(self, settings: TowerSettings, database: Database, metrics: TowerMetrics) -> None:
+        self._settings = settings
+        self._database = database
+        self._metrics = metrics
+        self.admission = admission.Admission.of(settings, database, metrics)
+        self._link = Link(
             settings.nats_url,
             name="tower",
             token=settings.sdk_key.get_secret_value() if settings.sdk_key else None,
         )
-        metrics.follow(
-            pending=lambda: publisher.pending,
-            nats_connected=lambda: float(link.status.connected),
-            newer=lambda: len(publisher.newer),
-            unknown=lambda: len(publisher.unknown),
-        )
-        verdicts = Verdicts()
-
-        async def serve_connected(client: Client) -> None:
-        alerting = alerts_of(
+        self._publisher = Publisher(DatabaseRulesets(database), metrics)
+        self._key_publisher = KeyPublisher(DatabaseKeys(database), metrics)
+        self._verdicts = Verdicts()
+        self._standing = Standing(database, self._publisher)
+        self._series = RedisGraphSeries(settings.redis_url) if settings.redis_url else NoSeries()
+        log_metrics = LogMetrics(metrics.registry)
+        self._feed = Feed(LogStore(database), partial(database.listen, CHANNEL), log_metrics)
+        self._circuit_events = CircuitEvents(DatabaseEvents(database), log_metrics)
+        self._alerts = alerts_of(
             database,
-            link.status,
+            self._link.status,
             metrics.registry,
             allowed_networks=settings.alert_allowed_networks,
             keep=timedelta(days=settings.alert_deliveries_days),
-            tower_url=None,
+            tower_url=settings.public_url,
         )
+        # The doors of NATS and of Redis, which Aerobat answers and mends as well.
+        self._known_keys = KnownKeys()
+        callout = settings.callout()
+        self._callout = None if callout is None else AuthCallout(callout, self._known_keys, "tower")
+        self._redis_users: RedisUsers | None = None
+        if settings.redis_url is not None and settings.redis_users:
+            self._redis_users = RedisUsers(settings.redis_url, self._known_keys)
 
-        async def use(client: Client) -> None:
-            metrics.connected()
-            with verdicts.connected(client):
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(publisher.serve(JetStreamBucket(client)))
-                    group.create_task(circuit_events.serve(client))
+    def application(self) -> web.Application:
+        """Return the HTTP application."""
+        database, publisher = self._database, self._publisher
+        use = FlagUse(self._series, self._standing.registry)
+        api = web.Application(middlewares=[auth.authenticate, publication.refuse_unpublishable])
+        self.admission.install(api)
+        api[publication.PUBLICATION] = publication.Publication(publisher, self._link.status)
+        api[apps.APPS] = AppService(database, publisher, use)
+        api[flags.FLAGS] = FlagService(database, publisher, self._verdicts, use)
+        api[evaluations.EVALUATIONS] = EvaluationService(database, self._standing.news)
+        api[segments.SEGMENTS] = SegmentService(database, publisher)
+        api[keys.KEYS] = KeyService(database, self._key_publisher.changed)
+        api[graphs.GRAPHS] = GraphService(self._series)
+        api[previews.PREVIEWS] = PreviewService(self._series)
+        api[alerts.WEBHOOKS] = self._alerts.webhooks
+        api[STATES] = self._standing.states
+        api[sidecars.SIDECARS] = self._standing.sidecars
+        add_routes(api, SUBJECTS)
 
+        app = web.Application(
+            middlewares=[access.observe, errors_as_problems, access.answer_for_database],
+            client_max_size=MAX_BODY_BYTES,
+        )
+        app[access.METRICS] = self._metrics
+        app[health.PARTS] = health.Parts(database, self._link.status, publisher)
+        app.add_routes([*health.routes, *page.routes])
+        app.add_subapp("/api/v1", api)
+        return app
+
+    def tell_metrics(self, listener: HttpListener) -> None:
+        """Let the metrics follow what the parts know of themselves."""
+        registry, publisher = self._metrics.registry, self._publisher
+        self._metrics.follow(
+            pending=lambda: publisher.pending,
+            nats_connected=lambda: float(self._link.status.connected),
+            newer=lambda: len(publisher.newer),
+            unknown=lambda: len(publisher.unknown),
+        )
+        registry.register(ListenerMetrics(listener, "tailslide_tower_http"))
+        if self._callout is not None:
+            registry.register(self._callout.metrics("tailslide_tower"))
+        if self._redis_users is not None:
+            registry.register(RedisUsersMetrics(self._redis_users, self._known_keys, "tailslide_tower"))
+
+    async def run(self) -> None:
+        """Run what runs beside the listener, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for part in (self._feed, self._standing, self._alerts, self.admission, self._callout, self._redis_users):
+                if part is not None:
+                    group.create_task(part.run())
+            group.create_task(self._link.run(self._connected))
+
+    async def _connected(self, client: Client) -> None:
+        """Serve one connection to NATS."""
+        self._metrics.connected()
+        rulesets = JetStreamBucket(client)
+        with self._verdicts.connected(client):
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._publisher.serve(rulesets))
+                group.create_task(self._key_publisher.serve(JetStreamBucket(client, KEYS_BUCKET), rulesets))
+                group.create_task(self._known_keys.follow(client))
+                group.create_task(self._standing.serve(client))
+                group.create_task(self._circuit_events.serve(client))
+                group.create_task(self._alerts.follow(client))
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self._series.close()
+
+
+async def serve(settings: TowerSettings, announce: Callable[[str], None]) -> None:
+    """Run Tower until cancelled; raise `StartError` when it cannot start. Everything is closed at the end.
+
+    `announce` is handed what only the one who starts Tower is to see: the link by which the first admin is made.
+    """
+    database = Database(settings.database_url)
+    ending = ExitStack()
+    try:
+        await database.prepare()
+        tower = Tower(settings, database, TowerMetrics())
+        ending.enter_context(closing(tower.admission))
+        await tower.admission.prepare(announce)
+        if (first_key := settings.bootstrap_key()) is not None:
+            await bootstrap(database, first_key)
         listener = HttpListener(
-            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts, series),
-                    group.create_task(alerting.follow(client))
-            build(health.Parts(database, link.status, publisher), metrics, tokens, verdicts, alerting.webhooks),
+            tower.application(),
             settings.tower_listen,
             "TAILSLIDE_TOWER_LISTEN",
-            allowed_hosts=settings.allowed_hosts,
+            allowed_hosts=settings.hosts,
             limits=ListenerLimits(max_body_bytes=MAX_BODY_BYTES),
             error_body=guard_problem,
             error_type=PROBLEM_TYPE.encode(),
         )
-        metrics.registry.register(ListenerMetrics(listener, "tailslide_tower_http"))
+        tower.tell_metrics(listener)
         try:
             address = await listener.listen()
-            log.info("tower listens", address=str(address), database=database.address)
+            log.info("tower_listens", address=str(address), database=database.address)
             async with asyncio.TaskGroup() as group:
                 group.create_task(listener.run())
-                group.create_task(feed.run())
-                group.create_task(link.run(serve_connected))
-                group.create_task(link.run(use))
-                group.create_task(alerting.run())
+                group.create_task(tower.run())
         finally:
             await listener.close(SHUTDOWN_TIMEOUT_S)
-            await series.close()
+            await tower.close()
     finally:
+        ending.close()
         await database.close()

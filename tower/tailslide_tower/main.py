@@ -17,7 +17,7 @@ def main() -> int:
 
 async def _until(settings: TowerSettings, stop: asyncio.Event) -> None:
     # A task of its own, so that a signal ends it wherever it is, waiting for the database included.
-    serving = asyncio.create_task(serve(settings))
+    serving = asyncio.create_task(serve(settings, _announce))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     for task in (serving, stopping):
@@ -25,6 +25,12 @@ async def _until(settings: TowerSettings, stop: asyncio.Event) -> None:
     ended = (await asyncio.gather(serving, stopping, return_exceptions=True))[0]
     if isinstance(ended, Exception):
         raise ended
+
+
+def _announce(text: str) -> None:
+    # Beside the log, which goes to standard error and to where logs are gathered.
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -33,6 +33,13 @@ class TowerMetrics:
             "Requests answered 503 because PostgreSQL was away.",
             registry=self.registry,
         )
+        self._logins = Counter(
+            "tailslide_tower_logins",
+            "Attempts to get in, by method and outcome (succeeded, failed, limited); of API tokens only those that are "
+            "not known.",
+            ["method", "outcome"],
+            registry=self.registry,
+        )
         self._publishes = Counter(
             "tailslide_tower_publishes",
             "Writes to the buckets rulesets and keys, by operation (put, delete, mark, key, key_deletion).",
@@ -75,6 +82,10 @@ class TowerMetrics:
         self._nats_connects = Counter(
             "tailslide_tower_nats_connects", "Connections made to NATS.", registry=self.registry
         )
+
+    def login(self, method: str, outcome: str) -> None:
+        """Count an attempt to get in."""
+        self._logins.labels(method, outcome).inc()
 
     def published(self, operation: str) -> None:
         """Count a write to the bucket."""

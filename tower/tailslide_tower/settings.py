@@ -1,20 +1,26 @@
 """Tower's settings: the only place where Tower reads its environment. What they are used for is decided elsewhere."""
 
+import ipaddress
 import re
+from datetime import timedelta
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tailslide_core.errors import ContractError
-from tailslide_core.networks import Networks
-from pydantic import AfterValidator, Field, SecretStr, model_validator
 from tailslide_core.naming import APP_KEY_RULE, is_app_key
+from tailslide_core.networks import Networks
 from tailslide_core.sdk_keys import SdkKey, parse_sdk_key
 from tailslide_runtime.auth_callout.service import CalloutSettings
 from tailslide_runtime.logs import LogFormat, LogLevel
+from tailslide_runtime.own_names import is_loopback
 from tailslide_runtime.server_urls import LOCAL_NATS, DatabaseUrl, NatsUrl, RedisUrl
 from tailslide_runtime.settings import AllowedHosts, ListenAddress
+from tailslide_tower.auth.client_address import TrustedProxies, read_proxies
+from tailslide_tower.sessions.session import Lifetimes
+from tailslide_tower.setup_links.given_admin import GivenAdmin
 
 MIN_TOKEN_LENGTH = 20
 
@@ -41,6 +47,8 @@ def _networks(value: object) -> object:
     except ContractError as error:
         raise ValueError(error.problem) from error
     return networks
+
+
 def _app_key(value: str) -> str:
     if not is_app_key(value):
         raise ValueError(f"expected {APP_KEY_RULE}")
@@ -48,6 +56,15 @@ def _app_key(value: str) -> str:
 
 
 AppKey = Annotated[str, AfterValidator(_app_key)]
+
+
+def _public_url(value: str | None) -> str | None:
+    if value is None:
+        return None
+    parts = urlsplit(value.strip().rstrip("/"))
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.username:
+        raise ValueError("expected a URL without a path, like https://tower.example.org")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 class TowerSettings(BaseSettings):
@@ -81,7 +98,8 @@ class TowerSettings(BaseSettings):
     """Names, without ports and separated by commas, that the listener answers to besides `localhost` and loopback
     addresses; where it does not listen on loopback, all names until some are given."""
     api_token: Annotated[SecretStr | None, AfterValidator(_api_token)] = None
-    """A token that may use the API of this Tower for as long as it runs. Needed unless the database has one."""
+    """A token that may do everything at this Tower for as long as it runs. Not needed: people log in, and make API
+    tokens for programs."""
     alert_allowed_networks: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)] = ()
     """Networks or addresses, separated by commas, that webhooks may lead to although they are not public, such as
     10.20.0.0/16. Whoever may make webhooks can then send requests to all of them."""
@@ -91,6 +109,20 @@ class TowerSettings(BaseSettings):
     """With the next one: the app to make on an empty database, so that a compose file can name it beforehand."""
     bootstrap_sdk_key: SecretStr | None = None
     """The first SDK key of that app, `tsk.<app>.<id>.<secret>`: 6 to 20 characters of a-z and 0-9, then 32 to 100."""
+    tower_url: Annotated[str | None, AfterValidator(_public_url), Field(examples=["https://tower.example.org"])] = None
+    """Where people and programs reach Tower: for the links that it hands out, and what cookies and log-ins at a
+    provider depend on. Else that of `TAILSLIDE_TOWER_LISTEN` on this machine."""
+    trusted_proxies: Annotated[TrustedProxies, NoDecode, PlainValidator(read_proxies)] = TrustedProxies()
+    """Addresses and networks of proxies, separated by commas, whose X-Forwarded-For is believed; `unix` for who
+    connects to a unix socket. Else the client is who is connected."""
+    admin_email: str | None = None
+    """With `TAILSLIDE_ADMIN_PASSWORD`: the admin that is made on a database without users. Without effect later."""
+    admin_password: SecretStr | None = None
+    """The first password of that admin."""
+    session_idle_s: Annotated[int, Field(ge=300, le=31_536_000)] = 86_400
+    """After how many seconds without use a session ends."""
+    session_max_s: Annotated[int, Field(ge=300, le=31_536_000)] = 1_209_600
+    """After how many seconds a session ends in any case."""
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
 
@@ -121,3 +153,54 @@ class TowerSettings(BaseSettings):
     def callout(self) -> CalloutSettings | None:
         """Return what answering NATS's auth callout takes; None where it is not to be answered."""
         return CalloutSettings.read(self.nats_issuer_seed, self.nats_callout_url, self.nats_system_url)
+
+    @model_validator(mode="after")
+    def _admin_is_whole(self) -> Self:
+        if (self.admin_email is None) != (self.admin_password is None):
+            raise ValueError("expected TAILSLIDE_ADMIN_EMAIL and TAILSLIDE_ADMIN_PASSWORD together, or neither")
+        return self
+
+    @property
+    def public_url(self) -> str:
+        """Return where people and programs reach Tower, without a slash at the end."""
+        if self.tower_url is not None:
+            return self.tower_url
+        listen = self.tower_listen
+        if listen.path is not None:
+            return "http://localhost"
+        return f"http://{ListenAddress(_reachable(listen.host), listen.port)}"
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Return the names that the listener answers to: those that are allowed, and the one of the public URL.
+
+        Where all names are allowed, that stays so.
+        """
+        own = None if self.tower_url is None else urlsplit(self.tower_url).hostname
+        if own is None or (not self.allowed_hosts and not _is_loopback(self.tower_listen)):
+            return self.allowed_hosts
+        return (*self.allowed_hosts, own)
+
+    @property
+    def lifetimes(self) -> Lifetimes:
+        """Return how long sessions live."""
+        return Lifetimes(timedelta(seconds=self.session_idle_s), timedelta(seconds=self.session_max_s))
+
+    @property
+    def first_admin(self) -> GivenAdmin | None:
+        """Return the admin for a database without users."""
+        if self.admin_email is None or self.admin_password is None:
+            return None
+        return GivenAdmin(self.admin_email, self.admin_password.get_secret_value())
+
+
+def _reachable(host: str) -> str:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return ("127.0.0.1" if address.version == 4 else "::1") if address.is_unspecified else host
+
+
+def _is_loopback(listen: ListenAddress) -> bool:
+    return listen.path is None and is_loopback(listen.host.lower())

@@ -48,6 +48,8 @@ class Principal:
     """For people: an e-mail address, the name of a token."""
     role: Role | None = None
     roles: Mapping[str, Role] = field(default_factory=dict)
+    user_id: str | None = None
+    """The user that this is, or whose token it is, and who so answers for what it makes."""
 
     def role_in(self, app: str | None) -> Role | None:
         """Return the role in an app, or, for None, the one over all apps."""

@@ -30,9 +30,9 @@ class AskedContext(RequestBody):
 class EvaluateFlag(RequestBody):
     """For whom a flag is tried out: either `contexts` or `targeting_keys`."""
 
-    contexts: Annotated[list[AskedContext] | None, says("Users with attributes.", minItems=1, maxItems=MAX_CONTEXTS)] = (
-        None
-    )
+    contexts: Annotated[
+        list[AskedContext] | None, says("Users with attributes.", minItems=1, maxItems=MAX_CONTEXTS)
+    ] = None
     targeting_keys: Annotated[
         list[AskedKey] | None, says("Users of whom only the key matters.", minItems=1, maxItems=MAX_KEYS)
     ] = None

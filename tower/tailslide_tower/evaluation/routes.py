@@ -13,9 +13,7 @@ EVALUATIONS = web.AppKey("evaluations", EvaluationService)
 routes = Routes("flags")
 
 
-@routes.post(
-    "/apps/{app}/flags/{flag}/evaluate", access=Access.VIEW, answer=EvaluationOut, summary="Try a flag out"
-)
+@routes.post("/apps/{app}/flags/{flag}/evaluate", access=Access.VIEW, answer=EvaluationOut, summary="Try a flag out")
 async def evaluate_flag(ask: Ask[EvaluateFlag, NoQuery]) -> web.Response:
     """Say who would get what, and why, line by line: of the flag as it is, or as a change would make it.
 

@@ -175,7 +175,9 @@ def _bounded(contexts: list[Context], flags: FlagSet, ruleset: Ruleset, request:
         known = {**ready[-1].attributes, TARGETING_KEY: context.targeting_key}
         work += work_of(demands, known.items())[0]
         if work > MAX_WORK:
-            problem = f"expected texts and lists that can be compared in {MAX_WORK} units of work; send fewer or shorter"
+            problem = (
+                f"expected texts and lists that can be compared in {MAX_WORK} units of work; send fewer or shorter"
+            )
             raise ContractError(f"{field}[{index}]", problem)
     return ready
 

@@ -1,0 +1,1 @@
+"""Invitations: a person gets an account by a link that works once."""

@@ -1,0 +1,1 @@
+"""The first admin, and the way back in for whoever is locked out."""

@@ -1,0 +1,1 @@
+"""API tokens: what scripts, CI and the command line present."""

@@ -1,0 +1,1 @@
+"""People: who has an account, and what each may do."""

@@ -1,0 +1,1 @@
+"""Links that open a read-only session once."""
