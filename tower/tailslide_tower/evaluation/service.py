@@ -18,7 +18,7 @@ from tailslide_core.errors import ContractError
 from tailslide_core.evaluation import Context, evaluate
 from tailslide_core.explanation import explain
 from tailslide_core.flag_set import FlagSet
-from tailslide_core.naming import FlagId, SegmentId
+from tailslide_core.naming import MAX_FLAG_KEY, FlagId, SegmentId
 from tailslide_core.ramp import FULL
 from tailslide_core.ruleset import Ruleset
 from tailslide_core.segment import Segment
@@ -161,9 +161,9 @@ def _check_count(field: str, count: int, most: int) -> None:
 def _bounded(contexts: list[Context], flags: FlagSet, ruleset: Ruleset, request: EvaluateFlag) -> list[Context]:
     """Return the contexts as they are evaluated; raise `ContractError` where that would be too much."""
     field = "contexts" if request.contexts is not None else "targeting_keys"
-    answer = len(contexts) * _answer_bytes(ruleset)
-    if answer > MAX_ANSWER_BYTES:
-        most = MAX_ANSWER_BYTES // _answer_bytes(ruleset)
+    each_bytes = _answer_bytes(ruleset, flags)
+    if len(contexts) * each_bytes > MAX_ANSWER_BYTES:
+        most = MAX_ANSWER_BYTES // each_bytes
         raise ContractError(field, f"expected at most {most} for a flag that is as large as this one")
     demands = together(demands_of(each, flags.segments) for each in flags.rulesets.values())
     ready, work = [], 0
@@ -182,14 +182,23 @@ def _bounded(contexts: list[Context], flags: FlagSet, ruleset: Ruleset, request:
     return ready
 
 
-def _answer_bytes(ruleset: Ruleset) -> int:
-    """Return more than the bytes of one user's answer."""
+def _answer_bytes(ruleset: Ruleset, flags: FlagSet) -> int:
+    """Return more than the bytes of one user's answer, its attributes' values included, which are cut off."""
     values = (len(orjson.dumps(variant.value)) for variant in ruleset.variants)
     conditions = [condition for rule in ruleset.rules for condition in rule.when]
     compared = sum(len(orjson.dumps(list(condition.values[:MAX_VALUES]))) for condition in conditions)
     splits = sum(len(rule.split or ruleset.split) for rule in ruleset.rules) + len(ruleset.split)
     lines = 1 + len(ruleset.rules) + len(ruleset.requires) + splits
-    return max(values) + compared + _CONDITION_BYTES * len(conditions) + _LINE_BYTES * lines
+    known = (flags.rulesets.get(requirement.flag) for requirement in ruleset.requires)
+    counting = sum(len(other.variants) for other in known if other is not None)
+    counting += sum(len(requirement.variants or ()) for requirement in ruleset.requires)
+    return (
+        max(values)
+        + compared
+        + (MAX_FLAG_KEY + 3) * counting
+        + _CONDITION_BYTES * len(conditions)
+        + _LINE_BYTES * lines
+    )
 
 
 def _attributes(attributes: Mapping[str, object], demands: Demands) -> Mapping[str, object]:
