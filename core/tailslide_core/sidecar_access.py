@@ -70,7 +70,7 @@ def exports() -> list[dict[str, str]]:
 
 def imports(account: str) -> list[dict[str, object]]:
     """Return what the sidecars' account imports from that `account`, as the NATS server's configuration has it."""
-    creates: list[dict[str, object]] = [
+    created: list[dict[str, object]] = [
         {
             "service": {"account": account, "subject": f"$JS.API.{_create(bucket)}.>"},
             "to": f"{SIDECARS_API}.{_create(bucket)}.>",
@@ -78,7 +78,7 @@ def imports(account: str) -> list[dict[str, object]]:
         for bucket in READ_BUCKETS
     ]
     return [
-        *creates,
+        *created,
         {"service": {"account": account, "subject": bucket_subject(SIDECARS_BUCKET, ">")}},
         {"service": {"account": account, "subject": FLOW_CONTROL}},
         {"stream": {"account": account, "subject": "deliver.>"}},

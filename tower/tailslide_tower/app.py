@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 
@@ -36,6 +36,7 @@ from tailslide_tower.audit.store import CHANNEL, LogStore
 from tailslide_tower.auth import middleware as auth
 from tailslide_tower.circuits.verdicts import Verdicts
 from tailslide_tower.database import Database
+from tailslide_tower.entry import routes as entry
 from tailslide_tower.flag_states.shown import STATES
 from tailslide_tower.flag_states.standing import Standing
 from tailslide_tower.flags import routes as flags
@@ -153,7 +154,7 @@ class Tower:
         )
         app[access.METRICS] = self._metrics
         app[health.PARTS] = health.Parts(database, self._link.status, publisher)
-        app.add_routes([*health.routes, *page.routes])
+        app.add_routes([*health.routes, *page.routes, *entry.routes])
         app.add_subapp("/api/v1", api)
         return app
 
@@ -207,11 +208,11 @@ async def serve(settings: TowerSettings, announce: Callable[[str], None]) -> Non
     `announce` is handed what only the one who starts Tower is to see: the link by which the first admin is made.
     """
     database = Database(settings.database_url)
-    ending = ExitStack()
+    ending = AsyncExitStack()
     try:
         await database.prepare()
         tower = Tower(settings, database, TowerMetrics())
-        ending.enter_context(closing(tower.admission))
+        ending.push_async_callback(tower.admission.close)
         await tower.admission.prepare(announce)
         if (first_key := settings.bootstrap_key()) is not None:
             await bootstrap(database, first_key)
@@ -236,5 +237,5 @@ async def serve(settings: TowerSettings, announce: Callable[[str], None]) -> Non
             await listener.close(SHUTDOWN_TIMEOUT_S)
             await tower.close()
     finally:
-        ending.close()
+        await ending.aclose()
         await database.close()

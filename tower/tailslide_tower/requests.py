@@ -118,11 +118,16 @@ class Page:
 
 
 def read_query(request: web.Request, model: type[QueryT]) -> QueryT:
-    """Read the query as `model`: a parameter is there once, and none that is unknown; lists are separated by commas."""
+    """Read the query as `model`: a parameter is there once, and none that is unknown; lists are separated by commas.
+
+    A model with `extra="ignore"` is for those who are sent here by others, who may say more.
+    """
     given = request.query
     known = _names(model)
     for name in given:
         if name not in known:
+            if model.model_config.get("extra") == "ignore":
+                continue
             raise ApiError(400, "INVALID", _unknown("query parameter", model), name)
         if len(given.getall(name)) > 1:
             raise ApiError(400, "INVALID", "expected the parameter once", name)
