@@ -17,6 +17,7 @@ REACHES = {
     "view": {"viewer", "editor", "admin", "viewer_link", "read_token"},
     "view_any": {"viewer", "editor", "admin", "editor_of_desk", "viewer_link", "read_token"},
     "edit": {"editor", "admin"},
+    "edit_any": {"editor", "admin", "editor_of_desk"},
     "admin": {"admin"},
 }
 """Who gets past the door of a route of the app `shop`, or of none. `editor_of_desk` has a role in another app."""
@@ -61,7 +62,20 @@ ADMIN = (
     "POST /links",
     "DELETE /links/{link}",
 )
-VIEW_OF_ANY = ("GET /apps",)
+VIEW_OF_ANY = (
+    "GET /apps",
+    "GET /webhooks",
+    "GET /webhooks/{webhook}",
+    "GET /webhooks/{webhook}/deliveries",
+)
+EDIT_OF_ANY = (
+    "POST /webhooks",
+    "PATCH /webhooks/{webhook}",
+    "DELETE /webhooks/{webhook}",
+    "POST /webhooks/{webhook}/rotate-secret",
+    "POST /webhooks/{webhook}/test",
+    "POST /webhooks/{webhook}/deliveries/{delivery}/resend",
+)
 VIEW = (
     "GET /apps/{app}",
     "GET /apps/{app}/flags",
@@ -87,6 +101,7 @@ EXPECTED = {
         ("known", KNOWN),
         ("admin", ADMIN),
         ("view_any", VIEW_OF_ANY),
+        ("edit_any", EDIT_OF_ANY),
         ("view", VIEW),
         ("edit", EDIT),
     )

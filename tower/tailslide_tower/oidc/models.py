@@ -1,0 +1,24 @@
+"""What browsers say on their way to a provider and back."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tailslide_runtime.settings import Closed
+from tailslide_tower.requests import STORABLE
+
+
+class BeginQuery(Closed):
+    """Where the browser goes on afterwards."""
+
+    next: Annotated[str, Field(max_length=500, description="A path of Tower's own."), STORABLE] = "/"
+
+
+class CallbackQuery(BaseModel):
+    """What the provider sends the browser back with; providers add parameters of their own."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    state: Annotated[str, Field(max_length=500)] = ""
+    code: Annotated[str, Field(max_length=5000)] = ""
+    error: Annotated[str, Field(max_length=500, description="Why the provider has let nobody in.")] = ""
