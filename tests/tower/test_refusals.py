@@ -176,6 +176,13 @@ def carry_out(request: object) -> None:
             webhook_changes.changed(webhook, request, AddressRules(), NOW)
         case AppCreate():
             check_app_key("app", request.key)
+        case _:
+            carry_out_access(request)
+
+
+def carry_out_access(request: object) -> None:
+    """Do what a request about access asks for, as far as it can be refused."""
+    match request:
         case UserChange() | InvitationCreate() | TokenCreate():
             read_rights(request.role, request.apps)
         case LogIn() | SetUp():
