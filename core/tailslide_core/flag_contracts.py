@@ -16,7 +16,7 @@ from tailslide_core.errors import ContractError
 from tailslide_core.fields import Fields, read_object
 from tailslide_core.naming import FlagId, check_app_key, check_flag_key
 from tailslide_core.outcomes import StatusSet
-from tailslide_core.ramp import RampProfile
+from tailslide_core.ramp import FULL, RampProfile
 from tailslide_core.ruleset import CircuitSettings, LocalGuard, Recovery, Requirement, Rule, Ruleset
 from tailslide_core.segment import Segment
 from tailslide_core.variants import (
@@ -241,7 +241,7 @@ def _local_guard(fields: Fields) -> LocalGuard:
 def ruleset_json(ruleset: Ruleset, *, whole: bool = False) -> Json:
     """Return a ruleset as it is written, before it becomes bytes.
 
-    What a flag does not need is left out, unless it is to be `whole`, for people.
+    What a flag does not need is left out, unless it is to be `whole`, for people; then rules are as they write them.
     """
     language: Json = {
         "type": ruleset.type,
@@ -273,7 +273,7 @@ def ruleset_json(ruleset: Ruleset, *, whole: bool = False) -> Json:
         **language,
         "allow": sorted(ruleset.allow),
         "deny": sorted(ruleset.deny),
-        "rules": [_rule_json(rule) for rule in ruleset.rules],
+        "rules": [_rule_json(rule, whole=whole) for rule in ruleset.rules],
         "circuit": None if ruleset.circuit is None else circuit_settings_json(ruleset.circuit),
         "updated_at": ruleset.updated_at,
     }
@@ -292,10 +292,14 @@ def _requirement_json(requirement: Requirement) -> Json:
     return {"flag": requirement.flag, "variants": variants}
 
 
-def _rule_json(rule: Rule) -> Json:
-    written: Json = {"when": [_condition_json(c) for c in rule.when], "rollout": rule.rollout}
-    if rule.split is not None:
-        written["split"] = _split_json(rule.split)
+def _rule_json(rule: Rule, *, whole: bool) -> Json:
+    written: Json = {"when": [_condition_json(c) for c in rule.when]}
+    if whole and rule.rollout == FULL and rule.split is not None and rule.split == (Share(rule.split[0].variant, 1),):
+        written["variant"] = rule.split[0].variant
+    else:
+        written["rollout"] = rule.rollout
+        if rule.split is not None:
+            written["split"] = _split_json(rule.split)
     if rule.name is not None:
         written["name"] = rule.name
     return written

@@ -168,8 +168,8 @@ def _tell(console: Console, stack: Stack, tower: ListenAddress, aerobat: ListenA
     console.print("\n[bold green]Tailslide is running.[/]\n")
     for name, place in places.items():
         console.print(f"  {name:<12}{place}", markup=False)
-    console.print("\nTo start a sidecar in another terminal:\n")
-    console.print(f'  eval "$({env})"', markup=False)
+    console.print("\nTo start a sidecar in another terminal, here of the app checkout:\n")
+    console.print(f'  eval "$({env}{" --app checkout" if endpoints.sdk_keys else ""})"', markup=False)
     console.print("  tailslide sidecar --config sidecar.yaml\n", markup=False)
     console.print("To manage flags, with Tower's URL and API token:\n")
     console.print(f'  eval "$({env} --admin)"\n', markup=False)

@@ -16,6 +16,7 @@ import aiohttp
 import yaml
 
 from tailslide_embedded.addresses import LOOPBACK, PortChooser, is_free
+from tailslide_embedded.app_keys import key_of
 from tailslide_embedded.data_dir import DataDir, open_data_dir
 from tailslide_embedded.environments import environment_of
 from tailslide_embedded.parts import tailslide_process, user_of_part
@@ -113,16 +114,19 @@ async def whole_loop(data_dir: Path, plan: Plan, ports: Mapping[str, int] | None
                 "TAILSLIDE_AEROBAT_LISTEN": str(listens["aerobat"]),
             }
 
-            def process(part: str, listen: ListenAddress, *arguments: str) -> ProcessSpec:
+            def process(
+                part: str, listen: ListenAddress, *arguments: str, more: Mapping[str, str] | None = None
+            ) -> ProcessSpec:
                 user = user_of_part(data, part)
-                told = stack.endpoints.environment_of(part) | settings
+                told = stack.endpoints.environment_of(part) | settings | dict(more or {})
                 env = environment_of(part, told, environ, own_user=user is not None)
                 return tailslide_process(part, listen, data, env, *arguments, run_as=user)
 
             await stack.add({part: process(part, listens[part]) for part in ("tower", "aerobat")})
             await _create_flag(addresses.tower, token, plan)
             config = _write_sidecar_config(data, plan, listens, user_of_part(data, "sidecar"))
-            await stack.add({"sidecar": process("sidecar", listens["flags"], "--config", str(config))})
+            key = {"TAILSLIDE_SDK_KEY": str(await key_of(data.path, plan.app, addresses.tower, token))}
+            await stack.add({"sidecar": process("sidecar", listens["flags"], "--config", str(config), more=key)})
             yield WholeLoop(plan=plan, stack=stack, addresses=addresses, api_token=token)
 
 

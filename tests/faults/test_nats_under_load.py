@@ -353,6 +353,7 @@ async def test_a_flag_deleted_while_its_bucket_was_lost_is_gone_once_tower_has_p
             await asyncio.sleep(0.05)
     await scene.kill("nats")
     shutil.rmtree(scene.loop.stack.data.path / "nats" / "jetstream")
+    await ask_tower("POST", f"{flags_url}/second/archive", force=True)
     await ask_tower("DELETE", f"{flags_url}/second")
     assert await flags() == {FLAG, "second"}
 

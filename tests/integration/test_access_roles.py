@@ -73,11 +73,15 @@ VIEW_OF_ANY = (
     "GET /timeseries",
     "POST /timeseries",
     "GET /sidecars",
+    "GET /live",
+    "GET /log",
+    "GET /log/export",
+    "GET /log/{entry}",
     "GET /webhooks",
     "GET /webhooks/{webhook}",
     "GET /webhooks/{webhook}/deliveries",
 )
-EDIT_ANY = (
+EDIT_OF_ANY = (
     "POST /webhooks",
     "PATCH /webhooks/{webhook}",
     "DELETE /webhooks/{webhook}",
@@ -95,6 +99,9 @@ VIEW = (
     "POST /apps/{app}/flags/{flag}/circuit/preview",
     "POST /apps/{app}/flags/{flag}/duplicate",
     "GET /apps/{app}/sidecars",
+    "GET /apps/{app}/log",
+    "GET /apps/{app}/flags/{flag}/log",
+    "GET /apps/{app}/flags/{flag}/versions",
     "GET /apps/{app}/keys",
 )
 READS = ("POST /timeseries", "POST /apps/{app}/flags/{flag}/circuit/preview")
@@ -104,6 +111,7 @@ EDIT = (
     "PATCH /apps/{app}/flags/{flag}",
     "POST /apps/{app}/flags/{flag}/archive",
     "POST /apps/{app}/flags/{flag}/restore",
+    "POST /apps/{app}/flags/{flag}/rollback",
     "POST /apps/{app}/flags/{flag}/toggle",
     "POST /apps/{app}/flags/{flag}/circuit/reset",
     "POST /apps/{app}/segments",
@@ -118,9 +126,9 @@ EXPECTED = {
         ("known", KNOWN),
         ("admin", ADMIN),
         ("view_any", VIEW_OF_ANY),
+        ("edit_any", EDIT_OF_ANY),
         ("view", VIEW),
         ("edit", EDIT),
-        ("edit_any", EDIT_ANY),
     )
     for route in routes
 }

@@ -39,7 +39,13 @@ async def test_a_flag_from_its_making_to_its_end(tower: Tower) -> None:
     assert made.body == {
         "app": "shop",
         "key": "one",
+        "name": "one",
         "description": "",
+        "tags": [],
+        "owner": None,
+        "lifetime": "permanent",
+        "expected_end": None,
+        "archived_at": None,
         "active": False,
         "rollout": 25.0,
         "salt": "one",
@@ -67,7 +73,7 @@ async def test_a_flag_from_its_making_to_its_end(tower: Tower) -> None:
     assert changed.body["circuit"]["recovery"]["initial"] == 20.0
     assert await tower.ok("GET", f"{FLAGS}/one") == changed.body
     assert (await tower.ok("GET", FLAGS))["flags"] == [changed.body]
-    assert (await tower.call("DELETE", f"{FLAGS}/one")).status == 204
+    await tower.delete_flag(f"{FLAGS}/one")
     assert (await tower.call("GET", f"{FLAGS}/one")).error == (404, "FLAG_NOT_FOUND", "flag")
 
 
@@ -90,9 +96,9 @@ async def test_turning_on_and_resetting_raise_the_reset_generation(tower: Tower)
 async def test_a_flag_that_is_made_again_goes_on_from_the_deleted_one(tower: Tower) -> None:
     await tower.ok("POST", FLAGS, {"key": "one", "active": True})
     await tower.ok("POST", f"{FLAGS}/one/circuit/reset")
-    await tower.ok("DELETE", f"{FLAGS}/one")
+    await tower.delete_flag(f"{FLAGS}/one")
     again = await tower.ok("POST", FLAGS, {"key": "one"})
-    assert (again["version"], again["circuit"]["reset_generation"]) == (3, 2)
+    assert (again["version"], again["circuit"]["reset_generation"]) == (4, 2)
 
 
 BAD: list[tuple[str, str, object, tuple[int, str, str | None]]] = [
@@ -172,8 +178,11 @@ async def test_a_change_that_expects_another_version_is_refused(tower: Tower) ->
     assert (await tower.call("POST", f"{path}/circuit/reset", If_Match='"1"')).error == stale
     assert (await tower.call("DELETE", path, If_Match='"1"')).error == stale
     assert (await tower.call("DELETE", path, If_Match="1")).error == (400, "INVALID", "If-Match")
+    assert (await tower.call("POST", f"{path}/archive", {"force": True}, If_Match='"1"')).error == stale
     assert (await tower.ok("GET", path))["rollout"] == 5.0
-    assert (await tower.call("DELETE", path, If_Match='"2"')).status == 204
+    assert (await tower.call("POST", f"{path}/archive", {"force": True}, If_Match='"2"')).status == 200
+    assert (await tower.call("POST", f"{path}/restore", If_Match='"2"')).error == stale
+    assert (await tower.call("DELETE", path, If_Match='"3"')).status == 204
 
 
 async def test_changes_at_the_same_time_are_made_one_after_another(tower: Tower) -> None:

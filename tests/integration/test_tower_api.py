@@ -18,6 +18,10 @@ FLAGS = "/apps/shop/flags"
         ("PATCH", f"{FLAGS}/one", {"rollout": 5}),
         ("POST", f"{FLAGS}/one/toggle", None),
         ("POST", f"{FLAGS}/one/circuit/reset", None),
+        ("POST", f"{FLAGS}/one/archive", {"force": True}),
+        ("POST", f"{FLAGS}/one/restore", None),
+        ("POST", "/apps/shop/archive", {"force": True}),
+        ("POST", "/apps/shop/restore", None),
         ("DELETE", f"{FLAGS}/one", None),
     ],
 )
@@ -27,7 +31,7 @@ async def test_change_of_what_exists_needs_if_match(tower: Tower, method: str, p
     assert answer.error == (428, "PRECONDITION_REQUIRED", "If-Match")
     stale = await tower.call(method, path, body, If_Match='"77"')
     assert stale.error == (412, "PRECONDITION_FAILED", "If-Match")
-    resource = await tower.call("GET", "/apps/shop" if path == "/apps/shop" else f"{FLAGS}/one")
+    resource = await tower.call("GET", f"{FLAGS}/one" if path.startswith(FLAGS) else "/apps/shop")
     assert stale.body["current"]["key"] == resource.body["key"]
     assert stale.body["current"]["version"] == resource.body["version"]
     assert stale.headers["ETag"] == resource.headers["ETag"]
@@ -55,15 +59,15 @@ async def test_every_change_is_in_the_log_with_who_and_why(bench: TowerBench, to
     reason = quote("Zahlungen fallen aus: 50 %")
     await tower.call("POST", f"{FLAGS}/one/toggle", {"active": True}, Tailslide_Reason=reason)
     await tower.call("POST", f"{FLAGS}/one/toggle", {"active": True})  # changes nothing
-    await tower.ok("DELETE", f"{FLAGS}/one")
+    await tower.delete_flag(f"{FLAGS}/one")
     async with bench.connection() as connection:
         rows = await connection.fetch("SELECT * FROM log WHERE key = 'one' ORDER BY id")
-    assert [row["action"] for row in rows] == ["flag.created", "flag.toggled", "flag.deleted"]
+    assert [row["action"] for row in rows] == ["flag.created", "flag.toggled", "flag.archived", "flag.deleted"]
     toggled = rows[1]
     assert (toggled["actor"], toggled["reason"], toggled["version"]) == ("environment", "Zahlungen fallen aus: 50 %", 2)
     assert orjson.loads(toggled["before"])["active"] is False
     assert orjson.loads(toggled["after"])["active"] is True
-    assert (rows[0]["before"], rows[2]["after"]) == (None, None)
+    assert (rows[0]["before"], rows[3]["after"]) == (None, None)
 
 
 async def test_change_that_is_refused_is_not_in_the_log(bench: TowerBench, tower: Tower) -> None:

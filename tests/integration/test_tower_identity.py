@@ -129,7 +129,7 @@ async def test_an_older_copy_writes_nothing_and_is_newer_once_it_has_adopted(ben
         async with bench.tower() as tower:
             for rollout in (1, 2, 3):
                 await tower.ok("PATCH", f"{FLAGS}/one", {"rollout": rollout})
-            await tower.ok("DELETE", f"{FLAGS}/two")
+            await tower.delete_flag(f"{FLAGS}/two")
             await tower.ok("POST", FLAGS, {"key": "four"})
             await tower.until_published()
         async with bench.tower() as tower:

@@ -54,7 +54,7 @@ async def test_changes_and_deletions_arrive(bench: TowerBench, tower: Tower) -> 
     await tower.ok("PATCH", f"{FLAGS}/one", {"rollout": 5})
     await bench.until_rulesets(lambda rulesets: rulesets["shop.one"].rollout == 5.0)
     await tower.ok("POST", f"{FLAGS}/one/circuit/reset")
-    await tower.ok("DELETE", f"{FLAGS}/two")
+    await tower.delete_flag(f"{FLAGS}/two")
     await bench.until_rulesets(lambda rulesets: list(rulesets) == ["shop.one"])
     assert (await bench.entries())["shop.two"].value is None
     await make(tower, "two")
@@ -80,7 +80,7 @@ async def test_changes_while_nats_is_away_are_made_and_arrive_when_it_is_back(be
     bench.servers.kill("nats")
     try:
         await tower.ok("PATCH", f"{FLAGS}/one", {"rollout": 5})
-        await tower.ok("DELETE", f"{FLAGS}/two")
+        await tower.delete_flag(f"{FLAGS}/two")
         await make(tower, "three")
 
         async def noticed() -> bool:
@@ -123,7 +123,7 @@ async def test_an_app_is_marked_once_all_of_it_is_published(bench: TowerBench, t
         return mark is not None and mark.keys == 2
 
     # A Tower that was slow to connect may have marked the app before its second flag was there. The next marks again.
-    await tower.ok("DELETE", f"{FLAGS}/two")
+    await tower.delete_flag(f"{FLAGS}/two")
     async with bench.tower():
         await until(marked_with_a_deletion)
     first = await bench.mark("shop")
@@ -131,7 +131,7 @@ async def test_an_app_is_marked_once_all_of_it_is_published(bench: TowerBench, t
 
     bench.servers.kill("nats")
     shutil.rmtree(bench.servers.folder / "nats" / "jetstream")
-    await tower.ok("DELETE", f"{FLAGS}/one")
+    await tower.delete_flag(f"{FLAGS}/one")
     await tower.ok("DELETE", "/apps/shop")
     bench.servers.start("nats")
     await until(marked)

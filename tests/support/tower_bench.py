@@ -113,6 +113,11 @@ class Tower:
         assert answer.status < 300, answer
         return answer.body
 
+    async def delete_flag(self, path: str) -> None:
+        """Archive a flag, which something may still ask for, and delete it for good."""
+        await self.ok("POST", f"{path}/archive", {"force": True})
+        await self.ok("DELETE", path)
+
     async def state(self, flag: str, app: str = "shop") -> dict[str, Any]:
         """Return the state of a flag."""
         answer = await self.call("GET", f"/apps/{app}/flags/{flag}")

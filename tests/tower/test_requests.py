@@ -69,7 +69,16 @@ async def test_an_empty_body_has_no_fields() -> None:
         (b'{"key": "k", "deny": ["\\u0000"]}', "deny[0]", "expected text without the character U+0000"),
         (b'{"key": "k", "circuit": 5}', "circuit", "expected an object, got 5"),
         (b'{"key": "k", "circuit": {"min_calls": 2.5}}', "circuit.min_calls", "expected a valid integer"),
-        (b'{"key": "k", "circuit": {"recovery": {"x": 1}}}', "circuit.recovery.x", "unknown field"),
+        (
+            b'{"key": "k", "circuit": {"recovery": {"x": 1}}}',
+            "circuit.recovery.x",
+            "unknown field; expected one of: de",
+        ),
+        (
+            b'{"key": "k", "rules": [{"when": [{"x": 1}]}]}',
+            "rules[0].when[0].x",
+            "unknown field; expected one of: attr",
+        ),
         (b'{"key": "k", "circuit": {"reset_generation": 7}}', "circuit.reset_generation", "expected to be left out"),
         (b'{"key": "k", "version": 7}', "version", "expected to be left out"),
         (b'{"key": "k", "updated_at": null}', "updated_at", "expected to be left out"),
@@ -94,6 +103,13 @@ async def test_what_a_body_must_not_say_is_refused_by_field(body: bytes, field: 
     error = await refusal(body)
     assert (error.status, error.field) == (400, field)
     assert error.message.startswith(message)
+
+
+async def test_an_unknown_field_is_told_which_there_are() -> None:
+    error = await refusal(b'{"key": "k", "circuit": {"recovery": {"delay": 1}}}')
+    expected = "delay_ms, max_delay_ms, initial, increment, interval_ms, profile"
+    assert error.message == f"unknown field; expected one of: {expected}"
+    assert "version" not in (await refusal(b'{"key": "k", "colour": 1}')).message
 
 
 async def test_a_change_keeps_the_key() -> None:

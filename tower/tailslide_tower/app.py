@@ -20,15 +20,18 @@ from tailslide_runtime.redis_users import RedisUsers, RedisUsersMetrics
 from tailslide_tower import access, admission, health
 from tailslide_tower.alerts import routes as alerts
 from tailslide_tower.alerts.assembly import alerts_of
+from tailslide_tower.alerts.sidecars_seen import RegistrySidecars
 from tailslide_tower.api import description, page
 from tailslide_tower.api.problems import PROBLEM_TYPE, errors_as_problems, guard_problem
 from tailslide_tower.api.routes import add_routes
 from tailslide_tower.apps import routes as apps
 from tailslide_tower.apps.service import AppService
+from tailslide_tower.audit import routes as audit
 from tailslide_tower.audit.circuit_events import CircuitEvents
 from tailslide_tower.audit.event_store import DatabaseEvents
 from tailslide_tower.audit.feed import Feed
 from tailslide_tower.audit.metrics import LogMetrics
+from tailslide_tower.audit.service import LogService
 from tailslide_tower.audit.store import CHANNEL, LogStore
 from tailslide_tower.auth import middleware as auth
 from tailslide_tower.circuits.verdicts import Verdicts
@@ -43,6 +46,10 @@ from tailslide_tower.keys import routes as keys
 from tailslide_tower.keys.bootstrap import bootstrap
 from tailslide_tower.keys.publishing import DatabaseKeys, KeyPublisher
 from tailslide_tower.keys.service import KeyService
+from tailslide_tower.live import routes as live
+from tailslide_tower.live.live import Live
+from tailslide_tower.live.metrics import LiveMetrics
+from tailslide_tower.live.sidecar_views import RegistryViews
 from tailslide_tower.metrics import TowerMetrics
 from tailslide_tower.preview import routes as previews
 from tailslide_tower.preview.service import PreviewService
@@ -56,6 +63,7 @@ from tailslide_tower.segments.service import SegmentService
 from tailslide_tower.settings import TowerSettings
 from tailslide_tower.sidecars import routes as sidecars
 from tailslide_tower.timeseries import routes as graphs
+from tailslide_tower.timeseries.metrics import GraphMetrics
 from tailslide_tower.timeseries.series import NoSeries, RedisGraphSeries
 from tailslide_tower.timeseries.service import GraphService
 
@@ -64,7 +72,7 @@ log = structlog.get_logger()
 SHUTDOWN_TIMEOUT_S = 5.0
 SUBJECTS = (
     *(apps.routes, flags.routes, segments.routes, graphs.routes, previews.routes, sidecars.routes, keys.routes),
-    *(alerts.routes, *admission.SUBJECTS, description.routes),
+    *(audit.routes, alerts.routes, live.routes, *admission.SUBJECTS, description.routes),
 )
 """The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
@@ -80,19 +88,34 @@ class Tower:
         self._link = Link(
             settings.nats_url,
             name="tower",
-            token=settings.sdk_key.get_secret_value() if settings.sdk_key else None,
+            token=settings.nats_token,
         )
         self._publisher = Publisher(DatabaseRulesets(database), metrics)
         self._key_publisher = KeyPublisher(DatabaseKeys(database), metrics)
         self._verdicts = Verdicts()
-        self._standing = Standing(database, self._publisher)
-        self._series = RedisGraphSeries(settings.redis_url) if settings.redis_url else NoSeries()
+        self._series: RedisGraphSeries | NoSeries = NoSeries()
+        if settings.redis_url is not None:
+            self._series = RedisGraphSeries(settings.redis_url)
+            metrics.registry.register(GraphMetrics(self._series))
+        self._graphs = GraphService(self._series)
+        self._standing = Standing(database, self._publisher, self._series)
         log_metrics = LogMetrics(metrics.registry)
         self._feed = Feed(LogStore(database), partial(database.listen, CHANNEL), log_metrics)
         self._circuit_events = CircuitEvents(DatabaseEvents(database), log_metrics)
+        self._live = Live(
+            database,
+            self._feed,
+            self._graphs,
+            describe=self._standing.states.describe_all,
+            flag_news=self._standing.news,
+            sidecars=RegistryViews(self._standing.registry, self._standing.sidecars),
+        )
+        metrics.registry.register(LiveMetrics(self._live.hub))
         self._alerts = alerts_of(
             database,
             self._link.status,
+            self._feed,
+            RegistrySidecars(self._standing.registry),
             metrics.registry,
             allowed_networks=settings.alert_allowed_networks,
             keep=timedelta(days=settings.alert_deliveries_days),
@@ -116,8 +139,10 @@ class Tower:
         api[flags.FLAGS] = FlagService(database, publisher, self._verdicts, NobodyKnows())
         api[segments.SEGMENTS] = SegmentService(database, publisher)
         api[keys.KEYS] = KeyService(database, self._key_publisher.changed)
-        api[graphs.GRAPHS] = GraphService(self._series)
+        api[graphs.GRAPHS] = self._graphs
         api[previews.PREVIEWS] = PreviewService(self._series)
+        api[audit.LOG] = LogService(database)
+        api[live.HUB] = self._live.hub
         api[alerts.WEBHOOKS] = self._alerts.webhooks
         api[STATES] = self._standing.states
         api[sidecars.SIDECARS] = self._standing.sidecars
@@ -151,7 +176,10 @@ class Tower:
     async def run(self) -> None:
         """Run what runs beside the listener, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for part in (self._feed, self._standing, self._alerts, self.admission, self._callout, self._redis_users):
+            for part in (
+                *(self._feed, self._standing, self._live, self._alerts, self.admission),
+                *(self._callout, self._redis_users),
+            ):
                 if part is not None:
                     group.create_task(part.run())
             group.create_task(self._link.run(self._connected))
@@ -196,6 +224,7 @@ async def serve(settings: TowerSettings, announce: Callable[[str], None]) -> Non
             limits=ListenerLimits(max_body_bytes=MAX_BODY_BYTES),
             error_body=guard_problem,
             error_type=PROBLEM_TYPE.encode(),
+            websockets=[live.LIVE_PATH],
         )
         tower.tell_metrics(listener)
         try:

@@ -3,9 +3,9 @@
 Every refusal names the field. What the values mean is the subjects' business.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, get_args
 
 from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -63,8 +63,29 @@ def _checked(model: type[Model], value: object) -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        field, problem = problems(error)[0]
+        errors = error.errors(include_url=False)
+        # A name that is spelt wrong is one too many and one too few: what is sent is said first.
+        index = next((index for index, each in enumerate(errors) if each["type"] == "extra_forbidden"), 0)
+        field, problem = problems(error)[index]
+        if errors[index]["type"] == "extra_forbidden":
+            problem = _unknown("field", _at(model, errors[index]["loc"][:-1]))
         raise ApiError(400, "INVALID", problem, field) from None
+
+
+def _at(model: type[BaseModel], path: Iterable[int | str]) -> type[BaseModel]:
+    """Return the model of the object at a path within a body, where a field is unknown."""
+    for name in path:
+        field = model.model_fields.get(str(name))
+        if field is not None:  # else it is a place in a list or a name in a mapping
+            model = next(_models_in(field.annotation), model)
+    return model
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
 
 
 class NoQuery(Closed):
@@ -102,8 +123,9 @@ def read_query(request: web.Request, model: type[QueryT]) -> QueryT:
     A model with `extra="ignore"` is for those who are sent here by others, who may say more.
     """
     given = request.query
+    known = _names(model)
     for name in given:
-        if name not in model.model_fields:
+        if name not in known:
             if model.model_config.get("extra") == "ignore":
                 continue
             raise ApiError(400, "INVALID", _unknown("query parameter", model), name)
@@ -112,9 +134,14 @@ def read_query(request: web.Request, model: type[QueryT]) -> QueryT:
     return _checked(model, dict(given))
 
 
+def _names(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
 def _unknown(what: str, model: type[BaseModel]) -> str:
-    known = ", ".join(model.model_fields) or "none is known here"
-    return f"unknown {what}; expected one of: {known}" if model.model_fields else f"unknown {what}; {known}"
+    # A field that is there only to be refused has null for its type.
+    known = [field.alias or name for name, field in model.model_fields.items() if field.annotation is not type(None)]
+    return f"unknown {what}; " + (f"expected one of: {', '.join(known)}" if known else "none is known here")
 
 
 @dataclass(frozen=True, slots=True)

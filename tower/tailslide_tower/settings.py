@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from tailslide_core.errors import ContractError
 from tailslide_core.naming import APP_KEY_RULE, is_app_key
 from tailslide_core.networks import Networks
-from tailslide_core.sdk_keys import SdkKey, parse_sdk_key
+from tailslide_core.sdk_keys import SdkKey, is_sdk_key, parse_sdk_key
 from tailslide_runtime.auth_callout.service import CalloutSettings
 from tailslide_runtime.logs import LogFormat, LogLevel
 from tailslide_runtime.own_names import is_loopback
@@ -96,7 +96,8 @@ class TowerSettings(BaseSettings):
     redis_users: bool = True
     """Whether to keep a user in Redis for each app with SDK keys. False where users are set by hand."""
     sdk_key: SecretStr | None = None
-    """A token that NATS asks for, where it has no users; goes before what the URL carries."""
+    """A token that NATS asks for, where it has no users; goes before what the URL carries. A sidecar's SDK key, which
+    a shell may have from `tailslide env`, is none."""
     nats_issuer_seed: SecretStr | None = None
     """With the next two: answer NATS's auth callout, so that sidecars get in by their SDK keys. The seed of the account
     key that the server's configuration names as the issuer."""
@@ -158,6 +159,12 @@ class TowerSettings(BaseSettings):
     sets the role over all apps; who is in no group of these has the default one."""
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
+
+    @property
+    def nats_token(self) -> str | None:
+        """Return the token to show to NATS; None leaves it to the URL."""
+        token = None if self.sdk_key is None else self.sdk_key.get_secret_value()
+        return None if token is None or is_sdk_key(token) else token
 
     @model_validator(mode="after")
     def _callout_is_whole(self) -> Self:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tailslide_core.errors import ContractError
 from tailslide_core.flag_contracts import decode_ruleset, encode_ruleset
 from tailslide_core.ruleset import CircuitSettings, Recovery
+from tailslide_tower.flags.about import About
 from tailslide_tower.flags.flag import (
     MAX_RULESET_BYTES,
     SANE_NUMBER,
@@ -45,7 +46,7 @@ def circuit_of(flag: Flag) -> CircuitSettings:
 def test_a_new_flag_is_off_for_everybody_to_come_with_a_circuit_as_the_core_has_it() -> None:
     flag = new()
     assert (flag.version, flag.ruleset.active, flag.ruleset.rollout) == (1, False, 100.0)
-    assert (flag.ruleset.salt, flag.description) == ("new-checkout", "")
+    assert (flag.ruleset.salt, flag.about) == ("new-checkout", About("new-checkout"))
     assert flag.ruleset.circuit == CircuitSettings()
     assert flag.ruleset.updated_at == "2026-11-22T10:00:00.000Z"
 

@@ -50,6 +50,7 @@ def test_a_segment_as_the_api_shows_it() -> None:
         "when": [CONDITION],
         "created_at": "2026-11-22T10:00:00.000Z",
         "updated_at": "2026-11-22T10:00:00.000Z",
+        "warnings": [],
     }
     assert segment_of(row_of(kept)) == kept
     assert decode_segment(encode_segment(kept.segment)) == kept.segment

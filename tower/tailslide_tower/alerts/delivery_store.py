@@ -47,6 +47,14 @@ deliveries = sa.Table(
     sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
     sa.UniqueConstraint("webhook", "entry", name="webhook_deliveries_webhook_entry_key"),
 )
+sa.Index("webhook_deliveries_webhook_id_idx", deliveries.c.webhook, deliveries.c.id)
+sa.Index("webhook_deliveries_created_at_idx", deliveries.c.created_at)
+sa.Index(
+    "webhook_deliveries_due_idx",
+    deliveries.c.webhook,
+    deliveries.c.next_at,
+    postgresql_where=deliveries.c.state == "pending",
+)
 
 progress = sa.Table(
     "webhook_progress",

@@ -138,7 +138,7 @@ def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
 
 
 def _headers(operation: Operation) -> list[dict[str, Any]]:
-    if operation.method == "GET" or operation.access is Access.PUBLIC:
+    if operation.method == "GET" or operation.access in {Access.PUBLIC, Access.VIEW}:  # nothing is changed
         return []
     headers: list[dict[str, Any]] = [
         {
@@ -165,7 +165,8 @@ def _headers(operation: Operation) -> list[dict[str, Any]]:
 def _responses(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     success: dict[str, Any] = {"description": operation.summary}
     if operation.answer is not None:
-        success["content"] = {operation.media_type: {"schema": schemas.of(operation.name)}}
+        schema = {"schema": schemas.of(operation.name)}
+        success["content"] = dict.fromkeys(operation.media_type.split(", "), schema)
     refused = {400, 415, 503, *operation.more_answers}
     if operation.access is not Access.PUBLIC:
         refused |= {401, 403, 429}

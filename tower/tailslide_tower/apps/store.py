@@ -1,7 +1,7 @@
 """Apps in the database."""
 
 from collections.abc import Collection
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,7 +36,7 @@ def archived_apps() -> sa.Select[tuple[str]]:
 
 
 def _app(row: sa.Row[Any]) -> App:
-    return App(**row._mapping)
+    return App(**{field.name: getattr(row, field.name) for field in fields(App)})
 
 
 class AppStore:

@@ -3,16 +3,14 @@
 from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_core.naming import FlagId
 from tailslide_core.sentences.facts import Deed
 from tailslide_tower.audit.entry import SubjectKind
 from tailslide_tower.audit.store import log_entries
-from tailslide_tower.auth.principal import PrincipalKind
 
-_LOOKED_THROUGH = 100
+_LOOKED_THROUGH = 20
 """So many of a flag's last entries are looked through. What was done longer ago is told without a name."""
 
 
@@ -39,33 +37,25 @@ async def _last(
         sa.select(log_entries)
         .where(
             log_entries.c.app == asked.c.app,
-            log_entries.c.kind.in_([SubjectKind.FLAG, SubjectKind.CIRCUIT]),
+            log_entries.c.kind == SubjectKind.FLAG,
             log_entries.c.key == asked.c.key,
-            # What circuits do by themselves is many entries, and none of these.
-            log_entries.c.actor_kind != PrincipalKind.SYSTEM,
         )
         .order_by(log_entries.c.id.desc())
         .limit(_LOOKED_THROUGH)
         .correlate(asked)
-        .lateral("recent")
+        .subquery("recent")
     )
-    query = (
-        sa.select(
-            asked.c.app,
-            asked.c.key,
-            recent.c.at,
-            recent.c.actor,
-            recent.c.reason,
-            recent.c.before.is_(None).label("created"),
-        )
-        .ext(distinct_on(asked.c.app, asked.c.key))
-        .select_from(asked.join(recent, sa.true()))
+    last = (
+        sa.select(recent.c.at, recent.c.actor, recent.c.reason, recent.c.before.is_(None).label("created"))
         .where(
             recent.c.after[path].as_string() == value,
             sa.or_(recent.c.before.is_(None), recent.c.before[path].as_string().is_distinct_from(value)),
         )
-        .order_by(asked.c.app, asked.c.key, recent.c.id.desc())
+        .order_by(recent.c.id.desc())
+        .limit(1)
+        .lateral("last")
     )
+    query = sa.select(asked.c.app, asked.c.key, last).select_from(asked.join(last, sa.true()))
     return {
         FlagId(row["app"], row["key"]): Deed(
             round(row["at"].timestamp() * 1000), row["actor"], row["reason"], row["created"]

@@ -12,7 +12,7 @@ from typing import Protocol
 import structlog
 
 from tailslide_core.breach import TripReason
-from tailslide_core.circuit import Circuit
+from tailslide_core.circuit import Circuit, State
 from tailslide_core.contracts import Json
 from tailslide_core.effective_circuit import effective_circuit
 from tailslide_core.naming import FlagId
@@ -21,11 +21,12 @@ from tailslide_core.sentences.facts import Arrival, Deed, FlagFacts, Opening
 from tailslide_core.sentences.flag_state import StateInWords, state_in_words
 from tailslide_core.sentences.numbers import sentence_case
 from tailslide_core.sentences.openings import why_opened
-from tailslide_core.windows import WindowCounts
 from tailslide_tower.database import Database, DatabaseUnavailableError
 from tailslide_tower.flag_states import deeds
-from tailslide_tower.flag_states.arriving import arrival_of, is_published
+from tailslide_tower.flag_states.arriving import Fleet, arrival_of, fleet_of, is_published
+from tailslide_tower.flag_states.counting import Counts
 from tailslide_tower.flag_states.news import News
+from tailslide_tower.flag_states.openings import last_openings, later
 from tailslide_tower.sidecars.registry import SidecarRegistry
 from tailslide_tower.times import timestamp
 
@@ -46,22 +47,17 @@ class ShownFlag(Protocol):
         """Return when it was last changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Calls of a feature: over windows that end now, shortest first, and since a moment."""
-
-    windows: Sequence[WindowCounts]
-    step: WindowCounts | None = None
-
-
 CountCalls = Callable[[Mapping[FlagId, int | None]], Awaitable[Mapping[FlagId, Counts] | None]]
-"""Returns the counts of flags, of which some are in a recovery step that began at that time (Unix milliseconds); None
-while the series cannot be read."""
+"""Returns the counts of flags, each with when its recovery step began (Unix milliseconds) if it recovers; None while
+the series cannot be read."""
 
 
-async def no_counts(flags: Mapping[FlagId, int | None]) -> Mapping[FlagId, Counts] | None:
-    """Return no counts of any flag: nobody counts."""
-    return {}
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """What the log tells of flags: who turned them off or forced them open, and when their circuits last opened."""
+
+    deeds: Mapping[FlagId, Deed]
+    openings: Mapping[FlagId, Opening]
 
 
 class FlagStates:
@@ -74,10 +70,13 @@ class FlagStates:
         sidecars: SidecarRegistry,
         *,
         why_not_published: Callable[[FlagId], str | None],
-        count_calls: CountCalls = no_counts,
+        count_calls: CountCalls | None = None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
-        """`why_not_published` says what keeps changes of a flag from being published now, if anything does."""
+        """`why_not_published` says what keeps changes of a flag from being published now, if anything does.
+
+        Without `count_calls` nothing is said of calls.
+        """
         self._database = database
         self._news = news
         self._sidecars = sidecars
@@ -86,99 +85,117 @@ class FlagStates:
         self._now_s = now_s
 
     async def describe(self, flag: ShownFlag) -> Json:
-        """Return the state of one flag as the API shows it."""
-        return (await self.describe_all([flag]))[0]
+        """Return the state of one flag as the API shows it, with how its calls go."""
+        now_ms = self.now_ms()
+        (facts,) = await self.facts_of([flag], now_ms, with_counts=True)
+        return _json(facts, state_in_words(facts, now_ms))
 
     async def describe_all(self, flags: Sequence[ShownFlag]) -> list[Json]:
-        """Return the states of flags, in their order; what has to be asked for is asked for once for all of them."""
+        """Return the states of flags, in their order.
+
+        What has to be asked of the log is asked at once for all of them, and nothing is asked of the series.
+        """
         now_ms = self.now_ms()
-        facts = await self.facts_of(flags, now_ms)
-        return [self._json(each, state_in_words(each, now_ms)) for each in facts]
+        return [_json(facts, state_in_words(facts, now_ms)) for facts in await self.facts_of(flags, now_ms)]
 
     def now_ms(self) -> int:
         """Return Tower's time, Unix milliseconds."""
         return round(self._now_s() * 1000)
 
-    async def facts_of(self, flags: Sequence[ShownFlag], now_ms: int) -> list[FlagFacts]:
-        """Return all that is known of flags, in their order."""
-        done = await self._deeds([flag.ruleset for flag in flags])
-        recovering = {flag.ruleset.flag_id: self._step_began(flag.ruleset) for flag in flags if flag.ruleset.active}
-        counts = await self._count_calls(recovering)
-        return [self._facts(flag, now_ms, done.get(flag.ruleset.flag_id), counts) for flag in flags]
+    async def facts_of(self, flags: Sequence[ShownFlag], now_ms: int, *, with_counts: bool = False) -> list[FlagFacts]:
+        """Return all that is known of flags, in their order; how their calls go only `with_counts`."""
+        rulesets = [flag.ruleset for flag in flags]
+        logged = await self._ask_log(rulesets)
+        counts: Mapping[FlagId, Counts] | None = {}
+        if with_counts and self._count_calls is not None:
+            asked = (ruleset for ruleset in rulesets if self._lets_in(ruleset))
+            counts = await self._count_calls({ruleset.flag_id: self._step_began(ruleset) for ruleset in asked})
+        fleets = {app: self._fleet(app, now_ms) for app in {ruleset.app for ruleset in rulesets}}
+        return [self._facts(flag, now_ms, logged, counts, fleets[flag.ruleset.app]) for flag in flags]
 
     def _facts(
-        self, flag: ShownFlag, now_ms: int, deed: Deed | None, counts: Mapping[FlagId, Counts] | None
+        self,
+        flag: ShownFlag,
+        now_ms: int,
+        logged: Logged,
+        counts: Mapping[FlagId, Counts] | None,
+        fleet: Fleet,
     ) -> FlagFacts:
-        ruleset, circuits = flag.ruleset, self._news.circuits
+        ruleset, news = flag.ruleset, self._news
         flag_id = ruleset.flag_id
         counted = None if counts is None else counts.get(flag_id)
         return FlagFacts(
             ruleset,
-            circuit=circuits.get(flag_id),
-            circuit_known=self._news.circuits_known,
-            circuit_as_of_ms=self._news.circuits_as_of_ms(now_ms) if self._news.circuits_known else None,
+            circuit=news.circuits.get(flag_id),
+            circuit_known=news.circuits_known,
+            circuit_as_of_ms=news.circuits_as_of_ms(now_ms) if news.circuits_known else None,
             counts=None if counted is None else counted.windows,
             counts_readable=counts is not None,
             step_counts=None if counted is None else counted.step,
-            deed=deed,
-            last_opening=circuits.last_opening(flag_id),
-            arrival=self.arrival(flag, now_ms),
+            deed=logged.deeds.get(flag_id),
+            last_opening=later(news.circuits.last_opening(flag_id), logged.openings.get(flag_id)),
+            arrival=self._arrival(flag, fleet),
         )
+
+    @staticmethod
+    def _lets_in(ruleset: Ruleset) -> bool:
+        return ruleset.active and not (ruleset.circuit is not None and ruleset.circuit.forced_open)
 
     def _step_began(self, ruleset: Ruleset) -> int | None:
         circuit = self._news.circuits.get(ruleset.flag_id)
         effective = effective_circuit(ruleset, circuit)
-        return None if circuit is None or effective is None or effective.state != "recovering" else circuit.since_ms
+        return (
+            None
+            if circuit is None or effective is None or effective.state is not State.RECOVERING
+            else circuit.since_ms
+        )
 
-    async def _deeds(self, rulesets: Collection[Ruleset]) -> Mapping[FlagId, Deed]:
+    async def _ask_log(self, rulesets: Collection[Ruleset]) -> Logged:
         off = [ruleset.flag_id for ruleset in rulesets if not ruleset.active]
-        forced = [
-            ruleset.flag_id
-            for ruleset in rulesets
-            if ruleset.active and ruleset.circuit is not None and ruleset.circuit.forced_open
-        ]
-        if not off and not forced:
-            return {}
+        forced = [ruleset.flag_id for ruleset in rulesets if ruleset.active and not self._lets_in(ruleset)]
+        with_circuit = [ruleset.flag_id for ruleset in rulesets if ruleset.circuit is not None]
         try:
             async with self._database.begin() as connection:
-                return {
+                done = {
                     **await deeds.last_turned_off(connection, off),
                     **await deeds.last_forced_open(connection, forced),
                 }
+                return Logged(done, await last_openings(connection, with_circuit))
         except DatabaseUnavailableError as error:
             log.warning("log_not_read", error=str(error))
-            return {}
+            return Logged({}, {})
 
-    def arrival(self, flag: ShownFlag, now_ms: int) -> Arrival:
-        """Return how far the last change of a flag has come."""
-        flag_id, published = flag.ruleset.flag_id, self._news.published
-        held = published.get(flag_id)
+    def _fleet(self, app: str, now_ms: int) -> Fleet:
+        registry = self._sidecars
+        heard = ((each, now_ms - round(registry.silent_for_s(each) * 1000)) for each in registry.of(app))
+        return fleet_of(heard, self._news.published.latest(app))
+
+    def _arrival(self, flag: ShownFlag, fleet: Fleet) -> Arrival:
+        flag_id = flag.ruleset.flag_id
+        held = self._news.published.get(flag_id)
         is_there = is_published(flag.ruleset.version, held, known=self._news.published_known)
-        sidecars = (
-            (sidecar, now_ms - round(self._sidecars.silent_for_s(sidecar) * 1000))
-            for sidecar in self._sidecars.of(flag_id.app)
-        )
         problem = None if is_there else self._why_not_published(flag_id)
         changed_ms = round(flag.updated_at.timestamp() * 1000)
-        return arrival_of(flag_id, held, is_there, sidecars, changed_ms=changed_ms, problem=problem)
+        return arrival_of(flag_id, held, is_there, fleet, changed_ms=changed_ms, problem=problem)
 
-    def _json(self, facts: FlagFacts, words: StateInWords) -> Json:
-        arrival = facts.arrival
-        assert arrival is not None
-        return {
-            **words.json(),
-            "circuit": _circuit_json(facts),
-            "arrived": {
-                "arrived": arrival.arrived,
-                "of": arrival.of,
-                "missing": [
-                    {"instance": each.instance, "why": each.why, "last_heard_at": _moment(each.heard_ms)}
-                    for each in arrival.missing[:MAX_MISSING_SHOWN]
-                ],
-                "changed_at": _moment(arrival.changed_ms or 0),
-            },
-            "published": arrival.published,
-        }
+
+def _json(facts: FlagFacts, words: StateInWords) -> Json:
+    arrival = facts.arrival
+    assert arrival is not None
+    return {
+        **words.json(),
+        "circuit": _circuit_json(facts),
+        "arrived": {
+            "arrived": arrival.arrived,
+            "of": arrival.of,
+            "missing": [
+                {"instance": each.instance, "why": each.why, "last_heard_at": _moment(each.heard_ms)}
+                for each in arrival.missing[:MAX_MISSING_SHOWN]
+            ],
+            "changed_at": _moment(arrival.changed_ms or 0),
+        },
+        "published": arrival.published,
+    }
 
 
 def _circuit_json(facts: FlagFacts) -> Json | None:

@@ -1,4 +1,4 @@
-"""What people note of a flag beside its ruleset: for lists, searches and cleaning up. Nothing of it is published. Pure."""
+"""What people note of a flag beside its ruleset: for lists, searches and cleaning up. Pure; nothing is published."""
 
 import re
 import unicodedata
@@ -42,7 +42,7 @@ class About:
     expected_end: date | None = None
     """When a temporary flag is expected to be removed."""
 
-    def after(self, given: Json, key: str) -> "About":
+    def after(self, given: Mapping[str, Any], key: str) -> "About":
         """Return this with the given fields; raise `ContractError`. A flag without a name is called as its key.
 
         A flag that becomes permanent loses its expected end.

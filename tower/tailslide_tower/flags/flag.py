@@ -72,7 +72,6 @@ class Flag:
         del fields["schema"]
         return fields | {
             **self.about.json(),
-            "rules": [_as_written(rule) for rule in fields["rules"]],
             "archived_at": None if self.archived_at is None else timestamp(self.archived_at),
             "created_at": timestamp(self.created_at),
             "warnings": warnings_of_alike("flag", alike),
@@ -85,15 +84,6 @@ def warnings_of_alike(kind: str, alike: Collection[str]) -> list[str]:
         f"the app has a {kind} {shown(key, 200)} too, which differs only by upper and lower case"
         for key in sorted(alike)
     ]
-
-
-def _as_written(rule: Json) -> Json:
-    """Return a rule that gives everybody one variant with `variant`, as people write it."""
-    split = rule.get("split")
-    if rule["rollout"] != FULL or split is None or len(split) != 1 or split[0]["weight"] != 1:
-        return rule
-    rest = {name: value for name, value in rule.items() if name not in {"rollout", "split"}}
-    return rest | {"variant": split[0]["variant"]}
 
 
 _AS_THEY_ARE = (
@@ -216,6 +206,37 @@ def changed(flag: Flag, request: FlagChange, now: datetime) -> Flag:
     return _after(flag, request.model_dump(exclude_unset=True), now)
 
 
+def rolled_back(flag: Flag, state: Json, now: datetime) -> Flag:
+    """Return the flag as it was in an earlier version, the same object where it is so now; raise `ContractError`.
+
+    `state` is the flag as it was shown then. What that version did not have yet has its default. Its own version and its
+    circuit go on: turned on by this, the flag starts with a closed circuit, as ever.
+    """
+    ruleset = flag.ruleset
+    if state.get("type", ruleset.type) != ruleset.type:
+        raise ContractError(
+            "version",
+            f"expected a version of the type {ruleset.type}, got {shown(state['type'], 20)}: a flag keeps its type",
+        )
+    given = {name: value for name, value in state.items() if name in FlagChange.model_fields and name not in _OWN}
+    if isinstance(circuit := given.get("circuit"), dict):
+        given["circuit"] = {name: value for name, value in circuit.items() if name != "reset_generation"}
+    blank = Ruleset(
+        *(ruleset.app, ruleset.key, ruleset.version),
+        active=False,
+        rollout=FULL,
+        salt=ruleset.key,
+        circuit=CircuitSettings(reset_generation=flag.reset_generation),
+        updated_at=ruleset.updated_at,
+    )
+    then = replace(flag, ruleset=blank, about=About(ruleset.key))
+    return _became(flag, _with(then, given, ruleset_json(blank)), now)
+
+
+_OWN = frozenset({"app", "key", "version", "archived_at", "created_at", "updated_at", "warnings"})
+"""What a version has to itself, so that no other takes it over."""
+
+
 def archived(flag: Flag, now: datetime) -> Flag:
     """Return the flag as one that is not published any more; the same object if it is not now."""
     if flag.archived_at is not None:
@@ -248,7 +269,11 @@ def reset_above(flag: Flag, reset_generation: int) -> Flag:
 
 
 def _after(flag: Flag, given: Json, now: datetime) -> Flag:
-    candidate = _with(flag, given, _base_of_change(flag, given))
+    return _became(flag, _with(flag, given, _base_of_change(flag, given)), now)
+
+
+def _became(flag: Flag, candidate: Flag, now: datetime) -> Flag:
+    """Return what a flag became as its next version; the same object where nothing is different."""
     # As bytes, since to Python 1 equals true.
     if encode_ruleset(candidate.ruleset) == encode_ruleset(flag.ruleset) and candidate.about == flag.about:
         return flag

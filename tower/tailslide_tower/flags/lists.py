@@ -96,7 +96,7 @@ class Listing:
         if filters.active is not None:
             query = query.where(flags.c.active == filters.active)
         if filters.archived != "all":
-            is_archived = flags.c.archived_at.is_not(None)
+            is_archived: sa.ColumnElement[bool] = flags.c.archived_at.is_not(None)
             if not self.with_archived_apps:
                 is_archived = sa.or_(is_archived, flags.c.app.in_(archived_apps()))
             query = query.where(is_archived if filters.archived == "true" else sa.not_(is_archived))

@@ -272,7 +272,7 @@ class FlagDefaults(FlagFields):
     key: Annotated[None, refuse("expected to be left out: each flag has a key of its own")] = None
     name: Annotated[None, refuse("expected to be left out: each flag has a name of its own")] = None
     salt: Annotated[None, refuse("expected to be left out: all flags would have the same users in")] = None
-    requires: Annotated[None, refuse("expected to be left out: prerequisites are each flag's own")] = None
+    requires: Annotated[None, refuse("expected to be left out: prerequisites are each flag's own")] = None  # type: ignore[assignment] # a list in a flag; it is here only to be refused
     expected_end: Annotated[None, refuse("expected to be left out: each flag has an end of its own")] = None
 
 

@@ -56,7 +56,7 @@ async def list_all_flags(ask: Ask[NoFields, AllFlagsQuery]) -> web.Response:
 
 @routes.post("/apps/{app}/flags", access=Access.EDIT, answer=FlagOut, status=201, summary="Make a flag", published=True)
 async def create_flag(ask: Ask[FlagCreate, NoQuery]) -> web.Response:
-    """What is not given is as in the app's `defaults`, and else as here; a new flag is off unless one of them says so."""
+    """What is not given is as in the app's `defaults`, else as here; a new flag is off unless one says so."""
     made = await ask.request.app[FLAGS].create(ask.app, ask.body, ask.author)
     return await _answer(ask, made, made.flag.flag_id.flag)
 

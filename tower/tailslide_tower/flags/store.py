@@ -95,7 +95,7 @@ class FlagStore:
         self._connection = connection
 
     async def rows_after(self, after: FlagId | None, limit: int) -> list[sa.RowMapping]:
-        """Return the rows of up to `limit` flags of all apps that are not archived, those behind `after`, in order."""
+        """Return the rows of up to `limit` flags that are not archived, behind `after`, in order."""
         query = sa.select(flags).where(sa.not_(IS_ARCHIVED)).order_by(flags.c.app, flags.c.key).limit(limit)
         if after is not None:
             query = query.where(sa.tuple_(flags.c.app, flags.c.key) > sa.tuple_(after.app, after.flag))
@@ -110,7 +110,7 @@ class FlagStore:
         return list((await self._connection.execute(query)).mappings())
 
     async def alike(self, flag_ids: Collection[FlagId]) -> dict[FlagId, list[str]]:
-        """Return the keys of other flags of the same app that differ from a flag's only by case, where there are any."""
+        """Return the keys of other flags of the same app that differ from a flag's only by case, where any do."""
         return await alike(self._connection, flags, flag_ids)
 
     async def requirements(self, app: str) -> Requirements:
@@ -217,12 +217,11 @@ async def alike(connection: AsyncConnection, table: sa.Table, names: Collection[
     """
     apps, lower = [app for app, _ in names], [key.lower() for _, key in names]
     texts = ARRAY(sa.Text)
-    wanted = sa.func.unnest(sa.literal(apps, texts), sa.literal(lower, texts)).table_valued(
-        "app", "lower", name="wanted"
-    )
+    both = sa.func.unnest(sa.literal(apps, texts), sa.literal(lower, texts))
+    wanted = both.table_valued("app", "lower", name="wanted").render_derived()
     query = (
         sa.select(table.c.app, table.c.key)
-        .select_from(wanted.render_derived())
+        .select_from(wanted)
         .join(table, sa.and_(table.c.app == wanted.c.app, sa.func.lower(table.c.key) == wanted.c.lower))
         .order_by(table.c.app, table.c.key)
     )

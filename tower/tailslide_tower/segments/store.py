@@ -76,7 +76,7 @@ class SegmentStore:
         return [ListedSegment(*row) for row in rows]
 
     async def rows_after(self, after: SegmentId | None, limit: int) -> list[sa.RowMapping]:
-        """Return the rows of up to `limit` segments of all apps that are not archived, those behind `after`, in order."""
+        """Return the rows of up to `limit` segments of apps that are not archived, behind `after`, in order."""
         query = sa.select(segments).where(sa.not_(IS_ARCHIVED)).order_by(segments.c.app, segments.c.key).limit(limit)
         if after is not None:
             query = query.where(sa.tuple_(segments.c.app, segments.c.key) > sa.tuple_(after.app, after.segment))

@@ -68,13 +68,14 @@ class SidecarService:
         behind.sort(key=lambda sidecar: str(sidecar.presence.sidecar_id))
         shown = behind[:limit]
         return SidecarPage(
-            [self._json(sidecar) for sidecar in shown],
+            [self.shown(sidecar) for sidecar in shown],
             str(shown[-1].presence.sidecar_id) if len(behind) > limit else None,
             Counter(self.status(sidecar) for sidecar in found),
             self._registry.listening,
         )
 
-    def _json(self, sidecar: Sidecar) -> Json:
+    def shown(self, sidecar: Sidecar) -> Json:
+        """Return a sidecar as the API shows it."""
         presence = sidecar.presence
         said = presence_json(presence)
         del said["started_ms"], said["revision_ms"]
