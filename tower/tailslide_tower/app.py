@@ -62,6 +62,8 @@ from tailslide_tower.segments import routes as segments
 from tailslide_tower.segments.service import SegmentService
 from tailslide_tower.settings import TowerSettings
 from tailslide_tower.sidecars import routes as sidecars
+from tailslide_tower.status import routes as status
+from tailslide_tower.status.service import Doings, StatusService
 from tailslide_tower.timeseries import routes as graphs
 from tailslide_tower.timeseries.metrics import GraphMetrics
 from tailslide_tower.timeseries.series import NoSeries, RedisGraphSeries
@@ -72,7 +74,7 @@ log = structlog.get_logger()
 SHUTDOWN_TIMEOUT_S = 5.0
 SUBJECTS = (
     *(apps.routes, flags.routes, segments.routes, graphs.routes, previews.routes, sidecars.routes, keys.routes),
-    *(audit.routes, alerts.routes, live.routes, *admission.SUBJECTS, description.routes),
+    *(status.routes, audit.routes, alerts.routes, live.routes, *admission.SUBJECTS, description.routes),
 )
 """The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
@@ -146,6 +148,17 @@ class Tower:
         api[alerts.WEBHOOKS] = self._alerts.webhooks
         api[STATES] = self._standing.states
         api[sidecars.SIDECARS] = self._standing.sidecars
+        api[status.STATUS] = StatusService(
+            database,
+            self._standing.states,
+            Doings(
+                circuits_not_closed=self._standing.news.circuits.not_closed,
+                nats_connected=lambda: self._link.status.connected,
+                not_publishing=lambda: None if publisher.refusal is None else publisher.refusal.problem,
+                judging_silent_s=self._alerts.leases.silent_for_s,
+                lost_sidecars=self._standing.registry.lost,
+            ),
+        )
         add_routes(api, SUBJECTS)
 
         app = web.Application(

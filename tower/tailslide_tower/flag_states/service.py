@@ -90,6 +90,12 @@ class FlagStates:
         (facts,) = await self.facts_of([flag], now_ms, with_counts=True)
         return _json(facts, state_in_words(facts, now_ms))
 
+    async def describe_with_counts(self, flags: Sequence[ShownFlag]) -> list[Json]:
+        """Return the states of flags, in their order, with how their calls go: for the few that need attention."""
+        now_ms = self.now_ms()
+        facts = await self.facts_of(flags, now_ms, with_counts=True)
+        return [_json(each, state_in_words(each, now_ms)) for each in facts]
+
     async def describe_all(self, flags: Sequence[ShownFlag]) -> list[Json]:
         """Return the states of flags, in their order.
 
