@@ -207,6 +207,13 @@ def carry_out_of_others(request: object) -> None:
         case AppCreate():
             check_app_key("app", request.key)
             check_defaults("a", app_defaults(request), NOW)
+        case _:
+            carry_out_access(request)
+
+
+def carry_out_access(request: object) -> None:
+    """Do what a request about access asks for, as far as it can be refused."""
+    match request:
         case UserChange() | InvitationCreate() | TokenCreate():
             read_rights(request.role, request.apps)
         case LogIn() | SetUp():
