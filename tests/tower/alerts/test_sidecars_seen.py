@@ -31,5 +31,11 @@ def test_silent_sidecar_is_seen_and_one_that_has_stopped_is_not() -> None:
     seconds += 40
     registry.look()
     assert sidecars.seen() == [SeenSidecar(SAMPLE.app, "here", NOW - timedelta(seconds=40), silent=True)]
+    assert set(sidecars.replaced()) == set()
+    other = replace(SAMPLE, instance="other", started_ms=SAMPLE.started_ms + 1)
+    registry.take(Entry(str(other.sidecar_id), encode_presence(other), 4))
+    registry.look()
+    assert set(sidecars.replaced()) == {(SAMPLE.app, "here")}
+    assert sidecars.seen() == [SeenSidecar(SAMPLE.app, "other", NOW, silent=False)]
     registry.listens(False)
     assert sidecars.seen() is None
