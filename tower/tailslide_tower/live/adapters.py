@@ -9,14 +9,15 @@ import sqlalchemy as sa
 from tailslide_core.naming import FlagId
 from tailslide_tower.audit.entry import LogRow
 from tailslide_tower.audit.feed import Feed, Gap, Subscription
+from tailslide_tower.audit.shown import entry_json
 from tailslide_tower.audit.store import LogStore, log_entries
+from tailslide_tower.auth.principal import SYSTEM
 from tailslide_tower.database import Database
 from tailslide_tower.flags.flag import Flag
 from tailslide_tower.flags.lists import FlagQuery, Listing, listed
 from tailslide_tower.flags.store import FlagStore, read_flag
 from tailslide_tower.live.hub import Missed
 from tailslide_tower.live.sources import Bounds, LiveEntry
-from tailslide_tower.times import timestamp
 
 Json = dict[str, Any]
 Describe = Callable[[Sequence[Flag]], Awaitable[Sequence[Json]]]
@@ -24,27 +25,9 @@ Describe = Callable[[Sequence[Flag]], Awaitable[Sequence[Json]]]
 
 
 def live_entry(row: LogRow) -> LiveEntry:
-    """Return an entry as the live socket has it: without the subject before and after, which may be large."""
+    """Return an entry as the live socket has it: one for all clients, so without what only some may see (addresses)."""
     subject = row.subject
-    return LiveEntry(
-        row.id,
-        subject.kind,
-        subject.app,
-        subject.key,
-        row.action,
-        {
-            "id": row.id,
-            "at": timestamp(row.at),
-            "action": row.action,
-            "kind": subject.kind,
-            "app": subject.app,
-            "key": subject.key,
-            "version": row.version,
-            "actor": {"kind": row.actor_kind, "name": row.actor},
-            "reason": row.reason,
-            "details": row.details,
-        },
-    )
+    return LiveEntry(row.id, subject.kind, subject.app, subject.key, row.action, entry_json(row, SYSTEM, full=False))
 
 
 class DatabaseLogReader:

@@ -12,6 +12,7 @@ from typing import Protocol
 import orjson
 
 from tailslide_core.naming import FlagId
+from tailslide_tower.audit.queries import Scope
 from tailslide_tower.auth.principal import Principal, Role
 from tailslide_tower.database import DatabaseUnavailableError
 from tailslide_tower.live.messages import PROTOCOL_VERSION, Asked, CloseCode, Json, Wanted
@@ -127,16 +128,16 @@ class Session:
         self._points = message
         self.wake()
 
-    def may_view(self, app: str | None) -> bool:
-        """Whether the client may see an app, or, for None, what belongs to none."""
-        return self.principal.may(Role.ADMIN) if app is None else self.principal.may(Role.VIEWER, app)
+    def may_view(self, app: str) -> bool:
+        """Whether the client may see an app."""
+        return self.principal.may(Role.VIEWER, app)
 
     def _follows_sidecars(self, app: str) -> bool:
         return self.wanted.sidecars and self.wanted.has_app(app) and self.may_view(app)
 
     def takes(self, entry: LiveEntry) -> bool:
         """Whether the client is told of an entry of the log."""
-        if not self.may_view(entry.app):
+        if not Scope.of(self.principal).sees(entry.kind, entry.app):
             return False
         if entry.app is None:
             return self.wanted.every_app
