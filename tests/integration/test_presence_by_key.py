@@ -50,6 +50,6 @@ async def test_a_sidecar_with_a_key_is_seen_takes_changes_and_leaves(tower: Towe
         assert await sidecar.end() == 0
 
         async def gone() -> bool:
-            return (await tower.ok("GET", "/apps/shop/sidecars"))["sidecars"] == []
+            return not (await tower.ok("GET", "/apps/shop/sidecars"))["sidecars"]
 
         await until(gone)

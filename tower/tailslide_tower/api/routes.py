@@ -240,6 +240,8 @@ def _endpoint(operation: Operation, handler: Handler) -> Callable[[web.Request],
         check_access(request, operation)
         query = read_query(request, operation.query)
         precondition = read_precondition(request, required=operation.conditional)
+        if operation.method != "GET" and operation.access is not Access.PUBLIC:
+            read_reason(request)  # refused before anything is done, also where nothing comes of it that is logged
         body = await read_body(request, operation.body)
         return await handler(Ask(request, operation, body, query, precondition))
 

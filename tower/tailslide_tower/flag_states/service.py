@@ -5,7 +5,6 @@ All but the log and the series is in memory. Where one of these cannot be asked,
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -17,17 +16,16 @@ from tailslide_core.contracts import Json
 from tailslide_core.effective_circuit import effective_circuit
 from tailslide_core.naming import FlagId
 from tailslide_core.ruleset import Ruleset
-from tailslide_core.sentences.facts import Arrival, Deed, FlagFacts, Opening
+from tailslide_core.sentences.facts import Arrival, FlagFacts, Opening
 from tailslide_core.sentences.flag_state import StateInWords, state_in_words
 from tailslide_core.sentences.numbers import sentence_case
 from tailslide_core.sentences.openings import why_opened
-from tailslide_tower.apps.store import AppStore
-from tailslide_tower.database import Database, DatabaseUnavailableError
-from tailslide_tower.flag_states import deeds
+from tailslide_tower.database import Database
 from tailslide_tower.flag_states.arriving import Fleet, arrival_of, fleet_of, is_published
 from tailslide_tower.flag_states.counting import Counts
+from tailslide_tower.flag_states.logged import Logged, LoggedFlag, LoggedFlags, lets_in
 from tailslide_tower.flag_states.news import News
-from tailslide_tower.flag_states.openings import last_openings, later
+from tailslide_tower.flag_states.openings import later
 from tailslide_tower.sidecars.registry import SidecarRegistry
 from tailslide_tower.times import timestamp
 
@@ -36,38 +34,17 @@ log = structlog.get_logger()
 MAX_MISSING_SHOWN = 100
 
 
-class ShownFlag(Protocol):
+class ShownFlag(LoggedFlag, Protocol):
     """A flag as Tower keeps it."""
-
-    @property
-    def ruleset(self) -> Ruleset:
-        """Return what is published of it."""
 
     @property
     def updated_at(self) -> datetime:
         """Return when it was last changed."""
 
-    @property
-    def archived_at(self) -> datetime | None:
-        """Return when it was archived; None while it is not, though its app may be."""
-
 
 CountCalls = Callable[[Mapping[FlagId, int | None]], Awaitable[Mapping[FlagId, Counts] | None]]
 """Returns the counts of flags, each with when its recovery step began (Unix milliseconds) if it recovers; None while
 the series cannot be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Logged:
-    """What the database tells of flags beside themselves.
-
-    `deeds` say who turned them off, forced them open or archived them, `openings` when their circuits last opened;
-    `archived_apps` when apps were archived, Unix milliseconds.
-    """
-
-    deeds: Mapping[FlagId, Deed]
-    openings: Mapping[FlagId, Opening]
-    archived_apps: Mapping[str, int]
 
 
 class FlagStates:
@@ -87,7 +64,7 @@ class FlagStates:
 
         Without `count_calls` nothing is said of calls.
         """
-        self._database = database
+        self._logged = LoggedFlags(database, news.circuits.get)
         self._news = news
         self._sidecars = sidecars
         self._why_not_published = why_not_published
@@ -121,10 +98,10 @@ class FlagStates:
     async def facts_of(self, flags: Sequence[ShownFlag], now_ms: int, *, with_counts: bool = False) -> list[FlagFacts]:
         """Return all that is known of flags, in their order; how their calls go only `with_counts`."""
         rulesets = [flag.ruleset for flag in flags]
-        logged = await self._ask_log(flags)
+        logged = await self._logged.of(flags)
         counts: Mapping[FlagId, Counts] | None = {}
         if with_counts and self._count_calls is not None:
-            asked = (ruleset for ruleset in rulesets if self._lets_in(ruleset))
+            asked = (ruleset for ruleset in rulesets if lets_in(ruleset))
             counts = await self._count_calls({ruleset.flag_id: self._step_began(ruleset) for ruleset in asked})
         fleets = {app: self._fleet(app, now_ms) for app in {ruleset.app for ruleset in rulesets}}
         return [self._facts(flag, now_ms, logged, counts, fleets[flag.ruleset.app]) for flag in flags]
@@ -157,10 +134,6 @@ class FlagStates:
             archived_ms=archived_ms,
         )
 
-    @staticmethod
-    def _lets_in(ruleset: Ruleset) -> bool:
-        return ruleset.active and not (ruleset.circuit is not None and ruleset.circuit.forced_open)
-
     def _step_began(self, ruleset: Ruleset) -> int | None:
         circuit = self._news.circuits.get(ruleset.flag_id)
         effective = effective_circuit(ruleset, circuit)
@@ -169,26 +142,6 @@ class FlagStates:
             if circuit is None or effective is None or effective.state is not State.RECOVERING
             else circuit.since_ms
         )
-
-    async def _ask_log(self, flags: Sequence[ShownFlag]) -> Logged:
-        archived = [flag.ruleset.flag_id for flag in flags if flag.archived_at is not None]
-        rulesets = [flag.ruleset for flag in flags if flag.archived_at is None]
-        off = [ruleset.flag_id for ruleset in rulesets if not ruleset.active]
-        forced = [ruleset.flag_id for ruleset in rulesets if ruleset.active and not self._lets_in(ruleset)]
-        with_circuit = [ruleset.flag_id for ruleset in rulesets if ruleset.circuit is not None]
-        try:
-            async with self._database.begin() as connection:
-                done = {
-                    **await deeds.last_turned_off(connection, off),
-                    **await deeds.last_forced_open(connection, forced),
-                    **await deeds.last_archived(connection, archived),
-                }
-                openings = await last_openings(connection, with_circuit)
-                apps = {flag.ruleset.app for flag in flags}
-                return Logged(done, openings, await AppStore(connection).archived_since(apps))
-        except DatabaseUnavailableError as error:
-            log.warning("log_not_read", error=str(error))
-            return Logged({}, {}, {})
 
     def _fleet(self, app: str, now_ms: int) -> Fleet:
         registry = self._sidecars
