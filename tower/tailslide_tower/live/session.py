@@ -218,14 +218,14 @@ class Session:
             return True
         while True:
             some = await self._flags.page(apps, after, BATCH)
+            if not some:
+                return True
+            if sent >= MAX_SNAPSHOT_FLAGS:
+                return False
             for flag_id, shown in some:
                 if flag_id not in self.wanted.flags:
                     await self._send_flag(flag_id, shown)
             sent += len(some)
-            if len(some) < BATCH:
-                return True
-            if sent >= MAX_SNAPSHOT_FLAGS:
-                return False
             after = some[-1][0]
 
     async def _catch_up(self) -> None:
