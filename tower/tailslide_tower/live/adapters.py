@@ -104,7 +104,7 @@ class DatabaseFlagViews:
         return await self._with_states(read)
 
     async def _with_states(self, read: Sequence[tuple[Flag, Json]]) -> list[tuple[FlagId, Json]]:
-        """Add the states: outside of the transaction, since what describes them asks the database as well, and Redis."""
+        """Add the states: outside of the transaction, since describing them asks the database, and Redis."""
         states = await self._describe([flag for flag, _ in read])
         return [(flag.flag_id, fields | {"state": state}) for (flag, fields), state in zip(read, states, strict=True)]
 
