@@ -74,6 +74,7 @@ VIEW_OF_ANY = (
     "POST /timeseries",
     "GET /sidecars",
     "GET /live",
+    "GET /status",
     "GET /log",
     "GET /log/export",
     "GET /log/{entry}",
