@@ -27,7 +27,16 @@ EVERYWHERE = {"PATH", "LC_ALL", "PYTHONPATH", "TAILSLIDE_LOG_LEVEL", "TAILSLIDE_
 @pytest.mark.parametrize(
     ("part", "own"),
     [
-        ("tower", {"TAILSLIDE_DATABASE_URL", "TAILSLIDE_API_TOKEN", "TAILSLIDE_TOWER_LISTEN", "PGSSLMODE"}),
+        (
+            "tower",
+            {
+                "TAILSLIDE_DATABASE_URL",
+                "TAILSLIDE_REDIS_URL",
+                "TAILSLIDE_API_TOKEN",
+                "TAILSLIDE_TOWER_LISTEN",
+                "PGSSLMODE",
+            },
+        ),
         ("aerobat", {"TAILSLIDE_REDIS_URL", "TAILSLIDE_AEROBAT_LISTEN"}),
         ("sidecar", {"TAILSLIDE_REDIS_URL"}),
     ],

@@ -179,8 +179,8 @@ async def test_each_process_is_told_what_it_needs_and_no_more(folder: Path) -> N
             "TAILSLIDE_API_TOKEN",
             "TAILSLIDE_DATABASE_URL",
             "TAILSLIDE_LOG_LEVEL",
-            "TAILSLIDE_NATS_URL",
             "TAILSLIDE_TOWER_LISTEN",
+            *nats_and_redis,
             *callout,
         },
         "aerobat": {*nats_and_redis, *callout, "TAILSLIDE_AEROBAT_LISTEN", "TAILSLIDE_LOG_LEVEL"},
@@ -193,7 +193,7 @@ async def test_each_process_is_told_what_it_needs_and_no_more(folder: Path) -> N
         assert ("AWS_SECRET_ACCESS_KEY" in ours[part], secrets["postgres_password"] in values[part]) == (False, False)
         assert (secrets["database_password"] in values[part]) == (part == "tower")
         assert (known["TAILSLIDE_API_TOKEN"] in values[part]) == (part == "tower")
-        assert (secrets["redis_password"] in values[part]) == (part == "aerobat")
+        assert (secrets["redis_password"] in values[part]) == (part in {"tower", "aerobat"})
         for user, reader in (("admin", None), ("tower", "tower"), ("aerobat", "aerobat")):
             assert (secrets[f"nats_{user}_password"] in values[part]) == (part == reader)
 

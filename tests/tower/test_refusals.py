@@ -24,6 +24,7 @@ from tailslide_tower.apps.models import AppChange, AppCreate
 from tailslide_tower.audit.models import RollBack
 from tailslide_tower.auth.principal import ENVIRONMENT
 from tailslide_tower.auth.rights import read_rights
+from tailslide_tower.evaluation.models import EvaluateFlag
 from tailslide_tower.flags.flag import changed, check_defaults, created, toggled
 from tailslide_tower.flags.models import Archive, Duplicate, FlagChange, FlagCreate, Toggle
 from tailslide_tower.invitations.models import InvitationAccept, InvitationCreate, ResetLinkCreate
@@ -139,6 +140,11 @@ BODIES: dict[type[BaseModel], dict[str, object]] = {
     RollBack: {"version": 7},
     Archive: {"force": True},
     Duplicate: {"app": "a", "key": "b"},
+    EvaluateFlag: {
+        "contexts": [{"targeting_key": "u", "attributes": {"country": "DE"}}],
+        "targeting_keys": ["u"],
+        "flag": CHANGE,
+    },
     AppCreate: {"key": "a", **APP},
     AppChange: APP,
     SegmentCreate: SEGMENT,
@@ -192,6 +198,12 @@ def carry_out(request: object) -> None:  # one case for each body
         case WebhookChange():
             webhook = webhook_changes.created(WebhookCreate.model_validate(WEBHOOK), AddressRules(), NOW)
             webhook_changes.changed(webhook, request, AddressRules(), NOW)
+        case _:
+            carry_out_of_others(request)
+
+
+def carry_out_of_others(request: object) -> None:
+    match request:
         case AppCreate():
             check_app_key("app", request.key)
             check_defaults("a", app_defaults(request), NOW)

@@ -31,16 +31,19 @@ from tailslide_tower.audit.circuit_events import CircuitEvents
 from tailslide_tower.audit.event_store import DatabaseEvents
 from tailslide_tower.audit.feed import Feed
 from tailslide_tower.audit.metrics import LogMetrics
+from tailslide_tower.audit.retention import Retention
 from tailslide_tower.audit.service import LogService
 from tailslide_tower.audit.store import CHANNEL, LogStore
 from tailslide_tower.auth import middleware as auth
 from tailslide_tower.circuits.verdicts import Verdicts
 from tailslide_tower.database import Database
 from tailslide_tower.entry import routes as entry
+from tailslide_tower.evaluation import routes as evaluations
+from tailslide_tower.evaluation.service import EvaluationService
 from tailslide_tower.flag_states.shown import STATES
 from tailslide_tower.flag_states.standing import Standing
+from tailslide_tower.flag_use import FlagUse
 from tailslide_tower.flags import routes as flags
-from tailslide_tower.flags.last_asked import NobodyKnows
 from tailslide_tower.flags.service import FlagService
 from tailslide_tower.keys import routes as keys
 from tailslide_tower.keys.bootstrap import bootstrap
@@ -73,8 +76,8 @@ log = structlog.get_logger()
 
 SHUTDOWN_TIMEOUT_S = 5.0
 SUBJECTS = (
-    *(apps.routes, flags.routes, segments.routes, graphs.routes, previews.routes, sidecars.routes, keys.routes),
-    *(status.routes, audit.routes, alerts.routes, live.routes, *admission.SUBJECTS, description.routes),
+    *(apps.routes, flags.routes, evaluations.routes, segments.routes, graphs.routes, previews.routes, sidecars.routes),
+    *(keys.routes, status.routes, audit.routes, alerts.routes, live.routes, *admission.SUBJECTS, description.routes),
 )
 """The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
@@ -113,6 +116,8 @@ class Tower:
             sidecars=RegistryViews(self._standing.registry, self._standing.sidecars),
         )
         metrics.registry.register(LiveMetrics(self._live.hub))
+        keep = timedelta(days=settings.log_keep_days) if settings.log_keep_days else None
+        self._retention = Retention(database, log_metrics, keep)
         self._alerts = alerts_of(
             database,
             self._link.status,
@@ -134,11 +139,13 @@ class Tower:
     def application(self) -> web.Application:
         """Return the HTTP application."""
         database, publisher = self._database, self._publisher
+        use = FlagUse(self._series, self._standing.registry)
         api = web.Application(middlewares=[auth.authenticate, publication.refuse_unpublishable])
         self.admission.install(api)
         api[publication.PUBLICATION] = publication.Publication(publisher, self._link.status)
-        api[apps.APPS] = AppService(database, publisher, NobodyKnows())
-        api[flags.FLAGS] = FlagService(database, publisher, self._verdicts, NobodyKnows())
+        api[apps.APPS] = AppService(database, publisher, use)
+        api[flags.FLAGS] = FlagService(database, publisher, self._verdicts, use)
+        api[evaluations.EVALUATIONS] = EvaluationService(database, self._standing.news)
         api[segments.SEGMENTS] = SegmentService(database, publisher)
         api[keys.KEYS] = KeyService(database, self._key_publisher.changed)
         api[graphs.GRAPHS] = self._graphs

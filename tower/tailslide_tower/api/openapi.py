@@ -99,13 +99,18 @@ class _Schemas:
                 for operation in operations
                 if operation.answer is not None
             ),
+            *(
+                ((operation.name, side), "validation" if side == "client" else "serialization", TypeAdapter(messages))
+                for operation in operations
+                for side, messages in operation.messages.items()
+            ),
         ]
         found, definitions = TypeAdapter.json_schemas(adapters, ref_template=_REF)
         self._found = {key: schema for (key, _), schema in found.items()}
         self.definitions = definitions.get("$defs", {})
 
     def of(self, key: Any) -> dict[str, Any]:
-        """Return the schema of a body's model, or of the answer of the operation of this name."""
+        """Return the schema of a body's model, of the answer of the operation of this name, or of messages of its."""
         return self._found[key]
 
 
@@ -118,6 +123,9 @@ def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
         "parameters": [*_path_parameters(operation), *_query_parameters(operation), *_headers(operation)],
         "responses": _responses(operation, schemas),
     }
+    if operation.messages:
+        # OpenAPI has no words for what follows a 101.
+        described["x-messages"] = {side: schemas.of((operation.name, side)) for side in operation.messages}
     if operation.access is Access.PUBLIC:
         described["security"] = []
     if operation.body is not NoFields:
