@@ -102,8 +102,8 @@ async def test_last_use_is_written_once_a_minute(scene: Scene) -> None:
     async def last_used() -> datetime:
         async with scene.database.begin() as connection:
             moment = await connection.scalar(sa.select(sessions.c.last_used_at))
-            assert moment is not None
-            return moment
+        assert isinstance(moment, datetime)
+        return moment
 
     begun = await last_used()
     scene.now += timedelta(seconds=59)
