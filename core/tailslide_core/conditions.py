@@ -132,6 +132,10 @@ class Condition:
             return self._lookup.of_items(value) is self._wanted
         return any_of(map(test, value.written if self._writes else value.values)) is self._wanted
 
+    def value_in(self, attributes: Attributes, targeting_key: str | None) -> object:
+        """Return the value of the attribute that the condition asks for; None where it is missing."""
+        return self._found(attributes, targeting_key)
+
     def _found(self, attributes: Attributes, targeting_key: str | None) -> object:
         if self.attribute == TARGETING_KEY:
             return targeting_key or None

@@ -92,10 +92,16 @@ def preferred_ports() -> dict[str, int]:
 
 
 @asynccontextmanager
-async def whole_loop(data_dir: Path, plan: Plan, ports: Mapping[str, int] | None = None) -> AsyncIterator[WholeLoop]:
+async def whole_loop(
+    data_dir: Path,
+    plan: Plan,
+    ports: Mapping[str, int] | None = None,
+    more_settings: Mapping[str, str] | None = None,
+) -> AsyncIterator[WholeLoop]:
     """Run everything until the end of the block; on embedded servers alone, whatever the environment says.
 
     `ports` has those of the listeners `tower`, `aerobat`, `flags` and `proxy`; without one, any free port is taken.
+    `more_settings` are variables for the processes that read them.
     Raises `StartError`.
     """
     environ = {name: value for name, value in os.environ.items() if not name.startswith("TAILSLIDE_")}
@@ -109,6 +115,7 @@ async def whole_loop(data_dir: Path, plan: Plan, ports: Mapping[str, int] | None
         async with servers_on(data, chooser, {}, {}) as stack:
             token = data.secret("api_token")
             settings = {
+                **(more_settings or {}),
                 "TAILSLIDE_API_TOKEN": token,
                 "TAILSLIDE_TOWER_LISTEN": str(listens["tower"]),
                 "TAILSLIDE_AEROBAT_LISTEN": str(listens["aerobat"]),

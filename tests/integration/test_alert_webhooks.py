@@ -110,7 +110,10 @@ async def test_a_change_is_told_and_its_delivery_is_shown_and_sent_again(alertin
 
     await until(lambda: received(1))
     body = hook.received[0].json
-    assert body["text"] == "Turned on: one (shop)\nenvironment turned one on for 100%.\nReason: “launch”."
+    assert body["text"] == (
+        "Turned on: one (shop)\nenvironment turned one on for 100%.\nReason: “launch”.\n"
+        "http://localhost/apps/shop/flags/one"
+    )
     assert "webhook-signature" not in hook.received[0].headers
 
     async def shown() -> list[dict[str, object]]:

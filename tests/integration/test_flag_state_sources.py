@@ -80,6 +80,20 @@ async def test_whoever_turned_a_flag_off_is_named_with_the_reason(tower: Tower) 
     assert [flag["state"]["settled"] for flag in flags] == ["off", "held_off"]
 
 
+async def test_archived_flag_says_so_and_is_published_when_it_is_gone_from_the_bucket(tower: Tower) -> None:
+    await make_flag(tower)
+    await tower.until_state(lambda state: state["published"] is True, KEY)
+    await tower.call("POST", f"{PATH}/archive", {"force": True}, Tailslide_Reason="nobody uses it")
+    state = await tower.until_state(lambda state: state["published"] is True, KEY)
+    assert (state["settled"], state["word"]) == ("off", "Archived")
+    assert state["sentence"].startswith("Archived by environment less than 1 s ago: “nobody uses it”. Sidecars do not")
+    await tower.ok("POST", f"{PATH}/restore")
+    await tower.until_state(lambda state: state["published"] is True and state["word"] == "On · 25%", KEY)
+    await tower.ok("POST", f"/apps/{APP}/archive", {"force": True})
+    state = await tower.until_state(lambda state: state["published"] is True, KEY)
+    assert state["sentence"].startswith("Archived less than 1 s ago.")
+
+
 async def test_calls_of_the_last_seconds_are_said_beside_the_threshold(tower: Tower, bench: TowerBench) -> None:
     await make_flag(tower)
     quiet = (await tower.state(KEY))["sentence"]

@@ -241,5 +241,7 @@ async def test_sidecars_of_all_apps_are_listed_page_by_page(tower: Tower, sideca
     assert [each["app"] for each in first["sidecars"] + second["sidecars"]] == ["desk", APP]
     assert (second["next"], second["listening"]) == (None, True)
     assert sum(second["counts"].values()) == 2
+    assert (await tower.ok("GET", "/sidecars?status=silent"))["sidecars"] == []
+    assert (await tower.call("GET", "/sidecars?status=lost")).error == (400, "INVALID", "status")
     assert (await tower.call("GET", "/apps/none/sidecars")).error == (404, "APP_NOT_FOUND", "app")
     assert (await tower.call("GET", "/sidecars?after=%20")).error == (400, "INVALID", "after")

@@ -1,11 +1,11 @@
 """The live socket on real servers: what changes at any Tower reaches the clients of all."""
 
 import asyncio
-import hashlib
 from dataclasses import replace
 
 import aiohttp
 import pytest
+from access_clients import COOKIE, invite
 from counted_past import counted_past
 from live_clients import live_client
 from real_servers import RealServers
@@ -30,18 +30,19 @@ async def test_who_subscribes_gets_what_is_true_and_then_what_changes(tower: Tow
         await client.subscribe(apps=["shop"])
         assert (await client.until("subscribed"))["resync"] is None
         shown = await client.flag("search")
-        asked = await tower.ok("GET", FLAG)
+        asked = (await tower.call("GET", FLAG)).whole
         assert shown.keys() == asked.keys()
         assert shown | {"state": None} == asked | {"state": None}
         assert (await client.until("current"))["resync"] is None
         await tower.ok("PATCH", FLAG, {"rollout": 50})
-        assert (await client.flag("search"))["rollout"] == 50
+        await client.flag("search", lambda flag: flag["rollout"] == 50)
         await tower.ok("POST", f"{FLAG}/toggle")
-        assert (await client.flag("search"))["active"] is True
+        await client.flag("search", lambda flag: flag["active"])
         await tower.ok("POST", "/apps/shop/flags", {"key": "other"})
-        assert (await client.flag("other"))["active"] is False
-        await tower.ok("DELETE", f"{FLAG}")
-        assert await client.flag("search") is None
+        await client.flag("other", lambda flag: not flag["active"])
+        await tower.ok("POST", f"{FLAG}/archive", {"force": True})
+        await tower.ok("DELETE", FLAG)
+        await client.flag("search", lambda flag: flag is None)
 
 
 @pytest.mark.usefixtures("flag")
@@ -50,7 +51,7 @@ async def test_a_change_through_one_tower_reaches_the_client_of_another(bench: T
         await client.subscribe(apps="*", log=True)
         await client.until("current")
         await tower.call("PATCH", FLAG, {"rollout": 75}, Tailslide_Reason="half of them")
-        assert (await client.flag("search"))["rollout"] == 75
+        await client.flag("search", lambda flag: flag["rollout"] == 75)
         entry = (await client.until("log"))["entry"]
         assert (entry["action"], entry["app"], entry["key"], entry["reason"]) == (
             "flag.changed",
@@ -246,14 +247,46 @@ async def test_without_the_wish_for_a_socket_there_is_none(tower: Tower) -> None
     assert answer.headers["Upgrade"] == "websocket"
 
 
-async def test_a_token_that_is_revoked_ends_its_socket(bench: TowerBench, tower: Tower) -> None:
-    token = "a-token-that-will-be-revoked-soon"
-    hashed = hashlib.sha256(token.encode()).hexdigest()
-    await bench.sql(f"INSERT INTO api_tokens (name, token_hash, created_at) VALUES ('ci', '{hashed}', now())")
-    async with live_client(tower, token=token) as client:
+async def test_a_token_that_is_revoked_ends_its_socket(tower: Tower) -> None:
+    made = await tower.ok("POST", "/tokens", {"name": "ci", "apps": {"shop": "viewer"}, "shared": True})
+    async with live_client(tower, token=made["token"]) as client:
         await client.subscribe(apps=["shop"])
         await client.until("current")
-        await bench.sql("DELETE FROM api_tokens WHERE name = 'ci'")
+        await tower.ok("DELETE", f"/tokens/{made['id']}")
+        assert await client.code() == 4401
+
+
+@pytest.mark.usefixtures("flag")
+async def test_a_token_of_one_app_sees_that_app_alone(tower: Tower) -> None:
+    await tower.ok("POST", "/apps", {"key": "clinic"})
+    await tower.ok("POST", "/apps/clinic/flags", {"key": "secret"})
+    made = await tower.ok("POST", "/tokens", {"name": "ci", "apps": {"shop": "viewer"}, "shared": True})
+    async with live_client(tower, token=made["token"]) as client:
+        await client.subscribe(apps="*", log=True, sidecars=True)
+        await client.until("current")
+        await tower.ok("PATCH", "/apps/clinic/flags/secret", {"rollout": 1})
+        await tower.ok("POST", "/tokens", {"name": "another", "apps": {"shop": "viewer"}, "shared": True})
+        await tower.ok("PATCH", FLAG, {"rollout": 2})
+        await client.flag("search", lambda flag: flag["rollout"] == 2)
+        assert "clinic" not in repr(client.got)
+        assert "another" not in repr(client.got)
+        for wanted in ({"apps": ["clinic"]}, {"flags": ["clinic.secret"]}, {"points": {"flags": ["clinic.secret"]}}):
+            await client.subscribe(**wanted)
+            assert (await client.until("error"))["code"] == "FORBIDDEN"
+
+
+async def test_a_session_opens_a_socket_for_pages_of_towers_own_only_and_its_end_is_the_socket_s(tower: Tower) -> None:
+    browser = await invite(tower, "viewer@example.org", role="viewer")
+    cookie = {"Authorization": "", "Cookie": f"{COOKIE}={browser.cookie}"}
+    async with live_client(tower, headers=cookie | {"Origin": "http://tower"}) as client:
+        await client.subscribe(apps=["shop"])
+        await client.until("current")
+        for origin in ({"Origin": "http://evil.example"}, {"Origin": "null"}):
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                async with live_client(tower, headers=cookie | origin):
+                    pass
+            assert refused.value.status == 403, origin
+        await browser.ok("DELETE", "/session")
         assert await client.code() == 4401
 
 

@@ -206,8 +206,9 @@ async def test_what_is_not_there_is_told(bench: TowerBench, tower: Tower) -> Non
     await tower.ok("POST", FLAGS, {"key": "one"})
     await bench.sql("DELETE FROM log")  # as if made before there was a log
     assert (await tower.ok("GET", f"{FLAGS}/one/log"))["entries"] == []
+    await tower.ok("POST", f"{FLAGS}/one/archive", {"force": True})
     await tower.ok("DELETE", f"{FLAGS}/one")
-    assert actions(await tower.ok("GET", f"{FLAGS}/one/log")) == ["flag.deleted"]
+    assert actions(await tower.ok("GET", f"{FLAGS}/one/log")) == ["flag.deleted", "flag.archived"]
 
 
 async def seen(service: LogService, reader: Principal, **filters: Any) -> list[str]:

@@ -1,7 +1,7 @@
 """Clients of Tower's live socket, for tests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -62,9 +62,12 @@ class LiveClient:
 
 
 @asynccontextmanager
-async def live_client(tower: Tower, *, token: str = TOKEN, **headers: str) -> AsyncIterator[LiveClient]:
-    """Open a socket, greet, and close it at the end."""
-    sent = {"Authorization": f"Bearer {token}"} | headers
+async def live_client(
+    tower: Tower, *, token: str = TOKEN, headers: Mapping[str, str] | None = None
+) -> AsyncIterator[LiveClient]:
+    """Open a socket, greet, and close it at the end. A header that is given empty is left out."""
+    sent = {"Authorization": f"Bearer {token}"} | dict(headers or {})
+    sent = {name: value for name, value in sent.items() if value}
     async with (
         aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(tower.socket))) as session,
         session.ws_connect("http://tower/api/v1/live", headers=sent) as socket,

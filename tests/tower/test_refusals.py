@@ -24,6 +24,7 @@ from tailslide_tower.apps.models import AppChange, AppCreate
 from tailslide_tower.audit.models import RollBack
 from tailslide_tower.auth.principal import ENVIRONMENT
 from tailslide_tower.auth.rights import read_rights
+from tailslide_tower.evaluation.models import EvaluateFlag
 from tailslide_tower.flags.flag import changed, check_defaults, created, toggled
 from tailslide_tower.flags.models import Archive, Duplicate, FlagChange, FlagCreate, Toggle
 from tailslide_tower.invitations.models import InvitationAccept, InvitationCreate, ResetLinkCreate
@@ -139,6 +140,11 @@ BODIES: dict[type[BaseModel], dict[str, object]] = {
     RollBack: {"version": 7},
     Archive: {"force": True},
     Duplicate: {"app": "a", "key": "b"},
+    EvaluateFlag: {
+        "contexts": [{"targeting_key": "u", "attributes": {"country": "DE"}}],
+        "targeting_keys": ["u"],
+        "flag": CHANGE,
+    },
     AppCreate: {"key": "a", **APP},
     AppChange: APP,
     SegmentCreate: SEGMENT,
@@ -167,7 +173,7 @@ TOWERS_OWN = {"app", "version", "archived_at", "created_at", "updated_at", "rese
 """Fields that nobody may say, whatever the value."""
 
 
-def carry_out(request: object) -> None:  # noqa: C901 # one case for each body
+def carry_out(request: object) -> None:  # one case for each body
     """Do what a request asks for, as far as it can be refused: through the core, as the services do."""
     flag = created("a", FlagCreate.model_validate(FLAG), NOW)
     match request:
@@ -192,9 +198,22 @@ def carry_out(request: object) -> None:  # noqa: C901 # one case for each body
         case WebhookChange():
             webhook = webhook_changes.created(WebhookCreate.model_validate(WEBHOOK), AddressRules(), NOW)
             webhook_changes.changed(webhook, request, AddressRules(), NOW)
+        case _:
+            carry_out_of_others(request)
+
+
+def carry_out_of_others(request: object) -> None:
+    match request:
         case AppCreate():
             check_app_key("app", request.key)
             check_defaults("a", app_defaults(request), NOW)
+        case _:
+            carry_out_access(request)
+
+
+def carry_out_access(request: object) -> None:
+    """Do what a request about access asks for, as far as it can be refused."""
+    match request:
         case UserChange() | InvitationCreate() | TokenCreate():
             read_rights(request.role, request.apps)
         case LogIn() | SetUp():

@@ -31,16 +31,19 @@ from tailslide_tower.audit.circuit_events import CircuitEvents
 from tailslide_tower.audit.event_store import DatabaseEvents
 from tailslide_tower.audit.feed import Feed
 from tailslide_tower.audit.metrics import LogMetrics
+from tailslide_tower.audit.retention import Retention
 from tailslide_tower.audit.service import LogService
 from tailslide_tower.audit.store import CHANNEL, LogStore
 from tailslide_tower.auth import middleware as auth
 from tailslide_tower.circuits.verdicts import Verdicts
 from tailslide_tower.database import Database
 from tailslide_tower.entry import routes as entry
+from tailslide_tower.evaluation import routes as evaluations
+from tailslide_tower.evaluation.service import EvaluationService
 from tailslide_tower.flag_states.shown import STATES
 from tailslide_tower.flag_states.standing import Standing
+from tailslide_tower.flag_use import FlagUse
 from tailslide_tower.flags import routes as flags
-from tailslide_tower.flags.last_asked import NobodyKnows
 from tailslide_tower.flags.service import FlagService
 from tailslide_tower.keys import routes as keys
 from tailslide_tower.keys.bootstrap import bootstrap
@@ -62,6 +65,8 @@ from tailslide_tower.segments import routes as segments
 from tailslide_tower.segments.service import SegmentService
 from tailslide_tower.settings import TowerSettings
 from tailslide_tower.sidecars import routes as sidecars
+from tailslide_tower.status import routes as status
+from tailslide_tower.status.service import Doings, StatusService
 from tailslide_tower.timeseries import routes as graphs
 from tailslide_tower.timeseries.metrics import GraphMetrics
 from tailslide_tower.timeseries.series import NoSeries, RedisGraphSeries
@@ -71,8 +76,8 @@ log = structlog.get_logger()
 
 SHUTDOWN_TIMEOUT_S = 5.0
 SUBJECTS = (
-    *(apps.routes, flags.routes, segments.routes, graphs.routes, previews.routes, sidecars.routes, keys.routes),
-    *(audit.routes, alerts.routes, live.routes, *admission.SUBJECTS, description.routes),
+    *(apps.routes, flags.routes, evaluations.routes, segments.routes, graphs.routes, previews.routes, sidecars.routes),
+    *(keys.routes, status.routes, audit.routes, alerts.routes, live.routes, *admission.SUBJECTS, description.routes),
 )
 """The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
@@ -111,6 +116,8 @@ class Tower:
             sidecars=RegistryViews(self._standing.registry, self._standing.sidecars),
         )
         metrics.registry.register(LiveMetrics(self._live.hub))
+        keep = timedelta(days=settings.log_keep_days) if settings.log_keep_days else None
+        self._retention = Retention(database, log_metrics, keep)
         self._alerts = alerts_of(
             database,
             self._link.status,
@@ -132,11 +139,13 @@ class Tower:
     def application(self) -> web.Application:
         """Return the HTTP application."""
         database, publisher = self._database, self._publisher
+        use = FlagUse(self._series, self._standing.registry)
         api = web.Application(middlewares=[auth.authenticate, publication.refuse_unpublishable])
         self.admission.install(api)
         api[publication.PUBLICATION] = publication.Publication(publisher, self._link.status)
-        api[apps.APPS] = AppService(database, publisher, NobodyKnows())
-        api[flags.FLAGS] = FlagService(database, publisher, self._verdicts, NobodyKnows())
+        api[apps.APPS] = AppService(database, publisher, use)
+        api[flags.FLAGS] = FlagService(database, publisher, self._verdicts, use)
+        api[evaluations.EVALUATIONS] = EvaluationService(database, self._standing.news)
         api[segments.SEGMENTS] = SegmentService(database, publisher)
         api[keys.KEYS] = KeyService(database, self._key_publisher.changed)
         api[graphs.GRAPHS] = self._graphs
@@ -146,6 +155,17 @@ class Tower:
         api[alerts.WEBHOOKS] = self._alerts.webhooks
         api[STATES] = self._standing.states
         api[sidecars.SIDECARS] = self._standing.sidecars
+        api[status.STATUS] = StatusService(
+            database,
+            self._standing.states,
+            Doings(
+                circuits_not_closed=self._standing.news.circuits.not_closed,
+                nats_connected=lambda: self._link.status.connected,
+                not_publishing=lambda: None if publisher.refusal is None else publisher.refusal.problem,
+                judging_silent_s=self._alerts.leases.silent_for_s,
+                lost_sidecars=self._standing.registry.lost,
+            ),
+        )
         add_routes(api, SUBJECTS)
 
         app = web.Application(

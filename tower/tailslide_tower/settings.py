@@ -118,6 +118,8 @@ class TowerSettings(BaseSettings):
     10.20.0.0/16. Whoever may make webhooks can then send requests to all of them."""
     alert_deliveries_days: Annotated[int, Field(ge=1, le=3650)] = 30
     """For how many days deliveries of alerts are kept, with what their receivers answered."""
+    log_keep_days: Annotated[int, Field(ge=0, le=36_500)] = 400
+    """For how many days entries of the log are kept; 0 is for ever. What made a flag's present version stays."""
     bootstrap_app: AppKey | None = None
     """With the next one: the app to make on an empty database, so that a compose file can name it beforehand."""
     bootstrap_sdk_key: SecretStr | None = None

@@ -38,10 +38,10 @@ def opened(**more: Any) -> Happening:
 
 
 def test_slack_text_of_an_opened_circuit() -> None:
-    message = message_of(opened(), NOW, ruleset=RULESET, app_name="Checkout (production)", tower_url=URL)
+    message = message_of(opened(), NOW, ruleset=RULESET, app_name="Checkout", environment="production", tower_url=URL)
     assert orjson.loads(message.body(Kind.SLACK)) == {
         "text": (
-            "Circuit open: new-checkout (Checkout (production), checkout)\n"
+            "Circuit open: new-checkout (Checkout, production)\n"
             "The circuit of new-checkout opened: 62% of 141 calls failed in 10 s; the threshold is 50%.\n"
             "Nobody gets new-checkout now. Calls go to the fallback.\n"
             "Users come back from 03:00:40 UTC, 10% first.\n"
@@ -53,7 +53,7 @@ def test_slack_text_of_an_opened_circuit() -> None:
                 "type": "header",
                 "text": {
                     "type": "plain_text",
-                    "text": "Circuit open: new-checkout (Checkout (production), checkout)",
+                    "text": "Circuit open: new-checkout (Checkout, production)",
                     "emoji": False,
                 },
             },
@@ -234,9 +234,9 @@ def slack_text(message: Message) -> str:
 
 def test_the_document_shows_the_texts_as_they_are() -> None:
     later = happening("circuit.closed", at=NOW + timedelta(minutes=5), after=circuit_json(Circuit()))
-    name = "Checkout (production)"
-    at_once = message_of(opened(), NOW, ruleset=RULESET, app_name=name, tower_url=URL)
-    late = message_of(opened(), NOW + timedelta(hours=2), later=later, ruleset=RULESET, app_name=name, tower_url=URL)
+    more: dict[str, Any] = {"ruleset": RULESET, "app_name": "Checkout", "environment": "production", "tower_url": URL}
+    at_once = message_of(opened(), NOW, **more)
+    late = message_of(opened(), NOW + timedelta(hours=2), later=later, **more)
     shown = re.findall(r"```text\n(.*?)\n```", DOCUMENT, re.DOTALL)
     assert shown == [slack_text(at_once), slack_text(late)]
 

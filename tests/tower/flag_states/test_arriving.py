@@ -93,3 +93,14 @@ def test_change_that_is_not_published_has_arrived_nowhere() -> None:
     fleet = fleet_of([(sidecar("a", 7, 5000), HEARD_MS)], AT.position)
     come = arrival_of(ONE, AT, False, fleet, changed_ms=1, problem="NATS is away")
     assert come == Arrival(0, 1, (), 1, False, "NATS is away")
+
+
+def test_archived_flag_is_published_when_the_bucket_has_nothing_but_its_deletion() -> None:
+    deleted = replace(AT, version=None)
+    assert is_published(4, AT, known=True, archived=True) is False
+    assert is_published(4, deleted, known=True, archived=True) is True
+    assert is_published(4, None, known=True, archived=True) is True
+    assert is_published(4, None, known=False, archived=True) is None
+    fleet = fleet_of([(sidecar("a", 6, 4000), HEARD_MS)], None)
+    assert arrival_of(ONE, deleted, True, fleet, changed_ms=1, problem=None).arrived == 0
+    assert arrival_of(ONE, None, True, fleet, changed_ms=1, problem=None).arrived == 1

@@ -15,7 +15,7 @@ from tailslide_tower.live import hub as hub_module
 from tailslide_tower.live import session as session_module
 from tailslide_tower.live.hub import Hub, Missed, RecentLog, Refused
 from tailslide_tower.live.session import MAX_BEHIND, MAX_DIRTY
-from tailslide_tower.live.sources import Bounds, LiveEntry, NoNews
+from tailslide_tower.live.sources import Bounds, LiveEntry, SidecarKey
 
 Json = dict[str, Any]
 
@@ -88,6 +88,17 @@ class News:
         return lambda: None
 
 
+class NoSidecars:
+    def subscribe(self, subscriber: Callable[[SidecarKey], None]) -> Callable[[], None]:
+        return lambda: None
+
+    def some(self, keys: Collection[SidecarKey]) -> Mapping[SidecarKey, Json]:
+        return {}
+
+    def of(self, apps: Collection[str] | None) -> Mapping[SidecarKey, Json]:
+        return {}
+
+
 class MemorySocket:
     """A client that takes what it is sent only while it `reads`."""
 
@@ -136,7 +147,7 @@ class Stage:
             reader=self.log,
             flags=self.flags,
             flag_news=self.news,
-            sidecars=NoNews(),
+            sidecars=NoSidecars(),
             recheck_s=0.001,
         )
         self.tasks: list[asyncio.Task[None]] = []

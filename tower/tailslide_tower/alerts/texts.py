@@ -57,14 +57,15 @@ def message_of(
     deed: Happening | None = None,
     ruleset: Ruleset | None = None,
     app_name: str | None = None,
+    environment: str | None = None,
     tower_url: str | None = None,
 ) -> Message:
     """Return what an alert says when it is sent now.
 
     `later`: the newest transition of the same circuit, where there was one since. `deed`: what a person did to the flag
     last before a reset, which the reset is the effect of. `ruleset`: the flag as it is now.
-    `app_name`: what the app is called, beside its key. `tower_url`: where people reach Tower; without it there is no
-    link.
+    `app_name`, `environment`: what people call the app, and where it runs. `tower_url`: where people reach Tower;
+    without it there is no link.
     """
     occasion = happening.occasion
     lines: list[str]
@@ -86,7 +87,7 @@ def message_of(
         lines.append(_deed(deed))
     if later is not None:
         lines.append(_since(later, now))
-    if (where := _where(happening, app_name)) is not None:
+    if (where := _where(happening, app_name, environment)) is not None:
         title = f"{title}: {where}"
     return Message(
         action=happening.action,
@@ -102,10 +103,10 @@ def _ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def _where(happening: Happening, app_name: str | None) -> str | None:
+def _where(happening: Happening, app_name: str | None, environment: str | None) -> str | None:
     if happening.app is None:
         return None
-    app = happening.app if not app_name or app_name == happening.app else f"{named(app_name)}, {happening.app}"
+    app = ", ".join(named(text) for text in (app_name or happening.app, environment) if text)
     return app if happening.flag is None else f"{happening.flag} ({app})"
 
 

@@ -102,8 +102,8 @@ class AppService:
                 return before
             now = times.now()
             if not force:
-                flags = await FlagStore(connection).keys(key)
-                await refuse_if_asked_for(self._last_asked, key, flags, now, code="APP_IN_USE_RECENTLY", field="force")
+                flags = await FlagStore(connection).variants(key)
+                await refuse_if_asked_for(self._last_asked, key, flags, now, code="APP_IN_USE_RECENTLY")
             app = _stamped(replace(before, archived_at=now))
             await store.update(app)
             names = await _names(connection, key)

@@ -58,6 +58,7 @@ class LogService:
             raise ApiError(403, "FORBIDDEN", f"expected an app that {reader.name} may see", "app")
         statement = queries.page(filters, Scope.of(reader), before, limit + 1)
         async with self._database.begin() as connection:
+            await queries.plan_each(connection)
             found = (await connection.execute(statement)).mappings().all()
         shown = rows_of(found[:limit])
         return LogPart(shown, bool(found) and found[0]["found"] > len(shown))

@@ -12,10 +12,15 @@ from tailslide_tower.flag_states.published import Position, Published
 from tailslide_tower.sidecars.registry import Sidecar
 
 
-def is_published(version: int, published: Published | None, *, known: bool) -> bool | None:
-    """Return whether the bucket holds a version of a flag, or a newer one; None where the bucket was never read."""
+def is_published(version: int, published: Published | None, *, known: bool, archived: bool = False) -> bool | None:
+    """Return whether the bucket holds a version of a flag, or a newer one; None where the bucket was never read.
+
+    An archived flag is published when the bucket holds nothing of it but its deletion.
+    """
     if not known:
         return None
+    if archived:
+        return published is None or published.version is None
     return published is not None and published.version is not None and published.version >= version
 
 
@@ -72,8 +77,10 @@ def arrival_of(
     problem: str | None,
 ) -> Arrival:
     """Return how far a change has come. `problem` is what keeps it from being published now, if anything does."""
-    if is_there is not True or published is None:
+    if is_there is not True:
         return Arrival(0, fleet.size, (), changed_ms, is_there, problem)
+    if published is None:  # an archived flag, in a bucket that was made since
+        return Arrival(fleet.size, fleet.size, (), changed_ms)
     missing = tuple(
         each
         for sidecar, heard_ms in fleet.others

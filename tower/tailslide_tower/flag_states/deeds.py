@@ -1,6 +1,7 @@
-"""Who turned flags off, or forced their circuits open: read from the log."""
+"""Who turned flags off, forced their circuits open, or archived them: read from the log."""
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,15 +25,25 @@ async def last_forced_open(connection: AsyncConnection, flag_ids: Collection[Fla
     return await _last(connection, flag_ids, ("circuit", "forced_open"), "true")
 
 
+async def last_archived(connection: AsyncConnection, flag_ids: Collection[FlagId]) -> Mapping[FlagId, Deed]:
+    """Return who last archived each of these flags."""
+    return await _last(connection, flag_ids, ("archived_at",), None)
+
+
 async def _last(
-    connection: AsyncConnection, flag_ids: Collection[FlagId], path: tuple[str, ...], value: str
+    connection: AsyncConnection, flag_ids: Collection[FlagId], path: tuple[str, ...], value: str | None
 ) -> Mapping[FlagId, Deed]:
-    """Return the last entries by which the field at `path` became `value`."""
+    """Return the last entries by which the field at `path` became `value`, None being any but null."""
     if not flag_ids:
         return {}
     asked = sa.values(sa.column("app", sa.Text), sa.column("key", sa.Text), name="asked").data(
         [(flag_id.app, flag_id.flag) for flag_id in flag_ids]
     )
+
+    def is_so(column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+        field: sa.ColumnElement[Any] = column[path].as_string()
+        return field.is_not(None) if value is None else field.is_not_distinct_from(value)
+
     recent = (
         sa.select(log_entries)
         .where(
@@ -47,10 +58,7 @@ async def _last(
     )
     last = (
         sa.select(recent.c.at, recent.c.actor, recent.c.reason, recent.c.before.is_(None).label("created"))
-        .where(
-            recent.c.after[path].as_string() == value,
-            sa.or_(recent.c.before.is_(None), recent.c.before[path].as_string().is_distinct_from(value)),
-        )
+        .where(is_so(recent.c.after), sa.or_(recent.c.before.is_(None), sa.not_(is_so(recent.c.before))))
         .order_by(recent.c.id.desc())
         .limit(1)
         .lateral("last")

@@ -9,6 +9,7 @@ from contextlib import aclosing
 
 from nats.aio.client import Client
 
+from tailslide_core.circuit import Circuit
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, FlagId
 from tailslide_runtime.bucket_watch import SILENCE_S, Entry, Listing, WatchStatus, watch_bucket
 from tailslide_tower.flag_states.circuits import KnownCircuits
@@ -55,6 +56,10 @@ class News:
     def published_known(self) -> bool:
         """Whether the bucket of rulesets was ever read, or is known not to be there."""
         return self._rulesets_watch.ever_in_step
+
+    def circuit_of(self, flag_id: FlagId) -> Circuit | None:
+        """Return the circuit of a flag; None where Aerobat has said nothing of it."""
+        return self.circuits.get(flag_id)
 
     def circuits_as_of_ms(self, now_ms: int) -> int | None:
         """Return when circuits were last heard of, Unix milliseconds; None while they are kept up to date."""

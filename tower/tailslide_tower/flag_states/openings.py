@@ -14,6 +14,7 @@ from tailslide_core.contracts import decode_circuit
 from tailslide_core.errors import ContractError
 from tailslide_core.naming import FlagId
 from tailslide_core.sentences.facts import Opening
+from tailslide_core.sentences.overview import LastTrip
 from tailslide_core.sentences.transitions import Move
 from tailslide_tower.audit.entry import SubjectKind
 from tailslide_tower.audit.store import log_entries
@@ -61,6 +62,24 @@ async def last_openings(connection: AsyncConnection, flag_ids: Collection[FlagId
         )
         for row in (await connection.execute(query)).mappings()
     }
+
+
+async def last_trip(connection: AsyncConnection, apps: Collection[str] | None) -> LastTrip | None:
+    """Return the last time that any circuit of these apps (None: of all) opened out of being closed."""
+    query = (
+        sa.select(log_entries.c.app, log_entries.c.key)
+        .where(log_entries.c.action == f"circuit.{Move.OPENED}")
+        .order_by(log_entries.c.id.desc())
+        .limit(1)
+    )
+    if apps is not None:
+        query = query.where(log_entries.c.app.in_(apps))
+    row = (await connection.execute(query)).first()
+    if row is None:
+        return None
+    flag_id = FlagId(row.app, row.key)
+    opening = (await last_openings(connection, [flag_id])).get(flag_id)
+    return None if opening is None else LastTrip(flag_id, opening.at_ms, opening.closed_ms)
 
 
 def later(one: Opening | None, other: Opening | None) -> Opening | None:

@@ -4,8 +4,7 @@ All but the log and the series is in memory. Where one of these cannot be asked,
 """
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -17,16 +16,16 @@ from tailslide_core.contracts import Json
 from tailslide_core.effective_circuit import effective_circuit
 from tailslide_core.naming import FlagId
 from tailslide_core.ruleset import Ruleset
-from tailslide_core.sentences.facts import Arrival, Deed, FlagFacts, Opening
+from tailslide_core.sentences.facts import Arrival, FlagFacts, Opening
 from tailslide_core.sentences.flag_state import StateInWords, state_in_words
 from tailslide_core.sentences.numbers import sentence_case
 from tailslide_core.sentences.openings import why_opened
-from tailslide_tower.database import Database, DatabaseUnavailableError
-from tailslide_tower.flag_states import deeds
+from tailslide_tower.database import Database
 from tailslide_tower.flag_states.arriving import Fleet, arrival_of, fleet_of, is_published
 from tailslide_tower.flag_states.counting import Counts
+from tailslide_tower.flag_states.logged import Logged, LoggedFlag, LoggedFlags, lets_in
 from tailslide_tower.flag_states.news import News
-from tailslide_tower.flag_states.openings import last_openings, later
+from tailslide_tower.flag_states.openings import later
 from tailslide_tower.sidecars.registry import SidecarRegistry
 from tailslide_tower.times import timestamp
 
@@ -35,12 +34,8 @@ log = structlog.get_logger()
 MAX_MISSING_SHOWN = 100
 
 
-class ShownFlag(Protocol):
+class ShownFlag(LoggedFlag, Protocol):
     """A flag as Tower keeps it."""
-
-    @property
-    def ruleset(self) -> Ruleset:
-        """Return what is published of it."""
 
     @property
     def updated_at(self) -> datetime:
@@ -50,14 +45,6 @@ class ShownFlag(Protocol):
 CountCalls = Callable[[Mapping[FlagId, int | None]], Awaitable[Mapping[FlagId, Counts] | None]]
 """Returns the counts of flags, each with when its recovery step began (Unix milliseconds) if it recovers; None while
 the series cannot be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Logged:
-    """What the log tells of flags: who turned them off or forced them open, and when their circuits last opened."""
-
-    deeds: Mapping[FlagId, Deed]
-    openings: Mapping[FlagId, Opening]
 
 
 class FlagStates:
@@ -77,7 +64,7 @@ class FlagStates:
 
         Without `count_calls` nothing is said of calls.
         """
-        self._database = database
+        self._logged = LoggedFlags(database, news.circuits.get)
         self._news = news
         self._sidecars = sidecars
         self._why_not_published = why_not_published
@@ -89,6 +76,12 @@ class FlagStates:
         now_ms = self.now_ms()
         (facts,) = await self.facts_of([flag], now_ms, with_counts=True)
         return _json(facts, state_in_words(facts, now_ms))
+
+    async def describe_with_counts(self, flags: Sequence[ShownFlag]) -> list[Json]:
+        """Return the states of flags, in their order, with how their calls go: for the few that need attention."""
+        now_ms = self.now_ms()
+        facts = await self.facts_of(flags, now_ms, with_counts=True)
+        return [_json(each, state_in_words(each, now_ms)) for each in facts]
 
     async def describe_all(self, flags: Sequence[ShownFlag]) -> list[Json]:
         """Return the states of flags, in their order.
@@ -105,10 +98,10 @@ class FlagStates:
     async def facts_of(self, flags: Sequence[ShownFlag], now_ms: int, *, with_counts: bool = False) -> list[FlagFacts]:
         """Return all that is known of flags, in their order; how their calls go only `with_counts`."""
         rulesets = [flag.ruleset for flag in flags]
-        logged = await self._ask_log(rulesets)
+        logged = await self._logged.of(flags)
         counts: Mapping[FlagId, Counts] | None = {}
         if with_counts and self._count_calls is not None:
-            asked = (ruleset for ruleset in rulesets if self._lets_in(ruleset))
+            asked = (ruleset for ruleset in rulesets if lets_in(ruleset))
             counts = await self._count_calls({ruleset.flag_id: self._step_began(ruleset) for ruleset in asked})
         fleets = {app: self._fleet(app, now_ms) for app in {ruleset.app for ruleset in rulesets}}
         return [self._facts(flag, now_ms, logged, counts, fleets[flag.ruleset.app]) for flag in flags]
@@ -124,6 +117,9 @@ class FlagStates:
         ruleset, news = flag.ruleset, self._news
         flag_id = ruleset.flag_id
         counted = None if counts is None else counts.get(flag_id)
+        archived_ms = logged.archived_apps.get(ruleset.app)
+        if flag.archived_at is not None:
+            archived_ms = _ms(flag.archived_at)
         return FlagFacts(
             ruleset,
             circuit=news.circuits.get(flag_id),
@@ -134,12 +130,9 @@ class FlagStates:
             step_counts=None if counted is None else counted.step,
             deed=logged.deeds.get(flag_id),
             last_opening=later(news.circuits.last_opening(flag_id), logged.openings.get(flag_id)),
-            arrival=self._arrival(flag, fleet),
+            arrival=self._arrival(flag, fleet, archived=archived_ms is not None),
+            archived_ms=archived_ms,
         )
-
-    @staticmethod
-    def _lets_in(ruleset: Ruleset) -> bool:
-        return ruleset.active and not (ruleset.circuit is not None and ruleset.circuit.forced_open)
 
     def _step_began(self, ruleset: Ruleset) -> int | None:
         circuit = self._news.circuits.get(ruleset.flag_id)
@@ -150,32 +143,17 @@ class FlagStates:
             else circuit.since_ms
         )
 
-    async def _ask_log(self, rulesets: Collection[Ruleset]) -> Logged:
-        off = [ruleset.flag_id for ruleset in rulesets if not ruleset.active]
-        forced = [ruleset.flag_id for ruleset in rulesets if ruleset.active and not self._lets_in(ruleset)]
-        with_circuit = [ruleset.flag_id for ruleset in rulesets if ruleset.circuit is not None]
-        try:
-            async with self._database.begin() as connection:
-                done = {
-                    **await deeds.last_turned_off(connection, off),
-                    **await deeds.last_forced_open(connection, forced),
-                }
-                return Logged(done, await last_openings(connection, with_circuit))
-        except DatabaseUnavailableError as error:
-            log.warning("log_not_read", error=str(error))
-            return Logged({}, {})
-
     def _fleet(self, app: str, now_ms: int) -> Fleet:
         registry = self._sidecars
         heard = ((each, now_ms - round(registry.silent_for_s(each) * 1000)) for each in registry.of(app))
         return fleet_of(heard, self._news.published.latest(app))
 
-    def _arrival(self, flag: ShownFlag, fleet: Fleet) -> Arrival:
+    def _arrival(self, flag: ShownFlag, fleet: Fleet, *, archived: bool) -> Arrival:
         flag_id = flag.ruleset.flag_id
         held = self._news.published.get(flag_id)
-        is_there = is_published(flag.ruleset.version, held, known=self._news.published_known)
+        is_there = is_published(flag.ruleset.version, held, known=self._news.published_known, archived=archived)
         problem = None if is_there else self._why_not_published(flag_id)
-        changed_ms = round(flag.updated_at.timestamp() * 1000)
+        changed_ms = _ms(flag.updated_at)
         return arrival_of(flag_id, held, is_there, fleet, changed_ms=changed_ms, problem=problem)
 
 
@@ -238,6 +216,10 @@ def _opening_json(opening: Opening | None, ruleset: Ruleset) -> Json | None:
         "reason": _reason_json(opening.reason, ruleset),
         "closed_at": None if opening.closed_ms is None else _moment(opening.closed_ms),
     }
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
 
 
 def _moment(at_ms: int) -> str:

@@ -209,8 +209,8 @@ def changed(flag: Flag, request: FlagChange, now: datetime) -> Flag:
 def rolled_back(flag: Flag, state: Json, now: datetime) -> Flag:
     """Return the flag as it was in an earlier version, the same object where it is so now; raise `ContractError`.
 
-    `state` is the flag as it was shown then. What that version did not have yet has its default. Its own version and its
-    circuit go on: turned on by this, the flag starts with a closed circuit, as ever.
+    `state` is the flag as it was shown then. What that version did not have yet has its default. Its own version and
+    its circuit go on: turned on by this, the flag starts with a closed circuit, as ever.
     """
     ruleset = flag.ruleset
     if state.get("type", ruleset.type) != ruleset.type:

@@ -20,7 +20,7 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """When a flag was last asked for (Unix milliseconds; None: not as long as is kept), and who has a route with it."""
+    """When a flag was last asked for (Unix milliseconds; None: not lately), and which sidecars have a route with it."""
 
     at_ms: int | None = None
     routed_by: tuple[str, ...] = ()
@@ -34,29 +34,24 @@ class LastAskedUnknownError(Exception):
 class LastAsked(Protocol):
     """Who knows when flags were last asked for."""
 
-    async def last_asked(self, app: str, flags: Collection[str]) -> Mapping[str, Asked]:
-        """Return what is known of those of an app's flags that were ever asked for; raise `LastAskedUnknownError`."""
+    async def last_asked(self, app: str, flags: Mapping[str, Collection[str]]) -> Mapping[str, Asked]:
+        """Return what is known of an app's flags, given with their variants, of those that something may ask for.
 
-
-class NobodyKnows:
-    """Stands where no RedisTimeSeries is configured."""
-
-    async def last_asked(self, app: str, flags: Collection[str]) -> Mapping[str, Asked]:
-        """Raise `LastAskedUnknownError`."""
-        raise LastAskedUnknownError("Tower has no RedisTimeSeries to read evaluations from (TAILSLIDE_REDIS_URL)")
+        Raises `LastAskedUnknownError`.
+        """
 
 
 async def refuse_if_asked_for(
-    last_asked: LastAsked, app: str, flags: Collection[str], now: datetime, *, code: str, field: str
+    last_asked: LastAsked, app: str, flags: Mapping[str, Collection[str]], now: datetime, *, code: str
 ) -> None:
-    """Raise a 409 with `code` while something may still ask for one of an app's flags."""
+    """Raise a 409 with `code` while something may still ask for one of an app's flags, given with their variants."""
     if not flags:
         return
     try:
         asked = await last_asked.last_asked(app, flags)
     except LastAskedUnknownError as error:
         problem = f"it is not known whether something still asks for it: {error}"
-        raise ApiError(409, code, f"{problem}; {_FORCE}", field, more={"last_asked": None}) from error
+        raise ApiError(409, code, f"{problem}; {_FORCE}", "force", more={"last_asked": None}) from error
     since_ms = int(now.timestamp() * 1000) - RECENT_DAYS * DAY_MS
     recent = {
         flag: each
@@ -67,7 +62,7 @@ async def refuse_if_asked_for(
         said = "; ".join(_said(flag, each) for flag, each in list(recent.items())[:_NAMED])
         more = f"; and {len(recent) - _NAMED} more" if len(recent) > _NAMED else ""
         moments = {flag: _moment(each.at_ms) for flag, each in recent.items()}
-        raise ApiError(409, code, f"{said}{more}; {_FORCE}", field, more={"last_asked": moments})
+        raise ApiError(409, code, f"{said}{more}; {_FORCE}", "force", more={"last_asked": moments})
 
 
 _FORCE = "callers would fall to their own defaults; say force: true to archive it all the same"

@@ -211,8 +211,8 @@ class FlagService:
             await refuse_while_required(connection, flag_id, archived=False)
             if not force:
                 app, key = flag_id
-                now = times.now()
-                await refuse_if_asked_for(self._last_asked, app, [key], now, code="FLAG_IN_USE_RECENTLY", field="force")
+                variants = {key: [variant.key for variant in flag.ruleset.variants]}
+                await refuse_if_asked_for(self._last_asked, app, variants, times.now(), code="FLAG_IN_USE_RECENTLY")
 
         return await self._change(
             flag_id,

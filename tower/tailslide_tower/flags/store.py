@@ -123,11 +123,11 @@ class FlagStore:
             for row in await self._connection.execute(query)
         }
 
-    async def variants(self, app: str, keys: Collection[str]) -> dict[str, list[str]]:
-        """Return the keys of the variants of those flags that exist and are not archived."""
-        query = sa.select(flags.c.key, flags.c.variants).where(
-            flags.c.app == app, flags.c.key.in_(keys), flags.c.archived_at.is_(None)
-        )
+    async def variants(self, app: str, keys: Collection[str] | None = None) -> dict[str, list[str]]:
+        """Return the keys of the variants of those flags, or of all of the app, that exist and are not archived."""
+        query = sa.select(flags.c.key, flags.c.variants).where(flags.c.app == app, flags.c.archived_at.is_(None))
+        if keys is not None:
+            query = query.where(flags.c.key.in_(keys))
         return {row.key: list(row.variants) for row in await self._connection.execute(query)}
 
     async def that_require(self, flag_id: FlagId, *, archived: bool = True) -> list[str]:

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_core.naming import FlagId
 from tailslide_tower.audit.entry import LogRow
@@ -88,9 +87,9 @@ async def following(feed: Feed) -> AsyncIterator[FeedFollowing]:
 
 
 class DatabaseFlagViews:
-    """Flags as the API shows them: what the database has, and their states if there is who describes them."""
+    """Flags as the API shows them: what the database has, with their states."""
 
-    def __init__(self, database: Database, describe: Describe | None = None) -> None:
+    def __init__(self, database: Database, describe: Describe) -> None:
         self._database = database
         self._describe = describe
 
@@ -98,7 +97,7 @@ class DatabaseFlagViews:
         """Return those that exist."""
         async with self._database.begin() as connection:
             flags = [read_flag(row) for row in await FlagStore(connection).rows_of(flag_ids)]
-            alike = await _alike(connection, flags)
+            alike = await FlagStore(connection).alike([flag.flag_id for flag in flags])
         return dict(await self._shown(flags, alike))
 
     async def page(
@@ -107,17 +106,11 @@ class DatabaseFlagViews:
         """Return the next flags of these apps."""
         async with self._database.begin() as connection:
             flags = (await listed(connection, Listing(FlagQuery(limit=limit), apps, after)))[:limit]
-            alike = await _alike(connection, flags)
+            alike = await FlagStore(connection).alike([flag.flag_id for flag in flags])
         return await self._shown(flags, alike)
 
     async def _shown(self, flags: Sequence[Flag], alike: Mapping[FlagId, list[str]]) -> list[tuple[FlagId, Json]]:
         shown = [(flag.flag_id, flag.json(alike.get(flag.flag_id, ()))) for flag in flags]
-        if self._describe is not None:
-            for (_, fields), state in zip(shown, await self._describe(flags), strict=True):
-                fields["state"] = state
+        for (_, fields), state in zip(shown, await self._describe(flags), strict=True):
+            fields["state"] = state
         return shown
-
-
-async def _alike(connection: AsyncConnection, flags: Sequence[Flag]) -> dict[FlagId, list[str]]:
-    """Return the keys that differ only by case from a flag's, as the API warns of them."""
-    return await FlagStore(connection).alike([flag.flag_id for flag in flags])

@@ -8,7 +8,7 @@ from tailslide_tower.database import Database
 from tailslide_tower.live.adapters import DatabaseFlagViews, DatabaseLogReader, Describe, following
 from tailslide_tower.live.hub import Hub
 from tailslide_tower.live.points import PointsPump
-from tailslide_tower.live.sources import FlagNews, NoNews, SidecarViews
+from tailslide_tower.live.sources import FlagNews, SidecarViews
 from tailslide_tower.timeseries.service import GraphService
 
 
@@ -21,17 +21,17 @@ class Live:
         feed: Feed,
         graphs: GraphService,
         *,
-        describe: Describe | None = None,
-        flag_news: FlagNews | None = None,
-        sidecars: SidecarViews | None = None,
+        describe: Describe,
+        flag_news: FlagNews,
+        sidecars: SidecarViews,
     ) -> None:
-        """Without `describe` flags come without their states; without `flag_news` and `sidecars` only the log tells."""
+        """`describe` returns the states of flags, in their order; `flag_news` tells whose may differ."""
         self.hub = Hub(
             follow=partial(following, feed),
             reader=DatabaseLogReader(database),
             flags=DatabaseFlagViews(database, describe),
-            flag_news=flag_news or NoNews(),
-            sidecars=sidecars or NoNews(),
+            flag_news=flag_news,
+            sidecars=sidecars,
         )
         self._points = PointsPump(graphs, lambda: self.hub)
 

@@ -10,7 +10,7 @@ from tailslide_tower.api.routes import PRINCIPAL, Access, Plain, Routes
 from tailslide_tower.auth.middleware import authenticate
 from tailslide_tower.auth.principal import Principal
 from tailslide_tower.live.hub import Hub, Refused
-from tailslide_tower.live.messages import MAX_CLIENT_BYTES
+from tailslide_tower.live.messages import MAX_CLIENT_BYTES, ClientMessage, ServerMessage
 
 log = structlog.get_logger()
 
@@ -32,6 +32,7 @@ routes = Routes("live")
     status=101,
     summary="Follow changes over a WebSocket",
     more_answers=(426, 429),
+    messages={"client": ClientMessage, "server": ServerMessage},
 )
 async def follow_live(ask: Plain) -> web.StreamResponse:
     """A WebSocket (RFC 6455) of JSON texts, described in docs/live.md.

@@ -84,22 +84,6 @@ class SidecarViews(Protocol):
         """Return all of `apps`, None being all."""
 
 
-class NoNews:
-    """In the place of what this Tower does not hear of."""
-
-    def subscribe(self, subscriber: Callable[[Any], None]) -> Unsubscribe:
-        """Never call it."""
-        return lambda: None
-
-    def some(self, keys: Collection[SidecarKey]) -> Mapping[SidecarKey, Json]:
-        """Return none."""
-        return {}
-
-    def of(self, apps: Collection[str] | None) -> Mapping[SidecarKey, Json]:
-        """Return none."""
-        return {}
-
-
 class Socket(Protocol):
     """A WebSocket that is open."""
 

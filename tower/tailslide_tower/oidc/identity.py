@@ -85,8 +85,6 @@ def read_roles(value: object) -> dict[str, Role]:
     for pair in value.split(",") if isinstance(value, str) else ():
         group, separator, role = pair.rpartition("=")
         if not separator or not group.strip() or role.strip() not in list(Role):
-            raise ValueError(
-                "expected group=role pairs with viewer, editor or admin, like ops=admin,dev=editor"
-            )
+            raise ValueError("expected group=role pairs with viewer, editor or admin, like ops=admin,dev=editor")
         roles[group.strip()] = Role(role.strip())
     return roles

@@ -19,6 +19,7 @@ class CallbackQuery(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    state: Annotated[str, Field(max_length=500)] = ""
-    code: Annotated[str, Field(max_length=5000)] = ""
-    error: Annotated[str, Field(max_length=500, description="Why the provider has let nobody in.")] = ""
+    # How long they may be is bounded by how long the target of a request may be.
+    state: str = ""
+    code: str = ""
+    error: Annotated[str, Field(description="Why the provider has let nobody in.")] = ""

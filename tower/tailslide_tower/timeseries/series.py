@@ -2,8 +2,8 @@
 
 Fails open: without Redis there are no graphs, and `SeriesUnavailableError` says why within its timeouts; nothing else
 of Tower depends on it. After a failure nothing is asked for a second, so that nobody waits in a queue for what is away;
-the next question after that finds out whether it is back. Only `TS.RANGE` and `TIME` are asked, so a user without the
-right to run scripts suffices.
+the next question after that finds out whether it is back. Only `TS.RANGE`, `TS.REVRANGE` and `TIME` are asked, so a
+user without the right to run scripts suffices.
 
 Series are read key by key, many in one round trip: one `TS.MRANGE` looks at all series that there are, and a script
 takes Redis, and with it the sidecars' flushes, five times as long, in one piece (`benchmarks/graphs.py`).
@@ -24,7 +24,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from tailslide_core.fields import MAX_INTEGER
-from tailslide_core.naming import FlagId, series_key
+from tailslide_core.naming import FlagId, resolutions_of, series_key
 from tailslide_runtime.server_urls import RedisUrl
 from tailslide_tower.timeseries.grid import RAW, Grid, Source, last_hour, pieces
 
@@ -86,6 +86,10 @@ class NoSeries:
         raise SeriesUnavailableError(f"{RedisUrl.variable} is not set")
 
     async def read(self, wanted: Sequence[Wanted], grid: Grid, source: Source) -> Reading:
+        """Raise."""
+        raise SeriesUnavailableError(f"{RedisUrl.variable} is not set")
+
+    async def last_counted(self, wanted: Sequence[Wanted], since_ms: int) -> dict[Wanted, int]:
         """Raise."""
         raise SeriesUnavailableError(f"{RedisUrl.variable} is not set")
 
@@ -178,6 +182,30 @@ class RedisGraphSeries:
         await self._ask(commands, take)
         return columns
 
+    async def last_counted(self, wanted: Sequence[Wanted], since_ms: int) -> dict[Wanted, int]:
+        """Return when each series was last counted in (Unix milliseconds), of those that were since `since_ms`.
+
+        A copy says it to its bucket, the raw series exactly, as long as it is kept.
+        """
+        asked = [(each, suffix) for each in wanted for suffix in ("", *_copies(each.metric))]
+        last: dict[Wanted, int] = {}
+
+        def take(index: int, answer: Any) -> None:
+            each, _ = asked[index]
+            for at_ms, _ in answer:
+                last[each] = max(int(at_ms), last.get(each, 0))
+
+        # Not `TS.GET`, whose sample may be a zero.
+        only = ("FILTER_BY_VALUE", 1, MAX_INTEGER, "COUNT", 1)
+        await self._ask(
+            [
+                ("TS.REVRANGE", series_key(each.flag_id, each.metric) + suffix, since_ms, "+", *only)
+                for each, suffix in asked
+            ],
+            take,
+        )
+        return last
+
     async def close(self) -> None:
         """Close all connections."""
         await self._pool.aclose()
@@ -237,6 +265,10 @@ class RedisGraphSeries:
         if self._problem is not None:
             log.info("graphs_available")
         self._problem = None
+
+
+def _copies(metric: str) -> list[str]:
+    return [f":{resolution.label}" for resolution in resolutions_of(metric)]
 
 
 def _count(value: Any) -> int | None:

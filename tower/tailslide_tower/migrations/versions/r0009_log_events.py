@@ -21,10 +21,14 @@ def upgrade() -> None:
     """Add columns and indexes, and make the table."""
     op.add_column("log", sa.Column("minor", sa.Boolean, nullable=False, server_default=sa.false()))
     op.execute(f"ALTER TABLE log ADD COLUMN words tsvector GENERATED ALWAYS AS ({_WORDS}) STORED")
+    # States are kept apart from the rest of an entry, which is what searches go through.
+    op.execute("ALTER TABLE log ALTER COLUMN words SET STORAGE MAIN")
+    op.execute("ALTER TABLE log SET (toast_tuple_target = 640)")
     op.create_index("log_words_idx", "log", ["words"], postgresql_using="gin")
     op.drop_index("log_subject_idx", "log")
     op.create_index("log_subject_idx", "log", ["app", "key", "id"])
     op.create_index("log_actor_idx", "log", ["actor", "id"])
+    op.create_index("log_at_idx", "log", ["at"])
     op.create_index("log_action_idx", "log", ["action", "id"])
     # Whatever has no index of its own is looked for here, without reading the entries themselves.
     op.execute("CREATE INDEX log_filters_idx ON log (id) INCLUDE (at, minor, kind, action, app, key, actor)")
@@ -42,8 +46,10 @@ def downgrade() -> None:
     op.drop_table("circuit_events")
     op.execute("DROP INDEX log_filters_idx")
     op.drop_index("log_action_idx", "log")
+    op.drop_index("log_at_idx", "log")
     op.drop_index("log_actor_idx", "log")
     op.drop_index("log_subject_idx", "log")
     op.create_index("log_subject_idx", "log", ["app", "kind", "key", "id"])
+    op.execute("ALTER TABLE log RESET (toast_tuple_target)")
     op.drop_column("log", "words")
     op.drop_column("log", "minor")
