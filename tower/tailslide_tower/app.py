@@ -204,6 +204,7 @@ class Tower:
             ):
                 if part is not None:
                     group.create_task(part.run())
+            group.create_task(self._key_publisher.follow_log(self._feed))
             group.create_task(self._link.run(self._connected))
 
     async def _connected(self, client: Client) -> None:
