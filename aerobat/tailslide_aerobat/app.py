@@ -49,8 +49,7 @@ async def run(settings: AerobatSettings, stop: asyncio.Event) -> None:
     session = Session(flags, judge, holders, leaseholder, metrics, troubles, rules, keys)
     callout_settings = settings.callout()
     callout = None if callout_settings is None else AuthCallout(callout_settings, keys, "aerobat")
-    token = None if settings.sdk_key is None else settings.sdk_key.get_secret_value()
-    link = Link(settings.nats_url, "aerobat", token)
+    link = Link(settings.nats_url, "aerobat", settings.nats_token)
     standing = Standing(flags, judge, holders, link.status, metrics)
     listener = HttpListener(
         Routes(standing).application(),

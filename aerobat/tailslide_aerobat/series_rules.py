@@ -37,9 +37,13 @@ from tailslide_runtime.server_urls import RedisUrl
 log = structlog.get_logger()
 
 LOOK_EVERY_S = 0.5
-AT_ONCE = 100
-"""Series of one app that are seen to at once."""
+AT_ONCE = 50
+"""Series of one app that are seen to at once: some milliseconds of Redis, and of the event loop."""
+APPS_A_LOOK = 10
+"""With each look, so that judging is not held up where thousands of series begin at once; the others come next."""
 TIMEOUT_S = 5.0
+MOST_TOLD = 100
+"""Keys in the way that are named in the log; the metric counts all."""
 
 OLD_MS = 60_000
 """Counts that are older may be some of which a copy was read, and found empty."""
@@ -79,6 +83,7 @@ class SeriesRules:
         self._made = made
         self._refused = refused
         self._told: set[str] = set()
+        self._turn = 0
         self._away = False
 
     async def run(self, apps: Callable[[], Collection[str]]) -> None:
@@ -100,7 +105,7 @@ class SeriesRules:
         self._made(made.rules)
         self._refused(len(made.refused))
         for key, error in made.refused:
-            if key not in self._told and len(self._told) < AT_ONCE:
+            if key not in self._told and len(self._told) < MOST_TOLD:
                 self._told.add(key)
                 log.warning("series_rule_refused", key=key, error=error)
 
@@ -115,9 +120,9 @@ class SeriesRules:
         now_ms = int(time[0]) * 1000 + int(time[1]) // 1000
         rules = 0
         refused: list[tuple[str, str]] = []
-        answers = await self._redis.ask([("SRANDMEMBER", new_series_key(app), AT_ONCE) for app in apps])
-        for app, members in zip(apps, answers, strict=True):
+        for app in await self._whose_turn(apps):
             raise_if_cancelled()
+            (members,) = await self._redis.ask([("SRANDMEMBER", new_series_key(app), AT_ONCE)])
             if isinstance(members, Exception):
                 refused.append((new_series_key(app), str(members)))
             elif members:
@@ -125,6 +130,16 @@ class SeriesRules:
                 rules += made.rules
                 refused += made.refused
         return Made(rules, refused)
+
+    async def _whose_turn(self, apps: Sequence[str]) -> Sequence[str]:
+        """Return some of the apps whose sidecars have noted series, others with each look."""
+        there = await self._redis.ask([("EXISTS", new_series_key(app)) for app in apps])
+        _check(there)
+        noted = [app for app, exists in zip(apps, there, strict=True) if exists]
+        if len(noted) <= APPS_A_LOOK:
+            return noted
+        self._turn = (self._turn + APPS_A_LOOK) % len(noted)
+        return (noted + noted)[self._turn : self._turn + APPS_A_LOOK]
 
     async def _see_to(self, app: str, members: Sequence[bytes], now_ms: int) -> Made:
         """Make the rules of some series of one app, fill their copies, and take them off the set."""

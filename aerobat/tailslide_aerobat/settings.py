@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from tailslide_core.sdk_keys import is_sdk_key
 from tailslide_runtime.auth_callout.service import CalloutSettings
 from tailslide_runtime.logs import LogFormat, LogLevel
 from tailslide_runtime.server_urls import LOCAL_NATS, LOCAL_REDIS, NatsUrl, RedisUrl
@@ -19,7 +20,8 @@ class AerobatSettings(BaseSettings):
     nats_url: Annotated[NatsUrl, NoDecode] = LOCAL_NATS
     """NATS with JetStream; may carry a token before the `@`. Servers of one cluster are separated by commas."""
     sdk_key: SecretStr | None = None
-    """A token that NATS asks for, where it has no users; goes before what the URL carries."""
+    """A token that NATS asks for, where it has no users; goes before what the URL carries. A sidecar's SDK key, which
+    a shell may have from `tailslide env`, is none."""
     nats_issuer_seed: SecretStr | None = None
     """With the next two: answer NATS's auth callout, so that sidecars get in by their SDK keys. The seed of the account
     key that the server's configuration names as the issuer."""
@@ -41,6 +43,12 @@ class AerobatSettings(BaseSettings):
     """How often all circuits are looked at, in milliseconds."""
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
+
+    @property
+    def nats_token(self) -> str | None:
+        """Return the token to show to NATS; None leaves it to the URL."""
+        token = None if self.sdk_key is None else self.sdk_key.get_secret_value()
+        return None if token is None or is_sdk_key(token) else token
 
     @model_validator(mode="after")
     def _callout_is_whole(self) -> Self:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 import orjson
 import uvloop
 
-from tailslide_core.naming import Metric
+from tailslide_aerobat.series_rules import RedisCommands, SeriesRules
+from tailslide_core.naming import Metric, new_series_key
 from tailslide_runtime.server_urls import RedisUrl
 from tailslide_sidecar.timeseries import RedisSeries, SeriesUnavailableError
 from tick_bench.traffic import Counts, counts_of, flags_by_app, metrics
@@ -70,6 +71,17 @@ class Sidecars:
             for app, keys in flags_by_app(0, flags, apps).items()
         ]
         await self._side_by_side([(app, ((at_ms, counts),)) for app, counts in work], "series made")
+        await self._make_rules([app for app, _ in work])
+
+    async def _make_rules(self, apps: Sequence[str]) -> None:
+        """Do as an Aerobat does once, when series are new, so that none has to while it is measured."""
+        commands = RedisCommands(RedisUrl.parse(self._redis_url))
+        rules = SeriesRules(commands, made=lambda _: None, refused=lambda _: None)
+        try:
+            while any(await commands.ask([("EXISTS", *map(new_series_key, apps))])):
+                await rules.look(apps)
+        finally:
+            await commands.close()
 
     async def remember(self, first: int, end: int, apps: int, calls_per_s: float, reach_s: int, step_s: int) -> None:
         """Stop writing; write what the flags from `first` to before `end` would have counted, each `step_s`."""

@@ -70,14 +70,15 @@ def exports() -> list[dict[str, str]]:
 
 def imports(account: str) -> list[dict[str, object]]:
     """Return what the sidecars' account imports from that `account`, as the NATS server's configuration has it."""
+    created: list[dict[str, object]] = [
+        {
+            "service": {"account": account, "subject": f"$JS.API.{_create(bucket)}.>"},
+            "to": f"{SIDECARS_API}.{_create(bucket)}.>",
+        }
+        for bucket in READ_BUCKETS
+    ]
     return [
-        *(
-            {
-                "service": {"account": account, "subject": f"$JS.API.{_create(bucket)}.>"},
-                "to": f"{SIDECARS_API}.{_create(bucket)}.>",
-            }
-            for bucket in READ_BUCKETS
-        ),
+        *created,
         {"service": {"account": account, "subject": bucket_subject(SIDECARS_BUCKET, ">")}},
         {"service": {"account": account, "subject": FLOW_CONTROL}},
         {"stream": {"account": account, "subject": "deliver.>"}},

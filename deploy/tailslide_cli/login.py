@@ -5,7 +5,6 @@ import getpass
 import os
 import socket
 import sys
-from datetime import UTC, datetime, timedelta
 
 import click
 
@@ -15,7 +14,7 @@ from tailslide_cli.options import console
 from tailslide_cli.tower_api import RefusedError, TowerApi, session
 from tailslide_runtime.errors import StartError
 
-LASTS_DAYS = 90
+LASTS_S = 90 * 86_400
 
 
 @click.command()
@@ -48,21 +47,25 @@ def login(url: str | None, email: str | None, *, with_token: bool) -> None:
 async def _token_for(url: str, email: str, password: str) -> str:
     async with session(url, None) as tower:
         begun = (await tower.call("POST", "/session", {"email": email, "password": password})).body
-        expires = datetime.now(UTC) + timedelta(days=LASTS_DAYS)
-        made = await tower.call(
-            "POST",
-            "/tokens",
-            {"name": f"tailslide on {socket.gethostname()}", "expires_at": expires.isoformat()},
-            csrf=begun["csrf_token"],
-        )
-        await tower.call("DELETE", "/session", csrf=begun["csrf_token"])
+        mine, csrf = begun["principal"], begun["csrf_token"]
+        wanted = {
+            "name": f"tailslide on {socket.gethostname()}"[:100],
+            "role": mine["role"],
+            "apps": mine["apps"],
+            "expires_in_s": LASTS_S,
+        }
+        made = await tower.call("POST", "/tokens", wanted, csrf=csrf)
+        await tower.call("DELETE", "/session", csrf=csrf)
         token: str = made.body["token"]
         return token
 
 
 async def _who(url: str, token: str) -> str:
     async def ask(tower: TowerApi) -> str:
-        name: str = (await tower.get("/session"))["name"]
+        principal = (await tower.get("/session"))["principal"]
+        if principal is None:
+            raise StartError(f"{url} does not know this token")
+        name: str = principal["name"]
         return name
 
     async with session(url, token) as tower:
@@ -86,6 +89,6 @@ def logout() -> None:
 
 async def _revoke(kept: Credentials) -> None:
     async with session(kept.url, kept.token) as tower:
-        me = await tower.get("/session")
-        if me.get("token_id"):
-            await tower.call("DELETE", f"/tokens/{me['token_id']}", etag="*")
+        principal = (await tower.get("/session"))["principal"]
+        if principal is not None and principal["kind"] == "token":
+            await tower.call("DELETE", f"/tokens/{principal['id']}", etag="*")

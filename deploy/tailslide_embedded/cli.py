@@ -161,22 +161,49 @@ def up(
 
 @cli.command()
 @_data_dir("The folder that `tailslide up` runs on.")
+@click.option("--app", metavar="APP", help="Print an SDK key of this app as well, and make both if need be.")
 @click.option(
-    "--admin", is_flag=True, help="Print what is needed to manage flags: Tower's URL and API token, the database's URL."
+    "--admin",
+    is_flag=True,
+    help="Print what is needed to manage flags, and to run a Tower: its URL and API token, and the servers' URLs.",
 )
-def env(data_dir: Path | None, *, admin: bool) -> None:
+def env(data_dir: Path | None, *, app: str | None, admin: bool) -> None:
     """Print the settings of what `tailslide up` runs, for a shell.
 
-    Use it as:  eval "$(tailslide env)"
+    Use it as:  eval "$(tailslide env --app checkout)"
 
-    That is what a sidecar needs: where NATS and Redis are. With --admin it is the rest, which no sidecar should have;
-    `tailslide tower` and `tailslide tower adopt` need both.
+    That is what the sidecars of the app `checkout` need: where NATS and Redis are, and the SDK key that lets them in,
+    which is kept in the data folder. Without --app it is the addresses alone. With --admin it is what no sidecar should
+    have; `tailslide tower` and `tailslide tower adopt` need that.
     """
+    from tailslide_core.naming import APP_KEY_RULE, is_app_key
     from tailslide_embedded.data_dir import default_data_dir, environment_of_running
 
-    told = environment_of_running(data_dir or default_data_dir(), "admin" if admin else "sidecar")
+    if admin and app is not None:
+        raise click.UsageError("--app is for sidecars and --admin is not: ask for one of them")
+    if app is not None and not is_app_key(app):
+        raise click.UsageError(f"--app: expected {APP_KEY_RULE}")
+    path = data_dir or default_data_dir()
+    told = environment_of_running(path, "admin" if admin else "sidecar")
+    if app is not None:
+        told["TAILSLIDE_SDK_KEY"] = _sdk_key(path, app)
     for name, value in sorted(told.items()):
         click.echo(f"export {name}={shlex.quote(value)}")
+
+
+def _sdk_key(path: Path, app: str) -> str:
+    import asyncio
+
+    from tailslide_embedded.app_keys import key_of
+    from tailslide_embedded.data_dir import environment_of_running
+
+    keys = environment_of_running(path, "keys")
+    if keys["sdk_keys"] != str(True):
+        raise StartError(
+            "--app: the NATS in TAILSLIDE_NATS_URL lets sidecars in without SDK keys; plain tailslide env has what "
+            "they need, and docs/nats.md says how such a server learns of keys"
+        )
+    return str(asyncio.run(key_of(path.expanduser(), app, keys["TAILSLIDE_TOWER_URL"], keys["TAILSLIDE_API_TOKEN"])))
 
 
 @cli.group(invoke_without_command=True)
@@ -208,8 +235,8 @@ def adopt(yes: bool) -> None:
     be added, overwritten and deleted in the bucket, and so in every sidecar, then asks.
 
     Its settings are those of Tower, in the environment: TAILSLIDE_DATABASE_URL, TAILSLIDE_NATS_URL. For what
-    `tailslide up` runs, both `tailslide env` and `tailslide env --admin` are needed. Exit status 0: the bucket is this
-    database's; 1: nothing was changed, or the error says what was.
+    `tailslide up` runs, `tailslide env --admin` has them. Exit status 0: the bucket is this database's; 1: nothing was
+    changed, or the error says what was.
     """
     from tailslide_tower.adopt import run
 

@@ -109,7 +109,7 @@ class DataDir:
     def publish_environment(self, environment: Mapping[str, Mapping[str, str]] | None) -> None:
         """Tell other processes of this user how to reach what runs here; None when nothing runs any more.
 
-        `environment` has the settings by whom they are for: `sidecar` and `admin`.
+        `environment` has the settings by whom they are for, as `environments.published` gives them.
         """
         state = _read(self.path / "state.json")
         state["environment"] = environment
@@ -171,7 +171,7 @@ async def open_data_dir(path: Path) -> AsyncIterator[DataDir]:
 
 
 def environment_of_running(path: Path, whom: str) -> dict[str, str]:
-    """Return the settings that what runs on a data folder has published for `sidecar` or `admin`.
+    """Return the settings that what runs on a data folder has published for `sidecar`, `admin` or `keys`.
 
     Raises StartError when nothing runs there.
     """

@@ -41,16 +41,22 @@ def environment_of(
 def published(endpoints: Endpoints, tower_url: str, api_token: str) -> dict[str, dict[str, str]]:
     """Return what `tailslide env` prints: for a sidecar, and with `--admin` for those who manage flags or run a Tower.
 
-    The API token may change every flag, the database URL reads and writes all that Tower keeps; a sidecar has no use
-    for either.
+    A sidecar is told where NATS and Redis are; by its SDK key it gets in, or where there are none, by what the URLs
+    have. The API token may change every flag, the database URL reads and writes all that Tower keeps, and the other
+    URLs are those of Tower and of an administrator; a sidecar has no use for any of them. `keys` is what `--app` needs
+    to make a key.
     """
+    tower = {"TAILSLIDE_API_TOKEN": api_token, "TAILSLIDE_TOWER_URL": tower_url}
+    sidecar = endpoints.environment_of("sidecar")
     return {
-        "sidecar": {NatsUrl.variable: endpoints.nats_url, RedisUrl.variable: endpoints.redis_url},
-        "admin": {
-            DatabaseUrl.variable: endpoints.database_url,
-            "TAILSLIDE_API_TOKEN": api_token,
-            "TAILSLIDE_TOWER_URL": tower_url,
+        "sidecar": {name: sidecar[name] for name in (NatsUrl.variable, RedisUrl.variable)},
+        "admin": tower
+        | {
+            name: value
+            for name, value in endpoints.environment_of("tower").items()
+            if name in {NatsUrl.variable, RedisUrl.variable, DatabaseUrl.variable}
         },
+        "keys": tower | {"sdk_keys": str(endpoints.sdk_keys)},
     }
 
 

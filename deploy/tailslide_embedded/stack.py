@@ -15,6 +15,7 @@ from tailslide_embedded.data_dir import DataDir, open_data_dir
 from tailslide_embedded.processes import Child, Exit, NotReadyError, ProcessSpec
 from tailslide_embedded.restarts import MOST_RESTARTS, WITHIN_S, Restarts
 from tailslide_embedded.servers import EmbeddedServer, nats, postgres, redis
+from tailslide_runtime.auth_callout.service import ISSUER_SEED
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl, RedisUrl
 
@@ -29,6 +30,8 @@ class Endpoints:
     embedded: frozenset[str]
     nats_access: nats.NatsAccess | None = field(default=None, repr=False)
     """Who is let in to the embedded NATS; None for a server of one's own."""
+    sdk_keys: bool = field(default=False, repr=False)
+    """Whether NATS lets sidecars in by SDK keys, which our Tower and Aerobat then answer for."""
 
     def environment(self) -> dict[str, str]:
         """Return the settings that lead Tailslide's processes to these servers, as those who may do everything."""
@@ -41,12 +44,15 @@ class Endpoints:
     def environment_of(self, part: str) -> dict[str, str]:
         """Return the settings that lead one part (`tower`, `aerobat`, `sidecar`) there, with its own credentials.
 
-        A sidecar's are those of its SDK key, which are not known here.
+        A sidecar with an SDK key needs no others; the key is not known here.
         """
-        if self.nats_access is None:
+        if part == "sidecar" and self.sdk_keys:
+            return {
+                NatsUrl.variable: str(NatsUrl.parse(self.nats_url)),
+                RedisUrl.variable: str(RedisUrl.parse(self.redis_url)),
+            }
+        if part == "sidecar" or self.nats_access is None:
             return self.environment()
-        if part == "sidecar":
-            return self.environment() | {NatsUrl.variable: str(NatsUrl.parse(self.nats_url))}
         return self.environment() | self.nats_access.settings_of(part)
 
 
@@ -151,7 +157,8 @@ async def servers_on(
     data.remember_ports(chosen)
     urls = own | {key: server.url for key, server in servers.items()}
     access = nats.access(data, chosen["nats"]) if "nats" in chosen else None
-    endpoints = Endpoints(urls["nats"], urls["redis"], urls["postgres"], frozenset(servers), access)
+    sdk_keys = access is not None or bool(environ.get(ISSUER_SEED))
+    endpoints = Endpoints(urls["nats"], urls["redis"], urls["postgres"], frozenset(servers), access, sdk_keys)
     stack = Stack(data, endpoints, {key: Child(server.process) for key, server in servers.items()})
     checks = (_reach(kind, own[kind.key]) for kind in _KINDS if kind.key in own)
     try:

@@ -101,8 +101,10 @@ async def _run(options: UpOptions, environ: Mapping[str, str], console: Console)
 
         async with servers_on(data, ports, given, environ) as stack:
             token = environ.get("TAILSLIDE_API_TOKEN") or data.secret("api_token")
+            tower_url = environ.get("TAILSLIDE_TOWER_URL") or f"http://{reachable(tower)}"
             settings = {
                 "TAILSLIDE_API_TOKEN": token,
+                "TAILSLIDE_TOWER_URL": tower_url,
                 "TAILSLIDE_TOWER_LISTEN": str(tower),
                 "TAILSLIDE_AEROBAT_LISTEN": str(aerobat),
             }
@@ -113,7 +115,7 @@ async def _run(options: UpOptions, environ: Mapping[str, str], console: Console)
                 env = environment_of(part, told, environ, own_user=user is not None)
                 parts[part] = tailslide_process(part, listen, data, env, run_as=user)
             await stack.add(parts)
-            data.publish_environment(published(stack.endpoints, f"http://{reachable(tower)}", token))
+            data.publish_environment(published(stack.endpoints, tower_url, token))
             try:
                 _tell(console, stack, tower, aerobat)
                 # Told last, since it is the one thing here to do something about.
@@ -166,11 +168,13 @@ def _tell(console: Console, stack: Stack, tower: ListenAddress, aerobat: ListenA
     console.print("\n[bold green]Tailslide is running.[/]\n")
     for name, place in places.items():
         console.print(f"  {name:<12}{place}", markup=False)
-    console.print("\nTo start a sidecar in another terminal:\n")
-    console.print(f'  eval "$({env})"', markup=False)
+    console.print("\nTo start a sidecar in another terminal, here of the app checkout:\n")
+    console.print(f'  eval "$({env}{" --app checkout" if endpoints.sdk_keys else ""})"', markup=False)
     console.print("  tailslide sidecar --config sidecar.yaml\n", markup=False)
     console.print("To manage flags, with Tower's URL and API token:\n")
     console.print(f'  eval "$({env} --admin)"\n', markup=False)
+    console.print("To log in as a person, after that, by a link that works once:\n")
+    console.print("  tailslide admin-link\n", markup=False)
     console.print("Ctrl-C stops everything; the data stays.")
 
 

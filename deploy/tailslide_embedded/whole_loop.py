@@ -16,6 +16,7 @@ import aiohttp
 import yaml
 
 from tailslide_embedded.addresses import LOOPBACK, PortChooser, is_free
+from tailslide_embedded.app_keys import key_of
 from tailslide_embedded.data_dir import DataDir, open_data_dir
 from tailslide_embedded.environments import environment_of
 from tailslide_embedded.parts import tailslide_process, user_of_part
@@ -91,10 +92,16 @@ def preferred_ports() -> dict[str, int]:
 
 
 @asynccontextmanager
-async def whole_loop(data_dir: Path, plan: Plan, ports: Mapping[str, int] | None = None) -> AsyncIterator[WholeLoop]:
+async def whole_loop(
+    data_dir: Path,
+    plan: Plan,
+    ports: Mapping[str, int] | None = None,
+    more_settings: Mapping[str, str] | None = None,
+) -> AsyncIterator[WholeLoop]:
     """Run everything until the end of the block; on embedded servers alone, whatever the environment says.
 
     `ports` has those of the listeners `tower`, `aerobat`, `flags` and `proxy`; without one, any free port is taken.
+    `more_settings` are variables for the processes that read them.
     Raises `StartError`.
     """
     environ = {name: value for name, value in os.environ.items() if not name.startswith("TAILSLIDE_")}
@@ -108,21 +115,25 @@ async def whole_loop(data_dir: Path, plan: Plan, ports: Mapping[str, int] | None
         async with servers_on(data, chooser, {}, {}) as stack:
             token = data.secret("api_token")
             settings = {
+                **(more_settings or {}),
                 "TAILSLIDE_API_TOKEN": token,
                 "TAILSLIDE_TOWER_LISTEN": str(listens["tower"]),
                 "TAILSLIDE_AEROBAT_LISTEN": str(listens["aerobat"]),
             }
 
-            def process(part: str, listen: ListenAddress, *arguments: str) -> ProcessSpec:
+            def process(
+                part: str, listen: ListenAddress, *arguments: str, more: Mapping[str, str] | None = None
+            ) -> ProcessSpec:
                 user = user_of_part(data, part)
-                told = stack.endpoints.environment_of(part) | settings
+                told = stack.endpoints.environment_of(part) | settings | dict(more or {})
                 env = environment_of(part, told, environ, own_user=user is not None)
                 return tailslide_process(part, listen, data, env, *arguments, run_as=user)
 
             await stack.add({part: process(part, listens[part]) for part in ("tower", "aerobat")})
             await _create_flag(addresses.tower, token, plan)
             config = _write_sidecar_config(data, plan, listens, user_of_part(data, "sidecar"))
-            await stack.add({"sidecar": process("sidecar", listens["flags"], "--config", str(config))})
+            key = {"TAILSLIDE_SDK_KEY": str(await key_of(data.path, plan.app, addresses.tower, token))}
+            await stack.add({"sidecar": process("sidecar", listens["flags"], "--config", str(config), more=key)})
             yield WholeLoop(plan=plan, stack=stack, addresses=addresses, api_token=token)
 
 

@@ -59,6 +59,11 @@ class KnownKeys:
         """Return the names in the bucket whose value is not understood, as one of a newer version may not be."""
         return frozenset(self._unreadable)
 
+    @property
+    def current(self) -> bool:
+        """Whether these are the keys of this moment, for all that can be known: NATS is there and has told us all."""
+        return self.listed and self.watch.in_touch
+
     def recognise(self, text: str) -> SdkKeyRecord | None:
         """Return the record of a key that somebody presents; None when it is not, or no longer, one of ours."""
         try:

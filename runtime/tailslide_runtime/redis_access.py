@@ -113,13 +113,19 @@ def changes(
     listed: Mapping[str, ListedUser],
     settled: Mapping[str, str],
     spared: frozenset[str] = frozenset(),
+    *,
+    only_missing: bool = False,
 ) -> list[Change]:
     """Return what makes a server's users those that are wanted, revocations first.
+
+    `only_missing`: who asks may not know the latest keys, so users that are there are left to those who do.
 
     `settled` has the line of each user as the server showed it after it was last set: a user whose line is another one
     is set again, whoever changed it. `spared` are apps of which not all keys could be read: their users keep the
     passwords that they have.
     """
+    if only_missing:
+        return [Change(app, hashes, cut=False) for app, hashes in sorted(wanted.items()) if app not in listed]
     found = [Change(app, None, cut=True) for app in listed.keys() - wanted.keys() - spared]
     for app, hashes in wanted.items():
         user = listed.get(app)

@@ -1,11 +1,12 @@
 """Keeps the users of a Redis equal to the SDK keys: one user for each app, whose passwords are the app's keys.
 
-Level-triggered: everything is compared after each change of the keys, each restart of Redis, and every quarter of a
-minute, on every node that the server names. Users are kept in memory by most servers, so a Redis that was started
+Level-triggered: everything is compared after each change of the keys, each restart of Redis, and every five
+seconds, on every node that the server names. Users are kept in memory by most servers, so a Redis that was started
 again has none until we have set them; both Tower and Aerobat do. What a user may do is `redis_access`.
 
 Fails towards what is there: while Redis is away nothing changes in it, and a Redis that does not let us set users is
-left as it is, which is said once and shown as a metric.
+left as it is, which is said once and shown as a metric. While NATS is away we may know keys that were revoked
+meanwhile, and others may know better: then only users that are missing after a restart of Redis are set.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ log = structlog.get_logger()
 
 LOOK_EVERY_S = 1.0
 """How often each node is asked whether it is still the process that we know; another one is looked at in full."""
-COMPARE_EVERY_S = 15.0
+COMPARE_EVERY_S = 5.0
 NODES_EVERY_S = 15.0
 REFUSED_RETRY_S = 60.0
 """A Redis that lets nobody set users is asked again so often."""
@@ -81,6 +82,7 @@ class RedisUsers:
             url.with_secrets(),
             protocol=2,
             decode_responses=True,
+            encoding_errors="replace",
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
             retry=Retry(NoBackoff(), 0),
@@ -128,8 +130,12 @@ class RedisUsers:
                 except TimeoutError:
                     pass
         finally:
-            for server in self._servers():
-                await server.redis.aclose()
+            await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for server in self._servers():
+            await server.redis.aclose()
 
     async def look(self) -> None:
         """Bring all nodes up to date, those that may not be; nothing is touched before the keys are known."""
@@ -150,7 +156,15 @@ class RedisUsers:
             return
         for node in self._others.keys() - found:
             await self._others.pop(node).redis.aclose()
-        new = [self._others.setdefault(node, self._server(node)) for node in found if node not in self._others]
+        new: list[_Server] = []
+        for node in found - self._others.keys():
+            try:
+                server = self._server(node)
+            except ValueError as problem:
+                log.debug("redis_node_without_address", node=str(node), error=str(problem))
+                continue
+            self._others[node] = server
+            new.append(server)
         await asyncio.gather(*(self._see_to(server) for server in new))
 
     async def _see_to(self, server: _Server) -> None:
@@ -182,24 +196,27 @@ class RedisUsers:
 
     async def _bring_up_to_date(self, server: _Server, now_s: float) -> None:
         process = await _process_of(server.redis)
-        known = self._keys.changes
-        if (
-            process == server.process
-            and known == server.changes
-            and server.compared_at is not None
-            and now_s - server.compared_at < COMPARE_EVERY_S
+        known, current = self._keys.changes, self._keys.current
+        if process == server.process and (
+            not current
+            or (
+                known == server.changes
+                and server.compared_at is not None
+                and now_s - server.compared_at < COMPARE_EVERY_S
+            )
         ):
             return
         wanted = hashes_by_app(self._keys.records.values())
         spared = frozenset(name.partition(".")[0] for name in self._keys.unreadable)
-        due = changes(wanted, read_users(await _acl_list(server.redis)), server.settled, spared)
+        listed = read_users(await _acl_list(server.redis))
+        due = changes(wanted, listed, server.settled, spared, only_missing=not current)
         for first in range(0, len(due), AT_ONCE):
             await _carry_out(server.redis, due[first : first + AT_ONCE])
         if due:
             listed = read_users(await _acl_list(server.redis))
             server.settled = {app: user.line for app, user in listed.items()}
             self._tell(server, due)
-        server.process, server.changes, server.compared_at = process, known, now_s
+        server.process, server.changes, server.compared_at = process, known, now_s if current else None
 
     @staticmethod
     def _tell(server: _Server, due: Sequence[Change]) -> None:

@@ -17,6 +17,7 @@ REACHES = {
     "view": {"viewer", "editor", "admin", "viewer_link", "read_token"},
     "view_any": {"viewer", "editor", "admin", "editor_of_desk", "viewer_link", "read_token"},
     "edit": {"editor", "admin"},
+    "edit_any": {"editor", "admin", "editor_of_desk"},
     "admin": {"admin"},
 }
 """Who gets past the door of a route of the app `shop`, or of none. `editor_of_desk` has a role in another app."""
@@ -48,6 +49,11 @@ ADMIN = (
     "POST /apps",
     "PATCH /apps/{app}",
     "DELETE /apps/{app}",
+    "POST /apps/{app}/archive",
+    "POST /apps/{app}/restore",
+    "DELETE /apps/{app}/flags/{flag}",
+    "POST /apps/{app}/keys",
+    "DELETE /apps/{app}/keys/{key}",
     "GET /users",
     "GET /users/{user}",
     "PATCH /users/{user}",
@@ -61,18 +67,51 @@ ADMIN = (
     "POST /links",
     "DELETE /links/{link}",
 )
-VIEW_OF_ANY = ("GET /apps",)
+VIEW_OF_ANY = (
+    "GET /apps",
+    "GET /flags",
+    "GET /timeseries",
+    "POST /timeseries",
+    "GET /sidecars",
+    "GET /live",
+    "GET /log",
+    "GET /log/export",
+    "GET /log/{entry}",
+    "GET /webhooks",
+    "GET /webhooks/{webhook}",
+    "GET /webhooks/{webhook}/deliveries",
+)
+EDIT_OF_ANY = (
+    "POST /webhooks",
+    "PATCH /webhooks/{webhook}",
+    "DELETE /webhooks/{webhook}",
+    "POST /webhooks/{webhook}/rotate-secret",
+    "POST /webhooks/{webhook}/test",
+    "POST /webhooks/{webhook}/deliveries/{delivery}/resend",
+)
 VIEW = (
     "GET /apps/{app}",
     "GET /apps/{app}/flags",
     "GET /apps/{app}/flags/{flag}",
     "GET /apps/{app}/segments",
     "GET /apps/{app}/segments/{segment}",
+    "GET /apps/{app}/flags/{flag}/timeseries",
+    "POST /apps/{app}/flags/{flag}/circuit/preview",
+    "POST /apps/{app}/flags/{flag}/duplicate",
+    "GET /apps/{app}/sidecars",
+    "GET /apps/{app}/log",
+    "GET /apps/{app}/flags/{flag}/log",
+    "GET /apps/{app}/flags/{flag}/versions",
+    "GET /apps/{app}/keys",
 )
+READS = ("POST /timeseries", "POST /apps/{app}/flags/{flag}/circuit/preview")
+"""Routes that change nothing, whatever the method."""
 EDIT = (
     "POST /apps/{app}/flags",
     "PATCH /apps/{app}/flags/{flag}",
-    "DELETE /apps/{app}/flags/{flag}",
+    "POST /apps/{app}/flags/{flag}/archive",
+    "POST /apps/{app}/flags/{flag}/restore",
+    "POST /apps/{app}/flags/{flag}/rollback",
     "POST /apps/{app}/flags/{flag}/toggle",
     "POST /apps/{app}/flags/{flag}/circuit/reset",
     "POST /apps/{app}/segments",
@@ -87,6 +126,7 @@ EXPECTED = {
         ("known", KNOWN),
         ("admin", ADMIN),
         ("view_any", VIEW_OF_ANY),
+        ("edit_any", EDIT_OF_ANY),
         ("view", VIEW),
         ("edit", EDIT),
     )
@@ -149,6 +189,7 @@ async def test_viewer_changes_nothing_by_any_route(bench: TowerBench, people: di
         "PATCH /apps/{app}": {"name": "New"},
         "POST /apps/{app}/flags": {"key": "new"},
         "POST /apps/{app}/segments": {"key": "new", "include": ["ada"]},
+        "POST /apps/{app}/flags/{flag}/duplicate": {"app": "desk"},
         "POST /invitations": {"email": "eve@example.org", "role": "admin"},
         "POST /links": {"name": "mine"},
     }
@@ -157,7 +198,7 @@ async def test_viewer_changes_nothing_by_any_route(bench: TowerBench, people: di
     for who in ("viewer", "viewer_link", "read_token"):
         for route in ROUTES:
             method, path = path_of(route)
-            if method == "GET" or EXPECTED[route] in {"public", "known"}:
+            if method == "GET" or route in READS or EXPECTED[route] in {"public", "known"}:
                 continue
             answer = await people[who].call(method, path, right.get(route))
             assert answer.error[:2] == (403, "FORBIDDEN"), (route, who)

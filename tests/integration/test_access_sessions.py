@@ -1,6 +1,7 @@
 """How people get in and out, on a real PostgreSQL: passwords, sessions, cookies, two Towers."""
 
 import asyncio
+import re
 
 import asyncpg
 import pytest
@@ -52,6 +53,23 @@ async def test_first_admin_of_the_environment(bench: TowerBench) -> None:
         assert (await Browser(tower).log_in("ADMIN@Example.ORG")).status == 201
     async with bench.tower(None, admin_email="other@example.org", admin_password=PASSWORD) as tower:
         assert (await Browser(tower).log_in("other@example.org")).status == 401
+
+
+async def test_admin_link_of_the_host_lets_a_locked_out_admin_in_again(bench: TowerBench) -> None:
+    async with bench.tower(trusted_proxies="unix") as tower:
+        locked_out = await invite(tower, ADMIN, role="viewer")
+        status, said, _ = await bench.command("admin-link")
+        assert status == 0
+        assert "it works once, until" in said
+        body = {"secret": secret_of(said.strip()), "email": ADMIN, "password": "a password not forgotten"}
+        opened = await Browser(tower).ok("POST", "/session/setup", body)
+        assert (opened["principal"]["name"], opened["principal"]["role"]) == (ADMIN, "admin")
+        assert (await locked_out.call("GET", "/account")).status == 401
+        assert (await Browser(tower).log_in(password="a password not forgotten")).status == 201
+        again = await Browser(tower).call("POST", "/session/setup", body)
+        assert again.error == (401, "LINK_INVALID", "secret")
+    actions = [row["action"] for row in await rows(bench, "SELECT action FROM log ORDER BY id")]
+    assert {"admin_link.created", "user.let_in_again"} <= set(actions)
 
 
 async def test_session_shows_who_asks_and_ends_with_the_log_out(tower: Tower) -> None:
@@ -213,3 +231,12 @@ async def test_no_secret_is_kept_or_logged(bench: TowerBench, tower: Tower) -> N
         assert secret not in kept
         assert hash_of(secret) not in logged
     assert "argon2" not in logged
+
+
+async def test_page_of_one_time_links_is_served_by_tower_itself(tower: Tower) -> None:
+    page = await tower.call("GET", "/enter", Authorization="")
+    assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+    for path in re.findall(rb'(?:src|href)="([^"]+)"', page.body):
+        assert (await tower.call("GET", path.decode(), Authorization="")).status == 200
+    assert (await tower.call("GET", "/enter/other.js", Authorization="")).status == 404

@@ -13,6 +13,7 @@ from webhook_receivers import Receiver, receiver
 
 from tailslide_tower.alerts.delivery import DeliveryState
 from tailslide_tower.alerts.delivery_store import NOT_SENT, DeliveryStore
+from tailslide_tower.alerts.dispatcher import AT_ONCE
 from tailslide_tower.alerts.webhook_store import WebhookStore
 
 
@@ -42,7 +43,7 @@ async def test_an_opened_circuit_is_told_once_signed_with_what_people_need(alert
     assert request.json["timestamp"] == "2026-11-28T03:00:00.000Z"
     data = request.json["data"]
     assert isinstance(data, dict)
-    assert data["title"] == "Circuit open: new-checkout (Checkout, checkout)"
+    assert data["title"] == "Circuit open: new-checkout (Checkout)"
     assert data["text"] == (
         "The circuit of new-checkout opened: 62% of 141 calls failed in 10 s; the threshold is 50%. "
         "Nobody gets new-checkout now. Calls go to the fallback. Users come back from 03:00:30 UTC."
@@ -302,3 +303,15 @@ async def test_delivery_whose_entry_the_log_has_not_kept_is_given_up(
         "the log has not kept what this was about",
     )
     assert hook.received == []
+
+
+async def test_many_webhooks_hear_of_many_things(bench: TowerBench, alerts: AlertBench) -> None:
+    async with bench.connection() as connection:
+        await connection.execute(
+            "INSERT INTO webhooks (id, name, kind, url, occasions, enabled, version, created_at, updated_at) "
+            "SELECT 'wh_' || n, 'x', 'slack', 'http://127.0.0.1:1/', '[\"opened\"]', true, 1, now(), now() "
+            "FROM generate_series(1, 100) n"
+        )
+    for number in range(AT_ONCE + 10):
+        await alerts.opens(f"flag-{number}")
+    assert await alerts.dispatcher.dispatch() == 100 * (AT_ONCE + 10)

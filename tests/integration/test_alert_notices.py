@@ -16,6 +16,9 @@ from tailslide_core.contracts import Lease, encode_lease
 from tailslide_core.naming import LEASES_BUCKET, lease_key
 from tailslide_tower.alerts.leases_seen import LeasesSeen
 from tailslide_tower.alerts.watcher import GATHERED_AFTER, SeenSidecar, Watcher
+from tailslide_tower.flags.flag import created
+from tailslide_tower.flags.models import FlagCreate
+from tailslide_tower.flags.store import FlagStore
 
 
 @dataclass
@@ -64,12 +67,9 @@ async def stage(bench: TowerBench) -> AsyncIterator[Stage]:
     clock = Clock()
     async with alert_bench(bench, clock) as one, alert_bench(bench, clock) as other:
         await one.app()
-        await bench.sql(
-            "INSERT INTO flags (app, key, description, active, rollout, salt, type, variants, off_variant, split, "
-            "requires, metadata, allow, deny, rules, circuit, reset_generation, version, created_at, updated_at) "
-            "VALUES ('checkout', 'f', '', true, 5, 's', 'boolean', '{}', 'off', '[]', '[]', '{}', '[]', '[]', '[]', "
-            "'{}', 0, 1, now(), now())"
-        )
+        request = FlagCreate.model_validate({"key": "f", "active": True, "circuit": {}})
+        async with one.database.begin() as connection:
+            await FlagStore(connection).add(created("checkout", request, clock()))
         yield Stage(bench, [one, other], clock)
 
 

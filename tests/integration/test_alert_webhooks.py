@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from access_clients import invite
 from standardwebhooks import Webhook as Verifier
 from tower_bench import Tower, TowerBench, until
 from webhook_receivers import Receiver, receiver
@@ -110,8 +111,9 @@ async def test_a_change_is_told_and_its_delivery_is_shown_and_sent_again(alertin
     await until(lambda: received(1))
     body = hook.received[0].json
     assert body["text"] == (
-        "Turned on: one (shop)\nenvironment turned one on: “launch”.\nIt is on for 100% of users."
-    ).replace("100%", f"{(await alerting.ok('GET', f'{FLAGS}/one'))['rollout']:g}%")
+        "Turned on: one (shop)\nenvironment turned one on for 100%.\nReason: “launch”.\n"
+        "http://localhost/apps/shop/flags/one"
+    )
     assert "webhook-signature" not in hook.received[0].headers
 
     async def shown() -> list[dict[str, object]]:
@@ -231,3 +233,46 @@ async def test_alert_is_told_when_postgresql_is_back(bench: TowerBench, alerting
         return len(hook.received) == 1
 
     await until(received)
+
+
+async def test_webhook_belongs_to_the_editors_of_its_app_and_one_of_all_apps_to_admins(alerting: Tower) -> None:
+    await alerting.ok("POST", "/apps", {"key": "desk"})
+    fields = {"name": "a", "kind": "slack", "url": "http://8.8.8.8/secret"}
+    of_shop = await alerting.ok("POST", "/webhooks", {**fields, "app": "shop"})
+    of_all = await alerting.ok("POST", "/webhooks", fields)
+    shop = await invite(alerting, "shop@example.org", apps={"shop": "editor"})
+    desk = await invite(alerting, "desk@example.org", apps={"desk": "editor"})
+    viewer = await invite(alerting, "viewer@example.org", role="viewer")
+    editor = await invite(alerting, "editor@example.org", role="editor")
+
+    seen = {
+        who: [
+            (webhook["id"] == of_all["id"], webhook["url"])
+            for webhook in sorted((await asking.ok("GET", "/webhooks"))["webhooks"], key=lambda each: str(each["app"]))
+        ]
+        for who, asking in (("shop", shop), ("desk", desk), ("viewer", viewer), ("editor", editor))
+    }
+    whole, masked = "http://8.8.8.8/secret", "http://8.8.8.8/…"
+    assert seen == {
+        "shop": [(False, whole)],
+        "desk": [],
+        "viewer": [(True, masked), (False, masked)],
+        "editor": [(True, masked), (False, whole)],
+    }
+    for asking, webhook, status in (
+        (shop, of_shop, 200),
+        (editor, of_shop, 200),
+        (viewer, of_shop, 403),
+        (desk, of_shop, 404),
+        (shop, of_all, 404),
+        (editor, of_all, 403),
+    ):
+        answer = await asking.call("PATCH", f"/webhooks/{webhook['id']}", {"occasions": ["reset"]})
+        assert answer.status == status, answer
+    for asking, scope, status in (
+        (shop, {"app": "shop"}, 201),
+        (shop, {"app": "desk"}, 403),
+        (shop, {}, 403),
+        (editor, {}, 403),
+    ):
+        assert (await asking.call("POST", "/webhooks", {**fields, **scope})).status == status

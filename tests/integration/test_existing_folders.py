@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
+import nats
 import pytest
 import redis.asyncio
 from real_servers import superuser_url, temporary_folder
@@ -123,3 +124,19 @@ async def test_the_database_of_an_earlier_version_is_towers_afterwards(folder: P
             for name, owner in owners.items():
                 made = [path for path in (folder / name).rglob("*") if path.suffix != ".conf"]
                 assert {path.stat().st_uid for path in made} == {owner}, name
+
+
+async def test_the_streams_of_a_nats_without_accounts_are_read_and_kept(folder: Path) -> None:
+    async with embedded_servers(folder) as stack:
+        client = await nats.connect(stack.endpoints.nats_url)
+        await (await client.jetstream().create_key_value(bucket="rulesets")).put("shop.one", b"value")
+        await client.close()
+    jetstream = folder / "nats" / "jetstream"
+    (jetstream / "TS").rename(jetstream / "$G")  # as a server without accounts names it
+    for _ in range(2):
+        async with embedded_servers(folder) as stack:
+            client = await nats.connect(stack.endpoints.nats_url)
+            bucket = await client.jetstream().key_value("rulesets")
+            assert (await bucket.get("shop.one")).value == b"value"
+            await client.close()
+    assert not (jetstream / "$G").exists()

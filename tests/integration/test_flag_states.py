@@ -12,10 +12,7 @@ from real_servers import RealServers
 from sidecar_bench import Bench, Sidecar, bench_on
 from tower_bench import Tower, TowerBench, until
 
-from tailslide_core.breach import TripReason, TripRule
-from tailslide_core.circuit import Circuit, State
-from tailslide_core.contracts import encode_circuit
-from tailslide_core.naming import CIRCUITS_BUCKET, SIDECARS_BUCKET, bucket_stream, bucket_subject
+from tailslide_core.naming import SIDECARS_BUCKET, bucket_stream, bucket_subject
 from tailslide_core.presence import decode_presence
 from tailslide_runtime.bucket_watch import Entry, Listing, watch_bucket
 from tailslide_tower.sidecars.bucket import SidecarWatch, ensure_sidecars_bucket
@@ -23,7 +20,6 @@ from tailslide_tower.sidecars.registry import Happening, SidecarRegistry
 
 APP = "shop"
 FLAG = "new-checkout"
-WHY = TripReason(TripRule.ERROR_RATE, 62.0, 53.1, 50.0, 141, 10_000)
 
 
 @pytest.fixture
@@ -234,55 +230,6 @@ async def test_the_bucket_of_sidecars_is_made_again(tower: Tower, bench: TowerBe
     await until(heard_again)
 
 
-async def test_the_circuit_is_said_with_its_reason_and_kept_after_it_has_closed(
-    tower: Tower, bench: TowerBench
-) -> None:
-    await bench.delete_bucket(CIRCUITS_BUCKET)
-    await make_flag(tower)
-    state = await tower.until_state(lambda state: state["published"] is True, FLAG)
-    assert (state["state"], state["circuit"]["state"], state["circuit"]["last_opening"]) == ("on", "closed", None)
-    now_ms = 1_795_363_190_302
-    key = f"{APP}.{FLAG}"
-    opened = Circuit(State.OPEN, 0.0, 1, 1, 0, now_ms, now_ms + 30_000, WHY)
-    await bench.put(CIRCUITS_BUCKET, key, encode_circuit(opened))
-    state = await tower.until_state(lambda state: state["state"] == "open", FLAG)
-    assert state["word"] == "Open"
-    assert "62% of 141 calls failed in 10 s; the threshold is 50%." in state["sentence"]
-    assert state["circuit"]["reason"]["sentence"] == "62% of 141 calls failed in 10 s; the threshold was 50%."
-    assert state["circuit"]["since"] == "2026-11-22T15:59:50.302Z"
-    assert state["circuit"]["next"] == "2026-11-22T16:00:20.302Z"
-    recovering = Circuit(State.RECOVERING, 10.0, 1, 2, 0, now_ms + 30_000, None, WHY)
-    await bench.put(CIRCUITS_BUCKET, key, encode_circuit(recovering))
-    state = await tower.until_state(lambda state: state["settled"] == "recovering", FLAG)
-    assert state["word"] == "Recovering · 10%"
-    await bench.put(CIRCUITS_BUCKET, key, encode_circuit(Circuit(State.CLOSED, 100.0, 0, 9, 0, now_ms + 90_000)))
-    state = await tower.until_state(lambda state: state["circuit"]["state"] == "closed", FLAG)
-    assert state["circuit"]["reason"] is None
-    assert state["circuit"]["last_opening"]["at"] == "2026-11-22T15:59:50.302Z"
-    assert state["circuit"]["last_opening"]["closed_at"] == "2026-11-22T16:01:20.302Z"
-    await bench.delete_bucket(CIRCUITS_BUCKET)
-
-
-async def test_whoever_turned_a_flag_off_is_named_with_the_reason(tower: Tower) -> None:
-    await make_flag(tower)
-    path = f"/apps/{APP}/flags/{FLAG}"
-    off = await tower.call("POST", f"{path}/toggle", {"active": False}, Tailslide_Reason="payments incident")
-    said = off.whole["state"]["sentence"]
-    assert said.startswith("Turned off by environment less than 1 s ago: “payments incident”.")
-    await tower.call("PATCH", path, {"description": "another change of a flag that is off"})
-    state = await tower.state(FLAG)
-    assert "“payments incident”" in state["sentence"]
-    await tower.call("POST", f"{path}/toggle", {"active": True})
-    held = await tower.call("PATCH", path, {"circuit": {"forced_open": True}}, Tailslide_Reason="too slow")
-    assert held.whole["state"]["settled"] == "held_off"
-    assert held.whole["state"]["sentence"].startswith("Held off by environment (forced open) for ")
-    assert "“too slow”" in held.whole["state"]["sentence"]
-    made = await tower.call("POST", f"/apps/{APP}/flags", {"key": "another"})
-    assert made.whole["state"]["sentence"].startswith("Off since it was created by environment ")
-    flags = (await tower.call("GET", f"/apps/{APP}/flags")).whole["flags"]
-    assert [flag["state"]["settled"] for flag in flags] == ["off", "held_off"]
-
-
 async def test_sidecars_of_all_apps_are_listed_page_by_page(tower: Tower, sidecars: Bench) -> None:
     await tower.ok("POST", "/apps", {"key": "desk"})
     for app in (APP, "desk"):
@@ -294,5 +241,7 @@ async def test_sidecars_of_all_apps_are_listed_page_by_page(tower: Tower, sideca
     assert [each["app"] for each in first["sidecars"] + second["sidecars"]] == ["desk", APP]
     assert (second["next"], second["listening"]) == (None, True)
     assert sum(second["counts"].values()) == 2
+    assert (await tower.ok("GET", "/sidecars?status=silent"))["sidecars"] == []
+    assert (await tower.call("GET", "/sidecars?status=lost")).error == (400, "INVALID", "status")
     assert (await tower.call("GET", "/apps/none/sidecars")).error == (404, "APP_NOT_FOUND", "app")
     assert (await tower.call("GET", "/sidecars?after=%20")).error == (400, "INVALID", "after")

@@ -10,6 +10,7 @@ import nats.js.errors
 import pytest
 from callout_stage import Intruder, administrator, answering, intruding, new_key, publish_key, revoke_key
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 from real_servers import RealServers
 from tower_bench import until
@@ -202,7 +203,7 @@ async def test_another_keys_deliveries_cannot_be_heard(servers: Endpoints, admin
     ):
         heard: list[str] = []
 
-        async def hear(message: nats.aio.msg.Msg) -> None:
+        async def hear(message: Msg) -> None:
             heard.append(message.subject)
 
         for one in (shop, same_app):

@@ -1,6 +1,7 @@
 """Users of sidecars on a real Redis: what a key opens and what it does not, revocation, and mending."""
 
 import asyncio
+import math
 import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
@@ -97,6 +98,7 @@ async def stage() -> AsyncIterator[Stage]:
             server = with_all_commands(redis_server.server(data, any_free_port()))
             child = Child(server.process)
             keys = KnownKeys()
+            in_touch(keys)
             users = RedisUsers(RedisUrl.parse(server.url), keys)
             await child.start()
             running = asyncio.create_task(users.run())
@@ -106,6 +108,11 @@ async def stage() -> AsyncIterator[Stage]:
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
                 await child.stop()
+
+
+def in_touch(keys: KnownKeys) -> None:
+    """Have keys that nobody watches taken for those of this moment."""
+    keys.watch.in_step, keys.watch.heard_at = True, math.inf
 
 
 def _forbidden() -> dict[str, tuple[str | int, ...]]:
@@ -308,6 +315,7 @@ async def test_a_redis_that_lets_nobody_set_users_is_said_once(stage: Stage) -> 
     await stage.ask("ACL", "SETUSER", "managed", "on", ">hush", "~*", "+@all", "-acl")
     url = RedisUrl.parse(str(RedisUrl.parse(stage.url))).as_user("managed", "hush")
     keys = KnownKeys()
+    in_touch(keys)
     users = RedisUsers(url, keys)
     keys.take(Entry(SHOP.record.name, encode_sdk_key_record(SHOP.record), 1))
     with capture_logs() as log:
@@ -317,4 +325,29 @@ async def test_a_redis_that_lets_nobody_set_users_is_said_once(stage: Stage) -> 
     assert "docs/redis.md" in log[0]["needs"]
     assert users.refused
     assert users.in_step == 0
-    await users._first.redis.aclose()
+    await users.close()
+
+
+async def test_who_has_lost_sight_of_the_keys_gives_no_revoked_key_its_user_again(stage: Stage) -> None:
+    keys = KnownKeys()
+    in_touch(keys)
+    stale = RedisUsers(RedisUrl.parse(stage.url), keys)
+    for key in (SHOP, PAY):
+        keys.take(Entry(key.record.name, encode_sdk_key_record(key.record), 1))
+    stage.good(SHOP, PAY)
+    await stage.until_in_step()
+    await stale.look()
+    assert stale.in_step == 1
+    keys.watch.in_step = False
+    stage.good(SHOP_TOO)
+    await stage.until_in_step()
+    right = await stage.ask("ACL", "LIST")
+    await stale.look()
+    assert await stage.ask("ACL", "LIST") == right
+    assert not any(user_of("pay") in line for line in right)
+    in_touch(keys)
+    keys.take(Listing({SHOP_TOO.record.name: Entry(SHOP_TOO.record.name, encode_sdk_key_record(SHOP_TOO.record), 3)}))
+    await stale.look()
+    assert stale.in_step == 1
+    assert await stage.ask("ACL", "LIST") == right
+    await stale.close()

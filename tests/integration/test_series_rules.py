@@ -118,3 +118,18 @@ async def test_counts_of_one_old_bucket_are_copied_to_it_and_to_no_other(
     await series.add({(FLAG, "failure"): 5}, None)
     copied = await points(redis, f"{raw}:10s", "LATEST")
     assert copied == await points(redis, raw, "AGGREGATION", "sum", "10000")
+
+
+async def test_apps_take_turns_and_none_is_left_out(
+    redis: Redis, rules: SeriesRules, app: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tailslide_aerobat.series_rules.APPS_A_LOOK", 2)
+    monkeypatch.setattr("tailslide_aerobat.series_rules.AT_ONCE", 3)
+    apps = [f"{app}-{number}" for number in range(5)]
+    for each in apps:
+        await redis.sadd(new_series_key(each), *(f"f{number}:success" for number in range(10)))
+    looks = 0
+    while await redis.exists(*map(new_series_key, apps)):
+        await rules.look(apps)
+        looks += 1
+    assert 10 <= looks <= 15

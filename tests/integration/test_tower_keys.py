@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from callout_stage import new_key
@@ -30,7 +31,7 @@ async def bench(own_servers: RealServers, tmp_path: Path) -> AsyncIterator[Tower
         yield made
 
 
-def callout_of(servers: RealServers, part: str) -> dict[str, object]:
+def callout_of(servers: RealServers, part: str) -> dict[str, Any]:
     access = servers.endpoints.nats_access
     assert access is not None
     return {

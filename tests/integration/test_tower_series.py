@@ -133,7 +133,7 @@ async def test_a_series_that_aerobat_has_not_seen_yet_has_a_graph_of_its_last_ho
     for ago_ms in (3_500_000, 60_000, 0):
         await desk.past.count("search", {Metric.SUCCESS: 5}, now_ms - ago_ms, rules=False)
     for name in ("1h", "24h", "30d"):
-        graph = await desk.graphs.graph(desk.ruleset(), GraphQuery(range=name))  # type: ignore[arg-type] # all are names
+        graph = await desk.graphs.graph(desk.ruleset(), GraphQuery(range=name))
         assert sum(filter(None, graph["feature"]["calls"])) == 15, name
 
 

@@ -13,6 +13,7 @@ import tailslide_tower
 from tailslide_core.flag_contracts import decode_ruleset
 from tailslide_core.variants import ALL_ON, ON_OFF, ValueType
 from tailslide_runtime.server_urls import DatabaseUrl
+from tailslide_tower.auth.secret_texts import hash_of
 from tailslide_tower.database import Database
 
 FLAGS = "/apps/shop/flags"
@@ -126,3 +127,21 @@ async def test_the_schema_goes_back_with_the_flags_of_before(bench: TowerBench) 
     ]
     async with bench.tower() as tower:
         assert (await tower.ok("GET", f"{FLAGS}/one"))["version"] == 7
+
+
+async def test_api_tokens_of_before_go_on_with_the_rights_that_they_had(bench: TowerBench) -> None:
+    await migrate(bench, "0003")
+    environment, named = "another-token-for-the-tests", "a-token-that-the-database-has"
+    for name, token in (("environment", environment), ("of-a-person", named)):
+        await bench.sql(f"INSERT INTO api_tokens VALUES ('{name}', '{hash_of(token)}', now())")
+    async with bench.tower(None) as tower:
+        # What was stored of an environment has been no token for long.
+        for token, status in ((environment, 401), (named, 200)):
+            assert (await tower.call("GET", "/users", Authorization=f"Bearer {token}")).status == status
+        listed = await tower.call("GET", "/tokens", Authorization=f"Bearer {named}")
+        assert [(kept["name"], kept["role"], kept["owner"]) for kept in listed.body["tokens"]] == [
+            ("of-a-person", "admin", None)
+        ]
+    await migrate(bench, "0004", back=True)
+    async with bench.connection() as connection:
+        assert await connection.fetchval("SELECT token_hash FROM api_tokens") == hash_of(named)

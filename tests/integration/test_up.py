@@ -14,6 +14,8 @@ import aiohttp
 import pytest
 from real_servers import processes_on, temporary_folder
 
+from tailslide_core.sdk_keys import parse_sdk_key
+
 TAILSLIDE = (sys.executable, "-P", "-m", "tailslide_embedded")
 PARTS = {
     "nats-server": "NATS",
@@ -121,6 +123,8 @@ async def test_it_tells_where_everything_is_and_stops_when_asked(folder: Path, n
         assert set(await settings(folder, "--admin")) == {
             "TAILSLIDE_API_TOKEN",
             "TAILSLIDE_DATABASE_URL",
+            "TAILSLIDE_NATS_URL",
+            "TAILSLIDE_REDIS_URL",
             "TAILSLIDE_TOWER_URL",
         }
         await assert_tower_answers(folder)
@@ -145,7 +149,11 @@ async def test_each_process_is_told_what_it_needs_and_no_more(folder: Path) -> N
         config.write_text("app: checkout\nflags_listen: 127.0.0.1:0\nproxy_listen: 127.0.0.1:0\n", encoding="utf-8")
         # As a shell that has evaluated `tailslide env` and knows nothing else.
         sidecar = await asyncio.create_subprocess_exec(
-            *TAILSLIDE, "sidecar", "--config", str(config), env={"PATH": os.defpath, **await settings(folder)}
+            *TAILSLIDE,
+            "sidecar",
+            "--config",
+            str(config),
+            env={"PATH": os.defpath, **await settings(folder, "--app", "checkout")},
         )
         try:
             await until(lambda: "sidecar" in command_line(sidecar.pid))
@@ -164,16 +172,18 @@ async def test_each_process_is_told_what_it_needs_and_no_more(folder: Path) -> N
         part: {name for name in environment if name.startswith("TAILSLIDE_")} for part, environment in ours.items()
     }
     nats_and_redis = {"TAILSLIDE_NATS_URL", "TAILSLIDE_REDIS_URL"}
+    callout = {"TAILSLIDE_NATS_CALLOUT_URL", "TAILSLIDE_NATS_ISSUER_SEED", "TAILSLIDE_NATS_SYSTEM_URL"}
     assert told_of == {
-        "sidecar": nats_and_redis,
+        "sidecar": {*nats_and_redis, "TAILSLIDE_SDK_KEY"},
         "tower": {
             "TAILSLIDE_API_TOKEN",
             "TAILSLIDE_DATABASE_URL",
             "TAILSLIDE_LOG_LEVEL",
-            "TAILSLIDE_NATS_URL",
             "TAILSLIDE_TOWER_LISTEN",
+            *nats_and_redis,
+            *callout,
         },
-        "aerobat": {*nats_and_redis, "TAILSLIDE_AEROBAT_LISTEN", "TAILSLIDE_LOG_LEVEL"},
+        "aerobat": {*nats_and_redis, *callout, "TAILSLIDE_AEROBAT_LISTEN", "TAILSLIDE_LOG_LEVEL"},
         "nats": set(),
         "redis": set(),
         "postgres": set(),
@@ -183,7 +193,33 @@ async def test_each_process_is_told_what_it_needs_and_no_more(folder: Path) -> N
         assert ("AWS_SECRET_ACCESS_KEY" in ours[part], secrets["postgres_password"] in values[part]) == (False, False)
         assert (secrets["database_password"] in values[part]) == (part == "tower")
         assert (known["TAILSLIDE_API_TOKEN"] in values[part]) == (part == "tower")
-        assert (secrets["redis_password"] in values[part]) == (part in {"sidecar", "aerobat"})
+        assert (secrets["redis_password"] in values[part]) == (part in {"tower", "aerobat"})
+        for user, reader in (("admin", None), ("tower", "tower"), ("aerobat", "aerobat")):
+            assert (secrets[f"nats_{user}_password"] in values[part]) == (part == reader)
+
+
+async def test_env_gives_an_app_its_key_again_and_another_one_once_it_is_revoked(folder: Path) -> None:
+    async with up(folder):
+        first = await settings(folder, "--app", "checkout")
+        assert set(first) == {"TAILSLIDE_NATS_URL", "TAILSLIDE_REDIS_URL", "TAILSLIDE_SDK_KEY"}
+        assert all("@" not in value for value in (first["TAILSLIDE_NATS_URL"], first["TAILSLIDE_REDIS_URL"]))
+        assert await settings(folder, "--app", "checkout") == first
+        other = await settings(folder, "--app", "bank")
+        assert parse_sdk_key(other["TAILSLIDE_SDK_KEY"]).app == "bank"
+        assert (folder / "sdk_keys.json").stat().st_mode & 0o077 == 0
+        known = await settings(folder, "--admin")
+        headers = {"Authorization": f"Bearer {known['TAILSLIDE_API_TOKEN']}"}
+        key = parse_sdk_key(first["TAILSLIDE_SDK_KEY"])
+        async with aiohttp.ClientSession(known["TAILSLIDE_TOWER_URL"], headers=headers) as session:
+            async with session.get("/api/v1/apps/checkout/keys") as response:
+                assert [one["name"] for one in (await response.json())["keys"]] == ["tailslide env"]
+            async with session.delete(f"/api/v1/apps/checkout/keys/{key.key_id}") as response:
+                assert response.status == 204
+        second = await settings(folder, "--app", "checkout")
+        assert second["TAILSLIDE_SDK_KEY"] != first["TAILSLIDE_SDK_KEY"]
+    status, _, err = await tailslide("env", "--data-dir", str(folder), "--app", "Not An App")
+    assert status == 2
+    assert "--app: expected 1 to 63 characters" in err
 
 
 async def test_what_is_killed_is_started_again_and_the_others_go_on(folder: Path) -> None:

@@ -88,6 +88,12 @@ def test_an_app_whose_keys_cannot_all_be_read_keeps_the_passwords_that_it_has() 
     assert found == [Change("shop", frozenset({OLD, NEW}), cut=False)]
 
 
+def test_who_may_not_know_the_latest_keys_sets_only_users_that_are_missing() -> None:
+    there = {"shop": listed("shop", OLD), "new": listed("new", OLD)}
+    wanted = {"shop": frozenset({NEW}), "pay": frozenset({NEW})}
+    assert changes(wanted, there, {}, only_missing=True) == [Change("pay", frozenset({NEW}), cut=False)]
+
+
 hashes = st.frozensets(st.sampled_from([letter * 64 for letter in "abcd"]), min_size=1)
 users = st.dictionaries(st.sampled_from(["shop", "pay", "a_b", "x"]), hashes)
 

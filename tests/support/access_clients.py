@@ -24,7 +24,7 @@ class Browser:
 
     async def call(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
         """Ask the API as a page does. A header that is given empty is left out."""
-        sent = {"Authorization": "", "Cookie": "" if self.cookie is None else f"{COOKIE}={self.cookie}"}
+        sent: dict[str, Any] = {"Authorization": "", "Cookie": "" if self.cookie is None else f"{COOKIE}={self.cookie}"}
         if method != "GET" and self.csrf_token is not None:
             sent["X_CSRF_Token"] = self.csrf_token
         answer = await self.tower.call(method, path, body, **(sent | self.headers | headers))

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -63,7 +63,8 @@ class Scene:
 
 
 @asynccontextmanager
-async def running_scene() -> AsyncIterator[Scene]:
+async def running_scene(settings: Mapping[str, str] | None = None) -> AsyncIterator[Scene]:
+    """Run the loop; `settings` are more variables for its processes."""
     async with running_services(PATH) as services:
         plan = Plan(
             app=APP,
@@ -81,7 +82,7 @@ async def running_scene() -> AsyncIterator[Scene]:
             route_settings={"targeting_key": {"header": "x-user-id"}},
         )
         with temporary_data_dir() as folder:
-            async with whole_loop(folder, plan) as loop:
+            async with whole_loop(folder, plan, more_settings=settings) as loop:
                 circuits = CircuitLog(loop.stack.endpoints.nats_url, FlagId(APP, FLAG))
                 traffic = Traffic(f"{loop.addresses.proxy}{PATH}", RATE)
                 background = [asyncio.create_task(circuits.run()), asyncio.create_task(traffic.run())]

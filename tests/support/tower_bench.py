@@ -97,10 +97,10 @@ class Tower:
         if body is not None:
             data = orjson.dumps(body)
             sent.setdefault("Content-Type", "application/json")
-        is_whole = path.startswith(("/healthz", "/readyz", "/metrics", "/api/"))
+        is_whole = path.startswith(("/enter", "/healthz", "/readyz", "/metrics", "/api/"))
         url = f"http://tower{path if is_whole else '/api/v1' + path}"
         async with self._session.request(
-            method, url, data=None if data is None else io.BytesIO(data), headers=sent
+            method, url, data=None if data is None else io.BytesIO(data), headers=sent, allow_redirects=False
         ) as answer:
             raw = await answer.read()
             is_json = answer.content_type in {"application/json", "application/problem+json"}
@@ -356,7 +356,11 @@ class TowerBench:
 
     async def adopt(self, *arguments: str) -> tuple[int, str, str]:
         """Run `tailslide tower adopt` with the settings of this bench; return its status, output and errors."""
-        process = await self._start({}, "tailslide_embedded", "tower", "adopt", *arguments)
+        return await self.command("tower", "adopt", *arguments)
+
+    async def command(self, *arguments: str) -> tuple[int, str, str]:
+        """Run the command `tailslide` with the settings of this bench; return its status, output and errors."""
+        process = await self._start({}, "tailslide_embedded", *arguments)
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 output, errors = await process.communicate()

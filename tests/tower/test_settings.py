@@ -2,6 +2,7 @@ import pytest
 
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.settings import ListenAddress, load
+from tailslide_tower.auth.principal import Role
 from tailslide_tower.settings import TowerSettings
 
 DATABASE = "postgresql://tailslide:hush@127.0.0.1:5432/tailslide"
@@ -66,3 +67,65 @@ def test_each_wrong_value_is_one_sentence_that_names_the_variable_and_no_secret(
     assert str(caught.value).startswith(expected)
     assert "hush" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_public_url_is_that_of_the_listener_on_this_machine(environment: pytest.MonkeyPatch) -> None:
+    for listen, url in (
+        ("127.0.0.1:4142", "http://127.0.0.1:4142"),
+        ("0.0.0.0:80", "http://127.0.0.1:80"),
+        ("[::]:4142", "http://[::1]:4142"),
+        ("tower.internal:4142", "http://tower.internal:4142"),
+        ("unix:/run/tower.sock", "http://localhost"),
+    ):
+        environment.setenv("TAILSLIDE_TOWER_LISTEN", listen)
+        assert load(TowerSettings).public_url == url
+
+
+def test_name_of_the_public_url_is_answered_to(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("TAILSLIDE_TOWER_URL", "https://Tower.example.org/")
+    assert load(TowerSettings).public_url == "https://tower.example.org"
+    assert load(TowerSettings).hosts == ("tower.example.org",)
+    # Elsewhere than on loopback all names are answered to until some are given.
+    environment.setenv("TAILSLIDE_TOWER_LISTEN", "0.0.0.0:4142")
+    assert load(TowerSettings).hosts == ()
+    environment.setenv("TAILSLIDE_ALLOWED_HOSTS", "tower.internal")
+    assert load(TowerSettings).hosts == ("tower.internal", "tower.example.org")
+
+
+def test_provider_is_made_of_its_settings(environment: pytest.MonkeyPatch) -> None:
+    assert load(TowerSettings).oidc is None
+    environment.setenv("TAILSLIDE_OIDC_ISSUER", "https://login.example.org/realms/staff")
+    environment.setenv("TAILSLIDE_OIDC_CLIENT_ID", "tower")
+    environment.setenv("TAILSLIDE_OIDC_CLIENT_SECRET", "hush")
+    environment.setenv("TAILSLIDE_OIDC_DOMAINS", "Example.org, example.com")
+    environment.setenv("TAILSLIDE_OIDC_DEFAULT_ROLE", "viewer")
+    environment.setenv("TAILSLIDE_OIDC_ROLES", "ops=admin, dev=editor")
+    provider = load(TowerSettings).oidc
+    assert provider is not None
+    assert provider.domains == {"example.org", "example.com"}
+    assert (provider.default_role, provider.roles) == (Role.VIEWER, {"ops": Role.ADMIN, "dev": Role.EDITOR})
+    assert "hush" not in repr(provider)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("TOWER_URL", "tower.example.org", "TAILSLIDE_TOWER_URL: expected a URL without a path, like https://"),
+        ("TOWER_URL", "https://a.example/tower", "TAILSLIDE_TOWER_URL: expected a URL without a path"),
+        ("TRUSTED_PROXIES", "proxy", "TAILSLIDE_TRUSTED_PROXIES: expected addresses or networks of proxies"),
+        ("ADMIN_EMAIL", "a@example.org", "expected TAILSLIDE_ADMIN_EMAIL and TAILSLIDE_ADMIN_PASSWORD together"),
+        ("SESSION_IDLE_S", "5", "TAILSLIDE_SESSION_IDLE_S: "),
+        ("OIDC_ISSUER", "http://login.example.org", "TAILSLIDE_OIDC_ISSUER: expected an https URL"),
+        ("OIDC_ISSUER", "https://login.example.org", "expected TAILSLIDE_OIDC_ISSUER, TAILSLIDE_OIDC_CLIENT_ID and"),
+        ("OIDC_ROLES", "ops=owner", "TAILSLIDE_OIDC_ROLES: expected group=role pairs"),
+        ("OIDC_ROLES", "ops", "TAILSLIDE_OIDC_ROLES: expected group=role pairs"),
+        ("OIDC_DEFAULT_ROLE", "owner", "TAILSLIDE_OIDC_DEFAULT_ROLE: "),
+    ],
+)
+def test_settings_of_access_that_are_wrong_are_named(
+    environment: pytest.MonkeyPatch, variable: str, value: str, expected: str
+) -> None:
+    environment.setenv(f"TAILSLIDE_{variable}", value)
+    with pytest.raises(StartError) as caught:
+        load(TowerSettings)
+    assert expected in str(caught.value)

@@ -1,6 +1,7 @@
 """What goes around every request: it is counted and timed, and an absent database is answered for."""
 
 import time
+from http import HTTPStatus
 
 import structlog
 from aiohttp import web
@@ -28,7 +29,8 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     route = "unknown" if resource is None else resource.canonical
     method = request.method if request.method in _METHODS else "other"
     metrics.requests.labels(method, route, str(answer.status)).inc()
-    metrics.request_seconds.labels(route).observe(took_s)
+    if answer.status != HTTPStatus.SWITCHING_PROTOCOLS:  # a socket lasts as long as its client likes
+        metrics.request_seconds.labels(route).observe(took_s)
     log.debug(
         "request",
         method=request.method,

@@ -18,8 +18,11 @@ from tailslide_tower.database import Database
 from tailslide_tower.invitations import routes as invitations
 from tailslide_tower.invitations.service import InvitationService
 from tailslide_tower.metrics import TowerMetrics
+from tailslide_tower.oidc import routes as oidc
+from tailslide_tower.oidc.provider import Provider
+from tailslide_tower.oidc.service import OidcService
 from tailslide_tower.sessions import routes as sessions
-from tailslide_tower.sessions.answers import DESK, SessionDesk
+from tailslide_tower.sessions.answers import DESK, OIDC_PATH, SessionDesk
 from tailslide_tower.sessions.service import SessionService
 from tailslide_tower.settings import TowerSettings
 from tailslide_tower.setup_links import routes as setup_links
@@ -34,6 +37,7 @@ from tailslide_tower.viewer_links.service import ViewerLinkService
 
 SUBJECTS: tuple[Routes, ...] = (
     sessions.routes,
+    oidc.routes,
     setup_links.routes,
     account.routes,
     users.routes,
@@ -58,6 +62,7 @@ class Admission:
     viewer_links: ViewerLinkService
     setup: SetupService
     tokens: TokenService
+    oidc: OidcService | None
 
     @classmethod
     def of(
@@ -72,6 +77,9 @@ class Admission:
         lifetimes, public_url = settings.lifetimes, settings.public_url
         passwords, failures = Passwords(), LoginFailures(database, metrics)
         sessions = SessionService(database, passwords, failures, lifetimes, clock)
+        provider = None
+        if settings.oidc is not None:
+            provider = Provider(settings.oidc, f"{public_url}/api/v1{OIDC_PATH}/callback")
         return cls(
             database=database,
             settings=settings,
@@ -89,12 +97,17 @@ class Admission:
             viewer_links=ViewerLinkService(database, sessions, failures, clock),
             setup=SetupService(database, passwords, sessions, failures, clock),
             tokens=TokenService(database, clock),
+            oidc=None if provider is None else OidcService(provider, database, sessions, failures, clock),
         )
 
     def install(self, api: web.Application) -> None:
         """Hand the services to the routes of an application."""
         api[ENTRANCE] = self.entrance
-        api[DESK] = SessionDesk(self.sessions, self.entrance.cookie, None)
+        oidc_name = None
+        if self.oidc is not None:
+            oidc_name = self.oidc.provider.settings.name
+            api[oidc.OIDC] = oidc.OidcDoor(self.oidc, Cookie("tailslide_oidc", self.entrance.public_url))
+        api[DESK] = SessionDesk(self.sessions, self.entrance.cookie, oidc_name)
         api[users.USERS] = self.users
         api[invitations.INVITATIONS] = self.invitations
         api[viewer_links.LINKS] = self.viewer_links
@@ -111,6 +124,8 @@ class Admission:
         """Delete what has expired, until cancelled."""
         await keep_house(self.database, self.settings.lifetimes)
 
-    def close(self) -> None:
-        """End the threads of passwords."""
+    async def close(self) -> None:
+        """End the threads of passwords, and the connections to the provider."""
         self.passwords.close()
+        if self.oidc is not None:
+            await self.oidc.provider.close()

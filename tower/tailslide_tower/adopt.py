@@ -86,7 +86,7 @@ async def _with_both(settings: TowerSettings, work: Callable[[Bucket, Database],
 
 async def _with_bucket(settings: TowerSettings, work: Callable[[Bucket], Awaitable[Result]]) -> Result:
     url = settings.nats_url
-    link = Link(url, name="tower-adopt", token=settings.sdk_key.get_secret_value() if settings.sdk_key else None)
+    link = Link(url, name="tower-adopt", token=settings.nats_token)
     connected = asyncio.Event()
     results: list[Result] = []
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 
@@ -20,19 +20,24 @@ from tailslide_runtime.redis_users import RedisUsers, RedisUsersMetrics
 from tailslide_tower import access, admission, health
 from tailslide_tower.alerts import routes as alerts
 from tailslide_tower.alerts.assembly import alerts_of
+from tailslide_tower.alerts.sidecars_seen import RegistrySidecars
 from tailslide_tower.api import description, page
 from tailslide_tower.api.problems import PROBLEM_TYPE, errors_as_problems, guard_problem
 from tailslide_tower.api.routes import add_routes
 from tailslide_tower.apps import routes as apps
 from tailslide_tower.apps.service import AppService
+from tailslide_tower.audit import routes as audit
 from tailslide_tower.audit.circuit_events import CircuitEvents
 from tailslide_tower.audit.event_store import DatabaseEvents
 from tailslide_tower.audit.feed import Feed
 from tailslide_tower.audit.metrics import LogMetrics
+from tailslide_tower.audit.retention import Retention
+from tailslide_tower.audit.service import LogService
 from tailslide_tower.audit.store import CHANNEL, LogStore
 from tailslide_tower.auth import middleware as auth
 from tailslide_tower.circuits.verdicts import Verdicts
 from tailslide_tower.database import Database
+from tailslide_tower.entry import routes as entry
 from tailslide_tower.evaluation import routes as evaluations
 from tailslide_tower.evaluation.service import EvaluationService
 from tailslide_tower.flag_states.shown import STATES
@@ -44,6 +49,10 @@ from tailslide_tower.keys import routes as keys
 from tailslide_tower.keys.bootstrap import bootstrap
 from tailslide_tower.keys.publishing import DatabaseKeys, KeyPublisher
 from tailslide_tower.keys.service import KeyService
+from tailslide_tower.live import routes as live
+from tailslide_tower.live.live import Live
+from tailslide_tower.live.metrics import LiveMetrics
+from tailslide_tower.live.sidecar_views import RegistryViews
 from tailslide_tower.metrics import TowerMetrics
 from tailslide_tower.preview import routes as previews
 from tailslide_tower.preview.service import PreviewService
@@ -56,7 +65,10 @@ from tailslide_tower.segments import routes as segments
 from tailslide_tower.segments.service import SegmentService
 from tailslide_tower.settings import TowerSettings
 from tailslide_tower.sidecars import routes as sidecars
+from tailslide_tower.status import routes as status
+from tailslide_tower.status.service import Doings, StatusService
 from tailslide_tower.timeseries import routes as graphs
+from tailslide_tower.timeseries.metrics import GraphMetrics
 from tailslide_tower.timeseries.series import NoSeries, RedisGraphSeries
 from tailslide_tower.timeseries.service import GraphService
 
@@ -64,17 +76,8 @@ log = structlog.get_logger()
 
 SHUTDOWN_TIMEOUT_S = 5.0
 SUBJECTS = (
-    *(
-        apps.routes,
-        flags.routes,
-        evaluations.routes,
-        segments.routes,
-        graphs.routes,
-        previews.routes,
-        sidecars.routes,
-        keys.routes,
-    ),
-    *(alerts.routes, *admission.SUBJECTS, description.routes),
+    *(apps.routes, flags.routes, evaluations.routes, segments.routes, graphs.routes, previews.routes, sidecars.routes),
+    *(keys.routes, status.routes, audit.routes, alerts.routes, live.routes, *admission.SUBJECTS, description.routes),
 )
 """The routes of the API under `/api/v1`, a subject after another, as the description shows them."""
 
@@ -90,19 +93,36 @@ class Tower:
         self._link = Link(
             settings.nats_url,
             name="tower",
-            token=settings.sdk_key.get_secret_value() if settings.sdk_key else None,
+            token=settings.nats_token,
         )
         self._publisher = Publisher(DatabaseRulesets(database), metrics)
         self._key_publisher = KeyPublisher(DatabaseKeys(database), metrics)
         self._verdicts = Verdicts()
-        self._standing = Standing(database, self._publisher)
-        self._series = RedisGraphSeries(settings.redis_url) if settings.redis_url else NoSeries()
+        self._series: RedisGraphSeries | NoSeries = NoSeries()
+        if settings.redis_url is not None:
+            self._series = RedisGraphSeries(settings.redis_url)
+            metrics.registry.register(GraphMetrics(self._series))
+        self._graphs = GraphService(self._series)
+        self._standing = Standing(database, self._publisher, self._series)
         log_metrics = LogMetrics(metrics.registry)
         self._feed = Feed(LogStore(database), partial(database.listen, CHANNEL), log_metrics)
         self._circuit_events = CircuitEvents(DatabaseEvents(database), log_metrics)
+        self._live = Live(
+            database,
+            self._feed,
+            self._graphs,
+            describe=self._standing.states.describe_all,
+            flag_news=self._standing.news,
+            sidecars=RegistryViews(self._standing.registry, self._standing.sidecars),
+        )
+        metrics.registry.register(LiveMetrics(self._live.hub))
+        keep = timedelta(days=settings.log_keep_days) if settings.log_keep_days else None
+        self._retention = Retention(database, log_metrics, keep)
         self._alerts = alerts_of(
             database,
             self._link.status,
+            self._feed,
+            RegistrySidecars(self._standing.registry),
             metrics.registry,
             allowed_networks=settings.alert_allowed_networks,
             keep=timedelta(days=settings.alert_deliveries_days),
@@ -128,11 +148,24 @@ class Tower:
         api[evaluations.EVALUATIONS] = EvaluationService(database, self._standing.news)
         api[segments.SEGMENTS] = SegmentService(database, publisher)
         api[keys.KEYS] = KeyService(database, self._key_publisher.changed)
-        api[graphs.GRAPHS] = GraphService(self._series)
+        api[graphs.GRAPHS] = self._graphs
         api[previews.PREVIEWS] = PreviewService(self._series)
+        api[audit.LOG] = LogService(database)
+        api[live.HUB] = self._live.hub
         api[alerts.WEBHOOKS] = self._alerts.webhooks
         api[STATES] = self._standing.states
         api[sidecars.SIDECARS] = self._standing.sidecars
+        api[status.STATUS] = StatusService(
+            database,
+            self._standing.states,
+            Doings(
+                circuits_not_closed=self._standing.news.circuits.not_closed,
+                nats_connected=lambda: self._link.status.connected,
+                not_publishing=lambda: None if publisher.refusal is None else publisher.refusal.problem,
+                judging_silent_s=self._alerts.leases.silent_for_s,
+                lost_sidecars=self._standing.registry.lost,
+            ),
+        )
         add_routes(api, SUBJECTS)
 
         app = web.Application(
@@ -141,7 +174,7 @@ class Tower:
         )
         app[access.METRICS] = self._metrics
         app[health.PARTS] = health.Parts(database, self._link.status, publisher)
-        app.add_routes([*health.routes, *page.routes])
+        app.add_routes([*health.routes, *page.routes, *entry.routes])
         app.add_subapp("/api/v1", api)
         return app
 
@@ -163,7 +196,10 @@ class Tower:
     async def run(self) -> None:
         """Run what runs beside the listener, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for part in (self._feed, self._standing, self._alerts, self.admission, self._callout, self._redis_users):
+            for part in (
+                *(self._feed, self._standing, self._live, self._alerts, self.admission),
+                *(self._callout, self._redis_users),
+            ):
                 if part is not None:
                     group.create_task(part.run())
             group.create_task(self._link.run(self._connected))
@@ -192,11 +228,11 @@ async def serve(settings: TowerSettings, announce: Callable[[str], None]) -> Non
     `announce` is handed what only the one who starts Tower is to see: the link by which the first admin is made.
     """
     database = Database(settings.database_url)
-    ending = ExitStack()
+    ending = AsyncExitStack()
     try:
         await database.prepare()
         tower = Tower(settings, database, TowerMetrics())
-        ending.enter_context(closing(tower.admission))
+        ending.push_async_callback(tower.admission.close)
         await tower.admission.prepare(announce)
         if (first_key := settings.bootstrap_key()) is not None:
             await bootstrap(database, first_key)
@@ -208,6 +244,7 @@ async def serve(settings: TowerSettings, announce: Callable[[str], None]) -> Non
             limits=ListenerLimits(max_body_bytes=MAX_BODY_BYTES),
             error_body=guard_problem,
             error_type=PROBLEM_TYPE.encode(),
+            websockets=[live.LIVE_PATH],
         )
         tower.tell_metrics(listener)
         try:
@@ -220,5 +257,5 @@ async def serve(settings: TowerSettings, announce: Callable[[str], None]) -> Non
             await listener.close(SHUTDOWN_TIMEOUT_S)
             await tower.close()
     finally:
-        ending.close()
+        await ending.aclose()
         await database.close()

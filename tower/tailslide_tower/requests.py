@@ -118,19 +118,29 @@ class Page:
 
 
 def read_query(request: web.Request, model: type[QueryT]) -> QueryT:
-    """Read the query as `model`: a parameter is there once, and none that is unknown; lists are separated by commas."""
+    """Read the query as `model`: a parameter is there once, and none that is unknown; lists are separated by commas.
+
+    A model with `extra="ignore"` is for those who are sent here by others, who may say more.
+    """
     given = request.query
+    known = _names(model)
     for name in given:
-        if name not in model.model_fields:
+        if name not in known:
+            if model.model_config.get("extra") == "ignore":
+                continue
             raise ApiError(400, "INVALID", _unknown("query parameter", model), name)
         if len(given.getall(name)) > 1:
             raise ApiError(400, "INVALID", "expected the parameter once", name)
     return _checked(model, dict(given))
 
 
+def _names(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
 def _unknown(what: str, model: type[BaseModel]) -> str:
     # A field that is there only to be refused has null for its type.
-    known = [name for name, field in model.model_fields.items() if field.annotation is not type(None)]
+    known = [field.alias or name for name, field in model.model_fields.items() if field.annotation is not type(None)]
     return f"unknown {what}; " + (f"expected one of: {', '.join(known)}" if known else "none is known here")
 
 

@@ -12,13 +12,15 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from tailslide_core.errors import ContractError
 from tailslide_core.naming import APP_KEY_RULE, is_app_key
 from tailslide_core.networks import Networks
-from tailslide_core.sdk_keys import SdkKey, parse_sdk_key
+from tailslide_core.sdk_keys import SdkKey, is_sdk_key, parse_sdk_key
 from tailslide_runtime.auth_callout.service import CalloutSettings
 from tailslide_runtime.logs import LogFormat, LogLevel
 from tailslide_runtime.own_names import is_loopback
 from tailslide_runtime.server_urls import LOCAL_NATS, DatabaseUrl, NatsUrl, RedisUrl
-from tailslide_runtime.settings import AllowedHosts, ListenAddress
+from tailslide_runtime.settings import AllowedHosts, ListenAddress, read_hosts
 from tailslide_tower.auth.client_address import TrustedProxies, read_proxies
+from tailslide_tower.auth.principal import Role
+from tailslide_tower.oidc.identity import OidcSettings, read_roles
 from tailslide_tower.sessions.session import Lifetimes
 from tailslide_tower.setup_links.given_admin import GivenAdmin
 
@@ -67,6 +69,16 @@ def _public_url(value: str | None) -> str | None:
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
+def _issuer(value: str | None) -> str | None:
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+    if not is_safe or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("expected an https URL, like https://login.example.org/realms/staff (http on loopback alone)")
+    return value
+
+
 class TowerSettings(BaseSettings):
     """Tower's environment; each field is the variable `TAILSLIDE_<FIELD>`, and an empty variable is unset."""
 
@@ -84,7 +96,8 @@ class TowerSettings(BaseSettings):
     redis_users: bool = True
     """Whether to keep a user in Redis for each app with SDK keys. False where users are set by hand."""
     sdk_key: SecretStr | None = None
-    """A token that NATS asks for, where it has no users; goes before what the URL carries."""
+    """A token that NATS asks for, where it has no users; goes before what the URL carries. A sidecar's SDK key, which
+    a shell may have from `tailslide env`, is none."""
     nats_issuer_seed: SecretStr | None = None
     """With the next two: answer NATS's auth callout, so that sidecars get in by their SDK keys. The seed of the account
     key that the server's configuration names as the issuer."""
@@ -105,6 +118,8 @@ class TowerSettings(BaseSettings):
     10.20.0.0/16. Whoever may make webhooks can then send requests to all of them."""
     alert_deliveries_days: Annotated[int, Field(ge=1, le=3650)] = 30
     """For how many days deliveries of alerts are kept, with what their receivers answered."""
+    log_keep_days: Annotated[int, Field(ge=0, le=36_500)] = 400
+    """For how many days entries of the log are kept; 0 is for ever. What made a flag's present version stays."""
     bootstrap_app: AppKey | None = None
     """With the next one: the app to make on an empty database, so that a compose file can name it beforehand."""
     bootstrap_sdk_key: SecretStr | None = None
@@ -123,8 +138,35 @@ class TowerSettings(BaseSettings):
     """After how many seconds without use a session ends."""
     session_max_s: Annotated[int, Field(ge=300, le=31_536_000)] = 1_209_600
     """After how many seconds a session ends in any case."""
+    oidc_issuer: Annotated[
+        str | None, AfterValidator(_issuer), Field(examples=["https://login.example.org/realms/staff"])
+    ] = None
+    """The OpenID Connect provider that people may log in at, as its description names itself. Its redirect URI is
+    `<TAILSLIDE_TOWER_URL>/api/v1/session/oidc/callback`."""
+    oidc_client_id: str | None = None
+    """What the provider calls Tower."""
+    oidc_client_secret: SecretStr | None = None
+    """What Tower shows the provider."""
+    oidc_name: str = "single sign-on"
+    """What people call the provider."""
+    oidc_domains: Annotated[tuple[str, ...], NoDecode, PlainValidator(read_hosts)] = ()
+    """Domains of e-mail addresses, separated by commas, that get in through the provider; else all."""
+    oidc_default_role: Role | None = None
+    """What somebody may do who comes through the provider and was not invited: viewer, editor, admin. Else only who was
+    invited, or has an account, gets in."""
+    oidc_role_claim: str = "groups"
+    """The claim that has the groups of `TAILSLIDE_OIDC_ROLES`."""
+    oidc_roles: Annotated[dict[str, Role], NoDecode, PlainValidator(read_roles), Field(default_factory=dict)]
+    """Roles over all apps by group, as `ops=admin,dev=editor`. Where there are any, each log-in through the provider
+    sets the role over all apps; who is in no group of these has the default one."""
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
+
+    @property
+    def nats_token(self) -> str | None:
+        """Return the token to show to NATS; None leaves it to the URL."""
+        token = None if self.sdk_key is None else self.sdk_key.get_secret_value()
+        return None if token is None or is_sdk_key(token) else token
 
     @model_validator(mode="after")
     def _callout_is_whole(self) -> Self:
@@ -159,6 +201,32 @@ class TowerSettings(BaseSettings):
         if (self.admin_email is None) != (self.admin_password is None):
             raise ValueError("expected TAILSLIDE_ADMIN_EMAIL and TAILSLIDE_ADMIN_PASSWORD together, or neither")
         return self
+
+    @model_validator(mode="after")
+    def _provider_is_whole(self) -> Self:
+        given = (self.oidc_issuer, self.oidc_client_id, self.oidc_client_secret)
+        if any(given) and not all(given):
+            raise ValueError(
+                "expected TAILSLIDE_OIDC_ISSUER, TAILSLIDE_OIDC_CLIENT_ID and TAILSLIDE_OIDC_CLIENT_SECRET together, "
+                "or none of them"
+            )
+        return self
+
+    @property
+    def oidc(self) -> OidcSettings | None:
+        """Return the provider that people may log in at."""
+        if self.oidc_issuer is None or self.oidc_client_id is None or self.oidc_client_secret is None:
+            return None
+        return OidcSettings(
+            issuer=self.oidc_issuer,
+            client_id=self.oidc_client_id,
+            client_secret=self.oidc_client_secret.get_secret_value(),
+            name=self.oidc_name,
+            domains=frozenset(domain.lower() for domain in self.oidc_domains),
+            default_role=self.oidc_default_role,
+            role_claim=self.oidc_role_claim,
+            roles=self.oidc_roles,
+        )
 
     @property
     def public_url(self) -> str:

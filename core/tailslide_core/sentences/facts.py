@@ -12,7 +12,7 @@ from tailslide_core.windows import WindowCounts
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What a person did to a flag: turned it off, made it turned off, or forced its circuit open.
+    """What a person did to a flag: turned it off, made it turned off, forced its circuit open, or archived it.
 
     `who` None is not known; `reason` is what they gave as one. `at_ms` is Unix milliseconds.
     """
@@ -94,9 +94,11 @@ class FlagFacts:
     step_counts: WindowCounts | None = None
     """Calls of the present recovery step."""
     deed: Deed | None = None
-    """Who turned the flag off or forced its circuit open, where it is so."""
+    """Who turned the flag off, forced its circuit open or archived it, where it is so."""
     last_opening: Opening | None = None
     """From the log of transitions; without it, what the circuit itself remembers is said."""
     arrival: Arrival | None = None
+    archived_ms: int | None = None
+    """Since when the flag, or its app, is archived, so that sidecars do not get it; None while it is not."""
     as_of_ms: int | None = None
     """When all of this was last known to be so, where it is no longer kept up to date; None while it is."""

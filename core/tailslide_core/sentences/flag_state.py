@@ -27,6 +27,7 @@ class FlagState(StrEnum):
 
     ON = "on"
     OFF = "off"
+    """Turned off by a person, or archived."""
     OPEN = "open"
     RECOVERING = "recovering"
     HELD_OFF = "held_off"
@@ -78,6 +79,8 @@ def state_in_words(facts: FlagFacts, now_ms: int) -> StateInWords:
     state, word = settled, _WORDS[settled]
     if settled is FlagState.ON:
         word = f"On · {percent(facts.ruleset.rollout)}"
+    elif facts.archived_ms is not None:
+        word = "Archived"
     elif settled is FlagState.RECOVERING and facts.circuit is not None:
         word = f"Recovering · {percent(facts.circuit.percentage)}"
     if arrival is not None and arrival.on_its_way and settled not in _LOUDER:
@@ -113,7 +116,7 @@ def _stale(facts: FlagFacts, settled: FlagState, as_of_ms: int, now_ms: int, why
 
 def _settled(facts: FlagFacts) -> FlagState:
     ruleset = facts.ruleset
-    if not ruleset.active:
+    if not ruleset.active or facts.archived_ms is not None:
         return FlagState.OFF
     settings = ruleset.circuit
     if settings is None:
@@ -135,7 +138,9 @@ def _settled(facts: FlagFacts) -> FlagState:
 def _sentences(facts: FlagFacts, settled: FlagState, now_ms: int) -> tuple[Sentence, ...]:
     ruleset, circuit, settings = facts.ruleset, facts.circuit, facts.ruleset.circuit
     said: list[Sentence]
-    if settled is FlagState.OFF:
+    if facts.archived_ms is not None:
+        said = _archived(facts.archived_ms, facts.deed)
+    elif settled is FlagState.OFF:
         said = _off(ruleset, facts.deed)
     elif settled is FlagState.HELD_OFF:
         said = _held_off(facts.deed)
@@ -161,6 +166,15 @@ def _off(ruleset: Ruleset, deed: Deed | None) -> list[Sentence]:
     if ruleset.circuit is not None:
         said.append(Sentence.of("The circuit is not judged while it is off."))
     return said
+
+
+def _archived(archived_ms: int, deed: Deed | None) -> list[Sentence]:
+    who = "" if deed is None else name_or(deed.who, "")
+    why = "" if deed is None else reason_of(deed.reason)
+    return [
+        Sentence.of(f"Archived{f' by {who}' if who else ''} ", Age(archived_ms), f" ago{why}."),
+        Sentence.of("Sidecars do not get it; callers fall back to their own default."),
+    ]
 
 
 def _held_off(deed: Deed | None) -> list[Sentence]:

@@ -34,7 +34,9 @@ from tailslide_embedded.addresses import LOOPBACK
 from tailslide_embedded.data_dir import DataDir
 from tailslide_embedded.processes import NotReadyError, ProcessSpec
 from tailslide_embedded.servers import EmbeddedServer, reason
+from tailslide_runtime.auth_callout.answering import SUBJECT as CALLOUT_REQUESTS
 from tailslide_runtime.auth_callout.claims import Issuer, new_seed
+from tailslide_runtime.auth_callout.evictions import CONNECTED
 from tailslide_runtime.auth_callout.service import CALLOUT_URL, ISSUER_SEED, SYSTEM_URL
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.server_urls import NatsUrl
@@ -167,16 +169,23 @@ def _url(data: DataDir, user: str, port: int) -> str:
 
 
 def _accounts(data: DataDir) -> dict[str, object]:
-    def user(name: str, publish: tuple[str, ...] | None = None) -> dict[str, object]:
-        allowed = {} if publish is None else {"permissions": {"publish": {"allow": list(publish)}}}
-        return {"user": name, "password": _password(data, name), **allowed}
+    def user(name: str, **permissions: object) -> dict[str, object]:
+        return {
+            "user": name,
+            "password": _password(data, name),
+            **({"permissions": permissions} if permissions else {}),
+        }
 
     return {
-        "AUTH": {"users": [user("callout")]},
-        "SYS": {"users": [user("system")]},
+        "AUTH": {"users": [user("callout", subscribe=[CALLOUT_REQUESTS], allow_responses=True)]},
+        "SYS": {"users": [user("system", publish=SYSTEM_PUBLISHES, subscribe=[CONNECTED, "_INBOX.>"])]},
         _BUCKETS_ACCOUNT: {
             "jetstream": "enabled",
-            "users": [user("admin"), user("tower", TOWER_PUBLISHES), user("aerobat", AEROBAT_PUBLISHES)],
+            "users": [
+                user("admin"),
+                user("tower", publish=TOWER_PUBLISHES),
+                user("aerobat", publish=AEROBAT_PUBLISHES),
+            ],
             "exports": exports(),
         },
         SIDECARS_ACCOUNT: {"imports": imports(_BUCKETS_ACCOUNT)},
@@ -194,6 +203,7 @@ TOWER_PUBLISHES = (
     bucket_subject(KEYS_BUCKET, ">"),
     f"$JS.ACK.{EVENTS_STREAM}.>",
 )
+SYSTEM_PUBLISHES = ("$SYS.REQ.SERVER.PING.CONNZ", "$SYS.REQ.SERVER.*.CONNZ", "$SYS.REQ.SERVER.*.KICK")
 AEROBAT_PUBLISHES = (
     *_READING,
     *_makes(bucket_stream(CIRCUITS_BUCKET), bucket_stream(LEASES_BUCKET), EVENTS_STREAM),
@@ -227,13 +237,14 @@ async def check(url: str) -> None:
 async def data_dir_of(url: str) -> Path | None:
     """Return the data folder of the `tailslide up` whose server answers there, None when it is another's server.
 
-    Raises NotReadyError as `check` does.
+    Raises NotReadyError as `check` does, unless it is one of ours that does not let us in: it says its name before.
     """
-    name = await _name(url)
+    name = await _name(url, told=_NAME)
     return Path(unquote(name.removeprefix(_NAME))) if name.startswith(_NAME) else None
 
 
-async def _name(url: str) -> str:
+async def _name(url: str, told: str | None = None) -> str:
+    """Return a server's name. With `told`, one that begins with it is returned even if we are not let in."""
     last: list[Exception] = []
 
     async def note(error: Exception) -> None:
@@ -251,10 +262,16 @@ async def _name(url: str) -> str:
                 error_cb=note,
             )
             await client.jetstream().account_info()
-            return str(client._server_info.get("server_name", ""))  # noqa: SLF001  the client has no other word for it
+            return _name_in(client)
     except (nats.js.errors.ServiceUnavailableError, nats.js.errors.NoStreamResponseError) as error:
         raise NotReadyError("JetStream is not enabled there") from error
     except (nats.errors.Error, nats.js.errors.Error, OSError, ValueError) as error:
+        if told is not None and _name_in(client).startswith(told):
+            return _name_in(client)
         raise NotReadyError(reason(last[-1] if last else error)) from error
     finally:
         await client.close()  # also after a refused connect, which leaves its socket open
+
+
+def _name_in(client: Client) -> str:
+    return str(client._server_info.get("server_name", ""))  # noqa: SLF001  the client has no other word for it

@@ -1,7 +1,8 @@
 """The embedded Redis, which is Valkey with the RedisTimeSeries module, and the proof that a Redis has time series.
 
-Duplicate policies and retention belong to each series and are set by those who make them. Who may do which command is
-not decided here yet: there is one user, with a password.
+Duplicate policies and retention belong to each series and are set by those who make them. Here is one user, with a
+password, for Tower and Aerobat; they make those of sidecars. Both may set users, and thus give themselves every right,
+so users with fewer rights would be no limit to them.
 """
 
 from collections.abc import AsyncIterator

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Self
 
-import nkeys
+import nkeys  # type: ignore[import-untyped] # it has no types
 import orjson
 
 from tailslide_core.errors import ContractError
@@ -145,4 +145,5 @@ def _encoded(data: bytes) -> bytes:
 
 def new_seed(random: bytes) -> str:
     """Return the seed of a new issuer, out of 32 random bytes."""
-    return nkeys.encode_seed(random, nkeys.PREFIX_BYTE_ACCOUNT).decode()
+    seed: bytes = nkeys.encode_seed(random, nkeys.PREFIX_BYTE_ACCOUNT)
+    return seed.decode()

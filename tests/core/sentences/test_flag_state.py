@@ -166,6 +166,17 @@ MORE = {
         "ruleset": replace(FLAG, circuit=CircuitSettings(forced_open=True)),
         "deed": Deed(NOW - 200_000, "a@example.org", "too slow"),
     },
+    "Archived by a@example.org 2 h ago: “nobody uses it”. Sidecars do not get it; "
+    "callers fall back to their own default.": {
+        "archived_ms": NOW - 2 * 3_600_000,
+        "deed": Deed(NOW - 2 * 3_600_000, "a@example.org", "nobody uses it"),
+    },
+    "Archived 2 h ago. Sidecars do not get it; callers fall back to their own default. "
+    "Arrived in 1 of 2 sidecars; a has not been heard of for 40 s.": {
+        "archived_ms": NOW - 2 * 3_600_000,
+        "circuit": OPEN,
+        "arrival": Arrival(1, 2, (MissingSidecar("a", Missing.SILENT, NOW - 40_000),), NOW - 2 * 3_600_000),
+    },
     # unknown
     "On for 25% of users. Whether its circuit is open is not known: nothing has been read of circuits yet.": {
         "circuit_known": False
@@ -232,6 +243,7 @@ def test_last_opening_is_kept_for_a_week() -> None:
     [
         ({}, "On · 25%"),
         ({"ruleset": replace(FLAG, active=False)}, "Off"),
+        ({"archived_ms": NOW, "circuit": OPEN}, "Archived"),
         ({"circuit": OPEN}, "Open"),
         ({"circuit": RECOVERING}, "Recovering · 30%"),
         ({"ruleset": replace(FLAG, circuit=CircuitSettings(forced_open=True)), "circuit": OPEN}, "Held off"),
@@ -305,6 +317,7 @@ all_facts = st.builds(
     st.none() | deeds,
     st.none() | openings,
     st.none() | arrivals,
+    st.none() | moments,
     st.none() | moments,
 )
 

@@ -119,6 +119,11 @@ def test_what_is_one_deed_is_said_as_one() -> None:
     )
 
 
+def test_a_copy_says_of_what() -> None:
+    copied = said("flag.created", after=STATE, details={"copy_of": {"app": "store", "key": "checkout"}})
+    assert copied == "editor@example.org made the flag new-checkout, a copy of checkout of store."
+
+
 def test_circuits_are_said_as_alerts_say_them() -> None:
     rows = [row_of(entry_of(CircuitEvent(FLAG, transition))) for transition in LIFE]
     assert [sentence_of(row, differences_of(row)) for row in rows] == [

@@ -9,7 +9,7 @@ from contract_samples import PRESENCE
 from tailslide_core.naming import FlagId
 from tailslide_core.presence import Presence, decode_presence
 from tailslide_core.sentences.facts import Arrival, Missing, MissingSidecar
-from tailslide_tower.flag_states.arriving import arrival_of, is_published
+from tailslide_tower.flag_states.arriving import arrival_of, fleet_of, is_published
 from tailslide_tower.flag_states.published import Position, Published
 from tailslide_tower.sidecars.registry import Sidecar
 
@@ -31,7 +31,11 @@ def sidecar(instance: str, revision: int, stored_ms: int, *, silent: bool = Fals
 
 
 def arrival(*sidecars: Sidecar) -> Arrival:
-    return arrival_of(ONE, AT, True, ((each, HEARD_MS) for each in sidecars), changed_ms=1, problem=None)
+    heard = [(each, HEARD_MS) for each in sidecars]
+    # With and without the short cut for sidecars that have taken in everything.
+    fleets = [fleet_of(heard, latest) for latest in (None, AT.position)]
+    (come,) = {arrival_of(ONE, AT, True, fleet, changed_ms=1, problem=None) for fleet in fleets}
+    return come
 
 
 @pytest.mark.parametrize(
@@ -86,5 +90,17 @@ def test_each_sidecar_that_lacks_the_change_is_named_with_the_reason() -> None:
 
 
 def test_change_that_is_not_published_has_arrived_nowhere() -> None:
-    come = arrival_of(ONE, AT, False, [(sidecar("a", 7, 5000), HEARD_MS)], changed_ms=1, problem="NATS is away")
+    fleet = fleet_of([(sidecar("a", 7, 5000), HEARD_MS)], AT.position)
+    come = arrival_of(ONE, AT, False, fleet, changed_ms=1, problem="NATS is away")
     assert come == Arrival(0, 1, (), 1, False, "NATS is away")
+
+
+def test_archived_flag_is_published_when_the_bucket_has_nothing_but_its_deletion() -> None:
+    deleted = replace(AT, version=None)
+    assert is_published(4, AT, known=True, archived=True) is False
+    assert is_published(4, deleted, known=True, archived=True) is True
+    assert is_published(4, None, known=True, archived=True) is True
+    assert is_published(4, None, known=False, archived=True) is None
+    fleet = fleet_of([(sidecar("a", 6, 4000), HEARD_MS)], None)
+    assert arrival_of(ONE, deleted, True, fleet, changed_ms=1, problem=None).arrived == 0
+    assert arrival_of(ONE, None, True, fleet, changed_ms=1, problem=None).arrived == 1

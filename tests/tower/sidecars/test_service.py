@@ -7,7 +7,7 @@ from contract_samples import PRESENCE
 
 from tailslide_core.presence import Presence, decode_presence, encode_presence
 from tailslide_runtime.bucket_watch import Entry
-from tailslide_tower.sidecars.models import SidecarList, SidecarOut
+from tailslide_tower.sidecars.models import SidecarList, SidecarOut, Status
 from tailslide_tower.sidecars.registry import SidecarRegistry
 from tailslide_tower.sidecars.service import SidecarService
 
@@ -56,3 +56,9 @@ def test_sidecar_is_shown_with_what_follows_from_what_it_says() -> None:
     assert shown.sidecars[0].started_at == "2026-11-22T15:59:50.302Z"
     assert (shown.sidecars[0].last_heard_at, shown.sidecars[0].silent_ms) == (shown.sidecars[0].started_at, 0)
     assert set(orjson.loads(orjson.dumps(page))["sidecars"][0]) == set(SidecarOut.model_fields)
+
+
+def test_sidecars_in_one_state_are_shown_among_the_counts_of_all() -> None:
+    page = service(SAMPLE, replace(SAMPLE, instance="slow", revision=6)).page(None, "", 10, status=Status.BEHIND)
+    assert [each["instance"] for each in page.sidecars] == ["slow"]
+    assert page.json()["counts"] == {"current": 1, "behind": 1, "silent": 0}

@@ -20,8 +20,9 @@ from tailslide_tower.alerts.metrics import AlertMetrics
 from tailslide_tower.alerts.retries import RetryPolicy
 from tailslide_tower.alerts.sending import Sender
 from tailslide_tower.alerts.service import WebhookService
-from tailslide_tower.alerts.watcher import NoSidecarsSeen, SidecarsSeen, Watcher
+from tailslide_tower.alerts.watcher import SidecarsSeen, Watcher
 from tailslide_tower.alerts.worker import AlertWorker
+from tailslide_tower.audit.feed import Feed
 from tailslide_tower.database import Database
 
 
@@ -34,15 +35,23 @@ class Alerts:
     leases: LeasesSeen
     watcher: Watcher
     names: SystemNames
+    feed: Feed
 
     async def run(self) -> None:
         """Send alerts and look for what nobody would notice otherwise, until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.worker.run())
+                group.create_task(self._follow_log())
                 group.create_task(self.watcher.run())
         finally:
             self.names.close()
+
+    async def _follow_log(self) -> None:
+        """Look at the log when it grows, and not only when it is time to look again."""
+        async with self.feed.subscribe() as entries:
+            async for _ in entries:
+                self.worker.log_grew()
 
     async def follow(self, client: Client) -> None:
         """Hear of Aerobats over a connection to NATS, for as long as it lasts."""
@@ -52,12 +61,13 @@ class Alerts:
 def alerts_of(
     database: Database,
     link: LinkStatus,
+    feed: Feed,
+    sidecars: SidecarsSeen,
     registry: CollectorRegistry,
     *,
     allowed_networks: Sequence[str],
     keep: timedelta,
     tower_url: str | None,
-    sidecars: SidecarsSeen | None = None,
     policy: RetryPolicy | None = None,
 ) -> Alerts:
     """Return the parts. `keep`: how long deliveries are kept. `tower_url`: where people reach Tower."""
@@ -77,5 +87,5 @@ def alerts_of(
         something_due=worker.something_due,
     )
     leases = LeasesSeen()
-    watcher = Watcher(database, leases, link, sidecars or NoSidecarsSeen(), metrics)
-    return Alerts(webhooks, worker, leases, watcher, names)
+    watcher = Watcher(database, leases, link, sidecars, metrics)
+    return Alerts(webhooks, worker, leases, watcher, names, feed)

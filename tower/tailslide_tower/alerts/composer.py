@@ -41,6 +41,7 @@ class LogComposer:
             happening = await self._log.get(connection, claim.delivery.entry)
             if happening is None:
                 return None
+            app = None if happening.app is None else await AppStore(connection).get(happening.app)
             is_transition = happening.action.startswith("circuit.")
             return message_of(
                 happening,
@@ -50,7 +51,8 @@ class LogComposer:
                 if happening.occasion is Occasion.RESET
                 else None,
                 ruleset=await _ruleset(connection, happening),
-                app_name=await _app_name(connection, happening),
+                app_name=None if app is None else app.name,
+                environment=None if app is None else app.environment,
                 tower_url=self._tower_url,
             )
 
@@ -63,8 +65,3 @@ async def _ruleset(connection: AsyncConnection, happening: Happening) -> Ruleset
     except InvalidFlagError:
         return None
     return None if flag is None else flag.ruleset
-
-
-async def _app_name(connection: AsyncConnection, happening: Happening) -> str | None:
-    app = None if happening.app is None else await AppStore(connection).get(happening.app)
-    return None if app is None else app.name

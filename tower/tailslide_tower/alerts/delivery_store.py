@@ -47,6 +47,14 @@ deliveries = sa.Table(
     sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
     sa.UniqueConstraint("webhook", "entry", name="webhook_deliveries_webhook_entry_key"),
 )
+sa.Index("webhook_deliveries_webhook_id_idx", deliveries.c.webhook, deliveries.c.id)
+sa.Index("webhook_deliveries_created_at_idx", deliveries.c.created_at)
+sa.Index(
+    "webhook_deliveries_due_idx",
+    deliveries.c.webhook,
+    deliveries.c.next_at,
+    postgresql_where=deliveries.c.state == "pending",
+)
 
 progress = sa.Table(
     "webhook_progress",
@@ -107,8 +115,9 @@ class DeliveryStore:
         """Add new deliveries (all but what attempts leave behind); return how many were not there already."""
         if not rows:
             return 0
-        statement = insert(deliveries).values(list(rows)).on_conflict_do_nothing().returning(deliveries.c.id)
-        return len((await self._connection.execute(statement)).all())
+        # Handed over apart from the statement, so that SQLAlchemy makes several of it where it would be too long.
+        statement = insert(deliveries).on_conflict_do_nothing().returning(deliveries.c.id)
+        return len((await self._connection.execute(statement, list(rows))).all())
 
     async def claim(self, token: str, limit: int, now: datetime) -> list[Claim]:
         """Claim up to `limit` deliveries that are due, each of another webhook."""

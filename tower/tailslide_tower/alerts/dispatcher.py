@@ -23,7 +23,7 @@ from tailslide_tower.database import Database
 
 log = structlog.get_logger()
 
-AT_ONCE = 500
+AT_ONCE = 100
 """So many entries of the log are looked at in one transaction."""
 TOO_OLD = timedelta(days=1)
 """What happened longer ago is no alert any more: no delivery would have been tried for longer."""

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_tower.database import metadata
-from tailslide_tower.flags.store import flags
+from tailslide_tower.flags.store import IS_ARCHIVED, flags
 
 conditions = sa.Table(
     "notice_conditions",
@@ -76,7 +76,7 @@ class NoticeStore:
 
     async def anything_to_judge(self) -> bool:
         """Whether there is a flag with a circuit that is on."""
-        judged = sa.select(flags.c.key).where(flags.c.active, flags.c.circuit.is_not(None))
+        judged = sa.select(flags.c.key).where(flags.c.active, flags.c.circuit.is_not(None), ~IS_ARCHIVED)
         return bool(await self._connection.scalar(sa.select(judged.exists())))
 
     async def known_as_lost(self) -> set[tuple[str, str]]:

@@ -33,6 +33,10 @@ ACTIONS: Mapping[str, Occasion] = {
     "circuit.reset": Occasion.RESET,
     "flag.toggled": Occasion.TOGGLED,
     "flag.changed": Occasion.CHANGED,
+    "flag.rolled_back": Occasion.CHANGED,
+    "flag.archived": Occasion.CHANGED,
+    "flag.restored": Occasion.CHANGED,
+    "flag.deleted": Occasion.CHANGED,
     "notice.nothing_judged": Occasion.NOTHING_JUDGED,
     "notice.judged_again": Occasion.NOTHING_JUDGED,
     "notice.sidecar_lost": Occasion.SIDECAR_LOST,
@@ -56,6 +60,8 @@ class Happening:
     before: Mapping[str, Any] | None = field(default=None, hash=False)
     after: Mapping[str, Any] | None = field(default=None, hash=False)
     details: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    sentence: str = ""
+    """What the log says of it in words, where somebody has read it to tell it."""
 
     @property
     def occasion(self) -> Occasion | None:

@@ -16,9 +16,9 @@ from tailslide_core.contracts import decode_circuit
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import shown
 from tailslide_core.ruleset import Ruleset
-from tailslide_core.sentences.numbers import counted, percent, rough_span
+from tailslide_core.sentences.numbers import counted, rough_span
 from tailslide_core.sentences.phrases import Moment, Sentence
-from tailslide_core.sentences.quoted import named, reason_of
+from tailslide_core.sentences.quoted import MAX_REASON, named, reason_of
 from tailslide_core.sentences.transitions import LATE_MS, happened_late, transition_in_words
 from tailslide_tower.alerts.messages import Message
 from tailslide_tower.alerts.notices import NO_AEROBAT, NO_NATS, LostSidecars, NothingJudged
@@ -26,7 +26,6 @@ from tailslide_tower.alerts.occasions import Happening, Occasion
 from tailslide_tower.times import timestamp
 
 MOST_NAMED = 10
-MOST_CHANGES = 12
 
 _SIGNALS = {
     Occasion.OPENED: Signal.BREACH,
@@ -41,7 +40,6 @@ _TITLES = {
     Occasion.RECOVERING: "Users come back",
     Occasion.CLOSED: "Circuit closed",
     Occasion.RESET: "Circuit reset",
-    Occasion.CHANGED: "Flag changed",
 }
 _SINCE = {
     "open": "it has opened again",
@@ -59,14 +57,15 @@ def message_of(
     deed: Happening | None = None,
     ruleset: Ruleset | None = None,
     app_name: str | None = None,
+    environment: str | None = None,
     tower_url: str | None = None,
 ) -> Message:
     """Return what an alert says when it is sent now.
 
     `later`: the newest transition of the same circuit, where there was one since. `deed`: what a person did to the flag
     last before a reset, which the reset is the effect of. `ruleset`: the flag as it is now.
-    `app_name`: what the app is called, beside its key. `tower_url`: where people reach Tower; without it there is no
-    link.
+    `app_name`, `environment`: what people call the app, and where it runs. `tower_url`: where people reach Tower;
+    without it there is no link.
     """
     occasion = happening.occasion
     lines: list[str]
@@ -78,7 +77,7 @@ def message_of(
         case Occasion.TOGGLED:
             title, lines = _toggled(happening)
         case Occasion.CHANGED:
-            title, lines = _TITLES[Occasion.CHANGED], [_changed(happening)]
+            title, lines = _changed(happening)
         case _:
             title, lines = _transition(happening, occasion, ruleset, now)
     is_late = _ms(now) - _ms(happening.at) > LATE_MS
@@ -88,7 +87,7 @@ def message_of(
         lines.append(_deed(deed))
     if later is not None:
         lines.append(_since(later, now))
-    if (where := _where(happening, app_name)) is not None:
+    if (where := _where(happening, app_name, environment)) is not None:
         title = f"{title}: {where}"
     return Message(
         action=happening.action,
@@ -104,10 +103,10 @@ def _ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def _where(happening: Happening, app_name: str | None) -> str | None:
+def _where(happening: Happening, app_name: str | None, environment: str | None) -> str | None:
     if happening.app is None:
         return None
-    app = happening.app if not app_name or app_name == happening.app else f"{named(app_name)}, {happening.app}"
+    app = ", ".join(named(text) for text in (app_name or happening.app, environment) if text)
     return app if happening.flag is None else f"{happening.flag} ({app})"
 
 
@@ -184,40 +183,18 @@ def _who(happening: Happening) -> str:
 def _toggled(happening: Happening) -> tuple[str, list[str]]:
     active = (happening.after or {}).get("active")
     how = "on" if active is True else "off" if active is False else "on or off"
-    flag = named(happening.flag or "")
-    lines = [f"{_who(happening)} turned {flag} {how}{reason_of(happening.reason)}."]
-    rollout = (happening.after or {}).get("rollout")
-    if active is True and isinstance(rollout, int | float):
-        lines.append(f"It is on for {percent(rollout)} of users.")
-    elif active is False:
-        lines.append("Nobody gets it now, and its circuit is not judged.")
-    return f"Turned {how}", lines
+    effect = ["Nobody gets it now, and its circuit is not judged."] if active is False else []
+    return f"Turned {how}", [*_said_and_why(happening), *effect]
 
 
-_NOT_TOLD = frozenset({"version", "updated_at", "created_at", "alike", "etag"})
+def _changed(happening: Happening) -> tuple[str, list[str]]:
+    return f"Flag {happening.action.partition('.')[2].replace('_', ' ')}", _said_and_why(happening)
 
 
-def _changed(happening: Happening) -> str:
-    before, after = happening.before or {}, happening.after or {}
-    changes = [
-        _change(name, before.get(name), after.get(name))
-        for name in dict.fromkeys((*before, *after))
-        if name not in _NOT_TOLD and before.get(name) != after.get(name)
-    ]
-    what = f"{_who(happening)} changed {named(happening.flag or '')}{reason_of(happening.reason)}"
-    if not changes:
-        return f"{what}."
-    more = f"; {len(changes) - MOST_CHANGES} more" if len(changes) > MOST_CHANGES else ""
-    return f"{what}. What changed: {'; '.join(changes[:MOST_CHANGES])}{more}."
-
-
-def _change(name: str, before: object, after: object) -> str:
-    words = named(name.replace("_", " "))
-    if name == "rollout" and isinstance(before, int | float) and isinstance(after, int | float):
-        return f"{words} {percent(before)} → {percent(after)}"
-    if isinstance(before, bool | int | float) and isinstance(after, bool | int | float):
-        return f"{words} {shown(before)} → {shown(after)}"
-    return words
+def _said_and_why(happening: Happening) -> list[str]:
+    said = happening.sentence or f"The log has {shown(happening.action, 80)}."
+    reason = named(happening.reason, MAX_REASON) if happening.reason else ""
+    return [said, f"Reason: “{reason}”."] if reason else [said]
 
 
 def _nothing_judged(happening: Happening, now: datetime) -> tuple[str, list[str]]:

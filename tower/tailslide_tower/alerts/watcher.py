@@ -80,13 +80,6 @@ class Counters(Protocol):
         """Count a notice that was written."""
 
 
-class NoSidecarsSeen:
-    """Hears of no sidecars."""
-
-    def seen(self) -> None:
-        """Return that nothing is known."""
-
-
 class Watcher:
     """Looks again and again."""
 

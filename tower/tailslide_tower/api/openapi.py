@@ -44,6 +44,7 @@ _REFUSALS = {
     404: "Something in the path is not there.",
     409: "What is there stands in the way.",
     412: "It has changed since it was read; `current` has what is there now.",
+    414: "Path and query are too long.",
     415: "The body is not JSON.",
     428: "If-Match is missing.",
     429: "Too many attempts; Retry-After says when to come back.",
@@ -67,13 +68,20 @@ def description_of(operations: Iterable[Operation]) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/api/v1"}],
-        "security": [{"token": []}],
+        "security": [{"token": []}, {"session": []}],
         "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in operations)],
         "paths": paths,
         "components": {
             "schemas": schemas.definitions,
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": "An API token."},
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "tailslide_session",
+                    "description": "A session; over https the name has the prefix __Host-. Changes also need the "
+                    "header X-CSRF-Token with the csrf_token that GET /session gives.",
+                },
             },
         },
     }
@@ -91,13 +99,18 @@ class _Schemas:
                 for operation in operations
                 if operation.answer is not None
             ),
+            *(
+                ((operation.name, side), "validation" if side == "client" else "serialization", TypeAdapter(messages))
+                for operation in operations
+                for side, messages in operation.messages.items()
+            ),
         ]
         found, definitions = TypeAdapter.json_schemas(adapters, ref_template=_REF)
         self._found = {key: schema for (key, _), schema in found.items()}
         self.definitions = definitions.get("$defs", {})
 
     def of(self, key: Any) -> dict[str, Any]:
-        """Return the schema of a body's model, or of the answer of the operation of this name."""
+        """Return the schema of a body's model, of the answer of the operation of this name, or of messages of its."""
         return self._found[key]
 
 
@@ -110,6 +123,9 @@ def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
         "parameters": [*_path_parameters(operation), *_query_parameters(operation), *_headers(operation)],
         "responses": _responses(operation, schemas),
     }
+    if operation.messages:
+        # OpenAPI has no words for what follows a 101.
+        described["x-messages"] = {side: schemas.of((operation.name, side)) for side in operation.messages}
     if operation.access is Access.PUBLIC:
         described["security"] = []
     if operation.body is not NoFields:
@@ -138,7 +154,7 @@ def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
 
 
 def _headers(operation: Operation) -> list[dict[str, Any]]:
-    if operation.method == "GET" or operation.access is Access.PUBLIC:
+    if operation.method == "GET" or operation.access in {Access.PUBLIC, Access.VIEW}:  # nothing is changed
         return []
     headers: list[dict[str, Any]] = [
         {
@@ -165,8 +181,9 @@ def _headers(operation: Operation) -> list[dict[str, Any]]:
 def _responses(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     success: dict[str, Any] = {"description": operation.summary}
     if operation.answer is not None:
-        success["content"] = {operation.media_type: {"schema": schemas.of(operation.name)}}
-    refused = {400, 415, 503, *operation.more_answers}
+        schema = {"schema": schemas.of(operation.name)}
+        success["content"] = dict.fromkeys(operation.media_type.split(", "), schema)
+    refused = {400, 414, 415, 503, *operation.more_answers}
     if operation.access is not Access.PUBLIC:
         refused |= {401, 403, 429}
     if _PATH_PARAMETER.search(operation.path):

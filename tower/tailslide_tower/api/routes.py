@@ -5,8 +5,8 @@ query are those of its annotation, read strictly before it is called, and after 
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
 from urllib.parse import unquote
@@ -80,6 +80,8 @@ class Operation:
     name: str
     more_answers: tuple[int, ...] = ()
     media_type: str = "application/json"
+    messages: Mapping[str, Any] = field(default_factory=dict)
+    """Of a WebSocket: the models of what each side, `client` and `server`, sends over it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,7 @@ class Routes:
         published: bool = False,
         more_answers: tuple[int, ...] = (),
         media_type: str = "application/json",
+        messages: Mapping[str, Any] | None = None,
     ) -> Callable[[H], H]:
         def declare(handler: H) -> H:
             body, query = _models_of(handler)
@@ -197,6 +200,7 @@ class Routes:
                 name=handler.__name__,
                 more_answers=more_answers,
                 media_type=media_type,
+                messages=messages or {},
             )
             self.declared.append((operation, handler))
             return handler
@@ -236,6 +240,8 @@ def _endpoint(operation: Operation, handler: Handler) -> Callable[[web.Request],
         check_access(request, operation)
         query = read_query(request, operation.query)
         precondition = read_precondition(request, required=operation.conditional)
+        if operation.method != "GET" and operation.access is not Access.PUBLIC:
+            read_reason(request)  # refused before anything is done, also where nothing comes of it that is logged
         body = await read_body(request, operation.body)
         return await handler(Ask(request, operation, body, query, precondition))
 

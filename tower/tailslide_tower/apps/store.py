@@ -62,6 +62,11 @@ class AppStore:
         """Return an app."""
         return await self._one(sa.select(apps).where(apps.c.key == key))
 
+    async def archived_since(self, keys: Collection[str]) -> dict[str, int]:
+        """Return those of these apps that are archived, each with since when, Unix milliseconds."""
+        query = sa.select(apps.c.key, apps.c.archived_at).where(apps.c.key.in_(keys), apps.c.archived_at.is_not(None))
+        return {row.key: round(row.archived_at.timestamp() * 1000) for row in await self._connection.execute(query)}
+
     async def lock(self, key: str) -> App | None:
         """Return an app that stays as it is, and without new flags and segments, until the end of the transaction."""
         return await self._one(sa.select(apps).where(apps.c.key == key).with_for_update())

@@ -127,15 +127,10 @@ def _rolled_back(row: LogRow, changes: Difference) -> str:
 
 
 def _created_flag(row: LogRow, _: Difference) -> str:
-    copied = row.details.get("duplicated_from") or row.details.get("copy_of")
-    copy = f", a copy of {_copied(copied)}" if copied else ""
-    return f"made the flag {_flag(row)}{copy}"
-
-
-def _copied(source: object) -> str:
-    if isinstance(source, Mapping):
-        return named(f"{source.get('flag')} of {source.get('app')}")
-    return named(str(source))
+    source = row.details.get("copy_of")
+    if not isinstance(source, Mapping):
+        return f"made the flag {_flag(row)}"
+    return f"made the flag {_flag(row)}, a copy of {named(str(source.get('key')))} of {named(str(source.get('app')))}"
 
 
 def _flag(row: LogRow) -> str:

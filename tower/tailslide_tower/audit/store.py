@@ -43,7 +43,7 @@ log_entries = sa.Table(
     sa.Column("details", sa.JSON, nullable=False),
     sa.Column("minor", sa.Boolean, nullable=False, server_default=sa.false()),
 )
-sa.Index("log_subject_idx", log_entries.c.app, log_entries.c.kind, log_entries.c.key, log_entries.c.id)
+sa.Index("log_subject_idx", log_entries.c.app, log_entries.c.key, log_entries.c.id)
 sa.Index("log_app_idx", log_entries.c.app, log_entries.c.id)
 
 

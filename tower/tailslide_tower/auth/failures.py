@@ -63,7 +63,7 @@ class LoginFailures:
         """Note a wrong password; `account` is what the person has typed as e-mail address."""
         await self._tell(method, f"{limited_as(client.address)} {account}", client, {"account": account})
 
-    async def wrong_secret(self, method: str, client: Client) -> None:
+    async def wrong_secret(self, method: str, client: Client, details: dict[str, object] | None = None) -> None:
         """Note a token or a link that is not known; raise 429 when there were many from this address."""
         address, now_s = limited_as(client.address), self._now_s()
         wait_s = self._secrets.wait_s(address, now_s)
@@ -71,7 +71,11 @@ class LoginFailures:
             self._metrics.login(method, "limited")
             raise _too_many(max(1, round(wait_s)))
         self._secrets.take(address, now_s)
-        await self._tell(method, f"{address} {method}", client, {})
+        await self._tell(method, f"{address} {method}", client, {} if details is None else details)
+
+    async def refused(self, method: str, client: Client, why: str) -> None:
+        """Note somebody whom a provider knows, and who does not get in; raise 429 as for a wrong secret."""
+        await self.wrong_secret(method, client, {"why": why})
 
     async def _tell(self, method: str, key: str, client: Client, details: dict[str, object]) -> None:
         self._metrics.login(method, "failed")

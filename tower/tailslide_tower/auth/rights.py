@@ -52,6 +52,10 @@ class Rights:
         }
         return Rights(_lower(self.role, bound.role), apps)
 
+    def raised(self, role: Role) -> "Rights":
+        """Return them with at least this role over all apps."""
+        return Rights(_higher(self.role, role), self.apps)
+
     def covers(self, other: "Rights") -> bool:
         """Whether they allow all that the other ones allow."""
         return (other.role is None or self.may(None, other.role)) and all(

@@ -3,18 +3,24 @@
 Pure.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from tailslide_core.naming import FlagId
 from tailslide_core.sentences.facts import Arrival, Missing, MissingSidecar
-from tailslide_tower.flag_states.published import Published
+from tailslide_tower.flag_states.published import Position, Published
 from tailslide_tower.sidecars.registry import Sidecar
 
 
-def is_published(version: int, published: Published | None, *, known: bool) -> bool | None:
-    """Return whether the bucket holds a version of a flag, or a newer one; None where the bucket was never read."""
+def is_published(version: int, published: Published | None, *, known: bool, archived: bool = False) -> bool | None:
+    """Return whether the bucket holds a version of a flag, or a newer one; None where the bucket was never read.
+
+    An archived flag is published when the bucket holds nothing of it but its deletion.
+    """
     if not known:
         return None
+    if archived:
+        return published is None or published.version is None
     return published is not None and published.version is not None and published.version >= version
 
 
@@ -33,26 +39,51 @@ def missing_sidecar(flag_id: FlagId, published: Published, sidecar: Sidecar, hea
     return MissingSidecar(presence.instance, Missing.SILENT if sidecar.silent else why, heard_ms)
 
 
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The sidecars of an app: how many have taken in all that is published of it, and the others.
+
+    Of these each has when it was last heard of, Unix milliseconds. So that a list of many flags looks at the others
+    only, of which there are mostly none.
+    """
+
+    whole: int = 0
+    others: Sequence[tuple[Sidecar, int]] = ()
+
+    @property
+    def size(self) -> int:
+        """Return how many there are."""
+        return self.whole + len(self.others)
+
+
+def fleet_of(sidecars: Iterable[tuple[Sidecar, int]], latest: Position | None) -> Fleet:
+    """Divide an app's sidecars, each with when it was last heard of; `latest` is the last place of all its keys."""
+    all_sidecars = list(sidecars)
+    others = [
+        (sidecar, heard_ms)
+        for sidecar, heard_ms in all_sidecars
+        if latest is None or sidecar.presence.refused or not latest.is_seen_by(sidecar.presence)
+    ]
+    return Fleet(len(all_sidecars) - len(others), others)
+
+
 def arrival_of(
     flag_id: FlagId,
     published: Published | None,
     is_there: bool | None,
-    sidecars: Iterable[tuple[Sidecar, int]],
+    fleet: Fleet,
     *,
     changed_ms: int | None,
     problem: str | None,
 ) -> Arrival:
-    """Return how far a change has come.
-
-    `sidecars` are those of the app, each with when it was last heard of, Unix milliseconds. `problem` is why nothing is
-    published now, if something keeps it from being so.
-    """
-    all_sidecars = list(sidecars)
-    if is_there is not True or published is None:
-        return Arrival(0, len(all_sidecars), (), changed_ms, is_there, problem)
+    """Return how far a change has come. `problem` is what keeps it from being published now, if anything does."""
+    if is_there is not True:
+        return Arrival(0, fleet.size, (), changed_ms, is_there, problem)
+    if published is None:  # an archived flag, in a bucket that was made since
+        return Arrival(fleet.size, fleet.size, (), changed_ms)
     missing = tuple(
         each
-        for sidecar, heard_ms in all_sidecars
+        for sidecar, heard_ms in fleet.others
         if (each := missing_sidecar(flag_id, published, sidecar, heard_ms)) is not None
     )
-    return Arrival(len(all_sidecars) - len(missing), len(all_sidecars), missing, changed_ms)
+    return Arrival(fleet.size - len(missing), fleet.size, missing, changed_ms)

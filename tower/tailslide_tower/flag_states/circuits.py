@@ -74,3 +74,7 @@ class KnownCircuits:
     def last_opening(self, flag_id: FlagId) -> Opening | None:
         """Return the last opening that was seen since this Tower has started."""
         return self._openings.get(flag_id)
+
+    def not_closed(self) -> list[FlagId]:
+        """Return the flags whose circuits are open or recovering, whether or not a person has reset them since."""
+        return [flag_id for flag_id, circuit in self._circuits.items() if circuit.state is not State.CLOSED]

@@ -1,18 +1,17 @@
-"""Who turned flags off, or forced their circuits open: read from the log."""
+"""Who turned flags off, forced their circuits open, or archived them: read from the log."""
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_core.naming import FlagId
 from tailslide_core.sentences.facts import Deed
 from tailslide_tower.audit.entry import SubjectKind
 from tailslide_tower.audit.store import log_entries
-from tailslide_tower.auth.principal import PrincipalKind
 
-_LOOKED_THROUGH = 100
+_LOOKED_THROUGH = 20
 """So many of a flag's last entries are looked through. What was done longer ago is told without a name."""
 
 
@@ -26,46 +25,45 @@ async def last_forced_open(connection: AsyncConnection, flag_ids: Collection[Fla
     return await _last(connection, flag_ids, ("circuit", "forced_open"), "true")
 
 
+async def last_archived(connection: AsyncConnection, flag_ids: Collection[FlagId]) -> Mapping[FlagId, Deed]:
+    """Return who last archived each of these flags."""
+    return await _last(connection, flag_ids, ("archived_at",), None)
+
+
 async def _last(
-    connection: AsyncConnection, flag_ids: Collection[FlagId], path: tuple[str, ...], value: str
+    connection: AsyncConnection, flag_ids: Collection[FlagId], path: tuple[str, ...], value: str | None
 ) -> Mapping[FlagId, Deed]:
-    """Return the last entries by which the field at `path` became `value`."""
+    """Return the last entries by which the field at `path` became `value`, None being any but null."""
     if not flag_ids:
         return {}
     asked = sa.values(sa.column("app", sa.Text), sa.column("key", sa.Text), name="asked").data(
         [(flag_id.app, flag_id.flag) for flag_id in flag_ids]
     )
+
+    def is_so(column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+        field: sa.ColumnElement[Any] = column[path].as_string()
+        return field.is_not(None) if value is None else field.is_not_distinct_from(value)
+
     recent = (
         sa.select(log_entries)
         .where(
             log_entries.c.app == asked.c.app,
-            log_entries.c.kind.in_([SubjectKind.FLAG, SubjectKind.CIRCUIT]),
+            log_entries.c.kind == SubjectKind.FLAG,
             log_entries.c.key == asked.c.key,
-            # What circuits do by themselves is many entries, and none of these.
-            log_entries.c.actor_kind != PrincipalKind.SYSTEM,
         )
         .order_by(log_entries.c.id.desc())
         .limit(_LOOKED_THROUGH)
         .correlate(asked)
-        .lateral("recent")
+        .subquery("recent")
     )
-    query = (
-        sa.select(
-            asked.c.app,
-            asked.c.key,
-            recent.c.at,
-            recent.c.actor,
-            recent.c.reason,
-            recent.c.before.is_(None).label("created"),
-        )
-        .ext(distinct_on(asked.c.app, asked.c.key))
-        .select_from(asked.join(recent, sa.true()))
-        .where(
-            recent.c.after[path].as_string() == value,
-            sa.or_(recent.c.before.is_(None), recent.c.before[path].as_string().is_distinct_from(value)),
-        )
-        .order_by(asked.c.app, asked.c.key, recent.c.id.desc())
+    last = (
+        sa.select(recent.c.at, recent.c.actor, recent.c.reason, recent.c.before.is_(None).label("created"))
+        .where(is_so(recent.c.after), sa.or_(recent.c.before.is_(None), sa.not_(is_so(recent.c.before))))
+        .order_by(recent.c.id.desc())
+        .limit(1)
+        .lateral("last")
     )
+    query = sa.select(asked.c.app, asked.c.key, last).select_from(asked.join(last, sa.true()))
     return {
         FlagId(row["app"], row["key"]): Deed(
             round(row["at"].timestamp() * 1000), row["actor"], row["reason"], row["created"]

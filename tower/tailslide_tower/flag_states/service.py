@@ -4,28 +4,28 @@ All but the log and the series is in memory. Where one of these cannot be asked,
 """
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
 
 from tailslide_core.breach import TripReason
-from tailslide_core.circuit import Circuit
+from tailslide_core.circuit import Circuit, State
 from tailslide_core.contracts import Json
 from tailslide_core.effective_circuit import effective_circuit
 from tailslide_core.naming import FlagId
 from tailslide_core.ruleset import Ruleset
-from tailslide_core.sentences.facts import Arrival, Deed, FlagFacts, Opening
+from tailslide_core.sentences.facts import Arrival, FlagFacts, Opening
 from tailslide_core.sentences.flag_state import StateInWords, state_in_words
 from tailslide_core.sentences.numbers import sentence_case
 from tailslide_core.sentences.openings import why_opened
-from tailslide_core.windows import WindowCounts
-from tailslide_tower.database import Database, DatabaseUnavailableError
-from tailslide_tower.flag_states import deeds
-from tailslide_tower.flag_states.arriving import arrival_of, is_published
+from tailslide_tower.database import Database
+from tailslide_tower.flag_states.arriving import Fleet, arrival_of, fleet_of, is_published
+from tailslide_tower.flag_states.counting import Counts
+from tailslide_tower.flag_states.logged import Logged, LoggedFlag, LoggedFlags, lets_in
 from tailslide_tower.flag_states.news import News
+from tailslide_tower.flag_states.openings import later
 from tailslide_tower.sidecars.registry import SidecarRegistry
 from tailslide_tower.times import timestamp
 
@@ -34,34 +34,17 @@ log = structlog.get_logger()
 MAX_MISSING_SHOWN = 100
 
 
-class ShownFlag(Protocol):
+class ShownFlag(LoggedFlag, Protocol):
     """A flag as Tower keeps it."""
-
-    @property
-    def ruleset(self) -> Ruleset:
-        """Return what is published of it."""
 
     @property
     def updated_at(self) -> datetime:
         """Return when it was last changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Calls of a feature: over windows that end now, shortest first, and since a moment."""
-
-    windows: Sequence[WindowCounts]
-    step: WindowCounts | None = None
-
-
 CountCalls = Callable[[Mapping[FlagId, int | None]], Awaitable[Mapping[FlagId, Counts] | None]]
-"""Returns the counts of flags, of which some are in a recovery step that began at that time (Unix milliseconds); None
-while the series cannot be read."""
-
-
-async def no_counts(flags: Mapping[FlagId, int | None]) -> Mapping[FlagId, Counts] | None:
-    """Return no counts of any flag: nobody counts."""
-    return {}
+"""Returns the counts of flags, each with when its recovery step began (Unix milliseconds) if it recovers; None while
+the series cannot be read."""
 
 
 class FlagStates:
@@ -74,11 +57,14 @@ class FlagStates:
         sidecars: SidecarRegistry,
         *,
         why_not_published: Callable[[FlagId], str | None],
-        count_calls: CountCalls = no_counts,
+        count_calls: CountCalls | None = None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
-        """`why_not_published` says what keeps changes of a flag from being published now, if anything does."""
-        self._database = database
+        """`why_not_published` says what keeps changes of a flag from being published now, if anything does.
+
+        Without `count_calls` nothing is said of calls.
+        """
+        self._logged = LoggedFlags(database, news.circuits.get)
         self._news = news
         self._sidecars = sidecars
         self._why_not_published = why_not_published
@@ -86,99 +72,108 @@ class FlagStates:
         self._now_s = now_s
 
     async def describe(self, flag: ShownFlag) -> Json:
-        """Return the state of one flag as the API shows it."""
-        return (await self.describe_all([flag]))[0]
+        """Return the state of one flag as the API shows it, with how its calls go."""
+        now_ms = self.now_ms()
+        (facts,) = await self.facts_of([flag], now_ms, with_counts=True)
+        return _json(facts, state_in_words(facts, now_ms))
+
+    async def describe_with_counts(self, flags: Sequence[ShownFlag]) -> list[Json]:
+        """Return the states of flags, in their order, with how their calls go: for the few that need attention."""
+        now_ms = self.now_ms()
+        facts = await self.facts_of(flags, now_ms, with_counts=True)
+        return [_json(each, state_in_words(each, now_ms)) for each in facts]
 
     async def describe_all(self, flags: Sequence[ShownFlag]) -> list[Json]:
-        """Return the states of flags, in their order; what has to be asked for is asked for once for all of them."""
+        """Return the states of flags, in their order.
+
+        What has to be asked of the log is asked at once for all of them, and nothing is asked of the series.
+        """
         now_ms = self.now_ms()
-        facts = await self.facts_of(flags, now_ms)
-        return [self._json(each, state_in_words(each, now_ms)) for each in facts]
+        return [_json(facts, state_in_words(facts, now_ms)) for facts in await self.facts_of(flags, now_ms)]
 
     def now_ms(self) -> int:
         """Return Tower's time, Unix milliseconds."""
         return round(self._now_s() * 1000)
 
-    async def facts_of(self, flags: Sequence[ShownFlag], now_ms: int) -> list[FlagFacts]:
-        """Return all that is known of flags, in their order."""
-        done = await self._deeds([flag.ruleset for flag in flags])
-        recovering = {flag.ruleset.flag_id: self._step_began(flag.ruleset) for flag in flags if flag.ruleset.active}
-        counts = await self._count_calls(recovering)
-        return [self._facts(flag, now_ms, done.get(flag.ruleset.flag_id), counts) for flag in flags]
+    async def facts_of(self, flags: Sequence[ShownFlag], now_ms: int, *, with_counts: bool = False) -> list[FlagFacts]:
+        """Return all that is known of flags, in their order; how their calls go only `with_counts`."""
+        rulesets = [flag.ruleset for flag in flags]
+        logged = await self._logged.of(flags)
+        counts: Mapping[FlagId, Counts] | None = {}
+        if with_counts and self._count_calls is not None:
+            asked = (ruleset for ruleset in rulesets if lets_in(ruleset))
+            counts = await self._count_calls({ruleset.flag_id: self._step_began(ruleset) for ruleset in asked})
+        fleets = {app: self._fleet(app, now_ms) for app in {ruleset.app for ruleset in rulesets}}
+        return [self._facts(flag, now_ms, logged, counts, fleets[flag.ruleset.app]) for flag in flags]
 
     def _facts(
-        self, flag: ShownFlag, now_ms: int, deed: Deed | None, counts: Mapping[FlagId, Counts] | None
+        self,
+        flag: ShownFlag,
+        now_ms: int,
+        logged: Logged,
+        counts: Mapping[FlagId, Counts] | None,
+        fleet: Fleet,
     ) -> FlagFacts:
-        ruleset, circuits = flag.ruleset, self._news.circuits
+        ruleset, news = flag.ruleset, self._news
         flag_id = ruleset.flag_id
         counted = None if counts is None else counts.get(flag_id)
+        archived_ms = logged.archived_apps.get(ruleset.app)
+        if flag.archived_at is not None:
+            archived_ms = _ms(flag.archived_at)
         return FlagFacts(
             ruleset,
-            circuit=circuits.get(flag_id),
-            circuit_known=self._news.circuits_known,
-            circuit_as_of_ms=self._news.circuits_as_of_ms(now_ms) if self._news.circuits_known else None,
+            circuit=news.circuits.get(flag_id),
+            circuit_known=news.circuits_known,
+            circuit_as_of_ms=news.circuits_as_of_ms(now_ms) if news.circuits_known else None,
             counts=None if counted is None else counted.windows,
             counts_readable=counts is not None,
             step_counts=None if counted is None else counted.step,
-            deed=deed,
-            last_opening=circuits.last_opening(flag_id),
-            arrival=self.arrival(flag, now_ms),
+            deed=logged.deeds.get(flag_id),
+            last_opening=later(news.circuits.last_opening(flag_id), logged.openings.get(flag_id)),
+            arrival=self._arrival(flag, fleet, archived=archived_ms is not None),
+            archived_ms=archived_ms,
         )
 
     def _step_began(self, ruleset: Ruleset) -> int | None:
         circuit = self._news.circuits.get(ruleset.flag_id)
         effective = effective_circuit(ruleset, circuit)
-        return None if circuit is None or effective is None or effective.state != "recovering" else circuit.since_ms
-
-    async def _deeds(self, rulesets: Collection[Ruleset]) -> Mapping[FlagId, Deed]:
-        off = [ruleset.flag_id for ruleset in rulesets if not ruleset.active]
-        forced = [
-            ruleset.flag_id
-            for ruleset in rulesets
-            if ruleset.active and ruleset.circuit is not None and ruleset.circuit.forced_open
-        ]
-        if not off and not forced:
-            return {}
-        try:
-            async with self._database.begin() as connection:
-                return {
-                    **await deeds.last_turned_off(connection, off),
-                    **await deeds.last_forced_open(connection, forced),
-                }
-        except DatabaseUnavailableError as error:
-            log.warning("log_not_read", error=str(error))
-            return {}
-
-    def arrival(self, flag: ShownFlag, now_ms: int) -> Arrival:
-        """Return how far the last change of a flag has come."""
-        flag_id, published = flag.ruleset.flag_id, self._news.published
-        held = published.get(flag_id)
-        is_there = is_published(flag.ruleset.version, held, known=self._news.published_known)
-        sidecars = (
-            (sidecar, now_ms - round(self._sidecars.silent_for_s(sidecar) * 1000))
-            for sidecar in self._sidecars.of(flag_id.app)
+        return (
+            None
+            if circuit is None or effective is None or effective.state is not State.RECOVERING
+            else circuit.since_ms
         )
-        problem = None if is_there else self._why_not_published(flag_id)
-        changed_ms = round(flag.updated_at.timestamp() * 1000)
-        return arrival_of(flag_id, held, is_there, sidecars, changed_ms=changed_ms, problem=problem)
 
-    def _json(self, facts: FlagFacts, words: StateInWords) -> Json:
-        arrival = facts.arrival
-        assert arrival is not None
-        return {
-            **words.json(),
-            "circuit": _circuit_json(facts),
-            "arrived": {
-                "arrived": arrival.arrived,
-                "of": arrival.of,
-                "missing": [
-                    {"instance": each.instance, "why": each.why, "last_heard_at": _moment(each.heard_ms)}
-                    for each in arrival.missing[:MAX_MISSING_SHOWN]
-                ],
-                "changed_at": _moment(arrival.changed_ms or 0),
-            },
-            "published": arrival.published,
-        }
+    def _fleet(self, app: str, now_ms: int) -> Fleet:
+        registry = self._sidecars
+        heard = ((each, now_ms - round(registry.silent_for_s(each) * 1000)) for each in registry.of(app))
+        return fleet_of(heard, self._news.published.latest(app))
+
+    def _arrival(self, flag: ShownFlag, fleet: Fleet, *, archived: bool) -> Arrival:
+        flag_id = flag.ruleset.flag_id
+        held = self._news.published.get(flag_id)
+        is_there = is_published(flag.ruleset.version, held, known=self._news.published_known, archived=archived)
+        problem = None if is_there else self._why_not_published(flag_id)
+        changed_ms = _ms(flag.updated_at)
+        return arrival_of(flag_id, held, is_there, fleet, changed_ms=changed_ms, problem=problem)
+
+
+def _json(facts: FlagFacts, words: StateInWords) -> Json:
+    arrival = facts.arrival
+    assert arrival is not None
+    return {
+        **words.json(),
+        "circuit": _circuit_json(facts),
+        "arrived": {
+            "arrived": arrival.arrived,
+            "of": arrival.of,
+            "missing": [
+                {"instance": each.instance, "why": each.why, "last_heard_at": _moment(each.heard_ms)}
+                for each in arrival.missing[:MAX_MISSING_SHOWN]
+            ],
+            "changed_at": _moment(arrival.changed_ms or 0),
+        },
+        "published": arrival.published,
+    }
 
 
 def _circuit_json(facts: FlagFacts) -> Json | None:
@@ -221,6 +216,10 @@ def _opening_json(opening: Opening | None, ruleset: Ruleset) -> Json | None:
         "reason": _reason_json(opening.reason, ruleset),
         "closed_at": None if opening.closed_ms is None else _moment(opening.closed_ms),
     }
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
 
 
 def _moment(at_ms: int) -> str:

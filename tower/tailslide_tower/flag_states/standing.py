@@ -7,12 +7,14 @@ from nats.aio.client import Client
 from tailslide_core.naming import FlagId
 from tailslide_tower.companions import beside
 from tailslide_tower.database import Database
+from tailslide_tower.flag_states.counting import SeriesCounts
 from tailslide_tower.flag_states.news import News
-from tailslide_tower.flag_states.service import CountCalls, FlagStates, no_counts
+from tailslide_tower.flag_states.service import FlagStates
 from tailslide_tower.publisher.service import Publisher
 from tailslide_tower.sidecars.bucket import SidecarWatch
 from tailslide_tower.sidecars.registry import SidecarRegistry
 from tailslide_tower.sidecars.service import SidecarService
+from tailslide_tower.timeseries.series import GraphSeries, NoSeries
 
 
 class Standing:
@@ -21,7 +23,7 @@ class Standing:
     `news.subscribe` tells of flags, `registry.subscribe` of sidecars.
     """
 
-    def __init__(self, database: Database, publisher: Publisher, count_calls: CountCalls = no_counts) -> None:
+    def __init__(self, database: Database, publisher: Publisher, series: GraphSeries) -> None:
         self.news = News()
         self.registry = SidecarRegistry()
         self._watch = SidecarWatch(self.registry)
@@ -31,7 +33,8 @@ class Standing:
             self.news,
             self.registry,
             why_not_published=self._why_not_published,
-            count_calls=count_calls,
+            # Where no Redis is named, nobody expects to read of calls.
+            count_calls=None if isinstance(series, NoSeries) else SeriesCounts(series).of,
         )
         self.sidecars = SidecarService(self.registry, self.news.published.latest, now_ms=self.states.now_ms)
 

@@ -24,6 +24,7 @@ from tailslide_core.flag_contracts import (
     ruleset_json,
 )
 from tailslide_core.naming import FlagId, check_flag_key
+from tailslide_core.ramp import FULL
 from tailslide_core.ruleset import RESERVED_METADATA, CircuitSettings, Ruleset
 from tailslide_core.variants import ON_OFF
 from tailslide_tower.flags import about
@@ -205,6 +206,37 @@ def changed(flag: Flag, request: FlagChange, now: datetime) -> Flag:
     return _after(flag, request.model_dump(exclude_unset=True), now)
 
 
+def rolled_back(flag: Flag, state: Json, now: datetime) -> Flag:
+    """Return the flag as it was in an earlier version, the same object where it is so now; raise `ContractError`.
+
+    `state` is the flag as it was shown then. What that version did not have yet has its default. Its own version and
+    its circuit go on: turned on by this, the flag starts with a closed circuit, as ever.
+    """
+    ruleset = flag.ruleset
+    if state.get("type", ruleset.type) != ruleset.type:
+        raise ContractError(
+            "version",
+            f"expected a version of the type {ruleset.type}, got {shown(state['type'], 20)}: a flag keeps its type",
+        )
+    given = {name: value for name, value in state.items() if name in FlagChange.model_fields and name not in _OWN}
+    if isinstance(circuit := given.get("circuit"), dict):
+        given["circuit"] = {name: value for name, value in circuit.items() if name != "reset_generation"}
+    blank = Ruleset(
+        *(ruleset.app, ruleset.key, ruleset.version),
+        active=False,
+        rollout=FULL,
+        salt=ruleset.key,
+        circuit=CircuitSettings(reset_generation=flag.reset_generation),
+        updated_at=ruleset.updated_at,
+    )
+    then = replace(flag, ruleset=blank, about=About(ruleset.key))
+    return _became(flag, _with(then, given, ruleset_json(blank)), now)
+
+
+_OWN = frozenset({"app", "key", "version", "archived_at", "created_at", "updated_at", "warnings"})
+"""What a version has to itself, so that no other takes it over."""
+
+
 def archived(flag: Flag, now: datetime) -> Flag:
     """Return the flag as one that is not published any more; the same object if it is not now."""
     if flag.archived_at is not None:
@@ -237,7 +269,11 @@ def reset_above(flag: Flag, reset_generation: int) -> Flag:
 
 
 def _after(flag: Flag, given: Json, now: datetime) -> Flag:
-    candidate = _with(flag, given, _base_of_change(flag, given))
+    return _became(flag, _with(flag, given, _base_of_change(flag, given)), now)
+
+
+def _became(flag: Flag, candidate: Flag, now: datetime) -> Flag:
+    """Return what a flag became as its next version; the same object where nothing is different."""
     # As bytes, since to Python 1 equals true.
     if encode_ruleset(candidate.ruleset) == encode_ruleset(flag.ruleset) and candidate.about == flag.about:
         return flag

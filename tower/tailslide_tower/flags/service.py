@@ -178,6 +178,20 @@ class FlagService:
             flag_id, lambda flag: flag_changes.toggled(flag, active, times.now()), precondition, "flag.toggled", author
         )
 
+    async def roll_back(
+        self, flag_id: FlagId, version: int, state: Json, precondition: Precondition, author: Author
+    ) -> ShownFlag:
+        """Make a flag as it was in an earlier version; `state` is the flag as it was shown then."""
+        return await self._change(
+            flag_id,
+            lambda flag: flag_changes.rolled_back(flag, state, times.now()),
+            precondition,
+            "flag.rolled_back",
+            author,
+            related=RELATED,
+            details={"version": version},
+        )
+
     async def reset_circuit(self, flag_id: FlagId, precondition: Precondition, author: Author) -> ShownFlag:
         """Close the circuit of a flag, whatever Aerobat has said until now."""
 

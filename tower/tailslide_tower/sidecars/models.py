@@ -1,9 +1,11 @@
 """A sidecar as the API shows it."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
+
+from tailslide_tower.requests import PageQuery
 
 
 class Status(StrEnum):
@@ -12,6 +14,14 @@ class Status(StrEnum):
     CURRENT = "current"
     BEHIND = "behind"
     SILENT = "silent"
+
+
+class SidecarQuery(PageQuery):
+    """Which sidecars are asked for."""
+
+    status: Annotated[
+        Literal["current", "behind", "silent"] | None, Field(description="Only those that are in this state.")
+    ] = None
 
 
 class SidecarOut(BaseModel):

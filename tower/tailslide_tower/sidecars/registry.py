@@ -6,7 +6,7 @@ NATS, no sidecar becomes silent; and a connection made anew gives each of them t
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -195,6 +195,10 @@ class SidecarRegistry:
     def apps(self) -> list[str]:
         """Return the apps that have any, sorted."""
         return sorted(self._apps)
+
+    def lost(self, apps: Collection[str] | None) -> int:
+        """Return how many sidecars of these apps (None: of all) are not heard of any more without having said so."""
+        return sum(each.silent for each in self if apps is None or each.presence.app in apps)
 
     def silent_for_s(self, sidecar: Sidecar) -> float:
         """Return how long ago a sidecar was last heard of, in seconds."""

@@ -58,23 +58,31 @@ class SidecarService:
         latest = self._latest(sidecar.presence.app)
         return Status.CURRENT if latest is None or latest.is_seen_by(sidecar.presence) else Status.BEHIND
 
-    def page(self, apps: Iterable[str] | None, after: str, limit: int) -> SidecarPage:
-        """Return up to `limit` sidecars of `apps`, None being all, whose `<app>.<instance>` come behind `after`."""
+    def page(self, apps: Iterable[str] | None, after: str, limit: int, *, status: Status | None = None) -> SidecarPage:
+        """Return up to `limit` sidecars of `apps`, None being all, whose `<app>.<instance>` come behind `after`.
+
+        With a `status` only those in that state; the counts are of all states.
+        """
         known = self._registry.apps()
         wanted = known if apps is None else sorted(set(apps) & set(known))
         found = [sidecar for app in wanted for sidecar in self._registry.of(app)]
-        behind = [sidecar for sidecar in found if str(sidecar.presence.sidecar_id) > after]
+        behind = [
+            sidecar
+            for sidecar in found
+            if str(sidecar.presence.sidecar_id) > after and (status is None or self.status(sidecar) is status)
+        ]
         # By the text, as `after` compares, and not by app and instance: `a-b.x` comes before `a.x`.
         behind.sort(key=lambda sidecar: str(sidecar.presence.sidecar_id))
         shown = behind[:limit]
         return SidecarPage(
-            [self._json(sidecar) for sidecar in shown],
+            [self.shown(sidecar) for sidecar in shown],
             str(shown[-1].presence.sidecar_id) if len(behind) > limit else None,
             Counter(self.status(sidecar) for sidecar in found),
             self._registry.listening,
         )
 
-    def _json(self, sidecar: Sidecar) -> Json:
+    def shown(self, sidecar: Sidecar) -> Json:
+        """Return a sidecar as the API shows it."""
         presence = sidecar.presence
         said = presence_json(presence)
         del said["started_ms"], said["revision_ms"]

@@ -134,7 +134,7 @@ class GraphQuery(Closed):
 class SparksQuery(Closed):
     """Which flags, as `<app>.<flag>` with commas between, and what time."""
 
-    flags: Annotated[str, Field(min_length=1, max_length=8_192, examples=["shop.new-checkout,shop.search"])]
+    flags: Annotated[str, Field(min_length=1, max_length=6_000, examples=["shop.new-checkout,shop.search"])]
     range: RangeName = "1h"
     resolution_ms: ResolutionMs | None = None
 

@@ -1,0 +1,28 @@
+"""What needs attention, over HTTP."""
+
+from aiohttp import web
+
+from tailslide_core.naming import check_app_key
+from tailslide_tower.api.routes import Access, Ask, Routes, check_role
+from tailslide_tower.auth.principal import Role
+from tailslide_tower.requests import NoFields
+from tailslide_tower.status.models import StatusOut, StatusQuery
+from tailslide_tower.status.service import StatusService
+
+STATUS = web.AppKey("status", StatusService)
+
+routes = Routes("status")
+
+
+@routes.get("/status", access=Access.VIEW, answer=StatusOut, summary="Say what needs attention")
+async def show_status(ask: Ask[NoFields, StatusQuery]) -> web.Response:
+    """What is open, since when, why, and what comes next; and what keeps Tailslide from its work.
+
+    Of all apps that the one who asks may see, or of one.
+    """
+    apps = ask.principal.apps_with(Role.VIEWER)
+    if ask.query.app:
+        app = check_app_key("app", ask.query.app)
+        check_role(ask.principal, Role.VIEWER, app)
+        apps = frozenset({app})
+    return ask.answer(await ask.request.app[STATUS].status(apps))
