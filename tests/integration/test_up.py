@@ -180,6 +180,7 @@ async def test_each_process_is_told_what_it_needs_and_no_more(folder: Path) -> N
             "TAILSLIDE_DATABASE_URL",
             "TAILSLIDE_LOG_LEVEL",
             "TAILSLIDE_TOWER_LISTEN",
+            "TAILSLIDE_TOWER_URL",
             *nats_and_redis,
             *callout,
         },
