@@ -1,8 +1,9 @@
 """How long the graphs of many flags take to read, and what that costs Tower and Redis.
 
 A real Redis, and in it an hour of calls of each flag, with samples as sidecars write them. Measured is what a question
-about many flags takes, from the question to the bytes of the answer, and how much of it is the processor's time of
-Redis and our own. Beside it the other ways to read the same: one TS.MRANGE with redis-py, and a script.
+about many flags takes: to a real Tower over HTTP, on which the aim is held (`own` is then the processor's time of
+Tower's process); and, without HTTP, from the question to the bytes of the answer. Beside it the other ways to read the
+same: one TS.MRANGE with redis-py, and a script.
 
     python benchmarks/graphs.py [--quick] [--json] [--flags 500]
 """
@@ -12,17 +13,22 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
+import aiohttp
 import orjson
 import uvloop
 from graphs_bench import history, peers
-from tick_bench.servers import Servers, running_servers
+from scale_bench.towers import API_TOKEN, Tower, running_tower
+from tick_bench.servers import Servers, processor_s
 from tick_bench.ticks import percentile
 
 from tailslide_core.naming import FlagId
+from tailslide_embedded.stack import embedded_servers
+from tailslide_embedded.whole_loop import temporary_data_dir
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.logs import LogFormat, LogLevel, configure
 from tailslide_runtime.server_urls import RedisUrl
@@ -36,6 +42,7 @@ REACH_S = 3_600
 STEP_S = 5
 """Of the samples: the sums that long graphs are made of are the same however often a sidecar writes."""
 RECENT_S, RECENT_STEP_S = 300, 1
+HTTP, OURS = "over HTTP", "no HTTP"
 OTHERS = 9_500
 """Flags beside those that are asked for, in a full run: an app has more flags than a page shows."""
 
@@ -62,22 +69,57 @@ class Row:
 Reading = Callable[[], Awaitable[bytes | None]]
 
 
-async def measured(servers: Servers, reading: Reading, times: int) -> tuple[Sequence[float], float, float, int]:
+async def measured(
+    servers: Servers, reading: Reading, times: int, own_time: Callable[[], float] = time.process_time
+) -> tuple[Sequence[float], float, float, int]:
     """Return how long each reading took, our own and Redis' processor time of one on average, and its size."""
     size = len(await reading() or b"")
     taken_ms: list[float] = []
-    before, own_s = await servers.redis_work(), time.process_time()
+    before, own_s = await servers.redis_work(), own_time()
     for _ in range(times):
         began = time.perf_counter()
         await reading()
         taken_ms.append((time.perf_counter() - began) * 1000)
-    own_ms = (time.process_time() - own_s) / times * 1000
+    own_ms = (own_time() - own_s) / times * 1000
     return taken_ms, own_ms, (await servers.redis_work() - before).processor_s / times * 1000, size
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[tuple[Servers, Tower, aiohttp.ClientSession]]:
+    """Run all servers and a Tower until the end of the block."""
+    with temporary_data_dir() as folder:
+        async with embedded_servers(folder) as stack, aiohttp.ClientSession() as http:
+            ends = stack.endpoints
+            servers = Servers(stack.data, ends.nats_url, stack.children["redis"], ends.redis_url, http)
+            try:
+                # What it rewrites its file for takes a core for seconds, at moments that mean nothing.
+                await servers.redis.config_set("auto-aof-rewrite-percentage", 0)
+                async with running_tower(stack, http, "tower") as tower:
+                    yield servers, tower, http
+            finally:
+                await servers.redis.aclose()
+
+
+def over_http(
+    tower: Tower, http: aiohttp.ClientSession, flags: Sequence[FlagId], name: str, resolution_ms: int
+) -> Reading:
+    """Return what asks Tower for the graphs of flags, and reads its whole answer."""
+    asked = {"flags": [str(flag_id) for flag_id in flags], "range": name, "resolution_ms": resolution_ms}
+
+    async def ask() -> bytes:
+        headers = {"Authorization": f"Bearer {API_TOKEN}"}
+        async with http.post(f"{tower.url}/api/v1/timeseries", json=asked, headers=headers) as answer:
+            body = await answer.read()
+            if answer.status != 200:
+                raise StartError(f"Tower answers {answer.status}: {body[:300].decode(errors='replace')}")
+            return body
+
+    return ask
 
 
 async def measure(flags: Sequence[FlagId], others: Sequence[FlagId], times: int) -> list[Row]:
     rows: list[Row] = []
-    async with running_servers() as servers:
+    async with running() as (servers, tower, http):
         say(f"{len(flags) + len(others):,} flags: making their series, and an hour of calls of {len(flags):,}")
         await history.make(servers.redis, [*flags, *others])
         await history.fill(servers.redis, flags, reach_s=REACH_S, step_s=STEP_S)
@@ -94,13 +136,16 @@ async def measure(flags: Sequence[FlagId], others: Sequence[FlagId], times: int)
 
                 now_ms = await series.now_ms()
                 grid = (await service.sparks(flags[:1], name, resolution_ms)).reading
-                ways: dict[str, Reading] = {"ours": ours}
+                own_times = {HTTP: partial(processor_s, tower.pid)}
+                ways: dict[str, Reading] = {HTTP: over_http(tower, http, flags, name, resolution_ms), OURS: ours}
                 if name == "1h":
                     question = peers.Question(flags, grid.grid, grid.source, now_ms)
                     ways["TS.MRANGE"] = partial(peers.mrange, servers.redis, question)
                     ways["script"] = partial(peers.script, servers.redis, question)
                 for way, reading in ways.items():
-                    taken_ms, own_ms, redis_ms, size = await measured(servers, reading, times)
+                    taken_ms, own_ms, redis_ms, size = await measured(
+                        servers, reading, times, own_times.get(way, time.process_time)
+                    )
                     rows.append(
                         Row(
                             name,
@@ -151,11 +196,11 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     report(rows)
-    ratios = {f"graphs_ms_{row.flags}_flags_{row.range}": row.p50_ms for row in rows if row.way == "ours"}
-    ratios |= {f"graphs_p99_ms_{row.flags}_flags_{row.range}": row.p99_ms for row in rows if row.way == "ours"}
+    ratios = {f"graphs_ms_{row.flags}_flags_{row.range}": row.p50_ms for row in rows if row.way == HTTP}
+    ratios |= {f"graphs_p99_ms_{row.flags}_flags_{row.range}": row.p99_ms for row in rows if row.way == HTTP}
     hour = {row.way: row for row in rows if row.range == "1h"}
-    ratios["mrange_vs_ours_1h"] = round(hour["TS.MRANGE"].p50_ms / hour["ours"].p50_ms, 2)
-    ratios["script_redis_time_vs_ours_1h"] = round(hour["script"].redis_ms / max(hour["ours"].redis_ms, 0.1), 2)
+    ratios["mrange_vs_ours_1h"] = round(hour["TS.MRANGE"].p50_ms / hour[OURS].p50_ms, 2)
+    ratios["script_redis_time_vs_ours_1h"] = round(hour["script"].redis_ms / max(hour[OURS].redis_ms, 0.1), 2)
     print()
     for name, value in ratios.items():
         aim = f"   under {AIM_MS:g} {'met' if value < AIM_MS else 'MISSED'}" if name.startswith("graphs_") else ""

@@ -1,8 +1,9 @@
 """How long the database takes for a page of each list of Tower, when there is much.
 
-500 apps, 10,000 flags, 100,000 entries of the log. A real PostgreSQL, the tables and indexes as Tower makes them, each
-statement as Tower runs it, over one connection. Printed with each are the scans of its plan; a page should take less
-than 50 ms.
+500 apps, 10,000 flags, 100,000 entries of the log, 100,000 deliveries of alerts, 1,000 users. A real PostgreSQL, the
+tables and indexes as Tower makes them, each question as Tower asks it, over one connection. Printed with each are the
+scans of its plans and the pages that they look at (EXPLAIN (ANALYZE, BUFFERS)); a page should take less than 50 ms
+at the server. `median ms` is until Tower has made its own of the rows.
 
     python benchmarks/tower_lists.py [--quick] [--json] [--runs N]
 """
@@ -13,12 +14,14 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass
+from typing import cast
 
 import asyncpg
 import uvloop
 from lists_bench.filling import Extent, fill
-from lists_bench.plans import in_short, plan_of
-from lists_bench.questions import questions
+from lists_bench.plans import Recorded, carry_out, in_short, pages_read
+from lists_bench.questions import OF_THE_LOG, questions
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_embedded.stack import embedded_servers
 from tailslide_embedded.whole_loop import temporary_data_dir
@@ -28,6 +31,8 @@ from tailslide_tower.audit.queries import plan_each
 from tailslide_tower.database import Database
 
 AIM_MS = 50.0
+PLANNED = 5
+"""So often PostgreSQL is asked what it takes."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +41,19 @@ class Row:
 
     name: str
     found: int
+    server_ms: list[float]
     times_ms: list[float]
+    pages: int
     plan: str
 
     def as_json(self) -> dict[str, object]:
         return {
             "list": self.name,
             "rows": self.found,
+            "server_ms": round(statistics.median(self.server_ms), 2),
             "median_ms": round(statistics.median(self.times_ms), 2),
             "max_ms": round(max(self.times_ms), 2),
+            "pages": self.pages,
             "plan": self.plan,
         }
 
@@ -62,17 +71,24 @@ async def measure(extent: Extent, runs: int) -> list[Row]:
                 await fill(connection, extent)
                 await connection.close()
                 print(f"filled in {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
-                for name, statement in questions(extent.entries).items():
+                for name, ask in questions(extent).items():
                     times_ms: list[float] = []
                     async with database.begin() as executing:
-                        if name.startswith("log:"):
+                        if name.startswith(OF_THE_LOG):
                             await plan_each(executing)
-                        plan = in_short(await plan_of(executing, statement))
+                        recorded = Recorded(executing)
+                        await ask(cast(AsyncConnection, recorded))
+                        server_ms: list[float] = []
+                        for _ in range(PLANNED):
+                            carried = [await carry_out(executing, query) for query in recorded.queries]
+                            server_ms.append(sum(each.server_ms for each in carried))
+                        plans = [each.plan for each in carried]
                         for _ in range(runs):
                             began = time.perf_counter()
-                            found = len((await executing.execute(statement)).all())
+                            found = len(await ask(executing))
                             times_ms.append((time.perf_counter() - began) * 1000)
-                    rows.append(Row(name, found, times_ms, plan))
+                    scans = dict.fromkeys(map(in_short, plans))
+                    rows.append(Row(name, found, server_ms, times_ms, sum(map(pages_read, plans)), "; ".join(scans)))
             finally:
                 await database.close()
     return rows
@@ -85,20 +101,27 @@ def main() -> None:
     parser.add_argument("--runs", type=int, help="runs of each question (20; 8 with --quick)")
     options = parser.parse_args()
     configure("lists", LogLevel.ERROR, LogFormat.CONSOLE)
-    extent = Extent(50, 1_000, 10_000) if options.quick else Extent()
+    extent = Extent(50, 1_000, 10_000, 10_000, 100) if options.quick else Extent()
     rows = uvloop.run(measure(extent, options.runs or (8 if options.quick else 20)))
     width = max(len(row.name) for row in rows)
-    print(f"{extent.apps:,} apps, {extent.flags:,} flags, {extent.entries:,} entries of the log")
-    print(f"{'list':<{width}}  rows  median ms    max ms  plan")
+    print(
+        f"{extent.apps:,} apps, {extent.flags:,} flags, {extent.entries:,} entries of the log, "
+        f"{extent.deliveries:,} deliveries, {extent.people:,} users"
+    )
+    print(f"{'list':<{width}}  rows  server ms  median ms    max ms   pages  plan")
     for row in rows:
         values = row.as_json()
-        print(f"{row.name:<{width}}  {row.found:>4}  {values['median_ms']:>9}  {values['max_ms']:>8}  {row.plan}")
+        print(
+            f"{row.name:<{width}}  {row.found:>4}  {values['server_ms']:>9}  {values['median_ms']:>9}  "
+            f"{values['max_ms']:>8}  {row.pages:>6}  {row.plan}"
+        )
     if options.json:
-        medians = {row.name: statistics.median(row.times_ms) for row in rows}
+        slowest_ms = max(statistics.median(row.server_ms) for row in rows)
         ratios = {
-            "slowest_median_ms": round(max(medians.values()), 2),
+            "slowest_server_ms": round(slowest_ms, 2),
+            "slowest_median_ms": round(max(statistics.median(row.times_ms) for row in rows), 2),
             "slowest_ms": round(max(max(row.times_ms) for row in rows), 2),
-            "of_the_aim": round(max(medians.values()) / AIM_MS, 3),
+            "of_the_aim": round(slowest_ms / AIM_MS, 3),
         }
         print(json.dumps({"benchmark": "tower_lists", "rows": [row.as_json() for row in rows], "ratios": ratios}))
 

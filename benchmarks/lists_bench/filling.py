@@ -1,4 +1,4 @@
-"""A database as full as one of a large team: apps, flags, and a log of more than a year. The same each time.
+"""A database as full as one of a large team: apps, flags, people, alerts, a log of over a year. Always the same.
 
 A few apps have most of the flags and changes, as it is with teams; a third of the log is what circuits did.
 """
@@ -6,6 +6,10 @@ A few apps have most of the flags and changes, as it is with teams; a third of t
 from dataclasses import dataclass
 
 import asyncpg
+import orjson
+
+from tailslide_core.flag_contracts import circuit_settings_json
+from tailslide_core.ruleset import CircuitSettings
 
 FIRST_DAY = "2025-10-25 00:00:00+00"
 LAST_DAY = "2026-11-28 00:00:00+00"
@@ -18,6 +22,10 @@ class Extent:
     apps: int = 500
     flags: int = 10_000
     entries: int = 100_000
+    deliveries: int = 100_000
+    """Half of them of one webhook, and one in a thousand given up."""
+    people: int = 1_000
+    """Users, and as many API tokens; each has roles in ten apps."""
 
 
 _APPS = """
@@ -33,9 +41,44 @@ SELECT 'app-' || CASE WHEN n = 1 THEN 0 ELSE floor($1::int * power(random(), 2))
     key, 'What flag ' || n || ' is for', tags,
     'team-' || n % 40, 'permanent', key || E'\\n' || key || E'\\nwhat flag ' || n || ' is for', n % 3 > 0, 25, key,
     'boolean', '{"on": true, "off": false}', 'off', '[{"variant": "on", "weight": 1}]', '[]', '{}',
-    '["u1", "u2"]', '[]', '[]', NULL, 0, 1, now(), now()
+    '["u1", "u2"]', '[]', '[]',
+    -- Every other flag has a circuit; of a hundred of these a person holds one off.
+    CASE WHEN n % 2 = 0 THEN jsonb_set($3::jsonb, '{forced_open}', to_jsonb(n % 200 = 0)) END, 0, 1, now(), now()
 FROM generate_series(1, $2::int) n,
     LATERAL (SELECT 'feature-' || n AS key, jsonb_build_array('area-' || n % 25) AS tags) named
+"""
+_WEBHOOKS = """
+INSERT INTO webhooks (id, name, kind, url, app, occasions, enabled, version, created_at, updated_at)
+SELECT 'hook-' || n, 'Webhook ' || n, 'slack', 'https://hooks.example.org/' || n,
+    CASE WHEN n % 10 > 0 THEN 'app-' || n % $1::int END, '["opened", "closed"]', false, 1, now(), now()
+FROM generate_series(1, 2 * $1::int) n
+"""
+_DELIVERIES = """
+INSERT INTO webhook_deliveries (webhook, entry, message_id, occasion, state, attempts, next_at, until, last_at,
+    last_status, last_answer, last_error, happened_at, created_at, delivered_at)
+SELECT 'hook-' || CASE WHEN n % 2 = 0 THEN 1 ELSE 1 + n % (2 * $1::int) END, n, 'msg_' || md5(n::text), 'opened',
+    state, 1, at, at + interval '1 day', at, CASE state WHEN 'delivered' THEN 200 ELSE 500 END, repeat('answer ', 20),
+    CASE WHEN state <> 'delivered' THEN 'answered 500' END, at, at, CASE WHEN state = 'delivered' THEN at END
+FROM generate_series(1, $2::int) n,
+    LATERAL (SELECT $3::text::timestamptz - interval '1 second' * (25 * ($2::int - n)) AS at,
+        -- Those that were given up, and those that wait, are all of long ago, or all of now.
+        CASE WHEN n < $2::int / 500 THEN 'failed' WHEN n > $2::int - 20 THEN 'pending' ELSE 'delivered' END AS state) d
+"""
+_USERS = """
+INSERT INTO users (id, email, email_key, name, role, password_hash, disabled, version, created_at, updated_at)
+SELECT 'usr_' || n, email, email, 'Person ' || n, CASE WHEN n % 20 = 0 THEN 'admin' END, NULL, false, 1, now(), now()
+FROM generate_series(1, $1::int) n, LATERAL (SELECT 'person-' || n || '@example.org' AS email) named
+"""
+_TOKENS = """
+INSERT INTO api_tokens (id, name, token_hash, created_at, owner, made_by_name, role)
+SELECT 'tok_' || n, 'Token ' || n, md5(n::text), now(), CASE WHEN n % 2 = 0 THEN 'usr_' || n END, 'person', NULL
+FROM generate_series(1, $1::int) n
+"""
+_ROLES = """
+INSERT INTO app_roles (holder, app, role)
+SELECT holder || n, 'app-' || (n * 7 + part * 13) % $1::int, 'viewer'
+FROM generate_series(1, $2::int) n, generate_series(1, 10) part, unnest(ARRAY['usr_', 'tok_']) holder
+ON CONFLICT DO NOTHING
 """
 _ENTRIES = """
 INSERT INTO log (at, action, kind, app, key, version, actor_kind, actor_id, actor, address, reason, before, after,
@@ -80,9 +123,16 @@ ORDER BY n
 
 async def fill(connection: asyncpg.Connection, extent: Extent) -> None:
     """Fill the empty tables of a database that Tower has prepared."""
+    circuit = circuit_settings_json(CircuitSettings())
+    del circuit["reset_generation"]
     async with connection.transaction():
         await connection.execute("SELECT setseed(0.42)")
         await connection.execute(_APPS, extent.apps)
-        await connection.execute(_FLAGS, extent.apps, extent.flags)
+        await connection.execute(_FLAGS, extent.apps, extent.flags, orjson.dumps(circuit).decode())
         await connection.execute(_ENTRIES, extent.entries, FIRST_DAY, LAST_DAY, extent.flags, timeout=300)
-    await connection.execute("VACUUM (ANALYZE) apps, flags, log", timeout=300)
+        await connection.execute(_WEBHOOKS, extent.apps)
+        await connection.execute(_DELIVERIES, extent.apps, extent.deliveries, LAST_DAY, timeout=300)
+        await connection.execute(_USERS, extent.people)
+        await connection.execute(_TOKENS, extent.people)
+        await connection.execute(_ROLES, extent.apps, extent.people)
+    await connection.execute("VACUUM (ANALYZE)", timeout=300)

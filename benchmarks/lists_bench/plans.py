@@ -1,6 +1,7 @@
-"""How PostgreSQL goes about a statement: the scans of its plan."""
+"""How PostgreSQL goes about statements: the scans of their plans, and what they read."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 
 class Explained(sa.Executable, sa.ClauseElement):
-    """A statement that is not carried out; its plan is returned."""
+    """A query that is carried out, of which not the rows but the plan is returned."""
 
     inherit_cache = False
 
@@ -21,14 +22,40 @@ class Explained(sa.Executable, sa.ClauseElement):
 
 @compiles(Explained)
 def _explain(element: Explained, compiler: SQLCompiler, **options: Any) -> str:
-    return "EXPLAIN (FORMAT JSON) " + compiler.process(element.statement, **options)
+    return "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + compiler.process(element.statement, **options)
 
 
-async def plan_of(connection: AsyncConnection, statement: sa.Select[Any]) -> dict[str, Any]:
-    """Return the plan of a statement."""
-    plans = (await connection.execute(Explained(statement))).scalar_one()
-    plan: dict[str, Any] = (orjson.loads(plans) if isinstance(plans, str) else plans)[0]["Plan"]
-    return plan
+@dataclass
+class Recorded:
+    """Stands before a connection and notes the queries that are sent over it."""
+
+    connection: AsyncConnection
+    queries: list[sa.Select[Any]] = field(default_factory=list)
+
+    async def execute(self, statement: sa.Executable, *more: Any) -> Any:
+        if isinstance(statement, sa.Select):
+            self.queries.append(statement)
+        return await self.connection.execute(statement, *more)
+
+
+@dataclass(frozen=True)
+class Carried:
+    """How a query was carried out. `server_ms` is what PostgreSQL took to plan and to run it."""
+
+    plan: dict[str, Any]
+    server_ms: float
+
+
+async def carry_out(connection: AsyncConnection, statement: sa.Select[Any]) -> Carried:
+    """Carry out a query, and return how."""
+    said = (await connection.execute(Explained(statement))).scalar_one()
+    said = (orjson.loads(said) if isinstance(said, str) else said)[0]
+    return Carried(said["Plan"], said["Planning Time"] + said["Execution Time"])
+
+
+def pages_read(plan: dict[str, Any]) -> int:
+    """Return how many pages of 8 KiB were looked at, in memory or on disk."""
+    return int(plan.get("Shared Hit Blocks", 0)) + int(plan.get("Shared Read Blocks", 0))
 
 
 def scans(plan: dict[str, Any]) -> Iterator[str]:

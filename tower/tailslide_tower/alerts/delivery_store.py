@@ -55,6 +55,12 @@ sa.Index(
     deliveries.c.next_at,
     postgresql_where=deliveries.c.state == "pending",
 )
+sa.Index(
+    "webhook_deliveries_failed_idx",
+    deliveries.c.webhook,
+    deliveries.c.id,
+    postgresql_where=deliveries.c.state == "failed",
+)
 
 progress = sa.Table(
     "webhook_progress",

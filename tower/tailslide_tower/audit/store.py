@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tailslide_core.sentences.transitions import Move
 from tailslide_tower import times
 from tailslide_tower.audit.entry import LogEntry, LogRow, Subject, SubjectKind
 from tailslide_tower.database import Database, metadata
@@ -53,6 +54,17 @@ sa.Index(
     log_entries.c.id,
     postgresql_include=["at", "minor", "kind", "action", "app", "key", "actor"],
 )
+OPENED = (f"circuit.{Move.OPENED}", f"circuit.{Move.REOPENED}")
+CLOSED = (f"circuit.{Move.CLOSED}", f"circuit.{Move.RESET}")
+
+
+def is_one_of(actions: Sequence[str]) -> "sa.ColumnElement[bool]":
+    """Return whether an entry has one of these actions, in the words in which the indexes of some actions say it."""
+    return log_entries.c.action.in_(sa.bindparam(None, actions, expanding=True, literal_execute=True))
+
+
+sa.Index("log_opened_idx", log_entries.c.app, log_entries.c.key, log_entries.c.id, postgresql_where=is_one_of(OPENED))
+sa.Index("log_closed_idx", log_entries.c.app, log_entries.c.key, log_entries.c.id, postgresql_where=is_one_of(CLOSED))
 SEARCH_ONLY = frozenset({"words", "log_words_idx"})
 """The column that PostgreSQL makes for searches, and its index: they are no part of an entry, and so not in the table
 above, whose columns are read whole."""
@@ -81,11 +93,9 @@ async def record(connection: AsyncConnection, entry: LogEntry) -> int:
             details=dict(entry.details),
             minor=entry.minor,
         )
-        .returning(log_entries.c.id)
+        .returning(log_entries.c.id, sa.func.pg_notify(CHANNEL, sa.cast(log_entries.c.id, sa.Text)))
     )
-    entry_id = int((await connection.execute(statement)).scalar_one())
-    await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, str(entry_id))))
-    return entry_id
+    return int((await connection.execute(statement)).one().id)
 
 
 class LogStore:

@@ -1,6 +1,6 @@
 """When circuits last opened, and closed again: read from the log, which has it for longer than a Tower runs."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,12 +17,9 @@ from tailslide_core.sentences.facts import Opening
 from tailslide_core.sentences.overview import LastTrip
 from tailslide_core.sentences.transitions import Move
 from tailslide_tower.audit.entry import SubjectKind
-from tailslide_tower.audit.store import log_entries
+from tailslide_tower.audit.store import CLOSED, OPENED, is_one_of, log_entries
 
 log = structlog.get_logger()
-
-_OPENED = [f"circuit.{move}" for move in (Move.OPENED, Move.REOPENED)]
-_CLOSED = [f"circuit.{move}" for move in (Move.CLOSED, Move.RESET)]
 
 
 async def last_openings(connection: AsyncConnection, flag_ids: Collection[FlagId]) -> Mapping[FlagId, Opening]:
@@ -33,21 +30,21 @@ async def last_openings(connection: AsyncConnection, flag_ids: Collection[FlagId
         [(flag_id.app, flag_id.flag) for flag_id in flag_ids]
     )
 
-    def entries_with(actions: list[str]) -> sa.Select[Any]:
+    def entries_with(actions: Sequence[str]) -> sa.Select[Any]:
         return (
             sa.select(log_entries.c.id, log_entries.c.at, log_entries.c.after)
             .where(
                 log_entries.c.app == asked.c.app,
                 log_entries.c.kind == SubjectKind.CIRCUIT,
                 log_entries.c.key == asked.c.key,
-                log_entries.c.action.in_(actions),
+                is_one_of(actions),
             )
             .limit(1)
         )
 
-    opened = entries_with(_OPENED).order_by(log_entries.c.id.desc()).correlate(asked).lateral("opened")
+    opened = entries_with(OPENED).order_by(log_entries.c.id.desc()).correlate(asked).lateral("opened")
     closed = (
-        entries_with(_CLOSED)
+        entries_with(CLOSED)
         .where(log_entries.c.id > opened.c.id)
         .order_by(log_entries.c.id)
         .correlate(asked, opened)

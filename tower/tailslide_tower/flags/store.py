@@ -53,6 +53,9 @@ flags = sa.Table(
 )
 """`search` is what searches look in, in lower case. A flag with `archived_at` is not published."""
 sa.Index("flags_app_lower_key_idx", flags.c.app, sa.func.lower(flags.c.key))
+IS_FORCED_OPEN = sa.cast(flags.c.circuit.op("->>")(sa.literal_column("'forced_open'")), sa.Boolean)
+"""Whether a person holds the circuit open; null where there is none."""
+sa.Index("flags_forced_open_idx", flags.c.app, flags.c.key, postgresql_where=IS_FORCED_OPEN)
 
 IS_ARCHIVED = sa.or_(flags.c.archived_at.is_not(None), flags.c.app.in_(archived_apps()))
 """Whether a flag, or the whole app, is archived, so that sidecars do not get it."""

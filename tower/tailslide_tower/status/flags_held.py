@@ -3,11 +3,12 @@
 from collections.abc import Collection
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_core.naming import FlagId
 from tailslide_tower.flags.flag import Flag
-from tailslide_tower.flags.store import flags, read_flag
+from tailslide_tower.flags.store import IS_FORCED_OPEN, flags, read_flag
 
 MAX_SHOWN = 1_000
 
@@ -16,10 +17,18 @@ async def flags_to_look_at(
     connection: AsyncConnection, with_circuits: Collection[FlagId], apps: Collection[str] | None
 ) -> list[Flag]:
     """Return the flags of `apps` (None: of all) that are on, and have one of these circuits or are forced open."""
-    names = [(flag_id.app, flag_id.flag) for flag_id in with_circuits]
-    forced = flags.c.circuit["forced_open"].as_boolean()
-    wanted = sa.or_(forced, sa.tuple_(flags.c.app, flags.c.key).in_(names)) if names else forced
-    query = sa.select(flags).where(flags.c.active, flags.c.archived_at.is_(None), wanted)
+    held = sa.select(flags.c.app, flags.c.key).where(IS_FORCED_OPEN)
+    if with_circuits:
+        # Two arrays, and not a condition for each: of a thousand, every flag would be held against all.
+        arrays = (sa.literal([name[part] for name in with_circuits], ARRAY(sa.Text)) for part in range(2))
+        named = sa.func.unnest(*arrays).table_valued("app", "key").render_derived()
+        held = held.union(sa.select(*(sa.collate(sa.cast(column, sa.Text), "C") for column in named.c)))
+    wanted = held.subquery("wanted")
+    query = (
+        sa.select(flags)
+        .join(wanted, sa.and_(flags.c.app == wanted.c.app, flags.c.key == wanted.c.key))
+        .where(flags.c.active, flags.c.archived_at.is_(None))
+    )
     if apps is not None:
         query = query.where(flags.c.app.in_(apps))
     rows = (await connection.execute(query.order_by(flags.c.app, flags.c.key).limit(MAX_SHOWN))).mappings()
