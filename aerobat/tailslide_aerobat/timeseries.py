@@ -124,57 +124,52 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local most = tonumber(ARGV[2])
 
-local function mark(marked, members)
+local function add(marked, scored)
+  local added = redis.pcall('ZADD', marked, unpack(scored))
+  return type(added) == 'table' and added or nil
+end
+
+local function take(counted, marked)
+  local size = redis.pcall('SCARD', counted)
+  if type(size) == 'table' then
+    return size
+  end
+  if size == 0 then
+    return nil
+  end
+  if size >= most then
+    redis.call('UNLINK', counted)
+    return {{err = 'WRONGTYPE more than ' .. (most - 1) .. ' flags are marked'}}
+  end
   local scored = {{}}
-  local new = 0
-  for index, member in ipairs(members) do
+  for _, member in ipairs(redis.call('SMEMBERS', counted)) do
     if #member <= {LONGEST_MEMBER} then
       scored[#scored + 1] = now
       scored[#scored + 1] = member
     end
-    if #scored > 0 and (#scored == 1000 or index == #members) then
-      local added = redis.pcall('ZADD', marked, unpack(scored))
-      if type(added) == 'table' then
-        return added
+    if #scored == 1000 then
+      local refusal = add(marked, scored)
+      if refusal then
+        return refusal
       end
-      new = new + added
       scored = {{}}
     end
   end
-  if new > 0 or redis.call('PTTL', marked) < {RAW_RETENTION_MS} then
-    redis.call('ZREMRANGEBYSCORE', marked, '-inf', now - {RAW_RETENTION_MS})
-    redis.call('PEXPIRE', marked, {2 * RAW_RETENTION_MS})
-  end
-  return nil
-end
-
-local function take(counted, marked)
-  local members = redis.pcall('SPOP', counted, most)
-  if members.err or #members == 0 then
-    return members.err and members, false
-  end
-  if #members >= most then
-    redis.call('UNLINK', counted)
-    return {{err = 'WRONGTYPE more than ' .. (most - 1) .. ' flags are marked'}}, true
-  end
-  local refusal = mark(marked, members)
+  local refusal = #scored > 0 and add(marked, scored) or nil
   if refusal then
-    for first = 1, #members, 1000 do
-      redis.call('SADD', counted, unpack(members, first, math.min(first + 999, #members)))
-    end
+    return refusal
   end
-  return refusal, true
+  redis.call('ZREMRANGEBYSCORE', marked, '-inf', now - {RAW_RETENTION_MS})
+  redis.call('PEXPIRE', marked, {RAW_RETENTION_MS})
+  redis.call('UNLINK', counted)
+  return nil
 end
 
 local answer = {{now}}
 for i = 1, #KEYS, 4 do
-  local there = redis.call('EXISTS', KEYS[i], KEYS[i + 1])
-  local refusal, taken
-  if there > 0 then
-    refusal, taken = take(KEYS[i], KEYS[i + 2])
-  end
-  if not refusal and (there == 2 or (there == 1 and not taken)) then
-    refusal = take(KEYS[i + 1], KEYS[i + 3])
+  local refusal
+  if redis.call('EXISTS', KEYS[i], KEYS[i + 1]) > 0 then
+    refusal = take(KEYS[i], KEYS[i + 2]) or take(KEYS[i + 1], KEYS[i + 3])
   end
   for j = 2, 3 do
     local members = refusal
@@ -198,8 +193,7 @@ return answer
 ARGV: the time from which on, and how many of each at most, and one more.
 
 What is in the first two is moved to the others, with the time. Whoever reads those misses nothing: what was counted
-before a look is dated no earlier than the look before. Those live for an hour or two after the last mark: to set that
-anew with each look would take as long as all the rest. Returns the time, then the members of each sorted set, or the
+before a look is dated no earlier than the look before. Returns the time, then the members of each sorted set, or the
 error where a key is no set or one with too many members, which is deleted. Any other error is the answer for all.
 
 It is refused wherever sidecars cannot write, by a replica, or by a Redis that is full. Else their silence would be
