@@ -1,6 +1,6 @@
 """What people ask of lists: each filter alone, those that find much, little and nothing, and some together."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sized
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence, Sized
 from datetime import UTC, datetime
 from typing import Any
 
@@ -100,7 +100,8 @@ _FEW_APPS = [f"app-{number}" for number in range(300, 500)]
 
 def _rows(statement: sa.Select[Any]) -> Question:
     async def ask(connection: AsyncConnection) -> Sized:
-        return (await connection.execute(statement)).all()
+        rows: Sequence[sa.Row[Any]] = (await connection.execute(statement)).all()
+        return rows
 
     return ask
 
@@ -161,7 +162,7 @@ def _states() -> dict[str, Question]:
     def ask(read: Callable[[AsyncConnection, Collection[FlagId]], Awaitable[Sized]], count: int) -> Question:
         async def asking(connection: AsyncConnection) -> Sized:
             names = await connection.execute(named(count))
-            return await read(connection, [FlagId(*name) for name in names])
+            return await read(connection, [FlagId(name.app, name.key) for name in names])
 
         return asking
 

@@ -1,6 +1,6 @@
 """Alerts in a running Tower: follows the log, sends what is due, and puts old deliveries away, until cancelled.
 
-Each part looks again by itself every second or so; being woken only makes it sooner. While the database is away they
+Each part looks again by itself every few seconds; being woken only makes it sooner. While the database is away they
 wait for it.
 """
 
@@ -21,7 +21,9 @@ from tailslide_tower.database import Database, DatabaseUnavailableError
 
 log = structlog.get_logger()
 
-LOOK_EVERY_S = 1.0
+LOG_EVERY_S = 5.0
+"""How often the log is looked at without being told that it grew, as the feed of the log itself does."""
+DUE_EVERY_S = 1.0
 TIDY_EVERY_S = 60.0
 GRACE = timedelta(minutes=10)
 """The last attempt at a delivery is made when its day is over; nobody gives it up before that."""
@@ -62,9 +64,9 @@ class AlertWorker:
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._again_and_again(self._dispatch, self._log_grew, LOOK_EVERY_S))
+            group.create_task(self._again_and_again(self._dispatch, self._log_grew, LOG_EVERY_S))
             group.create_task(self._again_and_again(self._tidy, asyncio.Event(), TIDY_EVERY_S))
-            group.create_task(self._again_and_again(lambda: self._claim(group), self._due, LOOK_EVERY_S))
+            group.create_task(self._again_and_again(lambda: self._claim(group), self._due, DUE_EVERY_S))
 
     async def _again_and_again(self, work: Callable[[], Awaitable[None]], wake: asyncio.Event, every_s: float) -> None:
         backoff = Backoff()

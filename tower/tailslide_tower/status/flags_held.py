@@ -18,12 +18,13 @@ async def flags_to_look_at(
 ) -> list[Flag]:
     """Return the flags of `apps` (None: of all) that are on, and have one of these circuits or are forced open."""
     held = sa.select(flags.c.app, flags.c.key).where(IS_FORCED_OPEN)
+    wanted = held.subquery("wanted")
     if with_circuits:
         # Two arrays, and not a condition for each: of a thousand, every flag would be held against all.
         arrays = (sa.literal([name[part] for name in with_circuits], ARRAY(sa.Text)) for part in range(2))
         named = sa.func.unnest(*arrays).table_valued("app", "key").render_derived()
-        held = held.union(sa.select(*(sa.collate(sa.cast(column, sa.Text), "C") for column in named.c)))
-    wanted = held.subquery("wanted")
+        moved = sa.select(*(sa.collate(sa.cast(column, sa.Text), "C") for column in named.c))
+        wanted = held.union(moved).subquery("wanted")
     query = (
         sa.select(flags)
         .join(wanted, sa.and_(flags.c.app == wanted.c.app, flags.c.key == wanted.c.key))
