@@ -169,6 +169,19 @@ async def test_points_come_as_calls_are_counted(bench: TowerBench, tower: Tower)
         assert [at_ms % 1000 for at_ms in points["at_ms"]] == [0, 0, 0]
 
 
+@pytest.mark.usefixtures("flag")
+async def test_a_state_is_told_again_as_calls_come(bench: TowerBench, tower: Tower) -> None:
+    await tower.ok("POST", f"{FLAG}/toggle")
+    async with counted_past(bench.redis_url, "shop") as past, live_client(tower) as client:
+        sidecar = Presence("shop", "pay-1", "pay", "0.1.0", 1, 2**40, 2**50, 5, "jetstream", ("127.0.0.1:4141",))
+        await bench.put(SIDECARS_BUCKET, "shop.pay-1", encode_presence(sidecar))
+        await client.subscribe(flags=["shop.search"], refresh_ms=1000)
+        before = (await client.flag("search"))["state"]["sentence"]
+        await past.count("search", {Metric.SUCCESS: 60, Metric.FAILURE: 40})
+        shown = await client.flag("search", lambda flag: "40%" in flag["state"]["sentence"])
+        assert shown["state"]["sentence"] != before
+
+
 async def test_points_say_when_there_are_none(bench: TowerBench, tower: Tower) -> None:
     async with bench.tower(redis=False) as other, live_client(other) as client:
         await client.subscribe(points={"flags": ["shop.a"]})
