@@ -54,8 +54,8 @@ class SubscribeFields(RequestBody):
     """What a client wants to be told of; it takes the place of what it wanted before.
 
     `apps` are apps whose flags it follows, `"*"` all that it may view; `flags` are single flags in addition. `log` and
-    `sidecars` are of those apps. With `snapshot` it is sent all of that as it is now. With `refresh_ms` single flags are
-    looked at again so often, for what their states say of calls and of time.
+    `sidecars` are of those apps. With `snapshot` it is sent all of that as it is now. With `refresh_ms` single flags
+    are looked at again so often, for what their states say of calls and of time.
     """
 
     apps: Annotated[list[str], Field(max_length=MAX_APPS)] | Literal["*"] = Field(default_factory=list)
