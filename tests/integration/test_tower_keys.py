@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from callout_stage import new_key
 from nats.js.errors import NotFoundError
@@ -232,6 +233,8 @@ async def test_sidecar_gets_in_by_its_key_and_out_when_it_is_revoked(
         await until(told)
         assert time.monotonic() - began < 5
         assert "make a key of the app in Tower and set TAILSLIDE_SDK_KEY" in sidecar.log()
+        status = (await sidecar.get("/v1/status"))[1]
+        assert '"refused":true' in orjson.dumps(status["nats"]).decode()
         await sidecar.until_answers(active=False)  # from memory
         assert (await sidecar.get("/readyz"))[0] == 200
 

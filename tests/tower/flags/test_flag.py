@@ -14,12 +14,16 @@ from tailslide_tower.flags.flag import (
     MAX_RULESET_BYTES,
     SANE_NUMBER,
     Flag,
+    archived,
+    because_of_defaults,
     changed,
     circuit_reset,
     created,
+    duplicated,
     flag_of,
     recreated,
     reset_above,
+    restored,
     row_of,
     toggled,
 )
@@ -212,3 +216,60 @@ def test_a_reset_above_a_verdict_counts_over_it_and_never_goes_back(own: int, ve
     else:
         assert after.reset_generation == max(own, verdict + 1)
         assert after.version == flag.version
+
+
+DEFAULTS: dict[str, Any] = {
+    "type": "string",
+    "variants": {"a": "A", "b": "B"},
+    "off_variant": "a",
+    "rules": [{"when": RULE["when"], "variant": "b"}],
+    "circuit": {"min_calls": 50, "recovery": {"initial": 1.0}},
+}
+
+
+def with_defaults(**fields: Any) -> Flag:
+    request = FlagCreate.model_validate({"key": "new-checkout", **fields})
+    return created("checkout", request, NOW, DEFAULTS)
+
+
+def test_what_is_not_given_is_as_the_defaults_have_it() -> None:
+    flag = with_defaults(circuit={"recovery": {"increment": 5}})
+    assert [variant.key for variant in flag.ruleset.variants] == ["a", "b"]
+    assert (circuit_of(flag).min_calls, circuit_of(flag).recovery) == (50, Recovery(initial=1.0, increment=5.0))
+    assert with_defaults(circuit=None).ruleset.circuit is None
+
+
+def test_other_variants_leave_nothing_of_the_defaults_that_names_theirs() -> None:
+    for fields in ({"type": "boolean"}, {"type": "boolean", "variants": None}):
+        flag = with_defaults(**fields)
+        assert (flag.ruleset.off_variant, flag.ruleset.rules) == ("off", ())
+    flag = with_defaults(variants={"c": "C", "d": "D"}, off_variant="d")
+    assert (flag.ruleset.off_variant, flag.ruleset.rules, circuit_of(flag).min_calls) == ("d", (), 50)
+
+
+def test_an_error_of_a_default_says_whose_it_is() -> None:
+    error = ContractError("rules[0].when", "expected more")
+    request = FlagCreate.model_validate({"key": "a", "rollout": 5})
+    assert "the app's defaults" in because_of_defaults(error, request, DEFAULTS).problem
+    assert because_of_defaults(error, request, {}) is error
+    own = FlagCreate.model_validate({"key": "a", "rules": []})
+    assert because_of_defaults(error, own, DEFAULTS) is error
+
+
+def test_a_copy_is_off_and_its_circuit_starts_anew() -> None:
+    flag = circuit_reset(new(active=True, salt="shared", name="New checkout"), LATER)
+    copy = duplicated(flag, "desk", "first", LATER)
+    assert (copy.ruleset.active, copy.ruleset.salt, copy.about.name) == (False, "shared", "New checkout")
+    assert (copy.version, copy.reset_generation, circuit_of(copy).reset_generation) == (1, 0, 0)
+    assert duplicated(new(), "desk", "first", LATER).ruleset.salt == "first"
+
+
+def test_an_archived_flag_comes_back_newer_with_its_circuit_closed() -> None:
+    flag = new(active=True)
+    gone = archived(flag, LATER)
+    assert (gone.version, gone.archived_at, gone.ruleset.active) == (2, LATER, True)
+    assert archived(gone, LATER) is gone
+    back = restored(gone, LATER)
+    assert (back.version, back.archived_at, back.reset_generation) == (3, None, 1)
+    assert circuit_of(back).reset_generation == 1
+    assert restored(back, LATER) is back
