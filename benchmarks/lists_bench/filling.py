@@ -29,7 +29,8 @@ INSERT INTO flags (
     app, key, name, description, tags, owner, lifetime, search, active, rollout, salt, type, variants, off_variant,
     split, requires, metadata, allow, deny, rules, circuit, reset_generation, version, created_at, updated_at
 )
-SELECT 'app-' || floor($1::int * power(random(), 2))::int, key, key, 'What flag ' || n || ' is for', tags,
+SELECT 'app-' || CASE WHEN n = 1 THEN 0 ELSE floor($1::int * power(random(), 2))::int END, key,
+    key, 'What flag ' || n || ' is for', tags,
     'team-' || n % 40, 'permanent', key || E'\\n' || key || E'\\nwhat flag ' || n || ' is for', n % 3 > 0, 25, key,
     'boolean', '{"on": true, "off": false}', 'off', '[{"variant": "on", "weight": 1}]', '[]', '{}',
     '["u1", "u2"]', '[]', '[]', NULL, 0, 1, now(), now()

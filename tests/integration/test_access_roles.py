@@ -74,6 +74,7 @@ VIEW_OF_ANY = (
     "POST /timeseries",
     "GET /sidecars",
     "GET /live",
+    "GET /status",
     "GET /log",
     "GET /log/export",
     "GET /log/{entry}",
@@ -97,6 +98,7 @@ VIEW = (
     "GET /apps/{app}/segments/{segment}",
     "GET /apps/{app}/flags/{flag}/timeseries",
     "POST /apps/{app}/flags/{flag}/circuit/preview",
+    "POST /apps/{app}/flags/{flag}/evaluate",
     "POST /apps/{app}/flags/{flag}/duplicate",
     "GET /apps/{app}/sidecars",
     "GET /apps/{app}/log",
@@ -104,7 +106,11 @@ VIEW = (
     "GET /apps/{app}/flags/{flag}/versions",
     "GET /apps/{app}/keys",
 )
-READS = ("POST /timeseries", "POST /apps/{app}/flags/{flag}/circuit/preview")
+READS = (
+    "POST /timeseries",
+    "POST /apps/{app}/flags/{flag}/circuit/preview",
+    "POST /apps/{app}/flags/{flag}/evaluate",
+)
 """Routes that change nothing, whatever the method."""
 EDIT = (
     "POST /apps/{app}/flags",

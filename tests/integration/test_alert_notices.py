@@ -28,12 +28,16 @@ class World:
     silent_s: float = 0.0
     connected: bool = True
     sidecars: list[SeenSidecar] | None = field(default_factory=list)
+    gone: set[tuple[str, str]] = field(default_factory=set)
 
     def silent_for_s(self) -> float:
         return self.silent_s
 
     def seen(self) -> Sequence[SeenSidecar] | None:
         return self.sidecars
+
+    def replaced(self) -> set[tuple[str, str]]:
+        return self.gone
 
 
 class Stage:
@@ -162,6 +166,12 @@ async def test_sidecars_that_are_lost_together_are_one_notice_for_each_app(stage
     await see(back, seconds=5)
     assert (await stage.notices())[2:] == [
         ("notice.sidecar_back", "checkout", {"count": 1, "instances": ["pay-3"], "since": "2026-11-28T03:00:03.000Z"})
+    ]
+    for world in stage.worlds:
+        world.gone = {("search", "pay-0"), ("search", "pay-1"), ("search", "another")}
+    await see(heard(5)[7:], seconds=5)
+    assert [(app, told["instances"]) for _, app, told in (await stage.notices())[3:]] == [
+        ("search", ["pay-0", "pay-1"])
     ]
 
 

@@ -120,3 +120,9 @@ async def test_name_is_checked_when_a_webhook_is_made_as_far_as_it_is_known() ->
     assert "10.0.0.1, which is a private address" in caught.value.problem
     await check_name(WebhookUrl("https://outside.example.org/x"), names, PUBLIC_ONLY)
     await check_name(WebhookUrl("https://unknown.example.org/x"), names, PUBLIC_ONLY)
+
+
+async def test_receiver_that_never_answers_is_given_up(hook: Receiver) -> None:
+    hook.is_silent = True
+    outcome = await Sender(FixedNames(), LOOPBACK).send(WebhookUrl(hook.url()), b"{}", {}, timeout_s=0.2)
+    assert outcome == Outcome(error="the receiver did not answer within 0.2 s")

@@ -94,6 +94,19 @@ async def test_archived_flag_says_so_and_is_published_when_it_is_gone_from_the_b
     assert state["sentence"].startswith("Archived less than 1 s ago.")
 
 
+async def test_flag_in_a_bucket_of_another_database_is_not_published(tower: Tower, bench: TowerBench) -> None:
+    await make_flag(tower)
+    await tower.until_published()
+    async with bench.another_database() as other, other.tower() as stranger:
+        for path, body in (("/apps", {"key": APP}), (f"/apps/{APP}/flags", {"key": KEY, "active": True})):
+            answer = await stranger.call("POST", path, body, Tailslide_Unpublished="accept")
+            assert answer.status == 201, answer
+        # The bucket has a flag of this name and version, from elsewhere.
+        state = await stranger.until_state(lambda state: "is not this database's" in state["sentence"], KEY)
+        assert (state["published"], state["state"], state["settled"]) == (False, "arriving", "on")
+    assert (await tower.state(KEY))["published"] is True
+
+
 async def test_calls_of_the_last_seconds_are_said_beside_the_threshold(tower: Tower, bench: TowerBench) -> None:
     await make_flag(tower)
     quiet = (await tower.state(KEY))["sentence"]

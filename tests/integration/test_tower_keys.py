@@ -127,6 +127,24 @@ async def test_revoked_key_is_deleted_from_the_bucket_and_stays_so(bench: TowerB
     ]
 
 
+async def test_keys_of_a_deleted_app_are_revoked(bench: TowerBench, tower: Tower) -> None:
+    key = await make_key(tower)
+    await until_in_bucket(bench, key.record.name, there=True)
+    began = time.monotonic()
+    assert (await tower.call("DELETE", "/apps/shop")).status == 204
+    await until_in_bucket(bench, key.record.name, there=False)
+    assert time.monotonic() - began < 3
+
+
+async def test_key_made_at_a_tower_without_nats_is_published_by_another(bench: TowerBench, tower: Tower) -> None:
+    bench.more_settings = {**bench.more_settings, "nats_url": NatsUrl.parse("nats://127.0.0.1:9")}
+    async with bench.tower() as cut_off:
+        began = time.monotonic()
+        key = await make_key(cut_off)
+        await until_in_bucket(bench, key.record.name, there=True)
+        assert time.monotonic() - began < 3
+
+
 async def test_lost_bucket_is_filled_again(bench: TowerBench, tower: Tower) -> None:
     key, revoked = await make_key(tower), await make_key(tower)
     await tower.call("DELETE", f"/apps/shop/keys/{revoked.key_id}")

@@ -53,13 +53,11 @@ async def test_a_change_through_one_tower_reaches_the_client_of_another(bench: T
         await tower.call("PATCH", FLAG, {"rollout": 75}, Tailslide_Reason="half of them")
         await client.flag("search", lambda flag: flag["rollout"] == 75)
         entry = (await client.until("log"))["entry"]
-        assert (entry["action"], entry["app"], entry["key"], entry["reason"]) == (
-            "flag.changed",
-            "shop",
-            "search",
-            "half of them",
-        )
-        assert "before" not in entry
+        assert entry["subject"] == {"kind": "flag", "app": "shop", "key": "search"}
+        assert (entry["action"], entry["reason"]) == ("flag.changed", "half of them")
+        assert entry["sentence"]
+        shown = await tower.ok("GET", f"/log/{entry['id']}")
+        assert {name: shown[name] for name in entry} | {"address": None} == entry
 
 
 @pytest.mark.usefixtures("flag")
@@ -77,7 +75,7 @@ async def test_who_comes_back_with_a_cursor_gets_all_that_was_missed(tower: Towe
     async with live_client(tower) as client:
         await client.subscribe(since=cursor, apps=["shop"], log=True)
         assert await client.until("subscribed") == {"type": "subscribed", "cursor": cursor, "resync": None}
-        await client.next(lambda message: message["type"] == "log" and message["entry"]["key"] == "other")
+        await client.next(lambda message: message["type"] == "log" and message["entry"]["subject"]["key"] == "other")
         flags = [message for message in client.got if message["type"] == "flag"]
         assert [(message["key"], message["flag"]["rollout"]) for message in flags] == [("search", 60), ("other", 100)]
         entries = [message["entry"]["action"] for message in client.got if message["type"] == "log"]
@@ -115,7 +113,7 @@ async def test_what_was_not_asked_for_does_not_come(tower: Tower) -> None:
             await tower.ok("PATCH", path, {"rollout": 1})
         await client.until("log")
         assert {(each["app"], each["key"]) for each in client.got if each["type"] == "flag"} == {("shop", "a")}
-        assert [each["entry"]["key"] for each in client.got if each["type"] == "log"] == ["a"]
+        assert [each["entry"]["subject"]["key"] for each in client.got if each["type"] == "log"] == ["a"]
 
 
 @pytest.mark.usefixtures("flag")
@@ -144,7 +142,7 @@ async def test_sidecars_are_told_and_what_they_have_taken_in(bench: TowerBench, 
         await client.until("current")
         await bench.put(SIDECARS_BUCKET, "shop.pay-1", encode_presence(sidecar))
         told = await client.until("sidecar")
-        assert (told["app"], told["instance"], told["sidecar"]["status"]) == ("shop", "pay-1", "behind")
+        assert (told["app"], told["instance"], told["sidecar"]["host"]) == ("shop", "pay-1", "pay")
         await tower.ok("PATCH", FLAG, {"rollout": 1})
         await client.flag("search", lambda flag: flag["state"]["arrived"]["of"] == 1)
         await bench.until_rulesets(lambda rulesets: rulesets["shop.search"].rollout == 1)

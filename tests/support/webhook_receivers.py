@@ -1,5 +1,6 @@
 """Receivers of webhooks on this machine, and names that lead to them, for tests of alerts."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -31,6 +32,8 @@ class Receiver:
     port: int = 0
     answers: list[web.Response] = field(default_factory=list)
     received: list[Received] = field(default_factory=list)
+    is_silent: bool = False
+    """Whether it takes requests and never answers."""
 
     def url(self, path: str = "/hook", host: str = "127.0.0.1") -> str:
         return f"http://{host}:{self.port}{path}"
@@ -38,6 +41,8 @@ class Receiver:
     async def handle(self, request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.received.append(Received(request.path, headers, await request.read()))
+        if self.is_silent:
+            await asyncio.Event().wait()
         return self.answers.pop(0) if self.answers else web.Response(text="ok")
 
 

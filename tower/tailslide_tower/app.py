@@ -65,6 +65,7 @@ from tailslide_tower.segments import routes as segments
 from tailslide_tower.segments.service import SegmentService
 from tailslide_tower.settings import TowerSettings
 from tailslide_tower.sidecars import routes as sidecars
+from tailslide_tower.sidecars.metrics import SidecarMetrics
 from tailslide_tower.status import routes as status
 from tailslide_tower.status.service import Doings, StatusService
 from tailslide_tower.timeseries import routes as graphs
@@ -188,6 +189,7 @@ class Tower:
             unknown=lambda: len(publisher.unknown),
         )
         registry.register(ListenerMetrics(listener, "tailslide_tower_http"))
+        registry.register(SidecarMetrics(self._standing.sidecars))
         if self._callout is not None:
             registry.register(self._callout.metrics("tailslide_tower"))
         if self._redis_users is not None:
@@ -202,6 +204,7 @@ class Tower:
             ):
                 if part is not None:
                     group.create_task(part.run())
+            group.create_task(self._key_publisher.follow_log(self._feed))
             group.create_task(self._link.run(self._connected))
 
     async def _connected(self, client: Client) -> None:

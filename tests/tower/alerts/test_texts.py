@@ -150,7 +150,7 @@ def test_late_alert_says_when_it_happened_and_what_was_since() -> None:
                 details=NothingJudged(None, NOW - timedelta(minutes=8)).json(),
             ),
             "Circuits are judged again",
-            ("Circuits are judged again. It was not so for 8 min.",),
+            ("No circuit was judged for 8 min. That is over.",),
         ),
         (
             happening("notice.sidecar_lost", flag=None, details=LostSidecars(2, ("pay-1", "pay-2"), NOW).json()),
@@ -164,7 +164,7 @@ def test_late_alert_says_when_it_happened_and_what_was_since() -> None:
         (
             happening("notice.sidecar_back", flag=None, details=LostSidecars(1, ("pay-1",), NOW).json()),
             "1 sidecar back: checkout",
-            ("1 sidecar has been heard of again: pay-1.",),
+            ("1 sidecar has been heard of again, or replaced by another: pay-1.",),
         ),
     ],
 )

@@ -1,6 +1,7 @@
 import asyncio
 import unicodedata
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from argon2 import PasswordHasher
@@ -36,6 +37,23 @@ async def test_password_is_the_same_however_a_keyboard_writes_it(passwords: Pass
 
 async def test_nobody_has_no_password(passwords: Passwords) -> None:
     assert not await passwords.matches(None, "the password of nobody")
+
+
+async def test_account_that_does_not_exist_costs_as_much_as_one_that_does() -> None:
+    class Counting(PasswordHasher):
+        verified = 0
+
+        def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 # the base's name
+            Counting.verified += 1
+            return super().verify(hash, password)
+
+    passwords = Passwords(Counting(time_cost=1, memory_cost=8, parallelism=1))
+    stored = await passwords.hash("correct horse battery")
+    for known in (None, stored, stored):
+        before = Counting.verified
+        await passwords.matches(known, "wrong")
+        assert Counting.verified == before + 1
+    passwords.close()
 
 
 async def test_hash_of_other_parameters_is_outdated(passwords: Passwords) -> None:

@@ -138,6 +138,14 @@ class MemorySocket:
                 await self._came.wait()
 
 
+class Credential:
+    def __init__(self, stage: "Stage") -> None:
+        self._stage = stage
+
+    async def principal(self) -> Principal | None:
+        return self._stage.principal
+
+
 class Stage:
     def __init__(self) -> None:
         self.log, self.flags, self.news = MemoryLog(), MemoryFlags(), News()
@@ -160,26 +168,13 @@ class Stage:
     def client(self, principal: Principal = ENVIRONMENT) -> MemorySocket:
         socket = MemorySocket()
         self.principal = principal
-        self.tasks.append(asyncio.create_task(self.hub.serve(socket, principal, self)))
+        self.tasks.append(asyncio.create_task(self.hub.serve(socket, principal, Credential(self))))
         return socket
-
-    async def principal_now(self) -> Principal | None:
-        return self.principal
-
-
-class Credential:
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-
-    async def principal(self) -> Principal | None:
-        return self._stage.principal
 
 
 @pytest.fixture
 async def stage(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     made = Stage()
-    serve = made.hub.serve
-    made.hub.serve = lambda socket, principal, _: serve(socket, principal, Credential(made))  # type: ignore[method-assign] # the stage is its own credential
     monkeypatch.setattr(session_module, "RETRY_S", 0.001)
     running = asyncio.create_task(made.hub.run())
     yield made

@@ -7,6 +7,7 @@ from contract_samples import PRESENCE
 
 from tailslide_core.presence import Presence, decode_presence, encode_presence
 from tailslide_runtime.bucket_watch import Entry
+from tailslide_tower.sidecars.metrics import SidecarMetrics
 from tailslide_tower.sidecars.models import SidecarList, SidecarOut, Status
 from tailslide_tower.sidecars.registry import SidecarRegistry
 from tailslide_tower.sidecars.service import SidecarService
@@ -62,3 +63,12 @@ def test_sidecars_in_one_state_are_shown_among_the_counts_of_all() -> None:
     page = service(SAMPLE, replace(SAMPLE, instance="slow", revision=6)).page(None, "", 10, status=Status.BEHIND)
     assert [each["instance"] for each in page.sidecars] == ["slow"]
     assert page.json()["counts"] == {"current": 1, "behind": 1, "silent": 0}
+
+
+def test_prometheus_is_told_how_many_sidecars_are_in_each_state() -> None:
+    (gauge,) = SidecarMetrics(service(SAMPLE, replace(SAMPLE, instance="slow", revision=6))).collect()
+    assert {sample.labels["status"]: sample.value for sample in gauge.samples} == {
+        "current": 1,
+        "behind": 1,
+        "silent": 0,
+    }

@@ -23,6 +23,7 @@ from tailslide_tower.alerts.service import WebhookService
 from tailslide_tower.alerts.watcher import SidecarsSeen, Watcher
 from tailslide_tower.alerts.worker import AlertWorker
 from tailslide_tower.audit.feed import Feed
+from tailslide_tower.companions import beside
 from tailslide_tower.database import Database
 
 
@@ -54,8 +55,8 @@ class Alerts:
                 self.worker.log_grew()
 
     async def follow(self, client: Client) -> None:
-        """Hear of Aerobats over a connection to NATS, for as long as it lasts."""
-        await self.leases.follow(client)
+        """Hear of Aerobats over a connection to NATS, until cancelled."""
+        await beside(client, "leases", self.leases.follow)
 
 
 def alerts_of(

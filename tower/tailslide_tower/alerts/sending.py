@@ -19,6 +19,8 @@ from tailslide_tower.alerts.signatures import signed_headers
 from tailslide_tower.alerts.webhook import Webhook
 
 TIMEOUT_S = 15.0
+SAMPLE_TIMEOUT_S = 8.0
+"""A person waits for it, with a client that may give up after ten seconds."""
 CONNECT_TIMEOUT_S = 5.0
 MAX_ANSWER = 4096
 """So many bytes of an answer are read and kept; it is for people."""
@@ -54,14 +56,18 @@ class Sender:
         self._rules = rules
         self._now = now
 
-    async def tell(self, webhook: Webhook, message: Message, message_id: str) -> Outcome:
+    async def tell(
+        self, webhook: Webhook, message: Message, message_id: str, *, timeout_s: float = TIMEOUT_S
+    ) -> Outcome:
         """Send a message in the form of the webhook, signed where it has a secret."""
         body, now = message.body(webhook.kind), self._now()
         keys = webhook.secrets_at(now)
         headers = signed_headers(message_id, now, body, keys) if keys else {}
-        return await self.send(WebhookUrl(webhook.url), body, headers)
+        return await self.send(WebhookUrl(webhook.url), body, headers, timeout_s=timeout_s)
 
-    async def send(self, url: WebhookUrl, body: bytes, headers: Mapping[str, str]) -> Outcome:
+    async def send(
+        self, url: WebhookUrl, body: bytes, headers: Mapping[str, str], *, timeout_s: float = TIMEOUT_S
+    ) -> Outcome:
         """Post a JSON body and return what came of it."""
         addresses = CheckedAddresses(self._names, self._rules)
         # A session for each request: nothing of one receiver's connection, cookies or trouble is left for another's.
@@ -70,12 +76,12 @@ class Sender:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
-            timeout=aiohttp.ClientTimeout(total=TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S),
+            timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S),
         ) as session:
             try:
                 return await self._exchange(session, url, body, headers, addresses)
             except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
-                return Outcome(error=_reason(error))
+                return Outcome(error=_reason(error, timeout_s))
 
     async def _exchange(
         self,
@@ -130,7 +136,7 @@ def _refusal(status: int) -> str | None:
     return f"the receiver answered {status}"
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, timeout_s: float) -> str:
     """Return why no answer came. Never repeats the URL, as texts of the client do."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
@@ -144,7 +150,7 @@ def _reason(error: Exception) -> str:
         case aiohttp.ServerDisconnectedError() | ConnectionResetError():
             return "the receiver closed the connection without an answer"
         case TimeoutError():
-            return f"the receiver did not answer within {TIMEOUT_S:g} s"
+            return f"the receiver did not answer within {timeout_s:g} s"
         case aiohttp.ClientResponseError() | aiohttp.ClientPayloadError():
             return "what the receiver answered is not HTTP"
         case _:

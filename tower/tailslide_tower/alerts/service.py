@@ -25,7 +25,7 @@ from tailslide_tower.alerts.delivery_store import DeliveryStore
 from tailslide_tower.alerts.models import DeliveryQuery, WebhookChange, WebhookCreate, WebhookQuery, webhook_json
 from tailslide_tower.alerts.occasions import Scope
 from tailslide_tower.alerts.samples import sample_of
-from tailslide_tower.alerts.sending import Outcome, Sender
+from tailslide_tower.alerts.sending import SAMPLE_TIMEOUT_S, Outcome, Sender
 from tailslide_tower.alerts.traces import tell, webhook_entry
 from tailslide_tower.alerts.webhook import Webhook, new_message_id
 from tailslide_tower.alerts.webhook_store import WebhookStore, webhooks
@@ -165,7 +165,7 @@ class WebhookService:
             webhook = await _editable(connection, webhook_id, author.principal, Precondition())
         sample = sample_of(webhook.scope, self._now(), tower_url=self._tower_url)
         async with self._samples:
-            outcome = await self._sender.tell(webhook, sample, new_message_id())
+            outcome = await self._sender.tell(webhook, sample, new_message_id(), timeout_s=SAMPLE_TIMEOUT_S)
         log.info("webhook_tried_out", who=author.name, webhook=webhook_id, status=outcome.status, error=outcome.error)
         return outcome
 

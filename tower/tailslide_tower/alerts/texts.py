@@ -201,8 +201,8 @@ def _nothing_judged(happening: Happening, now: datetime) -> tuple[str, list[str]
     notice = NothingJudged.read(happening.details)
     since = _clock(notice.since, now) if notice.since is not None else "a while"
     if happening.action == "notice.judged_again":
-        lasted = "" if notice.since is None else f" It was not so for {_lasting(notice.since, happening.at)}."
-        return "Circuits are judged again", [f"Circuits are judged again.{lasted}"]
+        lasted = "for a while" if notice.since is None else f"for {_lasting(notice.since, happening.at)}"
+        return "Circuits are judged again", [f"No circuit was judged {lasted}. That is over."]
     match notice.cause:
         case cause if cause == NO_NATS:
             why = "Tower cannot reach NATS"
@@ -229,7 +229,7 @@ def _sidecars(happening: Happening, now: datetime) -> tuple[str, list[str]]:
     names = _names(lost.instances, lost.count)
     have = "has" if lost.count == 1 else "have"
     if happening.action == "notice.sidecar_back":
-        return f"{number} back", [f"{number} {have} been heard of again: {names}."]
+        return f"{number} back", [f"{number} {have} been heard of again, or replaced by another: {names}."]
     since = "" if lost.since is None else f" since {_clock(lost.since, now)}"
     did = "It" if lost.count == 1 else "They"
     return f"{number} lost", [

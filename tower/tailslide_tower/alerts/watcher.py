@@ -7,7 +7,7 @@ time are one notice for each app.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -71,6 +71,9 @@ class SidecarsSeen(Protocol):
 
         None while that is not known: just started, or out of touch with NATS.
         """
+
+    def replaced(self) -> Collection[tuple[str, str]]:
+        """Return sidecars, as app and instance, that are gone and have another in their place."""
 
 
 class Counters(Protocol):
@@ -156,7 +159,7 @@ class Watcher:
             lost = {name: at for name, at in silent.items() if name not in known}
             if any(now - at >= GATHERED_AFTER for at in lost.values()):
                 entries += _sidecars("notice.sidecar_lost", await store.lose(lost))
-            if found := known & there:
+            if found := known & (there | set(self._sidecars.replaced())):
                 entries += _sidecars("notice.sidecar_back", await store.find(found))
             await store.forget(now - FORGOTTEN_AFTER)
             for entry in entries:

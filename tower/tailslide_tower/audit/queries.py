@@ -67,6 +67,13 @@ class Scope:
         """Return what somebody may see."""
         return cls(principal.apps_with(Role.VIEWER), principal.apps_with(Role.ADMIN))
 
+    def sees(self, kind: str, app: str | None) -> bool:
+        """Whether an entry of this kind may be seen: what `conditions` says to the database."""
+        is_admin = self.admin_of is None or app in self.admin_of
+        if app is None:
+            return is_admin or (self.apps is None and kind == SubjectKind.SYSTEM)
+        return (self.apps is None or app in self.apps) and (is_admin or kind not in ABOUT_PEOPLE)
+
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         """Return what holds for entries that may be seen."""
         log, found = log_entries.c, []

@@ -28,6 +28,7 @@ from tailslide_tower.audit.models import (
 from tailslide_tower.audit.sentences import differences_of, sentence_of
 from tailslide_tower.audit.service import OF_FLAGS, LogPart, LogService
 from tailslide_tower.database import DatabaseUnavailableError
+from tailslide_tower.flag_states.shown import with_state
 from tailslide_tower.flags.models import FlagOut
 from tailslide_tower.flags.routes import FLAGS
 from tailslide_tower.requests import NoFields, NoQuery
@@ -170,4 +171,4 @@ async def roll_back_flag(ask: Ask[RollBack, NoQuery]) -> web.Response:
     rolled = await ask.request.app[FLAGS].roll_back(
         flag_id, ask.body.version, dict(found.after or {}), ask.precondition, ask.author
     )
-    return ask.answer(rolled.json(), etag=rolled.flag.version)
+    return ask.answer(await with_state(ask.request, rolled.flag, rolled.json()), etag=rolled.flag.version)

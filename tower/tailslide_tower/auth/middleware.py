@@ -59,7 +59,11 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
         raise _unauthorized(entrance.cookie)
     if changes and not is_public and SESSION in request:
         _refuse_without_csrf_token(request)
-    return await handler(request)
+    answer = await handler(request)
+    if not answer.prepared:
+        # What is answered depends on who asks, and may have a secret in it.
+        answer.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+    return answer
 
 
 async def _by_token(request: web.Request, entrance: Entrance, token: str) -> None:

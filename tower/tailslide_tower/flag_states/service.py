@@ -56,18 +56,18 @@ class FlagStates:
         news: News,
         sidecars: SidecarRegistry,
         *,
-        why_not_published: Callable[[FlagId], str | None],
+        why_left_alone: Callable[[FlagId], str | None],
         count_calls: CountCalls | None = None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
-        """`why_not_published` says what keeps changes of a flag from being published now, if anything does.
+        """`why_left_alone` says why what the bucket holds of a flag is not this Tower's, where it is not.
 
         Without `count_calls` nothing is said of calls.
         """
         self._logged = LoggedFlags(database, news.circuits.get)
         self._news = news
         self._sidecars = sidecars
-        self._why_not_published = why_not_published
+        self._why_left_alone = why_left_alone
         self._count_calls = count_calls
         self._now_s = now_s
 
@@ -152,7 +152,10 @@ class FlagStates:
         flag_id = flag.ruleset.flag_id
         held = self._news.published.get(flag_id)
         is_there = is_published(flag.ruleset.version, held, known=self._news.published_known, archived=archived)
-        problem = None if is_there else self._why_not_published(flag_id)
+        problem = None if is_there or self._news.in_touch else "NATS cannot be reached"
+        if (left_alone := self._why_left_alone(flag_id)) is not None:
+            # The bucket may hold the same version, and another ruleset.
+            is_there, problem = False, left_alone
         changed_ms = _ms(flag.updated_at)
         return arrival_of(flag_id, held, is_there, fleet, changed_ms=changed_ms, problem=problem)
 

@@ -32,7 +32,7 @@ class Standing:
             database,
             self.news,
             self.registry,
-            why_not_published=self._why_not_published,
+            why_left_alone=self._why_left_alone,
             # Where no Redis is named, nobody expects to read of calls.
             count_calls=None if isinstance(series, NoSeries) else SeriesCounts(series).of,
         )
@@ -48,9 +48,7 @@ class Standing:
         """Do what is to be done whether there is a connection or not, until cancelled."""
         await self._watch.run()
 
-    def _why_not_published(self, flag_id: FlagId) -> str | None:
-        if not self.news.in_touch:
-            return "NATS cannot be reached"
+    def _why_left_alone(self, flag_id: FlagId) -> str | None:
         if self._publisher.refusal is not None:
             return "the bucket is not this database's to fill"
         if self._publisher.is_left_alone(flag_id):

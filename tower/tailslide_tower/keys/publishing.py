@@ -1,6 +1,7 @@
 """Making the bucket `keys` equal to the database, so that keys are recognised without PostgreSQL.
 
-Level-triggered, from any number of Towers: all of it with each connection and every 30 s, at once after each change.
+Level-triggered, from any number of Towers: all of it with each connection and every 30 s, at once after each change,
+of which the log tells every Tower.
 The bucket is read before the database, and a write holds only over the revision that was read, so an older state never
 stays. Only the database that has claimed the bucket of rulesets fills this one (`publisher.claims`): a Tower on
 another database neither adds keys nor takes any away.
@@ -19,6 +20,8 @@ from tailslide_core.naming import CLAIM_KEY, is_reserved
 from tailslide_core.sdk_keys import encode_sdk_key_record
 from tailslide_runtime.bucket_watch import Entry
 from tailslide_runtime.cancellation import raise_if_cancelled
+from tailslide_tower.audit.entry import SubjectKind
+from tailslide_tower.audit.feed import Feed, Gap
 from tailslide_tower.database import Database, DatabaseUnavailableError
 from tailslide_tower.keys.store import AllKeys, KeyStore
 from tailslide_tower.metrics import TowerMetrics
@@ -99,6 +102,13 @@ class KeyPublisher:
     def changed(self) -> None:
         """Note that a key was made or revoked; returns at once."""
         self._changed.set()
+
+    async def follow_log(self, feed: Feed) -> None:
+        """Note keys that another Tower has made or revoked, and apps that are gone with theirs, until cancelled."""
+        async with feed.subscribe() as entries:
+            async for entry in entries:
+                if isinstance(entry, Gap) or entry.subject.kind in {SubjectKind.APP, SubjectKind.SDK_KEY}:
+                    self.changed()
 
     async def serve(self, bucket: Bucket, rulesets: Bucket) -> None:
         """Keep the bucket equal until cancelled. `rulesets` is the bucket with the claim."""

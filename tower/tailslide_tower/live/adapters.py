@@ -5,18 +5,22 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_core.naming import FlagId
 from tailslide_tower.audit.entry import LogRow
 from tailslide_tower.audit.feed import Feed, Gap, Subscription
+from tailslide_tower.audit.shown import entry_json
 from tailslide_tower.audit.store import LogStore, log_entries
+from tailslide_tower.auth.principal import SYSTEM
 from tailslide_tower.database import Database
 from tailslide_tower.flags.flag import Flag
-from tailslide_tower.flags.lists import FlagQuery, Listing, listed
-from tailslide_tower.flags.store import FlagStore, read_flag
+from tailslide_tower.flags.store import FlagStore, InvalidFlagError, flags, read_flag
 from tailslide_tower.live.hub import Missed
 from tailslide_tower.live.sources import Bounds, LiveEntry
-from tailslide_tower.times import timestamp
+
+log = structlog.get_logger()
 
 Json = dict[str, Any]
 Describe = Callable[[Sequence[Flag]], Awaitable[Sequence[Json]]]
@@ -24,27 +28,14 @@ Describe = Callable[[Sequence[Flag]], Awaitable[Sequence[Json]]]
 
 
 def live_entry(row: LogRow) -> LiveEntry:
-    """Return an entry as the live socket has it: without the subject before and after, which may be large."""
+    """Return an entry as the live socket has it: one for all clients, so without what only some may see (addresses)."""
     subject = row.subject
-    return LiveEntry(
-        row.id,
-        subject.kind,
-        subject.app,
-        subject.key,
-        row.action,
-        {
-            "id": row.id,
-            "at": timestamp(row.at),
-            "action": row.action,
-            "kind": subject.kind,
-            "app": subject.app,
-            "key": subject.key,
-            "version": row.version,
-            "actor": {"kind": row.actor_kind, "name": row.actor},
-            "reason": row.reason,
-            "details": row.details,
-        },
-    )
+    try:
+        shown = entry_json(row, SYSTEM, full=False)
+    except Exception:  # whatever is in it, the entries behind it go on
+        log.exception("live_entry_unreadable", entry=row.id)
+        shown = {"id": row.id, "action": row.action}
+    return LiveEntry(row.id, subject.kind, subject.app, subject.key, row.action, shown)
 
 
 class DatabaseLogReader:
@@ -96,21 +87,39 @@ class DatabaseFlagViews:
     async def some(self, flag_ids: Collection[FlagId]) -> Mapping[FlagId, Json]:
         """Return those that exist."""
         async with self._database.begin() as connection:
-            flags = [read_flag(row) for row in await FlagStore(connection).rows_of(flag_ids)]
-            alike = await FlagStore(connection).alike([flag.flag_id for flag in flags])
-        return dict(await self._shown(flags, alike))
+            read = await _read(connection, await FlagStore(connection).rows_of(flag_ids))
+        return dict(await self._with_states(read))
 
     async def page(
         self, apps: Collection[str] | None, after: FlagId | None, limit: int
     ) -> Sequence[tuple[FlagId, Json]]:
         """Return the next flags of these apps."""
+        query = sa.select(flags).order_by(flags.c.app, flags.c.key).limit(limit)
+        if apps is not None:
+            query = query.where(flags.c.app.in_(sorted(apps)))
+        if after is not None:
+            query = query.where(sa.tuple_(flags.c.app, flags.c.key) > sa.tuple_(after.app, after.flag))
         async with self._database.begin() as connection:
-            flags = (await listed(connection, Listing(FlagQuery(limit=limit), apps, after)))[:limit]
-            alike = await FlagStore(connection).alike([flag.flag_id for flag in flags])
-        return await self._shown(flags, alike)
+            read = await _read(connection, (await connection.execute(query)).mappings().all())
+        return await self._with_states(read)
 
-    async def _shown(self, flags: Sequence[Flag], alike: Mapping[FlagId, list[str]]) -> list[tuple[FlagId, Json]]:
-        shown = [(flag.flag_id, flag.json(alike.get(flag.flag_id, ()))) for flag in flags]
-        for (_, fields), state in zip(shown, await self._describe(flags), strict=True):
-            fields["state"] = state
-        return shown
+    async def _with_states(self, read: Sequence[tuple[Flag, Json]]) -> list[tuple[FlagId, Json]]:
+        """Add the states: outside of the transaction, since describing them asks the database, and Redis."""
+        states = await self._describe([flag for flag, _ in read])
+        return [(flag.flag_id, fields | {"state": state}) for (flag, fields), state in zip(read, states, strict=True)]
+
+
+async def _read(connection: AsyncConnection, rows: Sequence[sa.RowMapping]) -> list[tuple[Flag, Json]]:
+    """Return the flags of rows, each with its fields as the API shows them."""
+    read = [flag for row in rows if (flag := _readable(row)) is not None]
+    alike = await FlagStore(connection).alike([flag.flag_id for flag in read])
+    return [(flag, flag.json(alike.get(flag.flag_id, ()))) for flag in read]
+
+
+def _readable(row: sa.RowMapping) -> Flag | None:
+    """Return the flag of a row; None for one that the core does not allow, of which the others know nothing."""
+    try:
+        return read_flag(row)
+    except InvalidFlagError as error:
+        log.warning("live_flag_unreadable", app=row["app"], flag=row["key"], error=str(error))
+        return None

@@ -12,6 +12,7 @@ from typing import Protocol
 import orjson
 
 from tailslide_core.naming import FlagId
+from tailslide_tower.audit.queries import Scope
 from tailslide_tower.auth.principal import Principal, Role
 from tailslide_tower.database import DatabaseUnavailableError
 from tailslide_tower.live.messages import PROTOCOL_VERSION, Asked, CloseCode, Json, Wanted
@@ -127,16 +128,16 @@ class Session:
         self._points = message
         self.wake()
 
-    def may_view(self, app: str | None) -> bool:
-        """Whether the client may see an app, or, for None, what belongs to none."""
-        return self.principal.may(Role.ADMIN) if app is None else self.principal.may(Role.VIEWER, app)
+    def may_view(self, app: str) -> bool:
+        """Whether the client may see an app."""
+        return self.principal.may(Role.VIEWER, app)
 
     def _follows_sidecars(self, app: str) -> bool:
         return self.wanted.sidecars and self.wanted.has_app(app) and self.may_view(app)
 
     def takes(self, entry: LiveEntry) -> bool:
         """Whether the client is told of an entry of the log."""
-        if not self.may_view(entry.app):
+        if not Scope.of(self.principal).sees(entry.kind, entry.app):
             return False
         if entry.app is None:
             return self.wanted.every_app
@@ -217,14 +218,14 @@ class Session:
             return True
         while True:
             some = await self._flags.page(apps, after, BATCH)
+            if not some:
+                return True
+            if sent >= MAX_SNAPSHOT_FLAGS:
+                return False
             for flag_id, shown in some:
                 if flag_id not in self.wanted.flags:
                     await self._send_flag(flag_id, shown)
             sent += len(some)
-            if len(some) < BATCH:
-                return True
-            if sent >= MAX_SNAPSHOT_FLAGS:
-                return False
             after = some[-1][0]
 
     async def _catch_up(self) -> None:

@@ -14,7 +14,7 @@ routes = Routes("session")
 @routes.get("/session", access=Access.PUBLIC, answer=SessionOut, summary="Show who asks")
 async def show_session(ask: Plain) -> web.Response:
     """Also says how one may log in; without a session `principal` is null."""
-    return _never_kept(ask.answer(shown(ask.request)))
+    return ask.answer(shown(ask.request))
 
 
 @routes.post(
@@ -29,7 +29,7 @@ async def log_in(ask: Ask[LogIn, NoQuery]) -> web.Response:
     """Sets the cookie of the session. 429 after too many wrong passwords, with Retry-After."""
     service = ask.request.app[DESK].service
     opened = await service.log_in(ask.body.email, ask.body.password, ask.request[CLIENT])
-    return _never_kept(answer_opened(ask, opened))
+    return answer_opened(ask, opened)
 
 
 @routes.delete("/session", access=Access.KNOWN, summary="Log out")
@@ -41,9 +41,4 @@ async def log_out(ask: Plain) -> web.Response:
         await desk.service.end(session.id, ask.author)
     answer = ask.answer()
     answer.headers["Set-Cookie"] = desk.cookie.clearing
-    return answer
-
-
-def _never_kept(answer: web.Response) -> web.Response:
-    answer.headers["Cache-Control"] = "no-store"
     return answer

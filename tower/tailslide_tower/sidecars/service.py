@@ -58,6 +58,10 @@ class SidecarService:
         latest = self._latest(sidecar.presence.app)
         return Status.CURRENT if latest is None or latest.is_seen_by(sidecar.presence) else Status.BEHIND
 
+    def counts(self) -> Counter[Status]:
+        """Return how many sidecars are in each state."""
+        return Counter(self.status(sidecar) for sidecar in self._registry)
+
     def page(self, apps: Iterable[str] | None, after: str, limit: int, *, status: Status | None = None) -> SidecarPage:
         """Return up to `limit` sidecars of `apps`, None being all, whose `<app>.<instance>` come behind `after`.
 

@@ -101,7 +101,7 @@ def rates(parts: Sequence[int | None], calls: Sequence[int | None]) -> Rates:
     At most 100: what was written a moment before its calls is not more than all of them.
     """
     return [
-        None if not whole else round(100 * min(part or 0, whole) / whole, 3)
+        None if not whole else 0.0 if not part else round(100 * min(part, whole) / whole, 3)
         for part, whole in zip(parts, calls, strict=True)
     ]
 

@@ -168,16 +168,20 @@ class RedisGraphSeries:
                     commands.append(("TS.RANGE", key, first, last, *latest, "AGGREGATION", "sum", grid.bucket_ms))
         columns: dict[Wanted, Column] = {}
 
+        start_ms, bucket_ms, points = grid.start_ms, grid.bucket_ms, grid.points
+
         def take(index: int, answer: Any) -> None:
             each = series[index]
             column = columns.get(each)
             if column is None:
-                column = columns[each] = [None] * grid.points
+                column = columns[each] = [None] * points
             for at_ms, value in answer:
-                count = _count(value)
-                place = (at_ms - grid.start_ms) // grid.bucket_ms
-                if count and 0 <= place < grid.points:  # a zero is no count: Aerobat fills copies by writing some
-                    column[place] = count
+                # What is no count is left out, such as what somebody else has written. So is a zero, which says nothing
+                # of calls: Aerobat writes some, to have copies filled.
+                if 0 < value <= MAX_INTEGER and (count := int(value)) == value:
+                    place = (at_ms - start_ms) // bucket_ms
+                    if 0 <= place < points:
+                        column[place] = count
 
         await self._ask(commands, take)
         return columns
@@ -269,13 +273,6 @@ class RedisGraphSeries:
 
 def _copies(metric: str) -> list[str]:
     return [f":{resolution.label}" for resolution in resolutions_of(metric)]
-
-
-def _count(value: Any) -> int | None:
-    """Return a sum as a count; None for what cannot be one, such as what somebody else has written."""
-    if isinstance(value, float) and 0 <= value <= MAX_INTEGER and value.is_integer():
-        return int(value)
-    return None
 
 
 # RedisTimeSeries has no error codes, only these texts.
