@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_tower import times
-from tailslide_tower.audit.entry import LogEntry, LogRow, Subject, SubjectKind
+from tailslide_tower.audit.entry import LogEntry, LogRow, Subject
 from tailslide_tower.database import Database, metadata
 
 LOG_LOCK = 0x7A11_511D_E000_0002
@@ -102,7 +102,7 @@ def rows_of(rows: Sequence[sa.RowMapping]) -> list[LogRow]:
             id=row["id"],
             at=row["at"],
             action=row["action"],
-            subject=Subject(SubjectKind(row["kind"]), row["app"], row["key"]),
+            subject=Subject(row["kind"], row["app"], row["key"]),
             version=row["version"],
             actor_kind=row["actor_kind"],
             actor_id=row["actor_id"],
