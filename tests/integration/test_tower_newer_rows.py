@@ -1,4 +1,4 @@
-"""Rows that a newer Tower has written while Towers are upgraded one after another: this one goes on, and loses nothing."""
+"""Rows that a newer Tower has written, while Towers are upgraded one after another: this one loses nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,9 @@ from webhook_receivers import receiver
 ADD_ENTRY = """
 WITH added AS (
   INSERT INTO log (at, action, kind, app, key, actor_kind, actor_id, actor, before, after, details)
-  VALUES (now(), 'schedule.created', 'schedule', {app}, 'night', 'robot', '7', 'night shift', NULL, '{{"name": "x"}}', '{{}}')
+  VALUES (
+    now(), 'schedule.created', 'schedule', {app}, 'night', 'robot', '7', 'night shift', NULL, '{{"name": "x"}}', '{{}}'
+  )
   RETURNING id
 ) SELECT pg_notify('tailslide_log', id::text) FROM added
 """

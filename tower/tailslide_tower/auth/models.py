@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from tailslide_core.sentences.quoted import named
 from tailslide_tower.auth.principal import Role
 from tailslide_tower.auth.rights import MAX_APP_ROLES
 from tailslide_tower.requests import STORABLE
@@ -12,7 +13,7 @@ from tailslide_tower.requests import STORABLE
 
 def _one_line(text: str) -> str:
     text = unicodedata.normalize("NFC", text.strip())
-    if not text or not text.isprintable():
+    if not named(text) or not text.isprintable():
         raise ValueError("expected a name on one line, of printable characters")
     return text
 

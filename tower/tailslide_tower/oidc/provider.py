@@ -13,13 +13,16 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 import orjson
+import structlog
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import KeySet, import_key
 
 from tailslide_tower.oidc.identity import OidcSettings, RefusedError
+
+log = structlog.get_logger()
 
 TIMEOUT_S = 5.0
 MAX_ANSWER_BYTES = 1 << 20
@@ -159,7 +162,7 @@ class Provider:
                 status, answer = await self._ask("GET", _url(described, "jwks_uri"))
                 if status != 200:
                     raise ProviderUnavailableError(f"the keys cannot be had: {status}")
-                self._keys = self._monotonic(), KeySet.import_key_set(answer)  # type: ignore[arg-type]
+                self._keys = self._monotonic(), _keys_in(answer)
             return self._keys[1]
 
     async def _ask(self, method: str, url: str, **more: Any) -> tuple[int, dict[str, Any]]:
@@ -170,7 +173,7 @@ class Provider:
             )
         try:
             async with self._http.request(method, url, allow_redirects=False, **more) as answer:
-                body = await answer.content.read(MAX_ANSWER_BYTES)
+                body = await _whole(answer)
                 parsed = orjson.loads(body) if body else {}
                 return answer.status, parsed if isinstance(parsed, dict) else {}
         except orjson.JSONDecodeError:
@@ -182,6 +185,29 @@ class Provider:
         """Close the connections."""
         if self._http is not None:
             await self._http.close()
+
+
+async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+    """Return the body of an answer, which may come in many pieces; of one that is too large only the beginning."""
+    read = bytearray()
+    while len(read) < MAX_ANSWER_BYTES and (piece := await answer.content.read(MAX_ANSWER_BYTES - len(read))):
+        read += piece
+    return bytes(read)
+
+
+def _keys_in(answer: Mapping[str, Any]) -> KeySet:
+    """Return the keys that a provider publishes, without those that are not understood (RFC 7517, section 5)."""
+    published, keys = answer.get("keys"), []
+    for each in published if isinstance(published, list) else ():
+        if not isinstance(each, dict):
+            continue
+        try:
+            keys.append(import_key(each))
+        except (JoseError, ValueError, KeyError, TypeError, AttributeError) as error:
+            log.debug("oidc_key_not_understood", error=f"{type(error).__name__}: {error}")
+    if not keys:
+        raise ProviderUnavailableError("it publishes no key that is understood")
+    return KeySet(keys)
 
 
 def _url(described: Mapping[str, Any], name: str) -> str:
