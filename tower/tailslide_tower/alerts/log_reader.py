@@ -61,7 +61,7 @@ class DatabaseLog:
         return _happening(rows[0]) if rows else None
 
     @staticmethod
-    def _of_same_flag(happening: Happening, *kinds: SubjectKind) -> "sa.Select[Any]":
+    def _of_same_flag(happening: Happening, *kinds: str) -> "sa.Select[Any]":
         return (
             sa.select(log_entries)
             .where(

@@ -99,7 +99,9 @@ class TokenService:
             if before is None:
                 raise _not_found(token_id)
             if itself and asker.has_old_secret:
-                raise ApiError(403, "FORBIDDEN", "expected the token's present secret, not the one before", "Authorization")
+                raise ApiError(
+                    403, "FORBIDDEN", "expected the token's present secret, not the one before", "Authorization"
+                )
             expires_at = before.expires_at
             if request.expires_in_s is not None:
                 if itself:
