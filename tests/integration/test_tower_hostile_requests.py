@@ -49,3 +49,10 @@ async def test_browser_may_call_itself_what_is_no_utf_8(tower: Tower) -> None:
     assert answer.startswith(b"HTTP/1.1 201 "), answer
     sessions = (await browser.ok("GET", "/account/sessions"))["sessions"]
     assert {session["user_agent"] for session in sessions} >= {"Caf� �"}
+
+
+@pytest.mark.parametrize("name", ["\x1b[2J", "two\nlines", "\u200b", "\u3164", "  "])
+async def test_name_that_cannot_be_shown_is_refused(tower: Tower, name: str) -> None:
+    webhook = {"name": name, "kind": "slack", "url": "https://hooks.example.org/x"}
+    for path, body in (("/apps/shop/keys", {"name": name}), ("/tokens", {"name": name}), ("/webhooks", webhook)):
+        assert (await tower.call("POST", path, body)).error == (400, "INVALID", "name")

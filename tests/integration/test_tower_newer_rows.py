@@ -107,3 +107,24 @@ async def test_entry_that_cannot_be_told_stops_no_delivery(alerts: AlertBench, m
         alerts.clock.move(hours=1)
         assert await alerts.deliverer.deliver_due() == 1
         assert len(hook.received) == 1
+
+
+async def test_flag_that_cannot_be_read_hides_no_other(bench: TowerBench, tower: Tower) -> None:
+    keys = [f"flag-{number}" for number in range(6)]
+    for key in keys:
+        await tower.ok("POST", "/apps/shop/flags", {"key": key, "active": True, "circuit": {"forced_open": True}})
+    rule = '[{"when": [{"attribute": "plan", "operator": "sounds_like", "values": ["pro"]}], "rollout": 5}]'
+    await bench.sql(f"UPDATE flags SET rules = '{rule}' WHERE key IN ('flag-1', 'flag-2', 'flag-5')")
+    for path in ("/apps/shop/flags", "/flags"):
+        seen, after = [], ""
+        while True:
+            page = await tower.ok("GET", f"{path}?limit=2&after={after}")
+            seen += [flag["key"] for flag in page["flags"]]
+            if page["next"] is None:
+                break
+            after = page["next"]
+        assert seen == ["flag-0", "flag-3", "flag-4"]
+    assert [flag["key"] for flag in (await tower.ok("GET", "/status"))["flags"]] == ["flag-0", "flag-3", "flag-4"]
+    answer = await tower.call("GET", "/apps/shop/flags/flag-1")
+    assert answer.error == (500, "FLAG_UNREADABLE", "flag")
+    assert "shop.flag-1" in answer.body["detail"]
