@@ -1,5 +1,6 @@
 """`tailslide flags`: what there is, how a flag is, and the changes that one makes in a hurry."""
 
+import contextlib
 from typing import Any
 
 import click
@@ -174,4 +175,5 @@ def print_entry(entry: dict[str, Any]) -> None:
 @as_json
 def watch_flag(flag: FlagId, *, as_json: bool) -> None:
     """Follow a flag until Ctrl-C: each change of its state, and each entry of its log, as it comes."""
-    ask(lambda tower: watch(tower, flag, as_json=as_json))
+    with contextlib.suppress(KeyboardInterrupt):  # that is how it ends
+        ask(lambda tower: watch(tower, flag, as_json=as_json))

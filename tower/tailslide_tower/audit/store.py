@@ -48,6 +48,17 @@ log_entries = sa.Table(
 )
 sa.Index("log_subject_idx", log_entries.c.app, log_entries.c.key, log_entries.c.id)
 sa.Index("log_app_idx", log_entries.c.app, log_entries.c.id)
+sa.Index("log_actor_idx", log_entries.c.actor, log_entries.c.id)
+sa.Index("log_at_idx", log_entries.c.at)
+sa.Index("log_action_idx", log_entries.c.action, log_entries.c.id)
+sa.Index(
+    "log_filters_idx",
+    log_entries.c.id,
+    postgresql_include=["at", "minor", "kind", "action", "app", "key", "actor"],
+)
+SEARCH_ONLY = frozenset({"words", "log_words_idx"})
+"""The column that PostgreSQL makes for searches, and its index: they are no part of an entry, and so not in the table
+above, whose columns are read whole."""
 
 
 async def record(connection: AsyncConnection, entry: LogEntry) -> int:
