@@ -235,3 +235,17 @@ async def test_keys_that_are_none_are_the_providers_fault(bench: TowerBench, pro
     async with tower_with(bench, provider, oidc_default_role=Role.VIEWER) as tower:
         _, answer = await log_in(tower, provider)
         assert answer.error == (503, "OIDC_UNAVAILABLE", None)
+
+
+async def test_provider_that_is_away_is_not_asked_by_each_who_comes(
+    bench: TowerBench, provider: OidcProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_module, "FAILURE_KEPT_S", 60.0)
+    async with tower_with(bench, provider, oidc_default_role=Role.VIEWER) as tower:
+        issuer, provider.issuer = provider.issuer, "another"
+        for _ in range(5):
+            assert (await tower.call("GET", "/session/oidc", Authorization="")).error[1] == "OIDC_UNAVAILABLE"
+        assert len(provider.requests) == 1
+        provider.issuer = issuer
+        monkeypatch.setattr(provider_module, "FAILURE_KEPT_S", 0.0)
+        assert (await log_in(tower, provider))[1].status == 303

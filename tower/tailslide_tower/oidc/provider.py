@@ -29,6 +29,8 @@ MAX_ANSWER_BYTES = 1 << 20
 KEPT_S = 3600.0
 KEYS_AGAIN_S = 30.0
 """How soon the keys are asked for again when a token names one that is not among them."""
+FAILURE_KEPT_S = 5.0
+"""For how long nobody asks again for its description after it could not be had: who comes meanwhile does not wait."""
 LEEWAY_S = 60
 """How far the provider's clock may be off."""
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA")
@@ -56,6 +58,7 @@ class Provider:
         self._now_s = now_s
         self._http: aiohttp.ClientSession | None = None
         self._description: tuple[float, Mapping[str, Any]] | None = None
+        self._failure: tuple[float, str] | None = None
         self._keys: tuple[float, KeySet] | None = None
         self._asking = asyncio.Lock()
 
@@ -146,14 +149,24 @@ class Provider:
     async def _described(self) -> Mapping[str, Any]:
         async with self._asking:
             if self._description is None or self._monotonic() - self._description[0] > KEPT_S:
-                url = f"{self.settings.issuer.rstrip('/')}/.well-known/openid-configuration"
-                status, answer = await self._ask("GET", url)
-                if status != 200 or answer.get("issuer") != self.settings.issuer:
-                    raise ProviderUnavailableError(
-                        f"{url} answered {status}; expected the description of {self.settings.issuer}"
-                    )
-                self._description = self._monotonic(), answer
+                if self._failure is not None and self._monotonic() - self._failure[0] < FAILURE_KEPT_S:
+                    raise ProviderUnavailableError(self._failure[1])
+                try:
+                    answer = await self._asked_for_description()
+                except ProviderUnavailableError as error:
+                    self._failure = self._monotonic(), str(error)
+                    raise
+                self._description, self._failure = (self._monotonic(), answer), None
             return self._description[1]
+
+    async def _asked_for_description(self) -> Mapping[str, Any]:
+        url = f"{self.settings.issuer.rstrip('/')}/.well-known/openid-configuration"
+        status, answer = await self._ask("GET", url)
+        if status != 200 or answer.get("issuer") != self.settings.issuer:
+            raise ProviderUnavailableError(
+                f"{url} answered {status}; expected the description of {self.settings.issuer}"
+            )
+        return answer
 
     async def _key_set(self, max_age_s: float) -> KeySet:
         described = await self._described()
