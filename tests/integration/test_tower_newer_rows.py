@@ -128,3 +128,14 @@ async def test_flag_that_cannot_be_read_hides_no_other(bench: TowerBench, tower:
     answer = await tower.call("GET", "/apps/shop/flags/flag-1")
     assert answer.error == (500, "FLAG_UNREADABLE", "flag")
     assert "shop.flag-1" in answer.body["detail"]
+
+
+async def test_schema_that_was_changed_meanwhile_fails_one_request_at_most(bench: TowerBench, tower: Tower) -> None:
+    await tower.ok("POST", "/apps/shop/flags", {"key": "one"})
+    for _ in range(3):  # so that connections have prepared what they ask
+        await asyncio.gather(*(tower.call("GET", "/flags") for _ in range(10)))
+    await bench.sql("ALTER TABLE flags ALTER COLUMN tags TYPE json")
+    answers = [await tower.call("GET", "/flags") for _ in range(20)]
+    assert {answer.status for answer in answers[1:]} == {200}
+    if answers[0].status != 200:
+        assert answers[0].error == (503, "DATABASE_UNAVAILABLE", None)

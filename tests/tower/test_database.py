@@ -23,6 +23,7 @@ def wrapped(cause: Exception) -> DBAPIError:
         wrapped(asyncpg.InterfaceError("connection is closed")),
         wrapped(asyncpg.InvalidPasswordError("password authentication failed")),
         wrapped(asyncpg.DeadlockDetectedError("deadlock detected")),
+        wrapped(asyncpg.InvalidCachedStatementError("cached statement plan is invalid due to a schema change")),
         wrapped(asyncpg.SerializationError("could not serialize access")),
         wrapped(asyncpg.ReadOnlySQLTransactionError("cannot execute INSERT in a read-only transaction")),
     ],

@@ -200,6 +200,9 @@ def is_unavailable(error: Exception) -> bool:
     driver = _driver_error(error)
     if isinstance(driver, PoolTimeoutError | OSError | asyncpg.InterfaceError):  # TimeoutError is an OSError
         return True
+    # A newer Tower has changed the schema; the next time the statement is prepared anew.
+    if isinstance(driver, asyncpg.InvalidCachedStatementError):
+        return True
     state = getattr(driver, "sqlstate", None) or ""
     return state[:2] in _UNAVAILABLE_CLASSES or state in _HOPELESS_STATES or state == _READ_ONLY_STATE
 
