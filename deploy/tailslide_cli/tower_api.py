@@ -107,7 +107,8 @@ class TowerApi:
             async with self._session.ws_connect(f"{self.url}/api/v1/live", heartbeat=20) as socket:
                 yield socket
         except aiohttp.WSServerHandshakeError as error:
-            raise RefusedError(f"Tower at {self.url} refused the live connection: {error.message}") from error
+            refused = f"Tower at {self.url} refused the live connection ({error.status} {error.message})"
+            raise RefusedError(refused, error.status) from error
         except aiohttp.ClientError as error:
             raise RefusedError(f"Tower at {self.url} cannot be reached: {error}") from error
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pty
+import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -153,6 +154,40 @@ async def test_a_circuit_is_held_open_told_and_reset(bench: TowerBench, tailslid
         return (await tailslide("status", "--check")).status == 0
 
     await until(closed)
+
+
+async def test_a_flag_is_watched_through_its_changes(tailslide: CommandLine) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tailslide_embedded", "flags", "watch", "shop.new-checkout"),
+        env={**tailslide.environment, "TAILSLIDE_API_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    said: list[str] = []
+
+    async def until_said(text: str) -> None:
+        assert process.stdout is not None
+        while not any(text in line for line in said):
+            line = await process.stdout.readline()
+            assert line, said
+            said.append(line.decode())
+
+    try:
+        async with asyncio.timeout(60):
+            await until_said("On for 25% of users.")
+            assert (await tailslide("flags", "off", "shop.new-checkout", "--reason", "incident")).status == 0
+            await until_said("“incident”")
+            await until_said("[Off]")
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(20):
+            await process.communicate()
+        assert not any("Traceback" in line for line in said)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+    assert process.returncode == 0
 
 
 async def test_keys_are_made_listed_and_revoked(tailslide: CommandLine) -> None:

@@ -329,6 +329,25 @@ async def test_a_slow_client_gets_the_last_state_once_and_keeps_nothing_waiting(
             pass
 
 
+async def test_flags_that_are_looked_at_again_are_sent_when_they_differ(stage: Stage) -> None:
+    client = stage.client()
+    flag_id = stage.flag()
+    client.subscribe(flags=["shop.search"], refresh_ms=1000)
+    await client.until("current")
+    (session,) = stage.hub
+    asked = len(stage.flags.asked)
+    session.refresh()
+    while len(stage.flags.asked) == asked:
+        await asyncio.sleep(0)
+    stage.flag(version=2)
+    session.refresh()
+    assert (await client.until("flag"))["flag"] == {"version": 2}
+    assert not client.got
+    del stage.flags.flags[flag_id]
+    session.refresh()
+    assert (await client.until("flag"))["flag"] is None
+
+
 async def test_more_changes_than_can_be_told_are_said_to_be(stage: Stage) -> None:
     client = stage.client()
     client.subscribe(apps=["shop"], snapshot=False)
