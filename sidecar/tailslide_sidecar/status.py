@@ -76,6 +76,7 @@ class Status:
             "nats": {
                 "connected": self._link.connected,
                 "connects": self._link.connects,
+                "refused": self._link.refused,
                 "buckets": {bucket: self._bucket(watch) for bucket, watch in self._watches.items()},
             },
             "redis": {"connected": self._redis_connected(), "problem": self._redis_problem()},

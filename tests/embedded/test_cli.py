@@ -1,3 +1,4 @@
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +15,15 @@ from tailslide_runtime.errors import StartError
 
 def test_the_help_lists_every_command_and_imports_none(monkeypatch: pytest.MonkeyPatch) -> None:
     # None makes an import of the module fail.
-    for module in ("tailslide_embedded.demo.command", "tailslide_embedded.up", "tailslide_tower.main"):
+    for module in ("tailslide_embedded.demo.command", "tailslide_embedded.up", "tailslide_tower.main", "aiohttp"):
         monkeypatch.setitem(sys.modules, module, None)
     result = CliRunner().invoke(cli, ["--help"])
     assert result.exit_code == 0, result.output
-    listed = [line.split()[0] for line in result.output.partition("Commands:\n")[2].splitlines()]
-    assert listed == ["aerobat", "demo", "env", "sidecar", "tower", "up"]
+    listed = re.findall(r"^  (\S+)", result.output.partition("Commands:\n")[2], re.MULTILINE)
+    assert listed == [
+        *("admin-link", "aerobat", "circuit", "demo", "env", "flags", "keys", "login", "logout", "sidecar", "status"),
+        *("tower", "up"),
+    ]
 
 
 def test_the_demo_is_imported_when_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -197,7 +197,7 @@ async def test_killed_and_restarted_with_data_that_has_changed_meanwhile() -> No
         await on.until_answered(RATE)
 
         # The same data behind another address, so that the sidecar can hear of nothing.
-        elsewhere, address = moved(on.nats)
+        elsewhere, address = moved(on.nats, on.bench.nats_url)
         await elsewhere.start()
         on.bench.nats_url, here = address, on.bench.nats_url
         for number in (1, 4, 11):
@@ -221,13 +221,12 @@ def config_of(server: Child) -> str:
     return "\n".join([f'listen: "{server.spec.address}"', *(line for line in lines if not line.startswith("listen:"))])
 
 
-def moved(server: Child) -> tuple[Child, str]:
-    """Return a server on the data of one that does not run, and its URL."""
+def moved(server: Child, url: str) -> tuple[Child, str]:
+    """Return a server on the data of one that does not run and had this URL, and its own URL."""
     config = server.spec.cwd / "nats.conf"
-    token = config.read_text().partition('token: "')[2].partition('"')[0]
     address = f"127.0.0.1:{any_free_port()}"
     config.write_text(config_of(server).replace(server.spec.address, address))
-    url = f"nats://{token}@{address}"
+    url = url.replace(str(server.spec.address), address)
 
     async def ready() -> None:
         await nats_server.check(url)

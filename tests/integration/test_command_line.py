@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pty
+import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from tower_bench import TOKEN, TowerBench, until
 
 from tailslide_core.circuit import Circuit, State
@@ -121,7 +123,7 @@ async def test_flags_are_listed_shown_and_changed(tailslide: CommandLine) -> Non
     listed = await tailslide("flags", "list")
     assert listed.status == 0, listed
     assert "shop.new-checkout" in listed.output
-    assert (await tailslide("flags", "list", "--tag", "none")).output == "No flags.\n"
+    assert (await tailslide("flags", "list", "--tag", "none")).output == "No flag matches.\n"
     assert [flag["key"] for flag in (await tailslide("flags", "list", "--json")).json] == ["new-checkout"]
 
     changed = await tailslide("flags", "rollout", "shop.new-checkout", "50", "--reason", "größer", "--json")
@@ -131,6 +133,7 @@ async def test_flags_are_listed_shown_and_changed(tailslide: CommandLine) -> Non
     assert (await tailslide("flags", "on", "shop.new-checkout", "--json")).json["active"] is True
     shown = await tailslide("flags", "show", "shop.new-checkout")
     assert "On for 50% of users." in shown.output
+    assert shown.output.splitlines()[0] == "shop.new-checkout", "a name that is the key is not repeated"
     log = await tailslide("flags", "log", "shop.new-checkout")
     assert "“größer”" in log.output
     assert len((await tailslide("flags", "log", "shop.new-checkout", "--json")).output.splitlines()) == 4
@@ -154,6 +157,40 @@ async def test_a_circuit_is_held_open_told_and_reset(bench: TowerBench, tailslid
     await until(closed)
 
 
+async def test_a_flag_is_watched_through_its_changes(tailslide: CommandLine) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tailslide_embedded", "flags", "watch", "shop.new-checkout"),
+        env={**tailslide.environment, "TAILSLIDE_API_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    said: list[str] = []
+
+    async def until_said(text: str) -> None:
+        assert process.stdout is not None
+        while not any(text in line for line in said):
+            line = await process.stdout.readline()
+            assert line, said
+            said.append(line.decode())
+
+    try:
+        async with asyncio.timeout(60):
+            await until_said("On for 25% of users.")
+            assert (await tailslide("flags", "off", "shop.new-checkout", "--reason", "incident")).status == 0
+            await until_said("“incident”")
+            await until_said("[Off]")
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(20):
+            await process.communicate()
+        assert not any("Traceback" in line for line in said)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+    assert process.returncode == 0
+
+
 async def test_keys_are_made_listed_and_revoked(tailslide: CommandLine) -> None:
     assert "has no keys" in (await tailslide("keys", "list", "shop")).output
     made = await tailslide("keys", "create", "shop", "production")
@@ -171,7 +208,8 @@ async def test_what_goes_wrong_is_one_sentence_that_says_what_to_do(tailslide: C
         (("flags", "show", "shop.none"), TOKEN, "has no flag 'none'"),
         (("flags", "show", "none"), TOKEN, "expected APP.FLAG, like checkout.new-checkout"),
         (("flags", "rollout", "shop.new-checkout", "101"), TOKEN, "0<=x<=100"),
-        (("keys", "list", "none"), TOKEN, "there is no app 'none'"),
+        (("keys", "list", "none"), TOKEN, "Error: there is no app 'none'"),
+        (("status", "--check", "--app", "none"), TOKEN, "Error: there is no app 'none'"),
     ):
         said = await tailslide(*arguments, token=token)
         assert said.status in {1, 2}, said
@@ -185,7 +223,7 @@ async def test_log_in_with_a_password_keeps_a_token_that_log_out_revokes(tailsli
         "login", tailslide.url, typed=[("E-mail", EMAIL), ("Password", PASSWORD)]
     )
     assert status == 0, said
-    assert "Logged in at" in said
+    assert f"as {EMAIL} (token " in said
     assert PASSWORD not in said
     kept = Path(tailslide.environment["XDG_CONFIG_HOME"]) / "tailslide" / "tower.json"
     assert kept.stat().st_mode & 0o777 == 0o600
@@ -201,6 +239,8 @@ async def test_a_wrong_password_keeps_nothing(tailslide: CommandLine) -> None:
         "login", tailslide.url, typed=[("E-mail", EMAIL), ("Password", "not it")]
     )
     assert status == 1, said
+    assert "the e-mail address or the password is wrong" in said
+    assert "run `tailslide login`" not in said, "that is what has just been done"
     assert not (Path(tailslide.environment["XDG_CONFIG_HOME"]) / "tailslide").exists()
 
 
@@ -208,3 +248,24 @@ async def test_a_token_can_be_given_instead_of_a_password(tailslide: CommandLine
     said = await tailslide("login", tailslide.url, "--token", token=None, typed=f"{TOKEN}\n")
     assert said.status == 0, said
     assert (await tailslide("flags", "list", token=None)).status == 0
+
+
+async def test_token_and_password_are_sent_nowhere_else(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        raise web.HTTPPermanentRedirect("https://tower.example.org/api/v1/flags")
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", elsewhere)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        said = await CommandLine(f"http://127.0.0.1:{runner.addresses[0][1]}", tmp_path)("flags", "list")
+    finally:
+        await runner.cleanup()
+    assert (said.status, asked) == (1, ["/api/v1/flags"])
+    assert "leads to https://tower.example.org: give Tower's own address" in said.errors

@@ -151,7 +151,7 @@ async def test_urls_of_ones_own_replace_the_embedded_servers(folder: Path, serve
     environ = servers.environment()
     environ["TAILSLIDE_DATABASE_URL"] = servers.database_url.replace("+asyncpg", "")
     async with embedded_servers(folder, environ=environ) as stack:
-        assert stack.endpoints == replace(servers, embedded=frozenset(), nats_access=None)
+        assert stack.endpoints == replace(servers, embedded=frozenset(), nats_access=None, sdk_keys=False)
         assert stack.children == {}
 
 

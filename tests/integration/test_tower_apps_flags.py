@@ -84,7 +84,7 @@ async def test_app_asks_for_a_reason(bench: TowerBench, tower: Tower) -> None:
     missing = (400, "REASON_REQUIRED", "Tailslide-Reason")
     assert (await tower.call("POST", FLAGS, {"key": "one"})).error == missing
     assert (await tower.call("POST", segments, {"key": "vip"})).error == missing
-    because = {"Tailslide_Reason": "payments"}
+    because: dict[str, Any] = {"Tailslide_Reason": "payments"}
     assert (await tower.call("POST", FLAGS, {"key": "one"}, **because)).status == 201
     assert (await tower.call("POST", segments, {"key": "vip"}, **because)).status == 201
     for method, path in (

@@ -28,7 +28,7 @@ async def count(redis: Redis, flag: str, days_ago: float, suffix: str = "") -> i
     """Count an evaluation that gave `on`; return when, Unix milliseconds."""
     at_ms = int((time.time() - days_ago * 86_400) * 1000)
     key = series_key(FlagId("shop", flag), f"{Metric.VARIANT_PREFIX}on") + suffix
-    await redis.execute_command("TS.ADD", key, at_ms, 1)
+    await redis.execute_command("TS.ADD", key, at_ms, 1)  # type: ignore[no-untyped-call] # redis-py has no types here
     return at_ms
 
 

@@ -1,13 +1,19 @@
 """Graphs and previews over Tower's API, of what the real writer of a sidecar has written."""
 
+import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from circuit_moves import CLOSED, OPEN, make_stream, publish
 from counted_past import CountedPast, counted_past
 from real_servers import RealServers
 from tower_bench import Tower, TowerBench, until
+
+from tailslide_core.circuit import Signal, Transition
+from tailslide_core.naming import FlagId
 
 
 @pytest.fixture
@@ -54,6 +60,30 @@ async def test_a_flag_s_graph_shows_its_calls_its_evaluations_and_what_would_ope
     assert {name: sum(filter(None, column)) for name, column in graph["evaluations"]["variants"].items()} == {"on": 70}
     assert {name: sum(filter(None, column)) for name, column in graph["evaluations"]["rules"].items()} == {"germans": 9}
     assert all(len(column) == 300 for column in feature.values() if isinstance(column, list))
+
+
+async def test_a_graph_has_marks_for_changes_and_for_transitions(
+    bench: TowerBench, tower: Tower, flag: str, key: str
+) -> None:
+    await tower.ok("PATCH", flag, {"rollout": 50})
+    async with bench.nats() as client:
+        await make_stream(client)
+        now_ms = round(time.time() * 1000)
+        opened = Transition(Signal.BREACH, now_ms, CLOSED, replace(OPEN, since_ms=now_ms))
+        await publish(client, opened, FlagId("shop", key))
+
+    async def marked() -> bool:
+        return len((await tower.ok("GET", f"{flag}/timeseries?range=5m"))["marks"]) == 3
+
+    await until(marked)
+    marks = (await tower.ok("GET", f"{flag}/timeseries?range=5m"))["marks"]
+    assert [mark["kind"] for mark in marks] == ["circuit", "flag", "flag"]
+    assert (marks[0]["state"], marks[0]["percentage"]) == ("open", 0.0)
+    assert (marks[1]["action"], marks[1]["state"]) == ("flag.changed", None)
+    assert all(mark["sentence"] for mark in marks)
+    early = await tower.ok("GET", f"{flag}/timeseries?from_ms=1000&to_ms=2000&resolution_ms=60000")
+    late = await tower.ok("GET", f"{flag}/timeseries?from_ms={2**53 - 5000}&to_ms={2**53}")
+    assert early["marks"] == late["marks"] == []
 
 
 async def test_a_span_of_one_s_own_and_a_flag_without_a_circuit_have_a_graph(

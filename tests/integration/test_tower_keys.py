@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from callout_stage import new_key
+from nats.js.errors import NotFoundError
 from pydantic import SecretStr
 from real_servers import RealServers
 from sidecar_bench import FLAG, Sidecar, bench_on
@@ -16,7 +18,7 @@ from tower_bench import Tower, TowerBench, tower_bench, until
 
 from tailslide_aerobat import app as aerobat
 from tailslide_aerobat.settings import AerobatSettings
-from tailslide_core.naming import KEYS_BUCKET
+from tailslide_core.naming import KEYS_BUCKET, SIDECARS_BUCKET, SidecarId, bucket_stream, bucket_subject
 from tailslide_core.sdk_keys import SdkKey, decode_sdk_key_record, encode_sdk_key_record, parse_sdk_key
 from tailslide_runtime.bucket_watch import Entry
 from tailslide_runtime.server_urls import NatsUrl, RedisUrl
@@ -56,6 +58,22 @@ async def until_in_bucket(bench: TowerBench, name: str, *, there: bool) -> None:
         return there is (entry is not None and entry.value is not None)
 
     await until(holds)
+
+
+async def until_present(bench: TowerBench, sidecar: SidecarId) -> None:
+    """Wait until a sidecar's own entry has come through the import, into the bucket that Tower has made."""
+
+    async def present() -> bool:
+        async with bench.nats() as client:
+            try:
+                await client.jetstream().get_last_msg(
+                    bucket_stream(SIDECARS_BUCKET), bucket_subject(SIDECARS_BUCKET, str(sidecar))
+                )
+            except NotFoundError:
+                return False
+        return True
+
+    await until(present)
 
 
 async def make_key(tower: Tower, app: str = "shop", name: str = "production") -> SdkKey:
@@ -205,6 +223,7 @@ async def test_sidecar_gets_in_by_its_key_and_out_when_it_is_revoked(
         await sidecar.until_ready()
         await tower.ok("PATCH", f"/apps/shop/flags/{FLAG}", {"rollout": 0})
         await sidecar.until_answers(active=False)
+        await until_present(bench, SidecarId("shop", str((await sidecar.get("/v1/status"))[1]["instance"])))
         began = time.monotonic()
         await tower.call("DELETE", f"/apps/shop/keys/{key.key_id}")
 
@@ -214,6 +233,8 @@ async def test_sidecar_gets_in_by_its_key_and_out_when_it_is_revoked(
         await until(told)
         assert time.monotonic() - began < 5
         assert "make a key of the app in Tower and set TAILSLIDE_SDK_KEY" in sidecar.log()
+        status = (await sidecar.get("/v1/status"))[1]
+        assert '"refused":true' in orjson.dumps(status["nats"]).decode()
         await sidecar.until_answers(active=False)  # from memory
         assert (await sidecar.get("/readyz"))[0] == 200
 

@@ -169,6 +169,18 @@ async def test_points_come_as_calls_are_counted(bench: TowerBench, tower: Tower)
         assert [at_ms % 1000 for at_ms in points["at_ms"]] == [0, 0, 0]
 
 
+@pytest.mark.usefixtures("flag")
+async def test_a_state_is_told_again_as_time_goes_by(bench: TowerBench, tower: Tower) -> None:
+    """A flag that has just changed says how long ago that was, once there is a sidecar for it to arrive in."""
+    sidecar = Presence("shop", "pay-1", "pay", "0.1.0", 1, 2**40, 2**50, 5, "jetstream", ("127.0.0.1:4141",))
+    await bench.put(SIDECARS_BUCKET, "shop.pay-1", encode_presence(sidecar))
+    async with live_client(tower) as client:
+        await client.subscribe(flags=["shop.search"], refresh_ms=1000)
+        said = {(await client.flag("search", lambda flag: "ago" in flag["state"]["sentence"]))["state"]["sentence"]}
+        while len(said) < 3:
+            said.add((await client.flag("search"))["state"]["sentence"])
+
+
 async def test_points_say_when_there_are_none(bench: TowerBench, tower: Tower) -> None:
     async with bench.tower(redis=False) as other, live_client(other) as client:
         await client.subscribe(points={"flags": ["shop.a"]})

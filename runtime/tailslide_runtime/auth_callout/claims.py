@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Self
 
-import nkeys  # type: ignore[import-untyped] # it has no types
+import nkeys
 import orjson
 
 from tailslide_core.errors import ContractError

@@ -231,6 +231,23 @@ async def test_a_client_far_behind_has_its_entries_read_for_it(stage: Stage, mon
     assert got == list(range(4, 501))
 
 
+async def test_recent_entries_are_bounded_in_bytes_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "RING_BYTES", 10_000)
+    log = MemoryLog()
+    recent = RecentLog(log)
+    recent.start(0)
+    for number in range(1, 21):
+        entry = LiveEntry(number, "flag", "shop", "search", "flag.changed", {"changes": "x" * 3_000})
+        log.entries.append(entry)
+        recent.add(entry)
+    assert [entry.id for entry in await recent.after(17, 100)] == [18, 19, 20]
+    assert log.read == []
+    assert [entry.id for entry in await recent.after(16, 100)] == [17, 18, 19, 20]
+    assert log.read == [16]
+    recent.add(LiveEntry(21, "flag", "shop", "search", "flag.changed", {"changes": "x" * 20_000}))
+    assert (await recent.after(21, 100), log.read) == ([], [16])
+
+
 @pytest.mark.parametrize(
     ("oldest", "newest", "since", "resync"),
     [
@@ -327,6 +344,25 @@ async def test_a_slow_client_gets_the_last_state_once_and_keeps_nothing_waiting(
     async with asyncio.timeout(5):
         while (await client.until("flag"))["flag"] != {"version": 299}:
             pass
+
+
+async def test_flags_that_are_looked_at_again_are_sent_when_they_differ(stage: Stage) -> None:
+    client = stage.client()
+    flag_id = stage.flag()
+    client.subscribe(flags=["shop.search"], refresh_ms=1000)
+    await client.until("current")
+    (session,) = stage.hub
+    asked = len(stage.flags.asked)
+    session.refresh()
+    while len(stage.flags.asked) == asked:
+        await asyncio.sleep(0)
+    stage.flag(version=2)
+    session.refresh()
+    assert (await client.until("flag"))["flag"] == {"version": 2}
+    assert not client.got
+    del stage.flags.flags[flag_id]
+    session.refresh()
+    assert (await client.until("flag"))["flag"] is None
 
 
 async def test_more_changes_than_can_be_told_are_said_to_be(stage: Stage) -> None:

@@ -58,6 +58,8 @@ def test_every_app_is_a_star() -> None:
         ('{"subscribe": {"apps": ["a", "B"]}}', "subscribe.apps[1]"),
         ('{"subscribe": {"flags": ["a.b", "a"]}}', "subscribe.flags[1]"),
         ('{"subscribe": {"log": 1}}', "subscribe.log"),
+        ('{"subscribe": {"refresh_ms": 1000}}', "subscribe.flags"),
+        ('{"subscribe": {"flags": ["a.b"], "refresh_ms": 7}}', "subscribe.refresh_ms"),
         ('{"subscribe": {}, "since": 5}', "since"),
         ('{"subscribe": {}, "since": "-5"}', "since"),
         ('{"subscribe": {}, "since": "٣"}', "since"),

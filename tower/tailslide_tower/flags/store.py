@@ -1,10 +1,11 @@
 """Flags in the database."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,6 +15,8 @@ from tailslide_tower.apps.store import archived_apps
 from tailslide_tower.database import metadata
 from tailslide_tower.flags.flag import Flag, flag_of, row_of
 from tailslide_tower.flags.relations import Requirements
+
+log = structlog.get_logger()
 
 Name = TypeVar("Name", FlagId, SegmentId)
 _KEY = sa.Text(collation="C")
@@ -53,8 +56,9 @@ flags = sa.Table(
 )
 """`search` is what searches look in, in lower case. A flag with `archived_at` is not published."""
 sa.Index("flags_app_lower_key_idx", flags.c.app, sa.func.lower(flags.c.key))
-IS_FORCED_OPEN = sa.cast(flags.c.circuit.op("->>")(sa.literal_column("'forced_open'")), sa.Boolean)
-"""Whether a person holds the circuit open; null where there is none."""
+IS_FORCED_OPEN = flags.c.circuit.contains(sa.literal_column("""'{"forced_open": true}'::jsonb""", JSONB))
+"""Whether a person holds the circuit open; null where there is none. Not a cast, which a row that somebody else has
+written could make fail."""
 sa.Index("flags_forced_open_idx", flags.c.app, flags.c.key, postgresql_where=IS_FORCED_OPEN)
 
 IS_ARCHIVED = sa.or_(flags.c.archived_at.is_not(None), flags.c.app.in_(archived_apps()))
@@ -89,6 +93,17 @@ def read_flag(row: sa.RowMapping) -> Flag:
         return flag_of(row)
     except ContractError as error:
         raise InvalidFlagError(f"the flag {row['app']}.{row['key']} in the database is not valid: {error}") from error
+
+
+def readable(rows: Iterable[sa.RowMapping]) -> list[Flag]:
+    """Return the flags of rows, without those that the core does not allow: the others are shown all the same."""
+    found = []
+    for row in rows:
+        try:
+            found.append(read_flag(row))
+        except InvalidFlagError as error:
+            log.warning("flag_unreadable", app=row["app"], flag=row["key"], error=str(error))
+    return found
 
 
 class FlagStore:

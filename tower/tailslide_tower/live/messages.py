@@ -20,6 +20,8 @@ PROTOCOL_VERSION = 1
 MAX_APPS = 200
 MAX_FLAGS = 500
 MAX_CLIENT_BYTES = 65_536
+MAX_REFRESHED = 20
+"""Flags that one client may have looked at again and again."""
 EVERY_MS = (1_000, 2_000, 5_000, 10_000, 60_000)
 """How often graph points may come, in milliseconds, which is also the width of their buckets."""
 
@@ -52,7 +54,8 @@ class SubscribeFields(RequestBody):
     """What a client wants to be told of; it takes the place of what it wanted before.
 
     `apps` are apps whose flags it follows, `"*"` all that it may view; `flags` are single flags in addition. `log` and
-    `sidecars` are of those apps. With `snapshot` it is sent all of that as it is now.
+    `sidecars` are of those apps. With `snapshot` it is sent all of that as it is now. With `refresh_ms` single flags
+    are looked at again so often, for what their states say of calls and of time.
     """
 
     apps: Annotated[list[str], Field(max_length=MAX_APPS)] | Literal["*"] = Field(default_factory=list)
@@ -60,6 +63,7 @@ class SubscribeFields(RequestBody):
     log: bool = False
     sidecars: bool = False
     snapshot: bool = True
+    refresh_ms: int | None = None
     points: PointsFields | None = None
 
 
@@ -88,6 +92,7 @@ class Wanted:
     log: bool = False
     sidecars: bool = False
     snapshot: bool = True
+    refresh_ms: int | None = None
     points: PointsWanted | None = None
 
     def has_app(self, app: str) -> bool:
@@ -132,6 +137,13 @@ def read_message(text: str) -> Asked:
     if points is not None and points.every_ms not in EVERY_MS:
         expected = ", ".join(map(str, EVERY_MS))
         raise ContractError("subscribe.points.every_ms", f"expected one of {expected}, got {points.every_ms}")
+    if asked.refresh_ms is not None:
+        if asked.refresh_ms not in EVERY_MS:
+            expected = ", ".join(map(str, EVERY_MS))
+            raise ContractError("subscribe.refresh_ms", f"expected one of {expected}, or null, got {asked.refresh_ms}")
+        if not 0 < len(asked.flags) <= MAX_REFRESHED:
+            problem = f"expected 1 to {MAX_REFRESHED} flags, since refresh_ms is set, got {len(asked.flags)}"
+            raise ContractError("subscribe.flags", problem)
     wanted = Wanted(
         every_app=asked.apps == "*",
         apps=frozenset(apps),
@@ -139,6 +151,7 @@ def read_message(text: str) -> Asked:
         log=asked.log,
         sidecars=asked.sidecars,
         snapshot=asked.snapshot,
+        refresh_ms=asked.refresh_ms,
         points=None
         if points is None
         else PointsWanted(tuple(dict.fromkeys(_flags("subscribe.points.flags", points.flags))), points.every_ms),

@@ -45,10 +45,12 @@ class PointsPump:
                     await self.send(every_ms)
 
     async def send(self, every_ms: int) -> None:
-        """Send points to all who want them so often."""
+        """Send points to all who want them so often, and have flags looked at again."""
         wanting: list[tuple[Session, Sequence[FlagId]]] = []
         flags: dict[FlagId, None] = {}
         for session in self._sessions():
+            if session.wanted.refresh_ms == every_ms:
+                session.refresh()
             points = session.wanted.points
             if points is None or points.every_ms != every_ms:
                 continue

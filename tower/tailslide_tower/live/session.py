@@ -75,6 +75,9 @@ class Session:
         self._dirty_sidecars: dict[SidecarKey, None] = {}
         self._arriving: set[FlagId] = set()
         """Flags that were last sent as ones that not all sidecars have taken in."""
+        self._refreshes = False
+        self._last_shown: dict[FlagId, Json | None] = {}
+        """Of flags that are looked at again and again: what the client has."""
         self._overflowed = False
         self._points: Json | None = None
         self._following = True
@@ -128,6 +131,11 @@ class Session:
         self._points = message
         self.wake()
 
+    def refresh(self) -> None:
+        """Look again at the single flags that the client follows; those that differ are sent."""
+        self._refreshes = True
+        self.wake()
+
     def may_view(self, app: str) -> bool:
         """Whether the client may see an app."""
         return self.principal.may(Role.VIEWER, app)
@@ -173,6 +181,9 @@ class Session:
         if self._position is not None:
             await self._catch_up()
             await self._send_differing()
+            if self._refreshes:
+                self._refreshes = False
+                await self._send_flags(self.wanted.flags, only_others=True)
         points, self._points = self._points, None
         if points is not None:
             await self._send(points)
@@ -190,6 +201,7 @@ class Session:
         self._dirty_flags.clear()
         self._dirty_sidecars.clear()
         self._arriving.clear()
+        self._last_shown.clear()
         self._overflowed = False
         self._points = None
         await self._send({"type": "subscribed", "cursor": str(self._position), "resync": resync})
@@ -283,19 +295,24 @@ class Session:
                 shown = known.get((app, instance))
                 await self._send({"type": "sidecar", "app": app, "instance": instance, "sidecar": shown})
 
-    async def _send_flags(self, flag_ids: Collection[FlagId]) -> None:
+    async def _send_flags(self, flag_ids: Collection[FlagId], *, only_others: bool = False) -> None:
+        """Send flags as they are now; `only_others` than what the client has."""
         visible = [flag_id for flag_id in flag_ids if self.may_view(flag_id.app)]
         if not visible:
             return
         found = await self._flags.some(visible)
         for flag_id in visible:
-            await self._send_flag(flag_id, found.get(flag_id))
+            shown = found.get(flag_id)
+            if not only_others or flag_id not in self._last_shown or self._last_shown[flag_id] != shown:
+                await self._send_flag(flag_id, shown)
 
     async def _send_flag(self, flag_id: FlagId, shown: Json | None) -> None:
         if shown is not None and _is_arriving(shown):
             self._arriving.add(flag_id)
         else:
             self._arriving.discard(flag_id)
+        if self.wanted.refresh_ms is not None and flag_id in self.wanted.flags:
+            self._last_shown[flag_id] = shown
         await self._send({"type": "flag", "app": flag_id.app, "key": flag_id.flag, "flag": shown})
 
     async def _tell_following(self, following: bool, detail: str | None = None) -> None:

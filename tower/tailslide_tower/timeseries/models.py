@@ -90,8 +90,24 @@ class ThresholdsOut(BaseModel):
     opens_at_error_rate: list[Rate]
 
 
+class MarkOut(BaseModel):
+    """What has happened to a flag or its circuit: an entry of the log, for a mark in the graph.
+
+    `state` and `percentage` are those of the circuit afterwards, where the entry is about it.
+    """
+
+    id: int
+    at: str
+    kind: Literal["flag", "circuit"]
+    action: str
+    actor: str
+    sentence: str
+    state: str | None
+    percentage: Rate
+
+
 class GraphOut(BaseModel):
-    """The graph of one flag."""
+    """The graph of one flag. `marks` are at most 500, newest first; `marks_omitted` says that there are more."""
 
     app: str
     flag: str
@@ -101,6 +117,8 @@ class GraphOut(BaseModel):
     latency: dict[Literal["p50", "p90", "p99"], LatencyOut]
     evaluations: EvaluationsOut
     thresholds: ThresholdsOut
+    marks: list[MarkOut]
+    marks_omitted: bool
 
 
 class FlagSparkOut(BaseModel):

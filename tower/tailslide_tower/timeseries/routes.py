@@ -9,9 +9,13 @@ from tailslide_core.errors import ContractError
 from tailslide_core.naming import FlagId
 from tailslide_runtime.http import ApiError
 from tailslide_tower.api.routes import Access, Ask, Routes
+from tailslide_tower.audit.entry import SubjectKind
+from tailslide_tower.audit.queries import Filters
+from tailslide_tower.audit.routes import LOG
 from tailslide_tower.auth.principal import Principal, Role
 from tailslide_tower.flags.routes import FLAGS
 from tailslide_tower.requests import NoFields, NoQuery
+from tailslide_tower.timeseries.marks import MAX_MARKS, mark_json, moment
 from tailslide_tower.timeseries.models import (
     MAX_FLAGS,
     GraphOut,
@@ -36,14 +40,24 @@ async def show_graph(ask: Ask[NoFields, GraphQuery]) -> web.Response:
     """Calls to the feature and to the fallback, latencies and evaluations, over a range of time.
 
     Null stands for a bucket in which nothing was counted: no calls, or counts that could not be written; the two cannot
-    be told apart. Kept are single samples for an hour, sums of ten seconds for a day, and sums of a minute for 30 days.
-    503 `GRAPHS_UNAVAILABLE` while Redis is away.
+    be told apart. `marks` are what happened to the flag and its circuit meanwhile. Kept are single samples for an hour,
+    sums of ten seconds for a day, and sums of a minute for 30 days. 503 `GRAPHS_UNAVAILABLE` while Redis is away.
     """
-    shown = await ask.request.config_dict[FLAGS].get(FlagId(ask.app, ask.key("flag")))
+    flag_id = FlagId(ask.app, ask.key("flag"))
+    shown = await ask.request.config_dict[FLAGS].get(flag_id)
     try:
-        return ask.answer(await ask.request.app[GRAPHS].graph(shown.flag.ruleset, ask.query))
+        graph = await ask.request.app[GRAPHS].graph(shown.flag.ruleset, ask.query)
     except SeriesUnavailableError as error:
         raise unavailable(error) from error
+    filters = Filters(
+        app=flag_id.app,
+        key=flag_id.flag,
+        kinds=(SubjectKind.FLAG, SubjectKind.CIRCUIT),
+        since=moment(graph["points"]["from_ms"]),
+        until=moment(graph["points"]["to_ms"]),
+    )
+    part = await ask.request.config_dict[LOG].page(filters, ask.principal, None, MAX_MARKS)
+    return ask.answer(graph | {"marks": [mark_json(row) for row in part.rows], "marks_omitted": part.more})
 
 
 @routes.get("/timeseries", access=Access.VIEW, answer=SparksOut, summary="Show the calls and error rates of some flags")

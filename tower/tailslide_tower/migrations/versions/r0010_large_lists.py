@@ -15,7 +15,7 @@ def upgrade() -> None:
         "flags_forced_open_idx",
         "flags",
         ["app", "key"],
-        postgresql_where=sa.text("CAST(circuit ->> 'forced_open' AS boolean)"),
+        postgresql_where=sa.text("""circuit @> '{"forced_open": true}'::jsonb"""),
     )
     op.create_index(
         "log_opened_idx",
