@@ -19,7 +19,7 @@ import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
@@ -88,12 +88,12 @@ class Database:
             pool_size=10,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_S,
+            pool_pre_ping=True,
             # Errors are written to logs, and parameters have hashes of passwords and secrets of webhooks in them.
             hide_parameters=True,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
         )
-        sa.event.listen(self._engine.sync_engine, "checkout", _ask_whether_there)
 
     async def _connect(self, command_timeout_s: float = COMMAND_TIMEOUT_S) -> asyncpg.Connection:
         return await asyncpg.connect(
@@ -205,18 +205,6 @@ class Database:
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
-
-
-def _ask_whether_there(connection: Any, *_: object) -> None:
-    """Ask the server over a connection of the pool, which is about to be used, whether it is still there.
-
-    As `pool_pre_ping` does, which for asyncpg takes three times as many messages: it puts the question into a
-    transaction. If not, all connections of the pool are made anew.
-    """
-    try:
-        connection.run_async(lambda driver: driver.execute("SELECT 1"))
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise InvalidatePoolError(reason_of(error)) from error
 
 
 @contextmanager
