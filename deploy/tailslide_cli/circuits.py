@@ -1,4 +1,4 @@
-"""`tailslide circuit`: taking a feature from everybody at once, and giving it back."""
+"""`tailslide circuit`: open a circuit by hand, and reset it."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def circuit() -> None:
 @reason
 @as_json
 def open_circuit(flag: FlagId, reason: str | None, *, as_json: bool) -> None:
-    """Hold a flag off for everybody, until its circuit is reset. It is not a trip, and does not recover by itself."""
+    """Hold a flag off for all users until its circuit is reset. It does not recover by itself."""
 
     async def question(tower: TowerApi) -> Any:
         change = {"circuit": {"forced_open": True}}
@@ -34,7 +34,7 @@ def open_circuit(flag: FlagId, reason: str | None, *, as_json: bool) -> None:
 @reason
 @as_json
 def reset(flag: FlagId, reason: str | None, *, as_json: bool) -> None:
-    """Close a flag's circuit: users are let back at once, all of them, whether it has tripped or was opened by hand."""
+    """Close a flag's circuit, whether it opened by itself or by hand: all users are let back at once."""
 
     async def question(tower: TowerApi) -> Any:
         path = flag_path(flag)

@@ -1,4 +1,4 @@
-"""`tailslide flags`: what there is, how a flag is, and the changes that one makes in a hurry."""
+"""`tailslide flags`: list flags, show one, and make the changes that somebody needs in a hurry."""
 
 import contextlib
 from typing import Any
@@ -14,7 +14,7 @@ from tailslide_core.naming import FlagId
 
 @click.group()
 def flags() -> None:
-    """List flags, show one, turn it on or off, roll it out, read its log."""
+    """List, show and watch flags, turn them on or off, change their rollout, read their log."""
 
 
 @flags.command("list")
@@ -33,7 +33,10 @@ def list_flags(app: str | None, tag: str | None, search: str | None, *, as_json:
         print_json(found)
         return
     if not found:
-        console().print("No flags." if app is None else f"The app {app} has no flags.")
+        if app is None and tag is None and search is None:
+            console().print("There are no flags.")
+        else:
+            console().print("No flag matches.")
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("FLAG", "STATE", "ROLLOUT", "OWNER", "CHANGED"):
@@ -53,7 +56,7 @@ def list_flags(app: str | None, tag: str | None, search: str | None, *, as_json:
 @flag_argument
 @as_json
 def show(flag: FlagId, *, as_json: bool) -> None:
-    """Show a flag: what is true now, and what was asked for."""
+    """Show a flag: its state in words, and its settings."""
 
     async def question(tower: TowerApi) -> Any:
         return await tower.get(flag_path(flag))
@@ -63,7 +66,7 @@ def show(flag: FlagId, *, as_json: bool) -> None:
         print_json(shown)
         return
     out = console()
-    out.print(f"{flag}  {shown['name']}" if shown.get("name") else str(flag))
+    out.print(str(flag) if shown["name"] == flag.flag else f"{flag}  {shown['name']}")
     print_state(shown)
     if shown["description"]:
         out.print(shown["description"])
@@ -96,7 +99,7 @@ def _brief(value: object) -> str:
 @reason
 @as_json
 def on(flag: FlagId, reason: str | None, *, as_json: bool) -> None:
-    """Turn a flag on. Its circuit is reset: users are let in at once."""
+    """Turn a flag on. This also resets its circuit, so users are let in at once."""
     _toggle(flag, active=True, reason=reason, as_json=as_json)
 
 
@@ -105,7 +108,7 @@ def on(flag: FlagId, reason: str | None, *, as_json: bool) -> None:
 @reason
 @as_json
 def off(flag: FlagId, reason: str | None, *, as_json: bool) -> None:
-    """Turn a flag off, for everybody."""
+    """Turn a flag off for all users."""
     _toggle(flag, active=False, reason=reason, as_json=as_json)
 
 
@@ -124,7 +127,10 @@ def _toggle(flag: FlagId, *, active: bool, reason: str | None, as_json: bool) ->
 @reason
 @as_json
 def rollout(flag: FlagId, percentage: float, reason: str | None, *, as_json: bool) -> None:
-    """Roll a flag out to PERCENTAGE of the users, 0 to 100. Whoever is in at less stays in."""
+    """Roll a flag out to PERCENTAGE of the users, 0 to 100.
+
+    Users who get the flag at a lower percentage keep it at a higher one.
+    """
 
     async def question(tower: TowerApi) -> Any:
         seen = await tower.call("GET", flag_path(flag))
@@ -143,10 +149,12 @@ def _tell(flag: dict[str, Any], *, as_json: bool) -> None:
 
 @flags.command("log")
 @flag_argument
-@click.option("-n", "--number", type=click.IntRange(1, 500), default=20, show_default=True, help="So many entries.")
+@click.option(
+    "-n", "--number", type=click.IntRange(1, 500), default=20, show_default=True, help="How many entries to show."
+)
 @as_json
 def show_log(flag: FlagId, number: int, *, as_json: bool) -> None:
-    """Show what was done to a flag and what its circuit did, the last first."""
+    """Show the log of a flag and its circuit, newest first."""
 
     async def question(tower: TowerApi) -> list[Any]:
         page = await tower.get(f"{flag_path(flag)}/log", limit=str(number))
@@ -174,6 +182,6 @@ def print_entry(entry: dict[str, Any]) -> None:
 @flag_argument
 @as_json
 def watch_flag(flag: FlagId, *, as_json: bool) -> None:
-    """Follow a flag until Ctrl-C: each change of its state, and each entry of its log, as it comes."""
+    """Follow a flag until Ctrl-C: print each change of its state and each new entry of its log."""
     with contextlib.suppress(KeyboardInterrupt):  # that is how it ends
         ask(lambda tower: watch(tower, flag, as_json=as_json))

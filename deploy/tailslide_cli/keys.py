@@ -1,4 +1,4 @@
-"""`tailslide keys`: the keys by which an app's sidecars get in."""
+"""`tailslide keys`: the SDK keys with which an app's sidecars connect to NATS and Redis."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from tailslide_cli.tower_api import TowerApi
 
 @click.group()
 def keys() -> None:
-    """List an app's SDK keys, make one, revoke one."""
+    """List, make and revoke SDK keys. A sidecar needs one to connect."""
 
 
 @keys.command("list")
 @click.argument("app")
 @as_json
 def list_keys(app: str, *, as_json: bool) -> None:
-    """List the SDK keys of APP. The keys themselves are shown once, when they are made."""
+    """List the SDK keys of APP, by their ids. A key itself is shown only once, when it is made."""
 
     async def question(tower: TowerApi) -> list[Any]:
         return await tower.every(f"/apps/{app}/keys", "keys")
@@ -44,7 +44,7 @@ def list_keys(app: str, *, as_json: bool) -> None:
 @reason
 @as_json
 def create(app: str, name: str, reason: str | None, *, as_json: bool) -> None:
-    """Make an SDK key for APP, called NAME, and print it. It is shown this once."""
+    """Make an SDK key for APP, called NAME, and print it. It is shown only once."""
 
     async def question(tower: TowerApi) -> Any:
         return (await tower.call("POST", f"/apps/{app}/keys", {"name": name}, reason=reason)).body
@@ -55,7 +55,7 @@ def create(app: str, name: str, reason: str | None, *, as_json: bool) -> None:
         return
     click.echo(made["key"])
     click.echo(
-        f"Give it to the app's sidecars as TAILSLIDE_SDK_KEY. It is not shown again; its id is {made['id']}.", err=True
+        f"Set it as TAILSLIDE_SDK_KEY for the app's sidecars. It is not shown again. Its id is {made['id']}.", err=True
     )
 
 
@@ -64,10 +64,10 @@ def create(app: str, name: str, reason: str | None, *, as_json: bool) -> None:
 @click.argument("key_id", metavar="ID")
 @reason
 def revoke(app: str, key_id: str, reason: str | None) -> None:
-    """Revoke the SDK key ID of APP. Sidecars that use it are disconnected within seconds."""
+    """Revoke the SDK key with this ID. Sidecars that use it are disconnected within 5 seconds."""
 
     async def question(tower: TowerApi) -> None:
         await tower.call("DELETE", f"/apps/{app}/keys/{key_id}", etag="*", reason=reason)
 
     ask(question)
-    console().print("Revoked. Sidecars with this key go on with the flags that they have, and get no changes.")
+    console().print("Revoked. Sidecars with this key keep the flags that they have, and get no more changes.")

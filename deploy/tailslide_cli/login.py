@@ -19,13 +19,18 @@ LASTS_S = 90 * 86_400
 
 @click.command()
 @click.argument("url", required=False, metavar="[URL]")
-@click.option("--email", metavar="ADDRESS", help="Your account's address; asked for when it is left out.")
-@click.option("--token", "with_token", is_flag=True, help="Read an API token from standard input instead.")
+@click.option("--email", metavar="ADDRESS", help="The e-mail address of your account. Without it you are asked.")
+@click.option(
+    "--token",
+    "with_token",
+    is_flag=True,
+    help="Read an API token from standard input, instead of asking for a password.",
+)
 def login(url: str | None, email: str | None, *, with_token: bool) -> None:
-    """Log in at a Tower, by default the one on this machine.
+    """Log in to a Tower, by default the one on this machine.
 
-    With your password a token of your own is made, which lasts 90 days, is named after this machine, and can be revoked
-    in Tower. With --token the token that you give is kept; use it where you log in with OpenID Connect.
+    Your password is used to make an API token, which lasts 90 days, is named after this machine, and can be revoked in
+    Tower. If you log in with OpenID Connect, make a token in Tower and use --token.
     """
     url = (url or os.environ.get(credentials.URL) or DEFAULT_URL).rstrip("/")
     if not url.startswith(("http://", "https://")):
@@ -36,7 +41,7 @@ def login(url: str | None, email: str | None, *, with_token: bool) -> None:
             raise StartError("expected a token on standard input, got nothing")
     else:
         if not sys.stdin.isatty():
-            raise StartError("there is no terminal to ask for a password at; give a token with --token")
+            raise StartError("no terminal to ask for a password; pass an API token on standard input with --token")
         email = email or click.prompt("E-mail")
         token = asyncio.run(_token_for(url, email, getpass.getpass("Password: ")))
     name = asyncio.run(_who(url, token))
@@ -74,7 +79,7 @@ async def _who(url: str, token: str) -> str:
 
 @click.command()
 def logout() -> None:
-    """Revoke the token that `tailslide login` has made, and forget it."""
+    """Revoke the token that `tailslide login` made, and delete it from this machine."""
     kept = credentials.read()
     if kept is None:
         console().print("Not logged in.")

@@ -15,7 +15,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Result = TypeVar("_Result")
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-reason = click.option("--reason", metavar="TEXT", help="Why; it stands in the log beside the change.")
+reason = click.option("--reason", metavar="TEXT", help="Why you make this change. It is kept in the log.")
 
 
 def flag_argument(function: _Function) -> _Function:

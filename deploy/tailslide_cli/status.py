@@ -1,4 +1,4 @@
-"""`tailslide status`: what is open, since when, why, and what comes next. What somebody asks first, at any hour."""
+"""`tailslide status`: which circuits are open, since when, why, and what happens next."""
 
 from typing import Any
 
@@ -11,14 +11,16 @@ from tailslide_cli.tower_api import TowerApi
 @click.command()
 @click.option("--app", metavar="APP", help="Only the flags of this app.")
 @click.option(
-    "--check", is_flag=True, help="Exit with status 3 when a circuit is open or recovering, for scripts and CI."
+    "--check",
+    is_flag=True,
+    help="For scripts and CI: exit with status 3 when a circuit is open, recovering or held open by a person.",
 )
 @as_json
 def status(app: str | None, *, check: bool, as_json: bool) -> None:
-    """Say which circuits are open, since when, why, and what comes next.
+    """Show which circuits are open, since when, why, and what happens next.
 
-    Also whether anything keeps Tailslide from doing its work: nothing is judged, changes are not published, sidecars
-    are lost.
+    Lines that begin with `!` say what keeps Tailslide itself from working: no Aerobat judges circuits, changes are not
+    published, or sidecars are lost.
     """
 
     async def question(tower: TowerApi) -> Any:

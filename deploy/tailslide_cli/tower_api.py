@@ -88,7 +88,7 @@ class TowerApi:
                     raise _refused(answer.status, raw)
                 return Reply(orjson.loads(raw) if raw else None, answer.headers.get("ETag"))
         except TimeoutError as error:
-            raise RefusedError(f"Tower at {self.url} has not answered within {TIMEOUT_S:g} s") from error
+            raise RefusedError(f"Tower at {self.url} did not answer within {TIMEOUT_S:g} s") from error
         except aiohttp.ClientError as error:
             raise RefusedError(f"Tower at {self.url} cannot be reached: {error}") from error
 
@@ -110,7 +110,7 @@ class TowerApi:
             async with self._session.ws_connect(f"{self.url}/api/v1/live", heartbeat=20) as socket:
                 yield socket
         except aiohttp.WSServerHandshakeError as error:
-            refused = f"Tower at {self.url} has refused the live connection ({error.status} {error.message})"
+            refused = f"Tower at {self.url} refused the live connection ({error.status} {error.message})"
             raise RefusedError(refused, error.status) from error
         except aiohttp.ClientError as error:
             raise RefusedError(f"Tower at {self.url} cannot be reached: {error}") from error
@@ -127,14 +127,15 @@ def _refused(status: int, raw: bytes) -> RefusedError:
         problem = orjson.loads(raw)
         detail, code, field = problem["detail"], problem["code"], problem.get("field")
     except (ValueError, KeyError, TypeError):
-        return RefusedError(f"expected Tower's answer, got {status}: is this address Tower's?", status)
+        return RefusedError(
+            f"expected an answer of Tower, got HTTP status {status}: is this the address of a Tower?", status
+        )
     if status == 412:
-        detail = "somebody else has changed it meanwhile; look again (`tailslide flags show`), then repeat the command"
-        field = None
-    elif status == 401:
+        detail = "somebody else has changed it in the meantime; look again (`tailslide flags show`), then retry"
+    elif code == "UNAUTHORIZED":
         detail = f"{detail}; run `tailslide login`"
-        field = None
-    return RefusedError(f"{field}: {detail}" if field else detail, status, code)
+    # The field helps where the request was wrong. Elsewhere the sentence says what it is about.
+    return RefusedError(f"{field}: {detail}" if field and status == 400 else detail, status, code)
 
 
 def ask(credentials: Credentials, question: Callable[[TowerApi], Awaitable[_Result]]) -> _Result:

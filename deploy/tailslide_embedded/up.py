@@ -155,6 +155,7 @@ def _tell(console: Console, stack: Stack, tower: ListenAddress, aerobat: ListenA
     endpoints, path = stack.endpoints, stack.data.path
     places = {
         "Tower": f"http://{reachable(tower)}",
+        "API page": f"http://{reachable(tower)}/api/docs",
         "Aerobat": f"http://{reachable(aerobat)}",
         "NATS": _place(endpoints, "nats", NatsUrl.parse(endpoints.nats_url)),
         "Redis": _place(endpoints, "redis", RedisUrl.parse(endpoints.redis_url)),
@@ -171,9 +172,9 @@ def _tell(console: Console, stack: Stack, tower: ListenAddress, aerobat: ListenA
     console.print("\nTo start a sidecar in another terminal, here of the app checkout:\n")
     console.print(f'  eval "$({env}{" --app checkout" if endpoints.sdk_keys else ""})"', markup=False)
     console.print("  tailslide sidecar --config sidecar.yaml\n", markup=False)
-    console.print("To manage flags, with Tower's URL and API token:\n")
+    console.print("To manage flags, with `tailslide status`, `tailslide flags` or the API:\n")
     console.print(f'  eval "$({env} --admin)"\n', markup=False)
-    console.print("To log in as a person, after that, by a link that works once:\n")
+    console.print("To get an account of your own, after that, through a link that works once:\n")
     console.print("  tailslide admin-link\n", markup=False)
     console.print("Ctrl-C stops everything; the data stays.")
 

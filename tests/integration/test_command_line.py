@@ -123,7 +123,7 @@ async def test_flags_are_listed_shown_and_changed(tailslide: CommandLine) -> Non
     listed = await tailslide("flags", "list")
     assert listed.status == 0, listed
     assert "shop.new-checkout" in listed.output
-    assert (await tailslide("flags", "list", "--tag", "none")).output == "No flags.\n"
+    assert (await tailslide("flags", "list", "--tag", "none")).output == "No flag matches.\n"
     assert [flag["key"] for flag in (await tailslide("flags", "list", "--json")).json] == ["new-checkout"]
 
     changed = await tailslide("flags", "rollout", "shop.new-checkout", "50", "--reason", "größer", "--json")
@@ -133,6 +133,7 @@ async def test_flags_are_listed_shown_and_changed(tailslide: CommandLine) -> Non
     assert (await tailslide("flags", "on", "shop.new-checkout", "--json")).json["active"] is True
     shown = await tailslide("flags", "show", "shop.new-checkout")
     assert "On for 50% of users." in shown.output
+    assert shown.output.splitlines()[0] == "shop.new-checkout", "a name that is the key is not repeated"
     log = await tailslide("flags", "log", "shop.new-checkout")
     assert "“größer”" in log.output
     assert len((await tailslide("flags", "log", "shop.new-checkout", "--json")).output.splitlines()) == 4
@@ -207,7 +208,8 @@ async def test_what_goes_wrong_is_one_sentence_that_says_what_to_do(tailslide: C
         (("flags", "show", "shop.none"), TOKEN, "has no flag 'none'"),
         (("flags", "show", "none"), TOKEN, "expected APP.FLAG, like checkout.new-checkout"),
         (("flags", "rollout", "shop.new-checkout", "101"), TOKEN, "0<=x<=100"),
-        (("keys", "list", "none"), TOKEN, "there is no app 'none'"),
+        (("keys", "list", "none"), TOKEN, "Error: there is no app 'none'"),
+        (("status", "--check", "--app", "none"), TOKEN, "Error: there is no app 'none'"),
     ):
         said = await tailslide(*arguments, token=token)
         assert said.status in {1, 2}, said
@@ -221,7 +223,7 @@ async def test_log_in_with_a_password_keeps_a_token_that_log_out_revokes(tailsli
         "login", tailslide.url, typed=[("E-mail", EMAIL), ("Password", PASSWORD)]
     )
     assert status == 0, said
-    assert "Logged in at" in said
+    assert f"as {EMAIL} (token " in said
     assert PASSWORD not in said
     kept = Path(tailslide.environment["XDG_CONFIG_HOME"]) / "tailslide" / "tower.json"
     assert kept.stat().st_mode & 0o777 == 0o600
@@ -237,6 +239,8 @@ async def test_a_wrong_password_keeps_nothing(tailslide: CommandLine) -> None:
         "login", tailslide.url, typed=[("E-mail", EMAIL), ("Password", "not it")]
     )
     assert status == 1, said
+    assert "the e-mail address or the password is wrong" in said
+    assert "run `tailslide login`" not in said, "that is what has just been done"
     assert not (Path(tailslide.environment["XDG_CONFIG_HOME"]) / "tailslide").exists()
 
 

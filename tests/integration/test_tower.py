@@ -10,13 +10,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from tower_bench import TOKEN, Tower, TowerBench, until
 
+import tailslide_tower.database
 from tailslide_core.flag_contracts import circuit_settings_json
 from tailslide_core.ruleset import CircuitSettings
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.server_urls import DatabaseUrl
 from tailslide_tower.app import serve
 from tailslide_tower.audit.store import SEARCH_ONLY
-from tailslide_tower.database import Database, metadata
+from tailslide_tower.database import MIGRATIONS_LOCK, Database, metadata
 
 FLAGS = "/apps/shop/flags"
 OTHER_TOKEN = "another-token-for-the-tests"
@@ -243,6 +244,31 @@ async def test_two_starts_at_once_make_one_schema_which_is_the_one_in_the_code(b
     finally:
         for database in databases:
             await database.close()
+
+
+async def test_schema_that_others_hold_is_waited_for_a_short_while_at_a_time(
+    bench: TowerBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tailslide_tower.database, "LOCK_TIMEOUT_S", 0.1)
+    database = Database(DatabaseUrl.parse(bench.database_url))
+    try:
+        async with bench.connection() as holding:
+            await holding.execute("SELECT pg_advisory_lock($1)", MIGRATIONS_LOCK)
+            with pytest.raises(StartError, match="others have held it for 0 s; look for long transactions"):
+                await database.prepare(lock_patience_s=0)
+            waiting = asyncio.create_task(database.prepare())
+            async with bench.connection() as looking:
+
+                async def has_waited() -> bool:
+                    query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+                    return bool(await looking.fetchval(query))
+
+                await until(has_waited)
+            assert not waiting.done()
+            await holding.execute("SELECT pg_advisory_unlock($1)", MIGRATIONS_LOCK)
+            await waiting
+    finally:
+        await database.close()
 
 
 async def test_a_database_of_a_newer_tailslide_is_refused(bench: TowerBench) -> None:

@@ -75,7 +75,7 @@ async def test_seven_days_are_recent() -> None:
     assert error is not None
     assert (error.status, error.code, error.field) == (409, "APP_IN_USE_RECENTLY", "force")
     assert "'a' was last asked for at 2026-11-15T10:14" in error.message
-    assert "force: true" in error.message
+    assert "set force to true" in error.message
 
 
 async def test_of_many_flags_the_first_are_named() -> None:

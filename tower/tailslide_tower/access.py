@@ -57,7 +57,7 @@ async def answer_for_database(request: web.Request, handler: Handler) -> web.Str
         raise ApiError(
             503,
             "DATABASE_UNAVAILABLE",
-            "the database cannot be reached now; try again shortly",
+            "the database cannot be reached; try again shortly",
             headers={"Retry-After": str(RETRY_AFTER_S)},
         ) from error
     except InvalidFlagError as error:

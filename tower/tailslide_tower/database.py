@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,13 @@ START_PATIENCE_S = 10.0
 RETRY_S = 0.5
 PROBE_TIMEOUT_S = 2.0
 
+LOCK_TIMEOUT_S = 5.0
+"""How long a change of the schema waits for what others hold: whoever asks for the same table waits behind it."""
+LOCK_PATIENCE_S = 120.0
+"""How long a start tries again, when others hold it for longer. Another Tower may be changing the schema just now."""
+MIGRATION_TIMEOUT_S = 600.0
+"""How long one statement of a change of the schema may take; large tables take their time."""
+
 MIGRATIONS_LOCK = 0x7A11_511D_E000_0001
 """Key of the advisory lock under which the schema is changed."""
 
@@ -52,12 +60,17 @@ MIGRATIONS_LOCK = 0x7A11_511D_E000_0001
 _UNAVAILABLE_CLASSES = ("08", "53", "57", "28", "40")
 _READ_ONLY_STATE = "25006"
 """A standby, or a primary that was just made one: writes wait until there is a primary again."""
+LOCK_NOT_AVAILABLE = "55P03"
 _HOPELESS_STATES = ("28P01", "28000", "3D000")
 """Wrong password, unknown user, unknown database: waiting does not help."""
 
 
 class DatabaseUnavailableError(Exception):
     """PostgreSQL cannot be reached, or does not answer, now."""
+
+
+class SchemaLockedError(Exception):
+    """Others hold what a change of the schema needs."""
 
 
 class Database:
@@ -82,11 +95,11 @@ class Database:
             json_deserializer=orjson.loads,
         )
 
-    async def _connect(self) -> asyncpg.Connection:
+    async def _connect(self, command_timeout_s: float = COMMAND_TIMEOUT_S) -> asyncpg.Connection:
         return await asyncpg.connect(
             **self._url.connect_options(),
             timeout=CONNECT_TIMEOUT_S,
-            command_timeout=COMMAND_TIMEOUT_S,
+            command_timeout=command_timeout_s,
             server_settings={"application_name": "tailslide-tower", "timezone": "UTC"},
         )
 
@@ -132,15 +145,19 @@ class Database:
             return False
         return True
 
-    async def prepare(self, patience_s: float = START_PATIENCE_S) -> None:
-        """Wait for the database and bring its schema up to date; raise `StartError` when it cannot be done."""
-        deadline = asyncio.get_running_loop().time() + patience_s
+    async def prepare(self, patience_s: float = START_PATIENCE_S, lock_patience_s: float = LOCK_PATIENCE_S) -> None:
+        """Wait for the database and bring its schema up to date; raise `StartError` when it cannot be done.
+
+        Several Towers that start at once do it once. A table that others hold locked is waited for a short while at a
+        time, since whoever asks for it meanwhile waits behind.
+        """
+        began = asyncio.get_running_loop().time()
         complained = False
         while True:
             try:
                 await self._migrate()
             except DatabaseUnavailableError as error:
-                if asyncio.get_running_loop().time() >= deadline or _is_hopeless(error.__cause__):
+                if asyncio.get_running_loop().time() >= began + patience_s or _is_hopeless(error.__cause__):
                     raise StartError(
                         f"{DatabaseUrl.variable}: expected a PostgreSQL database at {self.address}, "
                         f"which cannot be used: {error}"
@@ -148,21 +165,42 @@ class Database:
                 if not complained:
                     log.warning("waiting for the database", address=self.address, error=str(error))
                     complained = True
-                await asyncio.sleep(RETRY_S * random.uniform(0.5, 1.0))  # noqa: S311 # jitter, no secret
+            except SchemaLockedError as error:
+                if asyncio.get_running_loop().time() >= began + lock_patience_s:
+                    raise StartError(
+                        f"the schema of the database at {self.address} has to be changed, and others have held it for "
+                        f"{lock_patience_s:g} s; look for long transactions in pg_stat_activity, then start Tower again"
+                    ) from error
+                log.warning("schema_locked_by_others", address=self.address)
             else:
                 return
+            await asyncio.sleep(RETRY_S * random.uniform(0.5, 1.0))  # noqa: S311 # jitter, no secret
 
     async def _migrate(self) -> None:
-        async with self.begin() as connection:
-            # Two Towers that start at once take turns; the lock ends with the transaction, whatever happens.
-            await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATIONS_LOCK)))
-            try:
-                await connection.run_sync(_upgrade)
-            except CommandError as error:
-                raise StartError(
-                    f"{DatabaseUrl.variable}: the database at {self.address} was made by another version of Tailslide: "
-                    f"{error}"
-                ) from error
+        """Change the schema in one transaction; raise `SchemaLockedError` when others hold what that needs."""
+        engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=partial(self._connect, MIGRATION_TIMEOUT_S),
+            poolclass=sa.NullPool,
+        )
+        try:
+            with _unavailable():
+                async with engine.begin() as connection:
+                    await connection.execute(sa.text(f"SET LOCAL lock_timeout = {round(LOCK_TIMEOUT_S * 1000)}"))
+                    # Two Towers that start at once take turns; the lock ends with the transaction, whatever happens.
+                    await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATIONS_LOCK)))
+                    await connection.run_sync(_upgrade)
+        except CommandError as error:
+            raise StartError(
+                f"{DatabaseUrl.variable}: the database at {self.address} was made by another version of Tailslide: "
+                f"{error}"
+            ) from error
+        except DBAPIError as error:
+            if getattr(_driver_error(error), "sqlstate", None) != LOCK_NOT_AVAILABLE:
+                raise
+            raise SchemaLockedError from error
+        finally:
+            await engine.dispose()
 
     async def close(self) -> None:
         """Close all connections."""

@@ -130,7 +130,7 @@ def read_query(request: web.Request, model: type[QueryT]) -> QueryT:
                 continue
             raise ApiError(400, "INVALID", _unknown("query parameter", model), name)
         if len(given.getall(name)) > 1:
-            raise ApiError(400, "INVALID", "expected the parameter once", name)
+            raise ApiError(400, "INVALID", "expected this parameter only once", name)
     return _checked(model, dict(given))
 
 
@@ -156,7 +156,7 @@ class Precondition:
             raise ApiError(
                 412,
                 "PRECONDITION_FAILED",
-                f'expected the version to be still as in If-Match, but it is "{version}"',
+                f'somebody else has changed it since you read it: its version is now "{version}"; read it again',
                 "If-Match",
                 more=None if current is None else {"current": current()},
                 headers={"ETag": f'"{version}"'},
@@ -174,7 +174,7 @@ def read_precondition(request: web.Request, *, required: bool = True) -> Precond
             raise ApiError(
                 428,
                 "PRECONDITION_REQUIRED",
-                "expected the ETag of what you have read, or * for whatever is there now",
+                "this change needs If-Match: the ETag of what you have read, or * for whatever is there now",
                 "If-Match",
             )
         return Precondition()

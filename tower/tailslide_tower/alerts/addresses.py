@@ -97,7 +97,8 @@ class AddressRules:
 
     def sentence(self, host: str, kind: str) -> str:
         """Return why a host is refused, and what would allow it."""
-        return f"{host} is {kind}, where webhooks do not lead; {ALLOWED_NETWORKS_VARIABLE} can allow its network"
+        allow = f"to allow it, add its network to {ALLOWED_NETWORKS_VARIABLE}"
+        return f"{host} is {kind}, and webhooks may lead to public addresses only; {allow}"
 
 
 def special_kind(address: str) -> str | None:

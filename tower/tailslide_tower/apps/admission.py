@@ -17,7 +17,7 @@ def admitted(app: App | None, key: str, author: Author) -> App:
         raise ApiError(
             400,
             "REASON_REQUIRED",
-            f"expected why this is changed, since the app {key!r} asks for a reason",
+            f"the app {key!r} requires a reason for each change",
             REASON_HEADER,
         )
     return app

@@ -19,7 +19,7 @@ def newer_in_bucket(name: FlagId | SegmentId, field: str) -> ApiError:
     return ApiError(
         409,
         "NEWER_IN_BUCKET",
-        f"nothing was changed, since no sidecar would see it: NATS has a newer version of {str(name)!r} "
+        f"nothing was changed, because no sidecar would see it: NATS has a newer version of {str(name)!r} "
         "than the database; run `tailslide tower adopt`, which first says what would change",
         field,
     )

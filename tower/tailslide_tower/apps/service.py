@@ -68,7 +68,7 @@ class AppService:
         app = _changed(App(key, key, 1, now, now), request)
         async with self._database.begin() as connection:
             if not await AppStore(connection).add(app):
-                raise ApiError(409, "APP_EXISTS", f"there is an app {app.key!r} already", "key")
+                raise ApiError(409, "APP_EXISTS", f"the app {app.key!r} already exists", "key")
             await _check_defaults(connection, app)
             await record(connection, _entry("app.created", author, None, app))
         self._publication.app_added()
@@ -177,9 +177,7 @@ async def _refuse_with_flags(connection: AsyncConnection, key: str) -> None:
         count = await store.count(key)
         if count:
             some = f"1 {what}" if count == 1 else f"{count} {what}s"
-            raise ApiError(
-                409, code, f"the app {key!r} has {some}; archive the app first, which takes all of it along", "app"
-            )
+            raise ApiError(409, code, f"the app {key!r} has {some}; archive the app first, with all that it has", "app")
 
 
 def _changed(app: App, request: AppCreate | AppChange) -> App:

@@ -55,7 +55,7 @@ class LogService:
     async def page(self, filters: Filters, reader: Principal, before: int | None, limit: int) -> LogPart:
         """Return the newest entries below an id that are asked for and that `reader` may see."""
         if filters.app is not None and not reader.may(Role.VIEWER, filters.app):
-            raise ApiError(403, "FORBIDDEN", f"expected an app that {reader.name} may see", "app")
+            raise ApiError(403, "FORBIDDEN", f"{reader.name} may not see the app {filters.app[:80]!r}", "app")
         statement = queries.page(filters, Scope.of(reader), before, limit + 1)
         async with self._database.begin() as connection:
             await queries.plan_each(connection)

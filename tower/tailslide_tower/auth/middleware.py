@@ -73,7 +73,7 @@ async def _by_token(request: web.Request, entrance: Entrance, token: str) -> Non
         raise ApiError(
             401,
             "UNAUTHORIZED",
-            "expected a known API token in Authorization, one that is neither revoked nor expired",
+            "this API token is unknown, revoked or expired; make another one",
             "Authorization",
             headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
         )
@@ -95,7 +95,12 @@ def _refuse_other_sites(request: web.Request, public_url: str) -> None:
         host=request.host,
         public_url=public_url,
     ):
-        raise ApiError(403, "CROSS_SITE", "expected a page of Tower's own, or an API token", "Origin")
+        raise ApiError(
+            403,
+            "CROSS_SITE",
+            "this request comes from a page of another site; send it from Tower's own pages, or with an API token",
+            "Origin",
+        )
 
 
 def _refuse_without_csrf_token(request: web.Request) -> None:

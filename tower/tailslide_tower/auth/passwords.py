@@ -84,7 +84,7 @@ class Passwords:
             raise ApiError(
                 503,
                 "BUSY",
-                "too many people log in at this moment; try again shortly",
+                "too many people are logging in right now; try again shortly",
                 headers={"Retry-After": str(BUSY_RETRY_S)},
             )
         self._waiting += 1

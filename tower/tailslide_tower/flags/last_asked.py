@@ -65,7 +65,7 @@ async def refuse_if_asked_for(
         raise ApiError(409, code, f"{said}{more}; {_FORCE}", "force", more={"last_asked": moments})
 
 
-_FORCE = "callers would fall to their own defaults; say force: true to archive it all the same"
+_FORCE = "callers would get their own defaults; set force to true to do it anyway"
 
 
 def _said(flag: str, asked: Asked) -> str:

@@ -60,7 +60,7 @@ class AllFlagsQuery(FlagQuery):
         try:
             return FlagId.parse(self.after)
         except ContractError:
-            raise ContractError("after", "expected the next of the page before, <app>.<flag>") from None
+            raise ContractError("after", "expected the `next` of the previous page, <app>.<flag>") from None
 
     @property
     def apps(self) -> frozenset[str] | None:

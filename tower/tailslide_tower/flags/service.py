@@ -146,7 +146,7 @@ class FlagService:
     ) -> ShownFlag:
         store, (app, key) = FlagStore(connection), flag.flag_id
         if not await store.add(flag):
-            raise ApiError(409, "FLAG_EXISTS", f"the app {app!r} has a flag {key!r} already", "key")
+            raise ApiError(409, "FLAG_EXISTS", f"the app {app!r} already has a flag {key!r}", "key")
         # Asked only now: the deletion of the old flag may have been what the insertion has waited for.
         last = await store.last_of(flag.flag_id)
         made = flag if last is None else flag_changes.recreated(flag, last.version, last.reset_generation)

@@ -59,7 +59,7 @@ class InvitationService:
         async with self._database.begin() as connection:
             await UserStore(connection).lock_accounts()
             if await UserStore(connection).by_email(email) is not None:
-                raise ApiError(409, "USER_EXISTS", f"there is a user {email.text} already", "email")
+                raise ApiError(409, "USER_EXISTS", f"the user {email.text} already exists", "email")
             return invitation, await self._put(connection, invitation, author)
 
     async def offer_reset(self, user_id: str, expires_in_s: int, author: Author) -> tuple[Invitation, str]:
@@ -144,7 +144,7 @@ class InvitationService:
         else:
             user = new_user(invitation, name, password_hash, now)
             if not await store.add(user):
-                raise ApiError(409, "USER_EXISTS", f"there is a user {user.email.text} already", "email")
+                raise ApiError(409, "USER_EXISTS", f"the user {user.email.text} already exists", "email")
         opened = await self._sessions.open(connection, user, Method.INVITATION, client)
         action = "user.created" if before is None else "user.password_changed"
         await record(
@@ -183,7 +183,7 @@ def link_invalid() -> ApiError:
     return ApiError(
         401,
         "LINK_INVALID",
-        "this link was used, has expired, was withdrawn, or was never made; ask for another",
+        "this link is not valid: it was used, has expired, was withdrawn, or never existed; ask for another one",
         "secret",
         headers={"WWW-Authenticate": "Bearer"},
     )

@@ -57,10 +57,13 @@ class KeyService:
             store = KeyStore(connection)
             if await store.count(app) >= MAX_KEYS:
                 raise ApiError(
-                    409, "TOO_MANY_KEYS", f"the app {app!r} has {MAX_KEYS} keys; revoke those that nobody uses", "app"
+                    409,
+                    "TOO_MANY_KEYS",
+                    f"the app {app!r} has {MAX_KEYS} keys; that is the most it can have; revoke those that nobody uses",
+                    "app",
                 )
             if not await store.add(kept):
-                raise ApiError(503, "TRY_AGAIN", "the new key has the id of another one: ask again", "app")
+                raise ApiError(503, "TRY_AGAIN", "the id of the new key is taken; send the request again", "app")
             await record(connection, entry("sdk_key.created", author, None, kept))
         self._changed()
         log.info("sdk_key_created", who=author.name, app=app, key_id=key.key_id)

@@ -59,7 +59,9 @@ async def finish_oidc(ask: Ask[NoFields, CallbackQuery]) -> web.Response:
     door = _door(ask.request)
     pending = PendingLogin.parse(door.cookie.of(ask.request))
     if ask.query.error:
-        raise ApiError(403, "OIDC_REFUSED", f"the provider has let nobody in: {ask.query.error[:100]!r}")
+        raise ApiError(
+            403, "OIDC_REFUSED", f"the OpenID Connect provider refused the log-in: {ask.query.error[:100]!r}"
+        )
     opened = await door.service.finish(pending, ask.query.state, ask.query.code, ask.request[CLIENT])
     answer = ask.answer()
     answer.headers[hdrs.LOCATION] = "/" if pending is None else pending.next
@@ -71,5 +73,7 @@ async def finish_oidc(ask: Ask[NoFields, CallbackQuery]) -> web.Response:
 def _door(request: web.Request) -> OidcDoor:
     door = request.app.get(OIDC)
     if door is None:
-        raise ApiError(404, "OIDC_NOT_CONFIGURED", "no provider is configured (TAILSLIDE_OIDC_ISSUER)")
+        raise ApiError(
+            404, "OIDC_NOT_CONFIGURED", "no OpenID Connect provider is configured; set TAILSLIDE_OIDC_ISSUER"
+        )
     return door

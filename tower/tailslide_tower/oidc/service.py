@@ -104,7 +104,9 @@ class OidcService:
     async def finish(self, pending: PendingLogin | None, state: str, code: str, client: Client) -> OpenedSession:
         """Return the session of whoever comes back from the provider with a code."""
         if pending is None or not hmac.compare_digest(pending.state.encode(), state.encode(errors="surrogateescape")):
-            raise ApiError(400, "OIDC_STATE", "this log-in was not begun in this browser, or too long ago", "state")
+            raise ApiError(
+                400, "OIDC_STATE", "this log-in was started in another browser, or too long ago; log in again", "state"
+            )
         try:
             claims = await self.provider.claims_of(code, nonce=pending.nonce, verifier=pending.verifier)
             identity = identity_of(claims, self.provider.settings)
@@ -191,6 +193,6 @@ def _unavailable(error: ProviderUnavailableError) -> ApiError:
     return ApiError(
         503,
         "OIDC_UNAVAILABLE",
-        "the provider cannot be reached now; try again shortly, or log in with a password",
+        "the OpenID Connect provider cannot be reached; try again shortly, or log in with a password",
         headers={"Retry-After": str(RETRY_AFTER_S)},
     )

@@ -50,7 +50,7 @@ async def refuse_unpublishable(request: web.Request, handler: Handler) -> web.St
         return await handler(request)
     if request.headers.get(HEADER, "").lower() != "accept":
         raise ApiError(
-            409, "NOT_PUBLISHING", f"nothing was changed, since no sidecar would see it: {refusal.problem}; {REMEDY}"
+            409, "NOT_PUBLISHING", f"nothing was changed, because no sidecar would see it: {refusal.problem}; {REMEDY}"
         )
     answer = await handler(request)
     answer.headers[HEADER] = refusal.cause

@@ -83,7 +83,7 @@ class SegmentService:
             admitted(await AppStore(connection).keep(app), app, author)
             store = SegmentStore(connection)
             if not await store.add(kept):
-                raise ApiError(409, "SEGMENT_EXISTS", f"the app {app!r} has a segment {request.key!r} already", "key")
+                raise ApiError(409, "SEGMENT_EXISTS", f"the app {app!r} already has a segment {request.key!r}", "key")
             # Read only now: the insertion may have waited for the deletion of the old segment.
             last = await store.last_of(kept.segment_id)
             if last is not None:

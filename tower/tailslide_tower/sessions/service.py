@@ -164,6 +164,6 @@ def _wrong() -> ApiError:
     return ApiError(
         401,
         "LOGIN_FAILED",
-        "expected the e-mail address and the password of an account that is not disabled",
+        "the e-mail address or the password is wrong, or the account is disabled",
         headers={"WWW-Authenticate": "Bearer"},
     )

@@ -20,9 +20,9 @@ async def show_status(ask: Ask[NoFields, StatusQuery]) -> web.Response:
 
     Of all apps that the one who asks may see, or of one.
     """
-    apps = ask.principal.apps_with(Role.VIEWER)
-    if ask.query.app:
-        app = check_app_key("app", ask.query.app)
+    apps, app = ask.principal.apps_with(Role.VIEWER), ask.query.app or None
+    if app is not None:
+        check_app_key("app", app)
         check_role(ask.principal, Role.VIEWER, app)
         apps = frozenset({app})
-    return ask.answer(await ask.request.app[STATUS].status(apps))
+    return ask.answer(await ask.request.app[STATUS].status(apps, app))

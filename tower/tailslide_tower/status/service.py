@@ -12,6 +12,8 @@ from tailslide_core.naming import FlagId
 from tailslide_core.sentences.flag_state import FlagState
 from tailslide_core.sentences.numbers import counted
 from tailslide_core.sentences.overview import overview_in_words
+from tailslide_tower.apps.errors import app_not_found
+from tailslide_tower.apps.store import AppStore
 from tailslide_tower.database import Database
 from tailslide_tower.flag_states.openings import last_trip
 from tailslide_tower.flag_states.service import ShownFlag
@@ -54,9 +56,15 @@ class StatusService:
         self._states = states
         self._doings = doings
 
-    async def status(self, apps: Collection[str] | None) -> Json:
-        """Return what needs attention in these apps; None stands for all."""
+    async def status(self, apps: Collection[str] | None, named: str | None = None) -> Json:
+        """Return what needs attention in these apps; None stands for all.
+
+        `named` is the app that was asked for by its key, if any. It is 404 where there is none: a misspelt key must not
+        look like an app without problems.
+        """
         async with self._database.begin() as connection:
+            if named is not None and await AppStore(connection).get(named) is None:
+                raise app_not_found(named)
             candidates = await flags_to_look_at(connection, self._doings.circuits_not_closed(), apps)
             last = await last_trip(connection, apps)
         states = await self._states.describe_with_counts(candidates)
@@ -78,13 +86,17 @@ class StatusService:
     def _troubles(self, apps: Collection[str] | None) -> list[str]:
         doings, troubles = self._doings, list[str]()
         if not doings.nats_connected():
-            troubles.append("NATS cannot be reached: changes wait to be published, and what is shown may be old.")
+            troubles.append(
+                "NATS cannot be reached: changes wait to be published, and what is shown may be out of date."
+            )
         elif (why := doings.not_publishing()) is not None:
             troubles.append(f"Nothing is published: {why}.")
         if doings.nats_connected() and doings.judging_silent_s() > JUDGED_WITHIN_S:
-            troubles.append("No Aerobat is at work: no circuit opens or recovers.")
+            troubles.append(
+                "No Aerobat is judging circuits: none opens or recovers. Check that one runs and can reach Redis."
+            )
         lost = doings.lost_sidecars(apps)
         if lost:
-            are = "is" if lost == 1 else "are"
-            troubles.append(f"{counted(lost, 'sidecar')} {are} not heard of any more.")
+            have = "has" if lost == 1 else "have"
+            troubles.append(f"{counted(lost, 'sidecar')} {have} not been heard from and did not stop cleanly.")
         return troubles

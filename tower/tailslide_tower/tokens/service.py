@@ -50,9 +50,9 @@ class TokenService:
         maker = author.principal
         shared = request.shared or maker.user_id is None
         if maker.kind is not PrincipalKind.USER and not maker.may(Role.ADMIN):
-            raise ApiError(403, "FORBIDDEN", "expected somebody who has logged in, or a token with the role admin")
+            raise _not_a_manager()
         if shared and not maker.may(Role.ADMIN):
-            raise ApiError(403, "FORBIDDEN", "expected the role admin over all apps for a shared token", "shared")
+            raise ApiError(403, "FORBIDDEN", "only an admin over all apps may make a shared token", "shared")
         own = Rights(maker.role, maker.roles)
         given = request.model_fields_set
         rights = read_rights(request.role, request.apps) if given & {"role", "apps"} else own
@@ -74,7 +74,9 @@ class TokenService:
         async with self._database.begin() as connection:
             store = TokenStore(connection)
             if await store.count(token.owner) >= MAX_TOKENS:
-                raise ApiError(409, "TOO_MANY_TOKENS", f"expected at most {MAX_TOKENS} tokens; revoke some first")
+                raise ApiError(
+                    409, "TOO_MANY_TOKENS", f"there are {MAX_TOKENS} tokens, the most there can be; revoke some first"
+                )
             await store.add(token, secret)
             made = await store.get(token.id)
             assert made is not None
@@ -105,7 +107,7 @@ class TokenService:
             expires_at = before.expires_at
             if request.expires_in_s is not None:
                 if itself:
-                    raise ApiError(403, "FORBIDDEN", "a token cannot give itself another life", "expires_in_s")
+                    raise ApiError(403, "FORBIDDEN", "a token cannot change its own expiry", "expires_in_s")
                 expires_at = now + timedelta(seconds=request.expires_in_s)
             token = replace(
                 before,
@@ -142,7 +144,7 @@ class TokenService:
         token = self._visible(token_id, token, asker)
         itself = asker.kind is PrincipalKind.TOKEN and asker.principal_id == token_id
         if asker.kind is not PrincipalKind.USER and not itself and not asker.may(Role.ADMIN):
-            raise ApiError(403, "FORBIDDEN", "expected somebody who has logged in, or a token with the role admin")
+            raise _not_a_manager()
         return token
 
 
@@ -154,6 +156,12 @@ def _check_covered(own: Rights, wanted: Rights) -> None:
     for app, role in wanted.apps.items():
         if not own.may(app, role):
             raise ApiError(403, "FORBIDDEN", f"expected at most your own role in {app!r}, got {role}", f"apps.{app}")
+
+
+def _not_a_manager() -> ApiError:
+    return ApiError(
+        403, "FORBIDDEN", "only a user who has logged in, or a token with the role admin, may make or change tokens"
+    )
 
 
 def _not_found(token_id: str) -> ApiError:

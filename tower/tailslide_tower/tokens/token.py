@@ -39,7 +39,7 @@ class Token:
     def principal(self) -> Principal:
         """Return who presents it."""
         rights = self.rights if self.owner_rights is None else self.rights.narrowed(self.owner_rights)
-        name = self.name if self.owner_email is None else f"{self.name} of {self.owner_email}"
+        name = self.name if self.owner_email is None else f"{self.owner_email} (token {self.name})"
         kind, owner = PrincipalKind.TOKEN, self.owner
         return Principal(kind, self.id, name, rights.role, rights.apps, owner, has_old_secret=self.has_old_secret)
 

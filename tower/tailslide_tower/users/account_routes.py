@@ -19,7 +19,11 @@ routes = Routes("account")
 def _own(request: web.Request) -> tuple[str, Session]:
     session = request.get(SESSION)
     if session is None or session.user_id is None:
-        raise ApiError(403, "NO_ACCOUNT", f"expected a {PrincipalKind.USER} who has logged in, not a token or a link")
+        raise ApiError(
+            403,
+            "NO_ACCOUNT",
+            f"only a {PrincipalKind.USER} who has logged in has an account; a token or a link has none",
+        )
     return session.user_id, session
 
 

@@ -118,13 +118,15 @@ class UserService:
             except ApiError as error:
                 if error.status != 401:
                     raise
-                raise ApiError(403, "WRONG_PASSWORD", "expected the present password", "current_password") from None
+                raise ApiError(403, "WRONG_PASSWORD", "the current password is wrong", "current_password") from None
         password_hash = await self._passwords.hash(new)
         async with self._database.begin() as connection:
             store = UserStore(connection)
             before = _found(user_id, await store.get(user_id, lock=True))
             if before.password_hash != user.password_hash:
-                raise ApiError(409, "PASSWORD_CHANGED", "the password was changed by somebody else meanwhile")
+                raise ApiError(
+                    409, "PASSWORD_CHANGED", "somebody else has changed the password in the meantime; log in again"
+                )
             changed = replace(before, password_hash=password_hash, version=before.version + 1, updated_at=self._clock())
             await store.put(changed, before)
             await SessionStore(connection).end_all(user_id, keep_session)
@@ -152,7 +154,7 @@ def _is_admin(user: User | None) -> bool:
 async def _refuse_without_admin(store: UserStore, before: User, after: User | None) -> None:
     if _is_admin(before) and not _is_admin(after) and not await store.other_admins(before.id):
         raise ApiError(
-            409, "LAST_ADMIN", f"{before.email.text} is the last admin over all apps; make somebody else one first"
+            409, "LAST_ADMIN", f"{before.email.text} is the last admin over all apps; make another user an admin first"
         )
 
 
