@@ -91,7 +91,7 @@ async def test_role_in_one_app_sees_nothing_of_another(bench: TowerBench) -> Non
             for path in (f"/log/{ids['entry']}", webhook, f"{webhook}/deliveries"):
                 assert (await reader.call("GET", path)).status == 404, path
             for method, path in (("PATCH", ""), ("DELETE", ""), ("POST", "/rotate-secret"), ("POST", "/test")):
-                body = {} if method == "PATCH" else None
+                body: dict[str, Any] | None = {} if method == "PATCH" else None
                 answer = await reader.call(method, f"{webhook}{path}", body)
                 assert answer.error[:2] == (404, "WEBHOOK_NOT_FOUND"), (method, path)
             copy = {"app": HIDDEN, "key": "copy"}
