@@ -5,6 +5,10 @@ import asyncio
 from access_clients import PASSWORD, Browser, invite, secret_of
 from tower_bench import Tower, TowerBench, until
 
+from tailslide_runtime.server_urls import DatabaseUrl
+from tailslide_tower.database import Database
+from tailslide_tower.setup_links.service import make_admin_link
+
 
 async def test_roles_changed_while_their_app_is_deleted_are_no_deadlock(bench: TowerBench, tower: Tower) -> None:
     await tower.ok("POST", "/apps", {"key": "desk"})
@@ -53,3 +57,33 @@ async def test_link_that_is_used_at_once_lets_in_one(tower: Tower) -> None:
     ):
         answers = await asyncio.gather(*(Browser(tower).call("POST", path, body) for _ in range(6)))
         assert sorted(answer.status for answer in answers) == [201] + [401] * 5
+
+
+async def test_set_up_link_that_is_used_at_once_makes_one_admin(bench: TowerBench, tower: Tower) -> None:
+    database = Database(DatabaseUrl.parse(bench.database_url))
+    try:
+        url, _ = await make_admin_link(database, "http://tower.example.org")
+    finally:
+        await database.close()
+    answers = await asyncio.gather(
+        *(
+            Browser(tower).call(
+                "POST",
+                "/session/setup",
+                {"secret": secret_of(url), "email": f"admin-{number}@example.org", "password": PASSWORD},
+            )
+            for number in range(6)
+        )
+    )
+    assert sorted(answer.status for answer in answers) == [201] + [401] * 5
+    (user,) = (await tower.ok("GET", "/users"))["users"]
+    assert user["role"] == "admin"
+
+
+async def test_last_two_admins_who_step_down_at_once_leave_one(tower: Tower) -> None:
+    for name in ("one", "two"):
+        await invite(tower, f"{name}@example.org", role="admin")
+    users = (await tower.ok("GET", "/users"))["users"]
+    answers = await asyncio.gather(*(tower.call("PATCH", f"/users/{user['id']}", {"role": "viewer"}) for user in users))
+    assert sorted(answer.status for answer in answers) == [200, 409]
+    assert sorted(user["role"] for user in (await tower.ok("GET", "/users"))["users"]) == ["admin", "viewer"]

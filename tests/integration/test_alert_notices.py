@@ -195,3 +195,19 @@ async def test_lease_that_is_renewed_over_nats_is_heard(bench: TowerBench) -> No
             following.cancel()
             with suppress(asyncio.CancelledError):
                 await following
+
+
+async def test_a_large_fleet_that_is_lost_and_back_is_told_of(stage: Stage) -> None:
+    world, heard_at = stage.worlds[0], stage.clock()
+    names = [(app, f"pod-{number}") for app in ("checkout", "search") for number in range(6_000)]
+    world.sidecars = [SeenSidecar(app, name, heard_at, silent=True) for app, name in names]
+    await stage.look(seconds=GATHERED_AFTER.total_seconds())
+    world.sidecars = [SeenSidecar(app, name, stage.clock(), silent=False) for app, name in names]
+    await stage.look(seconds=5)
+    told = [(action, app, details["count"]) for action, app, details in await stage.notices()]
+    assert told == [
+        ("notice.sidecar_lost", "checkout", 6_000),
+        ("notice.sidecar_lost", "search", 6_000),
+        ("notice.sidecar_back", "checkout", 6_000),
+        ("notice.sidecar_back", "search", 6_000),
+    ]

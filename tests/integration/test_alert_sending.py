@@ -1,5 +1,6 @@
 """Requests to receivers on real sockets: where they lead, what is kept of the answer, and what is refused."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -126,3 +127,46 @@ async def test_receiver_that_never_answers_is_given_up(hook: Receiver) -> None:
     hook.is_silent = True
     outcome = await Sender(FixedNames(), LOOPBACK).send(WebhookUrl(hook.url()), b"{}", {}, timeout_s=0.2)
     assert outcome == Outcome(error="the receiver did not answer within 0.2 s")
+
+
+HOSTILE = (
+    b"",
+    b"\0" * 100,
+    b"HTTP/1.1 200\r\n\r\n",
+    b"HTTP/1.1 999 \xff\0\r\n\r\n",
+    b"HTTP/9.9 200 OK\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\n\x1f\x8b\0\0\0",
+    b"HTTP/1.1 200 OK\r\nContent-Type: \xff; charset=\0\r\n\r\n\xff\xfe",
+    b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 10_000 + b"\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000,
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+    b"HTTP/1.1 301 Moved\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n",
+    *(
+        b"HTTP/1.1 503 No\r\nContent-Length: 0\r\nRetry-After: %b\r\n\r\n" % value
+        for value in (
+            b"9" * 5_000,
+            b"-1",
+            b"Sat, 28 Nov 99999999999999999999 03:05:00 GMT",
+            b"Sat, 28 Nov 2026 03:05:00 +99999999999999999999",
+            b"\xff",
+        )
+    ),
+)
+
+
+@pytest.mark.parametrize("answer", HOSTILE)
+async def test_no_answer_of_a_receiver_ends_more_than_its_attempt(answer: bytes) -> None:
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(reply, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+        outcome = await post(url, LOOPBACK)
+    assert outcome.status is not None or outcome.error is not None

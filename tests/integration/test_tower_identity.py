@@ -57,6 +57,23 @@ async def test_a_tower_with_an_empty_database_changes_nothing_and_takes_no_chang
         assert await bench.rulesets() == before
 
 
+async def test_nobody_is_told_that_a_key_is_good_or_revoked_where_no_server_hears_of_it(bench: TowerBench) -> None:
+    await fill(bench, "one")
+    async with bench.another_database() as other, other.tower() as second:
+        await refused(second)
+        await second.call("POST", "/apps", {"key": "shop"}, Tailslide_Unpublished="accept")
+        keys, body = "/apps/shop/keys", {"name": "pods"}
+        assert (await second.call("POST", keys, body)).error == REFUSED
+        made = await second.call("POST", keys, body, Tailslide_Unpublished="accept")
+        assert (made.status, made.headers["Tailslide-Unpublished"]) == (201, "another_database")
+        key = f"{keys}/{made.body['id']}"
+        assert (await second.call("DELETE", key)).error == REFUSED
+        viewer = await second.ok("POST", "/tokens", {"name": "viewer", "role": "viewer"})
+        answer = await second.call("DELETE", key, Authorization=f"Bearer {viewer['token']}")
+        assert answer.error[:2] == (403, "FORBIDDEN")
+        assert (await second.call("DELETE", key, Tailslide_Unpublished="accept")).status == 204
+
+
 async def test_a_request_that_knows_is_carried_out_and_told_again(bench: TowerBench) -> None:
     before = await fill(bench, "one")
     async with bench.another_database() as other, other.tower() as second:

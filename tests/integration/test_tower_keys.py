@@ -184,10 +184,11 @@ async def test_tower_on_another_database_wipes_nothing(bench: TowerBench, tower:
         other.more_settings = bench.more_settings
         async with other.tower() as stranger:
             await stranger.call("POST", "/apps", {"key": "shop"}, Tailslide_Unpublished="accept")
-            foreign = await make_key(stranger)
+            made = await stranger.call("POST", "/apps/shop/keys", {"name": "foreign"}, Tailslide_Unpublished="accept")
+            assert made.status == 201, made
             await make_key(tower, name="second")
             await asyncio.sleep(1.5)  # that it does nothing is no event
-            assert foreign.record.name not in await entries(bench)
+            assert f"shop.{made.body['id']}" not in await entries(bench)
             assert (await entries(bench))[key.record.name].value is not None
 
 

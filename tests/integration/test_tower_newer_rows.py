@@ -139,3 +139,21 @@ async def test_schema_that_was_changed_meanwhile_fails_one_request_at_most(bench
     assert {answer.status for answer in answers[1:]} == {200}
     if answers[0].status != 200:
         assert answers[0].error == (503, "DATABASE_UNAVAILABLE", None)
+
+
+async def test_outcome_that_cannot_be_noted_stops_no_delivery(
+    alerts: AlertBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with receiver() as hook:
+        await alerts.webhook(hook.url())
+        await alerts.opens()
+        await alerts.dispatcher.dispatch()
+
+        async def broken(*_: object) -> object:
+            raise OverflowError("what nobody has thought of")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(alerts.deliverer, "_settle", broken)
+            assert await alerts.deliverer.deliver_due() == 1
+        alerts.clock.move(minutes=2)
+        assert await alerts.deliverer.deliver_due() == 1, "the claim has ended by itself"

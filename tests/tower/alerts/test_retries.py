@@ -60,6 +60,10 @@ def test_the_receiver_is_never_asked_sooner_than_it_wanted(attempt: int, chance:
         ("soon", None),
         ("", None),
         ("9" * 5000, None),
+        (f"Sat, 28 Nov {'9' * 20} 03:05:00 GMT", None),
+        (f"Sat, {'9' * 20} Nov 2026 03:05:00 GMT", None),
+        (f"Sat, 28 Nov 2026 {'9' * 20}:05:00 GMT", None),
+        (f"Sat, 28 Nov 2026 03:05:00 +{'9' * 20}", None),
         (None, None),
     ],
 )

@@ -78,6 +78,8 @@ class Deliverer:
             await self._settle(claim, outcome, final=final)
         except DatabaseUnavailableError as error:
             log.warning("webhook_outcome_not_noted", webhook=claim.webhook.webhook_id, error=str(error))
+        except Exception:  # the others go on; this claim ends by itself
+            log.exception("webhook_delivery_failed", webhook=claim.webhook.webhook_id)
 
     async def _attempt(self, claim: Claim) -> tuple[Outcome, bool]:
         """Return what came of an attempt, and whether it was the last one whatever came of it."""

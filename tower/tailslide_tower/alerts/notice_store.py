@@ -33,6 +33,9 @@ lost_sidecars = sa.Table(
 JUDGING = "judging"
 """That an Aerobat judges circuits."""
 
+FOUND_AT_ONCE = 1_000
+"""A statement has at most 32,767 parameters."""
+
 Instances = Mapping[tuple[str, str], datetime]
 """By app and instance, when each was heard of last."""
 
@@ -92,17 +95,22 @@ class NoticeStore:
             {"app": app, "instance": instance, "lost_at": heard_at}
             for (app, instance), heard_at in sorted(instances.items())
         ]
-        added = insert(lost_sidecars).values(rows).on_conflict_do_nothing()
-        found = await self._connection.execute(added.returning(lost_sidecars))
+        # Handed over apart from the statement, so that SQLAlchemy makes several of it where it would be too long.
+        added = insert(lost_sidecars).on_conflict_do_nothing().returning(lost_sidecars)
+        found = await self._connection.execute(added, rows)
         return {(row.app, row.instance): row.lost_at for row in found}
 
     async def find(self, instances: Collection[tuple[str, str]]) -> Instances:
         """Note that sidecars are there; return those that were known as lost, with when."""
         if not instances:
             return {}
-        these = sa.tuple_(lost_sidecars.c.app, lost_sidecars.c.instance).in_(sorted(instances))
-        found = await self._connection.execute(sa.delete(lost_sidecars).where(these).returning(lost_sidecars))
-        return {(row.app, row.instance): row.lost_at for row in found}
+        names, found = sorted(instances), dict[tuple[str, str], datetime]()
+        for first in range(0, len(names), FOUND_AT_ONCE):
+            some = names[first : first + FOUND_AT_ONCE]
+            these = sa.tuple_(lost_sidecars.c.app, lost_sidecars.c.instance).in_(some)
+            rows = await self._connection.execute(sa.delete(lost_sidecars).where(these).returning(lost_sidecars))
+            found |= {(row.app, row.instance): row.lost_at for row in rows}
+        return found
 
     async def forget(self, before: datetime) -> None:
         """Forget sidecars that were lost before that."""

@@ -52,7 +52,7 @@ def read_retry_after(value: str | None, now: datetime) -> timedelta | None:
     else:
         try:
             moment = email.utils.parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, TypeError, IndexError, OverflowError):  # as the parser does on numbers that are too large
             return None
         wanted = moment - now if moment.tzinfo is not None else timedelta(0)
     return min(max(wanted, timedelta(0)), MAX_RETRY_AFTER)

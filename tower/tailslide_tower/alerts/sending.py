@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import aiohttp
+import structlog
 
 from tailslide_tower import times
 from tailslide_tower.alerts.addresses import AddressRules, WebhookUrl
@@ -17,6 +18,8 @@ from tailslide_tower.alerts.messages import Message
 from tailslide_tower.alerts.retries import read_retry_after
 from tailslide_tower.alerts.signatures import signed_headers
 from tailslide_tower.alerts.webhook import Webhook
+
+log = structlog.get_logger()
 
 TIMEOUT_S = 15.0
 SAMPLE_TIMEOUT_S = 8.0
@@ -80,7 +83,9 @@ class Sender:
         ) as session:
             try:
                 return await self._exchange(session, url, body, headers, addresses)
-            except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
+            except Exception as error:  # whatever a receiver provokes ends this attempt, and nothing else
+                if not isinstance(error, aiohttp.ClientError | OSError | ValueError):  # TimeoutError is an OSError
+                    log.exception("webhook_attempt_failed", host=url.host)
                 return Outcome(error=_reason(error, timeout_s))
 
     async def _exchange(

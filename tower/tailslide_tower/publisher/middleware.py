@@ -12,7 +12,7 @@ from aiohttp import web
 
 from tailslide_runtime.http import ApiError, Handler
 from tailslide_runtime.jetstream import LinkStatus
-from tailslide_tower.api.routes import operation_of
+from tailslide_tower.api.routes import check_access, operation_of
 from tailslide_tower.publisher.claims import REMEDY
 from tailslide_tower.publisher.service import Publisher
 
@@ -39,6 +39,7 @@ async def refuse_unpublishable(request: web.Request, handler: Handler) -> web.St
     operation = operation_of(request)
     if operation is None or not operation.published:
         return await handler(request)
+    check_access(request, operation)  # whoever may not change it has no business with why nothing is published
     publication = request.app[PUBLICATION]
     publisher = publication.publisher
     if publication.nats.connected:
