@@ -34,7 +34,7 @@ JUDGING = "judging"
 """That an Aerobat judges circuits."""
 
 Instances = Mapping[tuple[str, str], datetime]
-"""By app and instance, when each was heard of last."""
+"""By app and instance, when each was heard from last."""
 
 
 @dataclass(frozen=True, slots=True)
