@@ -28,7 +28,7 @@ class SidecarOut(BaseModel):
     """A sidecar, by its own account, and when this Tower has last heard from it.
 
     `status`: `current` has taken in all that is published of its app, `behind` has not, `silent` has not been heard
-    from for 30 s. `revision` is that of the bucket of rulesets; `age_ms` is how long ago the sidecar had heard from NATS
+    from for 30 s. `revision` is that of the bucket of rulesets; `age_ms` is how long ago the sidecar heard from NATS
     when it wrote this. Of many flags only some are named, and all are counted.
     """
 
