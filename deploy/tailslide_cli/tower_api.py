@@ -79,8 +79,11 @@ class TowerApi:
                 data=None if body is None else orjson.dumps(body),
                 headers=headers,
                 params=given,
+                allow_redirects=False,  # passwords and changes go where the user has said, or nowhere
             ) as answer:
                 raw = await answer.read()
+                if 300 <= answer.status < 400:
+                    raise _redirected(self.url, answer.headers.get("Location", ""))
                 if answer.status >= 400:
                     raise _refused(answer.status, raw)
                 return Reply(orjson.loads(raw) if raw else None, answer.headers.get("ETag"))
@@ -111,6 +114,12 @@ class TowerApi:
             raise RefusedError(refused, error.status) from error
         except aiohttp.ClientError as error:
             raise RefusedError(f"Tower at {self.url} cannot be reached: {error}") from error
+
+
+def _redirected(url: str, location: str) -> RefusedError:
+    other = location.partition("/api/v1")[0]
+    where = other if other.startswith(("http://", "https://")) and other.isprintable() else "another address"
+    return RefusedError(f"{url} leads to {where}: give Tower's own address, as in `tailslide login URL`")
 
 
 def _refused(status: int, raw: bytes) -> RefusedError:

@@ -214,3 +214,38 @@ async def test_without_the_provider_a_password_still_works(bench: TowerBench, pr
 async def test_without_a_provider_there_is_no_such_way(tower: Tower) -> None:
     answer = await tower.call("GET", "/session/oidc", Authorization="")
     assert answer.error == (404, "OIDC_NOT_CONFIGURED", None)
+
+
+async def test_answers_that_come_in_pieces_are_read_whole(bench: TowerBench, provider: OidcProvider) -> None:
+    provider.in_pieces = True
+    async with tower_with(bench, provider, oidc_default_role=Role.VIEWER) as tower:
+        _, answer = await log_in(tower, provider)
+        assert answer.status == 303, answer
+
+
+async def test_key_that_is_not_understood_does_not_spoil_the_others(bench: TowerBench, provider: OidcProvider) -> None:
+    provider.keys = {"keys": [{"kty": "LATTICE", "kid": "new"}, provider.key.as_dict(private=False), "x"]}
+    async with tower_with(bench, provider, oidc_default_role=Role.VIEWER) as tower:
+        assert (await log_in(tower, provider))[1].status == 303
+
+
+@pytest.mark.parametrize("keys", [{}, {"keys": None}, {"keys": ["x"]}, {"keys": [{"kty": "RSA", "n": 7}]}, [1]])
+async def test_keys_that_are_none_are_the_providers_fault(bench: TowerBench, provider: OidcProvider, keys: Any) -> None:
+    provider.keys = keys
+    async with tower_with(bench, provider, oidc_default_role=Role.VIEWER) as tower:
+        _, answer = await log_in(tower, provider)
+        assert answer.error == (503, "OIDC_UNAVAILABLE", None)
+
+
+async def test_provider_that_is_away_is_not_asked_by_each_who_comes(
+    bench: TowerBench, provider: OidcProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_module, "FAILURE_KEPT_S", 60.0)
+    async with tower_with(bench, provider, oidc_default_role=Role.VIEWER) as tower:
+        issuer, provider.issuer = provider.issuer, "another"
+        for _ in range(5):
+            assert (await tower.call("GET", "/session/oidc", Authorization="")).error[1] == "OIDC_UNAVAILABLE"
+        assert len(provider.requests) == 1
+        provider.issuer = issuer
+        monkeypatch.setattr(provider_module, "FAILURE_KEPT_S", 0.0)
+        assert (await log_in(tower, provider))[1].status == 303

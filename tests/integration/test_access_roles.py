@@ -360,6 +360,18 @@ async def test_token_is_rotated_without_a_lock_out(bench: TowerBench, people: di
     assert (await new.call("GET", "/apps")).status == 401
 
 
+async def test_secret_that_was_replaced_cannot_replace_the_new_one(people: dict[str, Browser]) -> None:
+    admin = people["admin"]
+    for role in ("viewer", "admin"):
+        made = await admin.ok("POST", "/tokens", {"name": "leaked", "role": role})
+        path = f"/tokens/{made['id']}/rotate"
+        rotated = await admin.ok("POST", path)
+        old, new = (bearer(admin.tower, each["token"]) for each in (made, rotated))
+        assert (await old.call("GET", "/apps")).status == 200
+        assert (await old.call("POST", path)).error == (403, "FORBIDDEN", "Authorization")
+        assert (await new.call("POST", path)).status == 200
+
+
 async def test_token_that_is_revoked_opens_nothing_at_any_tower(bench: TowerBench) -> None:
     async with bench.tower() as first, bench.tower() as second:
         made = await first.ok("POST", "/tokens", {"name": "ci", "role": "viewer"})

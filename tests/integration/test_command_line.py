@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from tower_bench import TOKEN, TowerBench, until
 
 from tailslide_core.circuit import Circuit, State
@@ -250,3 +251,24 @@ async def test_a_token_can_be_given_instead_of_a_password(tailslide: CommandLine
     again = await tailslide("login", tailslide.url, "--token", token=TOKEN, typed=f"{TOKEN}\n")
     assert "TAILSLIDE_API_TOKEN is set in this shell and is used instead" in again.output
     assert (await tailslide("flags", "list", token=None)).status == 0
+
+
+async def test_token_and_password_are_sent_nowhere_else(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        raise web.HTTPPermanentRedirect("https://tower.example.org/api/v1/flags")
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", elsewhere)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        said = await CommandLine(f"http://127.0.0.1:{runner.addresses[0][1]}", tmp_path)("flags", "list")
+    finally:
+        await runner.cleanup()
+    assert (said.status, asked) == (1, ["/api/v1/flags"])
+    assert "leads to https://tower.example.org: give Tower's own address" in said.errors

@@ -129,3 +129,21 @@ async def test_change_at_one_tower_is_heard_of_at_another(bench: TowerBench) -> 
         async with bench.tower() as tower:
             await tower.ok("POST", "/apps", {"key": "shop"})
         assert await take(subscription, 1) == ["shop"]
+
+
+async def test_large_entries_are_not_read_all_at_once(bench: TowerBench) -> None:
+    large = [{"allow": random.Random(number).randbytes(700_000).hex()} for number in range(8)]
+    async with opened(bench) as database, followed(database) as feed, feed.subscribe() as subscription:
+        for state in large:
+            async with database.begin() as connection:
+                subject = Subject(SubjectKind.FLAG, "shop", "large")
+                await record(connection, LogEntry("flag.changed", subject, BY_SYSTEM, after=state))
+        await add(database, "small")
+        assert await take(subscription, 9) == ["large"] * 8 + ["small"]
+        store = LogStore(database)
+        first = await store.after(subscription.start, 500)
+        assert 1 <= len(first) < 8
+        rest = first
+        while more := await store.after(rest[-1].id, 500):
+            rest = [*rest, *more]
+        assert [row.after for row in rest] == [*large, None]

@@ -1,6 +1,8 @@
 """An OpenID Connect provider in this process, on a real port: codes, PKCE, signed ID tokens, keys that are replaced."""
 
+import asyncio
 import base64
+import json
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -34,6 +36,10 @@ class OidcProvider:
     """What the ID token says besides what it always says; whoever tests may change it."""
     user_info: dict[str, Any] = field(default_factory=dict)
     key: RSAKey = field(default_factory=lambda: new_key("first"))
+    keys: Any = None
+    """What is said to be the keys; None for the key itself."""
+    in_pieces: bool = False
+    """Whether answers come piece by piece."""
     requests: list[str] = field(default_factory=list)
     """The paths that were asked for."""
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -47,21 +53,37 @@ class OidcProvider:
         self.codes[code] = asked
         return {"code": code, "state": asked["state"], "session_state": "of the provider's own"}
 
-    async def _description(self, request: web.Request) -> web.Response:
+    async def _description(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request.path)
-        return web.json_response(
+        return await self._answer(
+            request,
             {
                 "issuer": self.issuer,
                 "authorization_endpoint": f"{self.issuer}/authorize",
                 "token_endpoint": f"{self.issuer}/token",
                 "jwks_uri": f"{self.issuer}/keys",
                 "userinfo_endpoint": f"{self.issuer}/userinfo",
-            }
+            },
         )
 
-    async def _keys(self, request: web.Request) -> web.Response:
+    async def _keys(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request.path)
-        return web.json_response(KeySet([self.key]).as_dict(private=False))
+        keys: Any = KeySet([self.key]).as_dict(private=False) if self.keys is None else self.keys
+        return await self._answer(request, keys)
+
+    async def _answer(self, request: web.Request, body: Any) -> web.StreamResponse:
+        """Answer, if it is asked for in pieces that come one after another."""
+        if not self.in_pieces:
+            return web.json_response(body)
+        answer = web.StreamResponse(headers={"Content-Type": "application/json"})
+        answer.enable_chunked_encoding()
+        await answer.prepare(request)
+        text = json.dumps(body).encode()
+        for first in range(0, len(text), 100):
+            await answer.write(text[first : first + 100])
+            await asyncio.sleep(0.01)  # so that each is read by itself
+        await answer.write_eof()
+        return answer
 
     async def _token(self, request: web.Request) -> web.Response:
         self.requests.append(request.path)

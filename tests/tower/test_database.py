@@ -22,6 +22,10 @@ def wrapped(cause: Exception) -> DBAPIError:
         wrapped(asyncpg.AdminShutdownError("terminating connection due to administrator command")),
         wrapped(asyncpg.InterfaceError("connection is closed")),
         wrapped(asyncpg.InvalidPasswordError("password authentication failed")),
+        wrapped(asyncpg.DeadlockDetectedError("deadlock detected")),
+        wrapped(asyncpg.InvalidCachedStatementError("cached statement plan is invalid due to a schema change")),
+        wrapped(asyncpg.SerializationError("could not serialize access")),
+        wrapped(asyncpg.ReadOnlySQLTransactionError("cannot execute INSERT in a read-only transaction")),
     ],
 )
 def test_what_ends_by_itself_counts_as_unavailable(error: Exception) -> None:

@@ -9,6 +9,7 @@ from aiohttp import web
 from tailslide_runtime.http import ApiError, Handler
 from tailslide_tower.api.routes import PRINCIPAL
 from tailslide_tower.database import DatabaseUnavailableError
+from tailslide_tower.flags.store import InvalidFlagError
 from tailslide_tower.metrics import TowerMetrics
 
 log = structlog.get_logger()
@@ -47,7 +48,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"
 
 @web.middleware
 async def answer_for_database(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer 503 while PostgreSQL is away."""
+    """Answer 503 while PostgreSQL is away; and say which flag it is where this Tower cannot read one of it."""
     try:
         return await handler(request)
     except DatabaseUnavailableError as error:
@@ -59,3 +60,6 @@ async def answer_for_database(request: web.Request, handler: Handler) -> web.Str
             "the database cannot be reached; try again shortly",
             headers={"Retry-After": str(RETRY_AFTER_S)},
         ) from error
+    except InvalidFlagError as error:
+        log.warning("flag_unreadable", error=str(error))
+        raise ApiError(500, "FLAG_UNREADABLE", f"{error}; a newer Tower may be able to read it", "flag") from error

@@ -55,8 +55,11 @@ MIGRATION_TIMEOUT_S = 600.0
 MIGRATIONS_LOCK = 0x7A11_511D_E000_0001
 """Key of the advisory lock under which the schema is changed."""
 
-# SQLSTATE classes (PostgreSQL, appendix A): connection, resources, operator intervention, authorisation.
-_UNAVAILABLE_CLASSES = ("08", "53", "57", "28")
+# SQLSTATE classes (PostgreSQL, appendix A): connection, resources, operator intervention, authorisation, and a
+# transaction that the server has rolled back: who was chosen to end a deadlock has done nothing, and may come again.
+_UNAVAILABLE_CLASSES = ("08", "53", "57", "28", "40")
+_READ_ONLY_STATE = "25006"
+"""A standby, or a primary that was just made one: writes wait until there is a primary again."""
 LOCK_NOT_AVAILABLE = "55P03"
 _HOPELESS_STATES = ("28P01", "28000", "3D000")
 """Wrong password, unknown user, unknown database: waiting does not help."""
@@ -86,6 +89,8 @@ class Database:
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_S,
             pool_pre_ping=True,
+            # Errors are written to logs, and parameters have hashes of passwords and secrets of webhooks in them.
+            hide_parameters=True,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
         )
@@ -233,8 +238,11 @@ def is_unavailable(error: Exception) -> bool:
     driver = _driver_error(error)
     if isinstance(driver, PoolTimeoutError | OSError | asyncpg.InterfaceError):  # TimeoutError is an OSError
         return True
+    # A newer Tower has changed the schema; the next time the statement is prepared anew.
+    if isinstance(driver, asyncpg.InvalidCachedStatementError):
+        return True
     state = getattr(driver, "sqlstate", None) or ""
-    return state[:2] in _UNAVAILABLE_CLASSES or state in _HOPELESS_STATES
+    return state[:2] in _UNAVAILABLE_CLASSES or state in _HOPELESS_STATES or state == _READ_ONLY_STATE
 
 
 def _is_hopeless(error: BaseException | None) -> bool:

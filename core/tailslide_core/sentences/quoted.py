@@ -2,11 +2,14 @@
 
 MAX_REASON = 200
 MAX_NAME = 100
+_WITHOUT_GLYPH = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and a symbol that Unicode counts as printable, and of which nobody sees anything."""
 
 
 def named(text: str, limit: int = MAX_NAME) -> str:
     """Return a name, or another text of somebody's, as it may stand in a sentence; cut off at `limit` characters."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * limit]).split())
+    seen = (char if char.isprintable() and char not in _WITHOUT_GLYPH else " " for char in text[: 4 * limit])
+    line = " ".join("".join(seen).split())
     return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
 
 

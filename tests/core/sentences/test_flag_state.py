@@ -346,3 +346,18 @@ def test_state_that_settles_is_none_that_passes(facts: FlagFacts, now_ms: int) -
     assert words.settled is not FlagState.ARRIVING
     if words.state not in {FlagState.ARRIVING, FlagState.UNKNOWN}:
         assert words.state is words.settled
+
+
+@pytest.mark.parametrize("who", [None, "", " ", "\0", "\u200b", "\u3164"])
+@pytest.mark.parametrize("created", [False, True])
+def test_who_has_no_name_that_can_be_shown_leaves_no_gap(who: str | None, created: bool) -> None:
+    off, held = replace(FLAG, active=False), replace(FLAG, circuit=CircuitSettings(forced_open=True))
+    deed = Deed(NOW, who, created=created)
+    for facts in (
+        FlagFacts(off, deed=deed),
+        FlagFacts(held, OPEN, deed=deed),
+        FlagFacts(FLAG, deed=deed, archived_ms=NOW),
+    ):
+        text = state_in_words(facts, NOW).text()
+        assert "  " not in text
+        assert "by less" not in text

@@ -76,7 +76,13 @@ def test_a_new_bucket_counts_from_the_beginning(published: PublishedFlags) -> No
     assert published.latest("shop") == Position(1, 5000)
 
 
-@pytest.mark.parametrize("value", [b"", b"{", b"[]", b"{}", b'{"version": -1}', b'{"version": true}', b'"\xff"'])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(b"", b"{", b"[]", b"{}", b'{"version": -1}', b'{"version": true}', b'"\xff"'),
+        b'{"schema":1,"app":"shop","key":"one","version":' + b"1" * 5000 + b"}",
+    ],
+)
 def test_value_that_is_no_ruleset_has_no_version(published: PublishedFlags, value: bytes) -> None:
     published.take(listing(Entry("shop.one", value, 7)))
     held = published.get(ONE.flag_id)

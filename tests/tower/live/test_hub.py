@@ -231,6 +231,23 @@ async def test_a_client_far_behind_has_its_entries_read_for_it(stage: Stage, mon
     assert got == list(range(4, 501))
 
 
+async def test_recent_entries_are_bounded_in_bytes_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "RING_BYTES", 10_000)
+    log = MemoryLog()
+    recent = RecentLog(log)
+    recent.start(0)
+    for number in range(1, 21):
+        entry = LiveEntry(number, "flag", "shop", "search", "flag.changed", {"changes": "x" * 3_000})
+        log.entries.append(entry)
+        recent.add(entry)
+    assert [entry.id for entry in await recent.after(17, 100)] == [18, 19, 20]
+    assert log.read == []
+    assert [entry.id for entry in await recent.after(16, 100)] == [17, 18, 19, 20]
+    assert log.read == [16]
+    recent.add(LiveEntry(21, "flag", "shop", "search", "flag.changed", {"changes": "x" * 20_000}))
+    assert (await recent.after(21, 100), log.read) == ([], [16])
+
+
 @pytest.mark.parametrize(
     ("oldest", "newest", "since", "resync"),
     [

@@ -74,15 +74,23 @@ class Deliverer:
     async def deliver(self, claim: Claim) -> None:
         """Make one attempt. What goes wrong on the way is noted with the delivery, or left to the end of the claim."""
         try:
-            message = await self._composer.compose(claim)
-            outcome = (
-                Outcome(error="the log has not kept what this was about")
-                if message is None
-                else await self._sender.tell(claim.webhook, message, claim.delivery.message_id)
-            )
-            await self._settle(claim, outcome, final=message is None)
+            outcome, final = await self._attempt(claim)
+            await self._settle(claim, outcome, final=final)
         except DatabaseUnavailableError as error:
             log.warning("webhook_outcome_not_noted", webhook=claim.webhook.webhook_id, error=str(error))
+
+    async def _attempt(self, claim: Claim) -> tuple[Outcome, bool]:
+        """Return what came of an attempt, and whether it was the last one whatever came of it."""
+        try:
+            message = await self._composer.compose(claim)
+        except DatabaseUnavailableError:
+            raise
+        except Exception as error:  # of one entry, which a newer Tower may be able to read; the others go on
+            log.exception("webhook_not_composed", webhook=claim.webhook.webhook_id, entry=claim.delivery.entry)
+            return Outcome(error=f"this Tower cannot read what this is about: {type(error).__name__}"), False
+        if message is None:
+            return Outcome(error="the log has not kept what this was about"), True
+        return await self._sender.tell(claim.webhook, message, claim.delivery.message_id), False
 
     async def _settle(self, claim: Claim, outcome: Outcome, *, final: bool) -> None:
         now = self._now()

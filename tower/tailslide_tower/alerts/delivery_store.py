@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_tower.alerts.delivery import Delivery, DeliveryState
 from tailslide_tower.alerts.sending import Outcome
-from tailslide_tower.alerts.webhook import Webhook
+from tailslide_tower.alerts.webhook import Kind, Webhook
 from tailslide_tower.alerts.webhook_store import read_webhook, webhooks
 from tailslide_tower.database import metadata
 
@@ -127,6 +127,7 @@ class DeliveryStore:
             sa.select(webhooks)
             .where(
                 webhooks.c.enabled,
+                webhooks.c.kind.in_(list(Kind)),  # a newer Tower sends the others
                 sa.or_(webhooks.c.sending_until.is_(None), webhooks.c.sending_until <= now),
                 sa.or_(webhooks.c.not_before.is_(None), webhooks.c.not_before <= now),
                 waiting.exists(),

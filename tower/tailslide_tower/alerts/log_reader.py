@@ -15,7 +15,7 @@ from tailslide_tower.auth.principal import PrincipalKind
 
 LOOKED_AT = 5
 """So many transitions are looked at for one that made a difference; hardly ever do two in a row make none."""
-_OF_FLAGS = frozenset({SubjectKind.FLAG, SubjectKind.CIRCUIT})
+_OF_FLAGS: frozenset[str] = frozenset({SubjectKind.FLAG, SubjectKind.CIRCUIT})
 _RESETTING = ("circuit.reset", "flag.toggled")
 _LIGHT = [
     sa.case((log_entries.c.kind == SubjectKind.CIRCUIT, column), else_=sa.null()).label(column.name)
@@ -61,7 +61,7 @@ class DatabaseLog:
         return _happening(rows[0]) if rows else None
 
     @staticmethod
-    def _of_same_flag(happening: Happening, *kinds: SubjectKind) -> "sa.Select[Any]":
+    def _of_same_flag(happening: Happening, *kinds: str) -> "sa.Select[Any]":
         return (
             sa.select(log_entries)
             .where(

@@ -30,9 +30,9 @@ class Message:
     link: str | None = None
     facts: Mapping[str, object] = field(default_factory=dict)
 
-    def body(self, kind: Kind) -> bytes:
-        """Return the body of the request."""
-        match kind:
+    def body(self, kind: str) -> bytes:
+        """Return the body of the request; raise `ValueError` for no `Kind`."""
+        match Kind(kind):
             case Kind.SLACK:
                 return slack_body(self)
             case Kind.GENERIC:

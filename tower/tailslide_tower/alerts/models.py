@@ -2,17 +2,18 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from tailslide_tower.alerts.addresses import WebhookUrl
 from tailslide_tower.alerts.delivery import Delivery, DeliveryState
 from tailslide_tower.alerts.occasions import DEFAULT_OCCASIONS, Occasion
 from tailslide_tower.alerts.sending import Outcome
 from tailslide_tower.alerts.webhook import Kind, Webhook
+from tailslide_tower.auth.models import one_line
 from tailslide_tower.requests import STORABLE, PageQuery, RequestBody
 from tailslide_tower.times import timestamp
 
-Name = Annotated[str, Field(min_length=1, max_length=200), STORABLE]
+Name = Annotated[str, Field(min_length=1, max_length=200), STORABLE, AfterValidator(one_line)]
 KindName = Annotated[Kind, Field(strict=False, description="The form that the receiver expects.")]
 OccasionName = Annotated[Occasion, Field(strict=False)]
 Occasions = Annotated[list[OccasionName], Field(min_length=1, max_length=len(Occasion))]

@@ -27,7 +27,7 @@ from tailslide_tower.alerts.occasions import Scope
 from tailslide_tower.alerts.samples import sample_of
 from tailslide_tower.alerts.sending import SAMPLE_TIMEOUT_S, Outcome, Sender
 from tailslide_tower.alerts.traces import tell, webhook_entry
-from tailslide_tower.alerts.webhook import Webhook, new_message_id
+from tailslide_tower.alerts.webhook import Kind, Webhook, new_message_id
 from tailslide_tower.alerts.webhook_store import WebhookStore, webhooks
 from tailslide_tower.apps.errors import app_not_found
 from tailslide_tower.apps.store import AppStore
@@ -163,6 +163,10 @@ class WebhookService:
         """Send a sample at once, to a disabled webhook too, and return what came of it. No delivery is made of it."""
         async with self._database.begin() as connection:
             webhook = await _editable(connection, webhook_id, author.principal, Precondition())
+        if webhook.kind not in list(Kind):
+            raise ApiError(
+                409, "UNKNOWN_KIND", f"this Tower does not know the kind {shown(webhook.kind, 40)}", "webhook"
+            )
         sample = sample_of(webhook.scope, self._now(), tower_url=self._tower_url)
         async with self._samples:
             outcome = await self._sender.tell(webhook, sample, new_message_id(), timeout_s=SAMPLE_TIMEOUT_S)

@@ -18,7 +18,7 @@ from tailslide_core.fields import shown
 from tailslide_core.ruleset import Ruleset
 from tailslide_core.sentences.numbers import counted, rough_span
 from tailslide_core.sentences.phrases import Moment, Sentence
-from tailslide_core.sentences.quoted import MAX_REASON, named, reason_of
+from tailslide_core.sentences.quoted import MAX_REASON, name_or, named, reason_of
 from tailslide_core.sentences.transitions import LATE_MS, happened_late, transition_in_words
 from tailslide_tower.alerts.messages import Message
 from tailslide_tower.alerts.notices import NO_AEROBAT, NO_NATS, LostSidecars, NothingJudged
@@ -177,7 +177,7 @@ def _circuit(value: Mapping[str, Any] | None) -> Circuit | None:
 
 
 def _who(happening: Happening) -> str:
-    return named(happening.author) if happening.author else "Somebody"
+    return name_or(happening.author, "Somebody")
 
 
 def _toggled(happening: Happening) -> tuple[str, list[str]]:

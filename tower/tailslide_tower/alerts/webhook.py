@@ -27,7 +27,8 @@ class Webhook:
 
     webhook_id: str
     name: str
-    kind: Kind
+    kind: str
+    """A `Kind`, or one that a newer Tower knows, which then sends to it."""
     url: str
     scope: Scope
     occasions: frozenset[Occasion]

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_tower.alerts.occasions import Occasion, Scope
-from tailslide_tower.alerts.webhook import Kind, Webhook
+from tailslide_tower.alerts.webhook import Webhook
 from tailslide_tower.database import metadata
 
 _KEY = sa.Text(collation="C")
@@ -43,7 +43,7 @@ def read_webhook(row: sa.RowMapping) -> Webhook:
     return Webhook(
         webhook_id=row["id"],
         name=row["name"],
-        kind=Kind(row["kind"]),
+        kind=row["kind"],
         url=row["url"],
         scope=Scope(row["app"], row["flag"]),
         occasions=frozenset(Occasion(name) for name in row["occasions"] if name in set(Occasion)),

@@ -15,6 +15,7 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel
 
+from tailslide_core.errors import ContractError
 from tailslide_core.naming import check_app_key, check_flag_key
 from tailslide_runtime.http import ApiError
 from tailslide_tower.auth.principal import Author, Principal, Role
@@ -25,6 +26,7 @@ from tailslide_tower.requests import (
     read_body,
     read_precondition,
     read_query,
+    without_nul,
 )
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
@@ -115,8 +117,13 @@ class Ask(Generic[BodyT, QueryT]):
         return check_flag_key(name, self.request.match_info[name])
 
     def text(self, name: str) -> str:
-        """Return a part of the path as it is."""
-        return self.request.match_info[name]
+        """Return a part of the path as it is; raise `ContractError` where it is no text that can be stored."""
+        text = self.request.match_info[name]
+        try:
+            without_nul(text)
+        except ValueError as error:
+            raise ContractError(name, str(error)) from None
+        return text
 
     def answer(self, body: object = None, *, etag: object = None, location: str | None = None) -> web.Response:
         """Return the successful answer. `location` is relative to the path that was asked."""

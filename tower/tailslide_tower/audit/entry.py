@@ -33,7 +33,8 @@ class SubjectKind(StrEnum):
 class Subject:
     """What a change is about: its kind, its app if it belongs to one, and what names it there."""
 
-    kind: SubjectKind
+    kind: str
+    """A `SubjectKind`, or, of an entry that was read, one that a newer Tower knows."""
     app: str | None = None
     key: str | None = None
 

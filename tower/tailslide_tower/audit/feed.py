@@ -38,7 +38,7 @@ class Reader(Protocol):
         """Return the id of the newest entry that is visible; 0 for an empty log."""
 
     async def after(self, entry_id: int, limit: int) -> list[LogRow]:
-        """Return the entries behind an id, oldest first; fewer than `limit` are all that there are."""
+        """Return up to `limit` entries behind an id, oldest first; none where there are no more."""
 
 
 Probe = Callable[[], Awaitable[None]]
@@ -195,10 +195,7 @@ class Feed:
                     await self._woken.wait()
 
     async def _hand_over(self) -> None:
-        more = True
-        while more:
-            rows = await self._reader.after(self._position, BATCH)
-            more = len(rows) == BATCH
+        while rows := await self._reader.after(self._position, BATCH):
             for row in rows:
                 self._position = row.id
                 for subscription in self._subscriptions:

@@ -152,7 +152,7 @@ class RollBack(RequestBody):
 
 def entry_id(field: str, text: str) -> int:
     """Read an entry's id; raise `ContractError`."""
-    if not (text.isascii() and text.isdecimal() and 0 < int(text[:20]) <= MAX_ID):
+    if not (text.isascii() and text.isdecimal() and len(text) < 20 and 0 < int(text) <= MAX_ID):
         raise ContractError(field, f"expected the id of an entry, got {shown(text, 80)}")
     return int(text)
 

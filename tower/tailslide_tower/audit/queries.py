@@ -26,7 +26,8 @@ PAGE_BYTES = 2 << 20
 ABOUT_PEOPLE = frozenset(
     {SubjectKind.USER, SubjectKind.INVITATION, SubjectKind.LINK, SubjectKind.TOKEN, SubjectKind.SESSION}
 )
-"""What only admins see."""
+"""What only admins see; and so is a kind that only a newer Tower knows, which may be about people as well."""
+_SEEN_BY_ALL: frozenset[str] = frozenset(SubjectKind) - ABOUT_PEOPLE
 
 _MARKS = str.maketrans(string.punctuation, " " * len(string.punctuation))
 _searched = sa.table("log", sa.column("id", sa.BigInteger), sa.column("words", TSVECTOR)).alias("searched")
@@ -72,7 +73,7 @@ class Scope:
         is_admin = self.admin_of is None or app in self.admin_of
         if app is None:
             return is_admin or (self.apps is None and kind == SubjectKind.SYSTEM)
-        return (self.apps is None or app in self.apps) and (is_admin or kind not in ABOUT_PEOPLE)
+        return (self.apps is None or app in self.apps) and (is_admin or kind in _SEEN_BY_ALL)
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         """Return what holds for entries that may be seen."""
@@ -82,7 +83,7 @@ class Scope:
         if self.admin_of is not None:
             if self.apps is None:
                 found.append(sa.or_(log.app.is_not(None), log.kind == SubjectKind.SYSTEM))
-            others = log.kind.not_in(sorted(ABOUT_PEOPLE))
+            others = log.kind.in_(sorted(_SEEN_BY_ALL))
             found.append(sa.or_(others, log.app.in_(sorted(self.admin_of))) if self.admin_of else others)
         return found
 

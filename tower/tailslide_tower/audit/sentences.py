@@ -18,7 +18,7 @@ from tailslide_tower.audit.difference import Difference, difference
 from tailslide_tower.audit.entry import Json, LogRow, SubjectKind
 from tailslide_tower.auth.principal import PrincipalKind
 
-_NOUNS = {
+_NOUNS: dict[str, str] = {
     SubjectKind.APP: "app",
     SubjectKind.FLAG: "flag",
     SubjectKind.SEGMENT: "segment",
@@ -48,7 +48,7 @@ _PHRASES = {
     "webhook.secret_rotated": "made a new secret for the webhook {}",
     "webhook.sent_again": "sent an alert to the webhook {} again",
 }
-_BY_KEY = frozenset({SubjectKind.APP, SubjectKind.FLAG, SubjectKind.SEGMENT, SubjectKind.CIRCUIT})
+_BY_KEY: frozenset[str] = frozenset({SubjectKind.APP, SubjectKind.FLAG, SubjectKind.SEGMENT, SubjectKind.CIRCUIT})
 """Whose key people know; others have a key that only programs know, and a name."""
 
 
@@ -68,7 +68,7 @@ def sentence_of(row: LogRow, changes: Difference) -> str:
         return f"An attempt to log in as {account} failed." if account else "An attempt to log in failed."
     if row.action.startswith("notice.sidecar_"):
         return _of_sidecars(row)
-    if row.actor_kind == PrincipalKind.SYSTEM and row.subject.kind is SubjectKind.CIRCUIT:
+    if row.actor_kind == PrincipalKind.SYSTEM and row.subject.kind == SubjectKind.CIRCUIT:
         return _of_circuit(row)
     say = _SAID.get(row.action, _said_of_any)
     return f"{name_or(row.actor, 'Somebody')} {say(row, changes)}."
@@ -142,7 +142,8 @@ def _said_of_any(row: LogRow, changes: Difference) -> str:
     if phrase := _PHRASES.get(row.action):
         return phrase.format(_subject(row) or "somebody")
     verb = row.action.partition(".")[2].replace("_", " ")
-    what = f"{'made' if verb == 'created' else verb} the {_NOUNS[row.subject.kind]} {_subject(row)}".rstrip()
+    noun = _NOUNS.get(row.subject.kind) or name_or(row.subject.kind.replace("_", " "), "subject")
+    what = f"{'made' if verb == 'created' else verb} the {noun} {_subject(row)}".rstrip()
     return _with_changes(what, changes) if verb == "changed" else what
 
 

@@ -12,13 +12,16 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_tower import times
-from tailslide_tower.audit.entry import LogEntry, LogRow, Subject, SubjectKind
+from tailslide_tower.audit.entry import LogEntry, LogRow, Subject
 from tailslide_tower.database import Database, metadata
 
 LOG_LOCK = 0x7A11_511D_E000_0002
 """Key of the advisory lock under which entries get their ids."""
 CHANNEL = "tailslide_log"
 """Where PostgreSQL notifies of each new entry (LISTEN); the payload is its id."""
+
+AFTER_BYTES = 4 << 20
+"""What the states of entries that are read at once may come to, as they are stored."""
 
 _KEY = sa.Text(collation="C")
 
@@ -100,8 +103,29 @@ class LogStore:
             return int(await connection.scalar(sa.select(sa.func.max(log_entries.c.id))) or 0)
 
     async def after(self, entry_id: int, limit: int) -> list[LogRow]:
-        """Return the entries behind an id, oldest first; fewer than `limit` are all that there are."""
-        query = sa.select(log_entries).where(log_entries.c.id > entry_id).order_by(log_entries.c.id).limit(limit)
+        """Return up to `limit` entries behind an id, oldest first; none where there are no more.
+
+        They are fewer where their states would be too large to be read at once (`AFTER_BYTES`).
+        """
+        entry = log_entries.c
+        size = sum(
+            (sa.func.coalesce(sa.func.pg_column_size(column), 0) for column in (entry.before, entry.after)),
+            start=sa.literal(0),
+        )
+        up_to_here = sa.func.sum(size).over(order_by=entry.id)
+        sizes = (
+            sa.select(entry.id, (up_to_here - size).label("before_here"))
+            .where(entry.id > entry_id)
+            .order_by(entry.id)
+            .limit(limit)
+            .subquery("sizes")
+        )
+        query = (
+            sa.select(log_entries)
+            .join(sizes, sizes.c.id == entry.id)
+            .where(sizes.c.before_here < AFTER_BYTES)
+            .order_by(entry.id)
+        )
         async with self._database.begin() as connection:
             return rows_of((await connection.execute(query)).mappings().all())
 
@@ -113,7 +137,7 @@ def rows_of(rows: Sequence[sa.RowMapping]) -> list[LogRow]:
             id=row["id"],
             at=row["at"],
             action=row["action"],
-            subject=Subject(SubjectKind(row["kind"]), row["app"], row["key"]),
+            subject=Subject(row["kind"], row["app"], row["key"]),
             version=row["version"],
             actor_kind=row["actor_kind"],
             actor_id=row["actor_id"],

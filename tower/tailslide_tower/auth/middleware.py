@@ -129,4 +129,9 @@ def _client(request: web.Request, proxies: TrustedProxies) -> Client:
     # Of a unix socket the name is a text, and mostly empty.
     address = str(peer[0]) if isinstance(peer, tuple) and peer else None
     forwarded = request.headers.getall(hdrs.X_FORWARDED_FOR, [])
-    return Client(proxies.client(address, forwarded), request.headers.get(hdrs.USER_AGENT, ""))
+    return Client(proxies.client(address, forwarded), _text(request.headers.get(hdrs.USER_AGENT, "")))
+
+
+def _text(header: str) -> str:
+    """Return a header as text that can be stored. Bytes that are no UTF-8, which RFC 9110 allows, are replaced."""
+    return header.encode(errors="surrogateescape").decode(errors="replace")

@@ -5,19 +5,21 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from tailslide_core.sentences.quoted import named
 from tailslide_tower.auth.principal import Role
 from tailslide_tower.auth.rights import MAX_APP_ROLES
 from tailslide_tower.requests import STORABLE
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Return a name without blanks around it; raise `ValueError` where it cannot be shown on one line."""
     text = unicodedata.normalize("NFC", text.strip())
-    if not text or not text.isprintable():
+    if not named(text) or not text.isprintable():
         raise ValueError("expected a name on one line, of printable characters")
     return text
 
 
-DisplayName = Annotated[str, Field(min_length=1, max_length=100), STORABLE, AfterValidator(_one_line)]
+DisplayName = Annotated[str, Field(min_length=1, max_length=100), STORABLE, AfterValidator(one_line)]
 """What people call a user, a token, a link."""
 RoleName = Annotated[str, Field(pattern=f"^({'|'.join(Role)})$", description="viewer, editor or admin")]
 AppRoles = Annotated[

@@ -50,6 +50,8 @@ class Principal:
     roles: Mapping[str, Role] = field(default_factory=dict)
     user_id: str | None = None
     """The user that this is, or whose token it is, and who so answers for what it makes."""
+    has_old_secret: bool = False
+    """Whether a token was presented by the secret that it had before its last rotation."""
 
     def role_in(self, app: str | None) -> Role | None:
         """Return the role in an app, or, for None, the one over all apps."""

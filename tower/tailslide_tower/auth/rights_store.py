@@ -42,14 +42,15 @@ def rights_of(role: str | None, app_roles: Mapping[str, str] | None) -> Rights:
 
 async def set_app_roles(connection: AsyncConnection, holder: str, rights: Rights) -> None:
     """Make the roles of a holder in single apps these; raise `ContractError` on `apps` when there is no such app."""
+    if rights.apps:
+        # Locked, so that none of them is deleted before this is committed; and before the roles, as a deletion does.
+        named = sa.select(apps.c.key).where(apps.c.key.in_(list(rights.apps))).order_by(apps.c.key)
+        known = (await connection.scalars(named.with_for_update(read=True, key_share=True))).all()
+        if missing := set(rights.apps) - set(known):
+            raise ContractError("apps", f"expected keys of apps; there is no app {shown(min(missing))}")
     await connection.execute(sa.delete(app_roles).where(app_roles.c.holder == holder))
     if not rights.apps:
         return
-    # Locked, so that none of them is deleted before this is committed.
-    known = sa.select(apps.c.key).where(apps.c.key.in_(list(rights.apps))).with_for_update(read=True, key_share=True)
-    missing = set(rights.apps) - set((await connection.scalars(known)).all())
-    if missing:
-        raise ContractError("apps", f"expected keys of apps; there is no app {shown(min(missing))}")
     rows = [{"holder": holder, "app": app, "role": role.value} for app, role in rights.apps.items()]
     await connection.execute(sa.insert(app_roles), rows)
 

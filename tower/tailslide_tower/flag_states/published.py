@@ -96,7 +96,7 @@ class PublishedFlags:
         return self._flags
 
 
-_HEAD = re.compile(rb'\{"schema":[0-9]+,"app":"[^"]*","key":"[^"]*","version":([0-9]+)[,}]')
+_HEAD = re.compile(rb'\{"schema":[0-9]+,"app":"[^"]*","key":"[^"]*","version":([0-9]{1,16})[,}]')
 
 
 def _version(value: bytes | None) -> int | None:

@@ -5,7 +5,7 @@ milliseconds for ten thousand flags.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import sqlalchemy as sa
@@ -18,7 +18,7 @@ from tailslide_core.naming import FlagId, check_app_key
 from tailslide_tower.apps.store import archived_apps
 from tailslide_tower.flags.about import MAX_OWNER, MAX_TAG, MAX_TAGS, tags_of
 from tailslide_tower.flags.flag import Flag
-from tailslide_tower.flags.store import flags, read_flag
+from tailslide_tower.flags.store import flags, readable
 from tailslide_tower.requests import STORABLE, PageQuery
 
 MAX_SEARCH = 200
@@ -104,7 +104,13 @@ class Listing:
 
 
 async def listed(connection: AsyncConnection, listing: Listing) -> list[Flag]:
-    """Return the flags of a page and, if there are more, one of them."""
+    """Return the flags of a page and, if there are more, one of them; without those that cannot be read."""
     if listing.apps is not None and not listing.apps:
         return []
-    return [read_flag(row) for row in (await connection.execute(listing.statement())).mappings()]
+    wanted, found = listing.filters.limit + 1, list[Flag]()
+    while True:
+        rows = (await connection.execute(listing.statement())).mappings().all()
+        found += readable(rows)
+        if len(rows) < wanted or len(found) >= wanted:
+            return found[:wanted]
+        listing = replace(listing, after=FlagId(rows[-1]["app"], rows[-1]["key"]))

@@ -1,10 +1,11 @@
 """Flags in the database."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,6 +15,8 @@ from tailslide_tower.apps.store import archived_apps
 from tailslide_tower.database import metadata
 from tailslide_tower.flags.flag import Flag, flag_of, row_of
 from tailslide_tower.flags.relations import Requirements
+
+log = structlog.get_logger()
 
 Name = TypeVar("Name", FlagId, SegmentId)
 _KEY = sa.Text(collation="C")
@@ -86,6 +89,17 @@ def read_flag(row: sa.RowMapping) -> Flag:
         return flag_of(row)
     except ContractError as error:
         raise InvalidFlagError(f"the flag {row['app']}.{row['key']} in the database is not valid: {error}") from error
+
+
+def readable(rows: Iterable[sa.RowMapping]) -> list[Flag]:
+    """Return the flags of rows, without those that the core does not allow: the others are shown all the same."""
+    found = []
+    for row in rows:
+        try:
+            found.append(read_flag(row))
+        except InvalidFlagError as error:
+            log.warning("flag_unreadable", app=row["app"], flag=row["key"], error=str(error))
+    return found
 
 
 class FlagStore:

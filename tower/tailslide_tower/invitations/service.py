@@ -57,6 +57,7 @@ class InvitationService:
         rights = read_rights(request.role, request.apps)
         invitation = self._invitation(author, email, None, rights, request.expires_in_s)
         async with self._database.begin() as connection:
+            await UserStore(connection).lock_accounts()
             if await UserStore(connection).by_email(email) is not None:
                 raise ApiError(409, "USER_EXISTS", f"the user {email.text} already exists", "email")
             return invitation, await self._put(connection, invitation, author)
@@ -64,6 +65,7 @@ class InvitationService:
     async def offer_reset(self, user_id: str, expires_in_s: int, author: Author) -> tuple[Invitation, str]:
         """Make a link by which a user sets a new password; return it and its secret."""
         async with self._database.begin() as connection:
+            await UserStore(connection).lock_accounts()
             user = await UserStore(connection).get(user_id)
             if user is None:
                 raise ApiError(404, "USER_NOT_FOUND", f"there is no user {user_id[:80]!r}", "user")
@@ -116,6 +118,8 @@ class InvitationService:
         check_password("password", request.password, invitation.email.text)
         password_hash = await self._passwords.hash(request.password)
         async with self._database.begin() as connection:
+            # Before the invitation, as whoever deletes its user does.
+            await UserStore(connection).lock_accounts()
             invitation = await InvitationStore(connection).take(request.secret, self._clock())
             if invitation is None:
                 raise link_invalid()

@@ -2,21 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from tailslide_core.sdk_keys import SdkKeyRecord
-from tailslide_tower.requests import STORABLE, RequestBody
+from tailslide_tower.auth.models import DisplayName
+from tailslide_tower.requests import RequestBody
 from tailslide_tower.times import timestamp
-
-KeyName = Annotated[str, Field(min_length=1, max_length=100), STORABLE]
 
 
 class KeyCreate(RequestBody):
     """A new SDK key. Its name is for people: where it is used, as a rule."""
 
-    name: KeyName
+    name: DisplayName
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from tailslide_tower.audit.store import LogStore, log_entries
 from tailslide_tower.auth.principal import SYSTEM
 from tailslide_tower.database import Database
 from tailslide_tower.flags.flag import Flag
-from tailslide_tower.flags.store import FlagStore, InvalidFlagError, flags, read_flag
+from tailslide_tower.flags.store import FlagStore, flags, readable
 from tailslide_tower.live.hub import Missed
 from tailslide_tower.live.sources import Bounds, LiveEntry
 
@@ -111,15 +111,6 @@ class DatabaseFlagViews:
 
 async def _read(connection: AsyncConnection, rows: Sequence[sa.RowMapping]) -> list[tuple[Flag, Json]]:
     """Return the flags of rows, each with its fields as the API shows them."""
-    read = [flag for row in rows if (flag := _readable(row)) is not None]
+    read = readable(rows)
     alike = await FlagStore(connection).alike([flag.flag_id for flag in read])
     return [(flag, flag.json(alike.get(flag.flag_id, ()))) for flag in read]
-
-
-def _readable(row: sa.RowMapping) -> Flag | None:
-    """Return the flag of a row; None for one that the core does not allow, of which the others know nothing."""
-    try:
-        return read_flag(row)
-    except InvalidFlagError as error:
-        log.warning("live_flag_unreadable", app=row["app"], flag=row["key"], error=str(error))
-        return None

@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+import orjson
 import structlog
 
 from tailslide_core.errors import ContractError
@@ -40,6 +41,8 @@ MAX_SESSIONS_OF_ONE = 50
 """Of one user or token, who may have many windows."""
 RING = 1_000
 """Entries of the log in memory; a client that is further behind has them read for itself."""
+RING_BYTES = 16 << 20
+"""What these entries may come to as JSON: what has changed of a large flag is half a megabyte."""
 RECHECK_S = 5.0
 """How often it is asked whether a client may still be here."""
 MAX_MESSAGES = 30
@@ -81,7 +84,9 @@ class RecentLog:
 
     def __init__(self, reader: LogReader) -> None:
         self._reader = reader
-        self._entries: deque[LiveEntry] = deque(maxlen=RING)
+        self._entries: deque[LiveEntry] = deque()
+        self._sizes: deque[int] = deque()
+        self._bytes = 0
         self._complete_from = 0
         """All entries behind this id, up to the newest, are in memory."""
         self.newest = 0
@@ -89,14 +94,20 @@ class RecentLog:
     def start(self, entry_id: int) -> None:
         """Begin, or begin again, behind an entry."""
         self._entries.clear()
+        self._sizes.clear()
+        self._bytes = 0
         self._complete_from = self.newest = entry_id
 
     def add(self, entry: LiveEntry) -> None:
         """Take the next entry."""
-        if len(self._entries) == RING:
-            self._complete_from = self._entries[0].id
+        size = len(orjson.dumps(entry.shown))
         self._entries.append(entry)
+        self._sizes.append(size)
+        self._bytes += size
         self.newest = entry.id
+        while len(self._entries) > RING or self._bytes > RING_BYTES:
+            self._complete_from = self._entries.popleft().id
+            self._bytes -= self._sizes.popleft()
 
     async def after(self, entry_id: int, limit: int) -> Sequence[LiveEntry]:
         """Return up to `limit` entries behind an id, oldest first."""

@@ -13,19 +13,24 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 import orjson
+import structlog
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import KeySet, import_key
 
 from tailslide_tower.oidc.identity import OidcSettings, RefusedError
+
+log = structlog.get_logger()
 
 TIMEOUT_S = 5.0
 MAX_ANSWER_BYTES = 1 << 20
 KEPT_S = 3600.0
 KEYS_AGAIN_S = 30.0
 """How soon the keys are asked for again when a token names one that is not among them."""
+FAILURE_KEPT_S = 5.0
+"""For how long nobody asks again for its description after it could not be had: who comes meanwhile does not wait."""
 LEEWAY_S = 60
 """How far the provider's clock may be off."""
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA")
@@ -53,6 +58,7 @@ class Provider:
         self._now_s = now_s
         self._http: aiohttp.ClientSession | None = None
         self._description: tuple[float, Mapping[str, Any]] | None = None
+        self._failure: tuple[float, str] | None = None
         self._keys: tuple[float, KeySet] | None = None
         self._asking = asyncio.Lock()
 
@@ -143,14 +149,24 @@ class Provider:
     async def _described(self) -> Mapping[str, Any]:
         async with self._asking:
             if self._description is None or self._monotonic() - self._description[0] > KEPT_S:
-                url = f"{self.settings.issuer.rstrip('/')}/.well-known/openid-configuration"
-                status, answer = await self._ask("GET", url)
-                if status != 200 or answer.get("issuer") != self.settings.issuer:
-                    raise ProviderUnavailableError(
-                        f"{url} answered {status}; expected the description of {self.settings.issuer}"
-                    )
-                self._description = self._monotonic(), answer
+                if self._failure is not None and self._monotonic() - self._failure[0] < FAILURE_KEPT_S:
+                    raise ProviderUnavailableError(self._failure[1])
+                try:
+                    answer = await self._asked_for_description()
+                except ProviderUnavailableError as error:
+                    self._failure = self._monotonic(), str(error)
+                    raise
+                self._description, self._failure = (self._monotonic(), answer), None
             return self._description[1]
+
+    async def _asked_for_description(self) -> Mapping[str, Any]:
+        url = f"{self.settings.issuer.rstrip('/')}/.well-known/openid-configuration"
+        status, answer = await self._ask("GET", url)
+        if status != 200 or answer.get("issuer") != self.settings.issuer:
+            raise ProviderUnavailableError(
+                f"{url} answered {status}; expected the description of {self.settings.issuer}"
+            )
+        return answer
 
     async def _key_set(self, max_age_s: float) -> KeySet:
         described = await self._described()
@@ -159,7 +175,7 @@ class Provider:
                 status, answer = await self._ask("GET", _url(described, "jwks_uri"))
                 if status != 200:
                     raise ProviderUnavailableError(f"the keys cannot be had: {status}")
-                self._keys = self._monotonic(), KeySet.import_key_set(answer)  # type: ignore[arg-type]
+                self._keys = self._monotonic(), _keys_in(answer)
             return self._keys[1]
 
     async def _ask(self, method: str, url: str, **more: Any) -> tuple[int, dict[str, Any]]:
@@ -170,7 +186,7 @@ class Provider:
             )
         try:
             async with self._http.request(method, url, allow_redirects=False, **more) as answer:
-                body = await answer.content.read(MAX_ANSWER_BYTES)
+                body = await _whole(answer)
                 parsed = orjson.loads(body) if body else {}
                 return answer.status, parsed if isinstance(parsed, dict) else {}
         except orjson.JSONDecodeError:
@@ -182,6 +198,29 @@ class Provider:
         """Close the connections."""
         if self._http is not None:
             await self._http.close()
+
+
+async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+    """Return the body of an answer, which may come in many pieces; of one that is too large only the beginning."""
+    read = bytearray()
+    while len(read) < MAX_ANSWER_BYTES and (piece := await answer.content.read(MAX_ANSWER_BYTES - len(read))):
+        read += piece
+    return bytes(read)
+
+
+def _keys_in(answer: Mapping[str, Any]) -> KeySet:
+    """Return the keys that a provider publishes, without those that are not understood (RFC 7517, section 5)."""
+    published, keys = answer.get("keys"), []
+    for each in published if isinstance(published, list) else ():
+        if not isinstance(each, dict):
+            continue
+        try:
+            keys.append(import_key(each))
+        except (JoseError, ValueError, KeyError, TypeError, AttributeError) as error:
+            log.debug("oidc_key_not_understood", error=f"{type(error).__name__}: {error}")
+    if not keys:
+        raise ProviderUnavailableError("it publishes no key that is understood")
+    return KeySet(keys)
 
 
 def _url(described: Mapping[str, Any], name: str) -> str:

@@ -149,10 +149,10 @@ async def record_login(connection: AsyncConnection, opened: OpenedSession, clien
         "login.succeeded",
         Subject(SubjectKind.SESSION, key=session.id),
         Author(opened.principal, client.address),
-        details={"method": session.method.value, "user_agent": session.client.user_agent},
+        details={"method": session.method, "user_agent": session.client.user_agent},
     )
     await record(connection, entry)
-    log.info("login_succeeded", who=opened.principal.name, method=session.method.value, address=client.address)
+    log.info("login_succeeded", who=opened.principal.name, method=session.method, address=client.address)
 
 
 def cookie_life(session: Session) -> timedelta:

@@ -47,7 +47,8 @@ class Session:
     id: str
     user_id: str | None
     link_id: str | None
-    method: Method
+    method: str
+    """A `Method`, or one that a newer Tower knows."""
     client: Client
     created_at: datetime
     last_used_at: datetime

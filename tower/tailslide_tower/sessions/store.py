@@ -162,7 +162,7 @@ def _session(row: sa.RowMapping) -> Session:
         id=row["id"],
         user_id=row["user_id"],
         link_id=row["link_id"],
-        method=Method(row["method"]),
+        method=row["method"],
         client=Client(row["address"], row["user_agent"]),
         created_at=row["created_at"],
         last_used_at=row["last_used_at"],

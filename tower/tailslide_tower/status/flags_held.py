@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_core.naming import FlagId
 from tailslide_tower.flags.flag import Flag
-from tailslide_tower.flags.store import flags, read_flag
+from tailslide_tower.flags.store import flags, readable
 
 MAX_SHOWN = 1_000
 
@@ -23,4 +23,4 @@ async def flags_to_look_at(
     if apps is not None:
         query = query.where(flags.c.app.in_(apps))
     rows = (await connection.execute(query.order_by(flags.c.app, flags.c.key).limit(MAX_SHOWN))).mappings()
-    return [read_flag(row) for row in rows]
+    return readable(rows)

@@ -87,7 +87,8 @@ class TokenService:
     async def rotate(self, token_id: str, request: TokenRotate, author: Author) -> tuple[Token, str]:
         """Give a token another secret; the present one counts for `grace_s` seconds more.
 
-        A token may rotate itself, so that a script can do it. It cannot give itself a longer life.
+        A token may rotate itself, so that a script can do it. It cannot give itself a longer life; nor can whoever has
+        only the secret before the last rotation, which may have been the reason for it, make theirs the last one again.
         """
         asker, now = author.principal, self._clock()
         itself = asker.kind is PrincipalKind.TOKEN and asker.principal_id == token_id
@@ -99,6 +100,10 @@ class TokenService:
                 before = self._changeable(token_id, before, asker)
             if before is None:
                 raise _not_found(token_id)
+            if itself and asker.has_old_secret:
+                raise ApiError(
+                    403, "FORBIDDEN", "expected the token's present secret, not the one before", "Authorization"
+                )
             expires_at = before.expires_at
             if request.expires_in_s is not None:
                 if itself:

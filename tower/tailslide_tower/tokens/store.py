@@ -57,7 +57,7 @@ class TokenStore:
         """Return the token of a secret that counts now; also of the one before, in the time after a rotation."""
         hashed = hash_of(secret)
         previous = sa.and_(api_tokens.c.previous_hash == hashed, api_tokens.c.previous_until > now)
-        row = await self._first(_SELECT.where(sa.or_(api_tokens.c.token_hash == hashed, previous)))
+        row = await self._first(_SELECT.where(sa.or_(api_tokens.c.token_hash == hashed, previous)), hashed)
         return None if row is None or row.is_over(now) else row
 
     async def touch(self, token_id: str, address: str, now: datetime) -> None:
@@ -88,9 +88,9 @@ class TokenStore:
         query = sa.select(sa.func.count()).where(api_tokens.c.owner.is_not_distinct_from(owner))
         return int(await self._connection.scalar(query) or 0)
 
-    async def _first(self, query: "sa.Select[Any]") -> Token | None:
+    async def _first(self, query: "sa.Select[Any]", presented: str | None = None) -> Token | None:
         row = (await self._connection.execute(query)).mappings().first()
-        return None if row is None else _token(row)
+        return None if row is None else _token(row, presented)
 
     async def add(self, token: Token, secret: str) -> None:
         """Add a token."""
@@ -128,7 +128,8 @@ class TokenStore:
         await forget_app_roles(self._connection, [token_id])
 
 
-def _token(row: sa.RowMapping) -> Token:
+def _token(row: sa.RowMapping, presented: str | None = None) -> Token:
+    """Return the token of a row; `presented` is the hash that it was found by, if it was."""
     owned = row["owner"] is not None
     return Token(
         id=row["id"],
@@ -145,4 +146,5 @@ def _token(row: sa.RowMapping) -> Token:
         previous_until=row["previous_until"],
         last_used_at=row["last_used_at"],
         last_used_from=row["last_used_from"],
+        has_old_secret=presented is not None and presented != row["token_hash"],
     )

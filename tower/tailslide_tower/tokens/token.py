@@ -32,13 +32,16 @@ class Token:
     """Until when the secret before the last rotation counts."""
     last_used_at: datetime | None = None
     last_used_from: str | None = None
+    has_old_secret: bool = False
+    """Whether it was found by the secret before the last rotation."""
 
     @property
     def principal(self) -> Principal:
         """Return who presents it."""
         rights = self.rights if self.owner_rights is None else self.rights.narrowed(self.owner_rights)
         name = self.name if self.owner_email is None else f"{self.owner_email} (token {self.name})"
-        return Principal(PrincipalKind.TOKEN, self.id, name, rights.role, rights.apps, self.owner)
+        kind, owner = PrincipalKind.TOKEN, self.owner
+        return Principal(kind, self.id, name, rights.role, rights.apps, owner, has_old_secret=self.has_old_secret)
 
     def is_over(self, now: datetime) -> bool:
         """Whether it has expired, or its owner is shut out."""

@@ -43,7 +43,7 @@ known_addresses = sa.Table(
 
 KNOWN_FOR = timedelta(days=90)
 ACCOUNTS_LOCK = 0x7A11_511D_E000_0005
-"""Key of the advisory lock under which admins are made and unmade, so that one always remains."""
+"""Key of the advisory lock under which users and invitations are made and unmade, so that an admin always remains."""
 
 
 def user_of(row: sa.RowMapping) -> User:
@@ -74,7 +74,7 @@ class UserStore:
         self._connection = connection
 
     async def lock_accounts(self) -> None:
-        """Wait for the turn to make or unmake admins; it lasts until the end of the transaction."""
+        """Wait for the turn to make or unmake users; it lasts until the end of the transaction."""
         await self._connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ACCOUNTS_LOCK)))
 
     async def page(self, limit: int, after: str) -> list[User]:
