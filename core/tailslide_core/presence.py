@@ -18,7 +18,7 @@ from tailslide_core.naming import SidecarId, check_app_key, is_flag_key
 PRESENCE_SCHEMA = 1
 
 PRESENCE_TTL_MS = 30_000
-"""How long an entry is kept, and after how much silence a sidecar counts as not heard of."""
+"""How long an entry is kept, and after how much silence a sidecar counts as not heard from."""
 PRESENCE_EVERY_MS = 10_000
 """How often a sidecar writes its entry while nothing changes."""
 PRESENCE_CHANGE_MS = 1_000
@@ -42,7 +42,7 @@ class Presence:
 
     `revision` is the highest of the bucket of rulesets, among the keys of its app, that the sidecar has taken in, and
     `revision_ms` the latest time at which NATS stored one of these: a bucket that was made again begins to count anew.
-    `age_ms` is how long ago NATS was last heard of, `source` what it answers from: `jetstream`, `snapshot`, or None
+    `age_ms` is how long ago NATS was last heard from, `source` what it answers from: `jetstream`, `snapshot`, or None
     while it knows nothing. `route_flags` are flags that its routes name, `refused` the flags whose last ruleset it
     could not read; `route_flags_count` and `refused_count` say how many there are, of which not all may be named.
     """

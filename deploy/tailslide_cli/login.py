@@ -47,6 +47,8 @@ def login(url: str | None, email: str | None, *, with_token: bool) -> None:
     name = asyncio.run(_who(url, token))
     path = credentials.keep(Credentials(url, token))
     console().print(f"Logged in at {url} as {name}. The token is in {path}.")
+    if os.environ.get(credentials.TOKEN):
+        console().print(f"{credentials.TOKEN} is set in this shell and is used instead; unset it to be {name}.")
 
 
 async def _token_for(url: str, email: str, password: str) -> str:

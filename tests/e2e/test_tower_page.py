@@ -1,11 +1,14 @@
-"""Every example of docs/tower.md, in its order, as one shell types it, against a real Tower."""
+"""The examples of docs/tower.md and the pages beside it, in their order, as one shell types them, on a real Tower."""
 
 import asyncio
 import os
 import re
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -15,36 +18,62 @@ from tailslide_embedded.demo.services import running_services
 from tailslide_embedded.demo.story import PATH, plan
 from tailslide_embedded.whole_loop import temporary_data_dir, whole_loop
 
-PAGE = Path(__file__).parents[2] / "docs" / "tower.md"
+DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"^```(sh|json)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ANY = "…"
 """Stands in the page for what differs each time; in an object, for more members."""
 CURL = 'curl() { command curl --silent --show-error --fail-with-body --max-time 20 "$@"; echo; }\n'
 
 
-def blocks() -> list[tuple[str, str]]:
-    return BLOCK.findall(PAGE.read_text())
+FLAGS_OF = {"access.md": "checkout/new-checkout", "log.md": "checkout/new-checkout", "graphs.md": "shop/search"}
+"""The flag that a page's examples are about, which it does not make itself."""
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    return BLOCK.findall((DOCS / page).read_text())
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 async def test_every_example_of_the_page_is_so() -> None:
-    examples = blocks()
+    examples = blocks("tower.md")
     assert len([kind for kind, _ in examples if kind == "sh"]) >= 20
+    async with running_shell() as shell:
+        said = ""
+        for kind, text in examples:
+            if kind == "sh":
+                said = await shell.run(text)
+            else:
+                assert_like(orjson.loads(_last_json(said)), orjson.loads(text), text)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize("page", FLAGS_OF)
+async def test_every_command_of_a_page_beside_it_is_answered(page: str) -> None:
+    _, variables = blocks("tower.md")[0]
+    app, _, flag = FLAGS_OF[page].partition("/")
+    commands = [text for kind, text in blocks(page) if kind == "sh"]
+    assert len(commands) >= 2
+    async with running_shell() as shell:
+        await shell.run(variables)
+        await shell.run(f"""curl "$API/apps" -H "$AUTH" -H "$JSON" -d '{{"key": "{app}"}}'""")
+        await shell.run(f"""curl "$API/apps/{app}/flags" -H "$AUTH" -H "$JSON" -d '{{"key": "{flag}"}}'""")
+        for text in commands:
+            await shell.run(text)
+
+
+@asynccontextmanager
+async def running_shell() -> "AsyncIterator[Shell]":
+    """Yield a shell that is told of a Tower as `tailslide env --admin` does it."""
     async with running_services(PATH) as services:
         with temporary_data_dir() as folder:
             async with whole_loop(folder, replace(plan(services), app="demo")) as loop:
-                shell = await Shell.start(
-                    {"TAILSLIDE_TOWER_URL": loop.addresses.tower, "TAILSLIDE_API_TOKEN": loop.api_token}
-                )
-                try:
-                    said = ""
-                    for kind, text in examples:
-                        if kind == "sh":
-                            said = await shell.run(text)
-                        else:
-                            assert_like(orjson.loads(_last_json(said)), orjson.loads(text), text)
-                finally:
-                    await shell.end()
+                environment = {"TAILSLIDE_TOWER_URL": loop.addresses.tower, "TAILSLIDE_API_TOKEN": loop.api_token}
+                with TemporaryDirectory() as working:
+                    shell = await Shell.start(environment, working)
+                    try:
+                        yield shell
+                    finally:
+                        await shell.end()
 
 
 class Shell:
@@ -54,7 +83,7 @@ class Shell:
         self._process = process
 
     @classmethod
-    async def start(cls, environment: dict[str, str]) -> "Shell":
+    async def start(cls, environment: dict[str, str], working: str) -> "Shell":
         process = await asyncio.create_subprocess_exec(
             *("bash", "--noprofile", "--norc"),
             stdin=asyncio.subprocess.PIPE,
@@ -62,6 +91,7 @@ class Shell:
             stderr=asyncio.subprocess.STDOUT,
             env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **environment},
             limit=1 << 24,
+            cwd=working,
         )
         shell = cls(process)
         await shell.run(CURL)

@@ -247,6 +247,9 @@ async def test_a_wrong_password_keeps_nothing(tailslide: CommandLine) -> None:
 async def test_a_token_can_be_given_instead_of_a_password(tailslide: CommandLine) -> None:
     said = await tailslide("login", tailslide.url, "--token", token=None, typed=f"{TOKEN}\n")
     assert said.status == 0, said
+    assert "is used instead" not in said.output
+    again = await tailslide("login", tailslide.url, "--token", token=TOKEN, typed=f"{TOKEN}\n")
+    assert "TAILSLIDE_API_TOKEN is set in this shell and is used instead" in again.output
     assert (await tailslide("flags", "list", token=None)).status == 0
 
 

@@ -42,7 +42,9 @@ async def test_open_circuits_come_first_then_those_that_recover_then_those_held_
         ("held", "held_off"),
     ]
     assert status["sentence"] == "1 circuit is open, 1 circuit is recovering and 1 flag is held off by a person."
-    assert (await tower.call("GET", "/status?app=bank")).status == 404
+    assert (await tower.call("GET", "/status?app=bank")).error == (404, "APP_NOT_FOUND", "app"), "a misspelt app"
+    await tower.ok("POST", "/apps", {"key": "bank"})
+    assert (await tower.ok("GET", "/status?app=bank"))["flags"] == []
 
 
 async def test_without_nats_it_says_what_cannot_be_known(bench: TowerBench, tower: Tower) -> None:

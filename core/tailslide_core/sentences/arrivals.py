@@ -21,7 +21,7 @@ def arrival_in_words(arrival: Arrival, now_ms: int) -> list[Sentence]:
     if arrival.published and arrival.of > 0 and not arrival.missing and not recent:
         return []
     if arrival.published and arrival.of == 0:
-        return [Sentence.of("No sidecar of this app has been heard of.")]
+        return [Sentence.of("No sidecar of this app has been heard from.")]
     said = _how_far(arrival)
     if changed_ms is not None and (recent or arrival.on_its_way):
         return [Sentence.of("Changed ", Age(changed_ms), " ago; ", said, *_missing(arrival, now_ms), ".")]
@@ -60,9 +60,9 @@ def _what(why: Missing, sidecars: Sequence[MissingSidecar]) -> tuple[Part, ...]:
     one = len(sidecars) == 1
     match why:
         case Missing.SILENT:
-            # Of several, the one that was heard of last: all of them have been silent for at least as long.
+            # Of several, the one that was heard from last: all of them have been silent for at least as long.
             since = Age(max(sidecar.heard_ms for sidecar in sidecars))
-            return (f" {'has' if one else 'have'} not been heard of for ", since)
+            return (f" {'has' if one else 'have'} not been heard from for ", since)
         case Missing.REFUSED:
             return (f" cannot read it and {'answers' if one else 'answer'} from before it",)
         case Missing.BEHIND:

@@ -38,9 +38,9 @@ class Missing(StrEnum):
     """Why a change is not known to have arrived in a sidecar."""
 
     SILENT = "silent"
-    """It has not been heard of for longer than the time to live of its entry."""
+    """It has not been heard from for longer than the time to live of its entry."""
     BEHIND = "behind"
-    """It is heard of, and still answers from before the change."""
+    """It is heard from, and still answers from before the change."""
     REFUSED = "refused"
     """It has seen the change and cannot read it."""
 
@@ -52,7 +52,7 @@ class MissingSidecar:
     instance: str
     why: Missing
     heard_ms: int
-    """When it was last heard of, Unix milliseconds."""
+    """When it was last heard from, Unix milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Arrival:
 
     @property
     def on_its_way(self) -> bool:
-        """Whether it is still to be expected in sidecars that are heard of."""
+        """Whether it is still to be expected in sidecars that are heard from."""
         return self.published is False or any(sidecar.why is not Missing.SILENT for sidecar in self.missing)
 
 

@@ -33,7 +33,7 @@ class FlagState(StrEnum):
     HELD_OFF = "held_off"
     """A person has forced the circuit open."""
     ARRIVING = "arriving"
-    """The last change has not reached all sidecars that are heard of, or is not published."""
+    """The last change has not reached all sidecars that are heard from, or is not published."""
     UNKNOWN = "unknown"
 
 

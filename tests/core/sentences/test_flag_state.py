@@ -172,7 +172,7 @@ MORE = {
         "deed": Deed(NOW - 2 * 3_600_000, "a@example.org", "nobody uses it"),
     },
     "Archived 2 h ago. Sidecars do not get it; callers fall back to their own default. "
-    "Arrived in 1 of 2 sidecars; a has not been heard of for 40 s.": {
+    "Arrived in 1 of 2 sidecars; a has not been heard from for 40 s.": {
         "archived_ms": NOW - 2 * 3_600_000,
         "circuit": OPEN,
         "arrival": Arrival(1, 2, (MissingSidecar("a", Missing.SILENT, NOW - 40_000),), NOW - 2 * 3_600_000),
@@ -209,16 +209,16 @@ MORE = {
             NOW - 2 * 3_600_000,
         ),
     },
-    "On for 25% of users. Arrived in 11 of 12 sidecars; pay-7f9c has not been heard of for 40 s.": {
+    "On for 25% of users. Arrived in 11 of 12 sidecars; pay-7f9c has not been heard from for 40 s.": {
         "arrival": Arrival(11, 12, (MissingSidecar("pay-7f9c", Missing.SILENT, NOW - 40_000),), NOW - 3_600_000),
     },
-    "On for 25% of users. Arrived in 1 of 5 sidecars; a, b and 2 others have not been heard of for 40 s.": {
+    "On for 25% of users. Arrived in 1 of 5 sidecars; a, b and 2 others have not been heard from for 40 s.": {
         "arrival": Arrival(
             1, 5, tuple(MissingSidecar(name, Missing.SILENT, NOW - 40_000) for name in "abcd"), NOW - 3_600_000
         ),
     },
     "On for 25% of users. Changed 5 s ago; arrived in 1 of 1 sidecar.": {"arrival": Arrival(1, 1, (), NOW - 5_000)},
-    "On for 25% of users. No sidecar of this app has been heard of.": {"arrival": Arrival(0, 0, (), NOW - 5_000)},
+    "On for 25% of users. No sidecar of this app has been heard from.": {"arrival": Arrival(0, 0, (), NOW - 5_000)},
 }
 
 

@@ -127,8 +127,8 @@ def test_late_alert_says_when_it_happened_and_what_was_since() -> None:
             ),
             "No circuit is judged",
             (
-                "No circuit has been judged since 02:59:40 UTC: no Aerobat is at work: none is running, or none can "
-                "read Redis.",
+                "No circuit has been judged since 02:59:40 UTC: no Aerobat is judging circuits: none is running, or "
+                "none can read Redis.",
                 "Flags work and changes arrive, but no circuit opens or recovers.",
                 "Another alert follows when circuits are judged again.",
             ),
@@ -138,7 +138,7 @@ def test_late_alert_says_when_it_happened_and_what_was_since() -> None:
             "No circuit is judged",
             (
                 "No circuit has been judged since 03:00:10 UTC: Tower cannot reach NATS.",
-                "Sidecars answer from what they know: no change arrives, and no circuit opens or recovers.",
+                "Sidecars answer from the last state they have: no change arrives, and no circuit opens or recovers.",
                 "Another alert follows when circuits are judged again.",
             ),
         ),
@@ -156,15 +156,15 @@ def test_late_alert_says_when_it_happened_and_what_was_since() -> None:
             happening("notice.sidecar_lost", flag=None, details=LostSidecars(2, ("pay-1", "pay-2"), NOW).json()),
             "2 sidecars lost: checkout",
             (
-                "2 sidecars have not been heard of since 03:00:10 UTC: pay-1, pay-2. They did not say goodbye.",
-                "If a sidecar has died, its application gets the defaults of its callers; if it cannot reach NATS, it "
-                "answers from what it knows, and changes do not arrive.",
+                "2 sidecars have not been heard from since 03:00:10 UTC: pay-1, pay-2. They did not stop cleanly.",
+                "If a sidecar has died, its application gets its callers' defaults. If it cannot reach NATS, it "
+                "answers from the last state it has, and changes do not arrive.",
             ),
         ),
         (
             happening("notice.sidecar_back", flag=None, details=LostSidecars(1, ("pay-1",), NOW).json()),
             "1 sidecar back: checkout",
-            ("1 sidecar has been heard of again, or replaced by another: pay-1.",),
+            ("1 sidecar has been heard from again, or replaced by another one: pay-1.",),
         ),
     ],
 )

@@ -167,7 +167,7 @@ def test_other_subjects_are_said_by_their_action(
 
 def test_lost_sidecars_are_counted() -> None:
     assert said("notice.sidecar_lost", SubjectKind.SIDECAR, None, author=BY_SYSTEM, details={"count": 1}) == (
-        "1 sidecar of shop has not been heard of for a while."
+        "1 sidecar of shop has not been heard from for a while."
     )
     assert said("notice.sidecar_back", SubjectKind.SIDECAR, None, author=BY_SYSTEM, details={"count": 2}) == (
         "2 sidecars of shop have come back."

@@ -37,7 +37,7 @@ FOUND_AT_ONCE = 1_000
 """A statement has at most 32,767 parameters."""
 
 Instances = Mapping[tuple[str, str], datetime]
-"""By app and instance, when each was heard of last."""
+"""By app and instance, when each was heard from last."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ class Occasion(StrEnum):
     NOTHING_JUDGED = "nothing_judged"
     """No Aerobat judges circuits, or NATS cannot be reached; and that this is over."""
     SIDECAR_LOST = "sidecar_lost"
-    """A sidecar has not been heard of though it did not say goodbye; and that it is back."""
+    """A sidecar has not been heard from though it did not stop cleanly; and that it is back."""
 
 
 DEFAULT_OCCASIONS = (Occasion.OPENED, Occasion.REOPENED, Occasion.CLOSED, Occasion.NOTHING_JUDGED)

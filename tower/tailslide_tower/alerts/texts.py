@@ -206,9 +206,11 @@ def _nothing_judged(happening: Happening, now: datetime) -> tuple[str, list[str]
     match notice.cause:
         case cause if cause == NO_NATS:
             why = "Tower cannot reach NATS"
-            effect = "Sidecars answer from what they know: no change arrives, and no circuit opens or recovers."
+            effect = (
+                "Sidecars answer from the last state they have: no change arrives, and no circuit opens or recovers."
+            )
         case cause if cause == NO_AEROBAT:
-            why = "no Aerobat is at work: none is running, or none can read Redis"
+            why = "no Aerobat is judging circuits: none is running, or none can read Redis"
             effect = "Flags work and changes arrive, but no circuit opens or recovers."
         case _:
             why, effect = "the cause is not known to this Tower", "No circuit opens or recovers."
@@ -229,13 +231,13 @@ def _sidecars(happening: Happening, now: datetime) -> tuple[str, list[str]]:
     names = _names(lost.instances, lost.count)
     have = "has" if lost.count == 1 else "have"
     if happening.action == "notice.sidecar_back":
-        return f"{number} back", [f"{number} {have} been heard of again, or replaced by another: {names}."]
+        return f"{number} back", [f"{number} {have} been heard from again, or replaced by another one: {names}."]
     since = "" if lost.since is None else f" since {_clock(lost.since, now)}"
     did = "It" if lost.count == 1 else "They"
     return f"{number} lost", [
-        f"{number} {have} not been heard of{since}: {names}. {did} did not say goodbye.",
-        "If a sidecar has died, its application gets the defaults of its callers; if it cannot reach NATS, it answers "
-        "from what it knows, and changes do not arrive.",
+        f"{number} {have} not been heard from{since}: {names}. {did} did not stop cleanly.",
+        "If a sidecar has died, its application gets its callers' defaults. If it cannot reach NATS, it answers from "
+        "the last state it has, and changes do not arrive.",
     ]
 
 

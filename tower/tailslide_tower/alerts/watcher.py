@@ -31,8 +31,8 @@ FINE_WITHIN = timedelta(seconds=5)
 """A lease is renewed twice a second; with this much silence nothing is said either way."""
 BROKEN_AFTER = timedelta(seconds=30)
 GATHERED_AFTER = timedelta(seconds=45)
-"""Since a lost sidecar was heard of. Sidecars write every 10 s and are silent after 30 s, so those that die together
-are all silent 40 s after the first of them was heard of last, and are one notice."""
+"""Since a lost sidecar was heard from. Sidecars write every 10 s and are silent after 30 s, so those that die together
+are all silent 40 s after the first of them was heard from last, and are one notice."""
 
 
 class JudgingSeen(Protocol):
@@ -52,9 +52,9 @@ class LinkSeen(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SeenSidecar:
-    """A sidecar that was heard of, and has not said that it stops.
+    """A sidecar that was heard from, and has not said that it stops.
 
-    `silent`: it has not been heard of for as long as its entry lives, in which it could have been.
+    `silent`: it has not been heard from for as long as its entry lives, in which it could have been.
     """
 
     app: str
@@ -67,7 +67,7 @@ class SidecarsSeen(Protocol):
     """Who hears of sidecars."""
 
     def seen(self) -> Sequence[SeenSidecar] | None:
-        """Return the sidecars that were heard of within a day, but for those that stopped in the orderly way.
+        """Return the sidecars that were heard from within a day, but for those that stopped in the orderly way.
 
         None while that is not known: just started, or out of touch with NATS.
         """

@@ -91,7 +91,7 @@ def _of_sidecars(row: LogRow) -> str:
     verb = "has" if number == 1 else "have"
     where = f" of {row.subject.app}" if row.subject.app else ""
     if row.action == "notice.sidecar_lost":
-        return f"{who}{where} {verb} not been heard of for a while."
+        return f"{who}{where} {verb} not been heard from for a while."
     return f"{who}{where} {verb} come back."
 
 

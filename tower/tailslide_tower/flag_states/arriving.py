@@ -43,7 +43,7 @@ def missing_sidecar(flag_id: FlagId, published: Published, sidecar: Sidecar, hea
 class Fleet:
     """The sidecars of an app: how many have taken in all that is published of it, and the others.
 
-    Of these each has when it was last heard of, Unix milliseconds. So that a list of many flags looks at the others
+    Of these each has when it was last heard from, Unix milliseconds. So that a list of many flags looks at the others
     only, of which there are mostly none.
     """
 
@@ -57,7 +57,7 @@ class Fleet:
 
 
 def fleet_of(sidecars: Iterable[tuple[Sidecar, int]], latest: Position | None) -> Fleet:
-    """Divide an app's sidecars, each with when it was last heard of; `latest` is the last place of all its keys."""
+    """Divide an app's sidecars, each with when it was last heard from; `latest` is the last place of all its keys."""
     all_sidecars = list(sidecars)
     others = [
         (sidecar, heard_ms)

@@ -1,6 +1,6 @@
 """What Aerobat has said of each flag's circuit, as this Tower has last heard.
 
-Fails open: while NATS is away it says what was so when it was last heard of. A circuit that cannot be read counts as
+Fails open: while NATS is away it says what was so when it was last heard from. A circuit that cannot be read counts as
 none; Aerobat, whose business that is, says so in its log.
 """
 

@@ -62,7 +62,7 @@ class News:
         return self.circuits.get(flag_id)
 
     def circuits_as_of_ms(self, now_ms: int) -> int | None:
-        """Return when circuits were last heard of, Unix milliseconds; None while they are kept up to date."""
+        """Return when circuits were last heard from, Unix milliseconds; None while they are kept up to date."""
         watch = self._circuits_watch
         # A connection that is being made anew is no news for people.
         if watch.silent_for_s() <= SILENCE_S:

@@ -1,6 +1,6 @@
 """What the bucket of rulesets holds of each flag, as this Tower has last heard: which version, and stored when.
 
-Fails open: while NATS is away it says what was so when it was last heard of.
+Fails open: while NATS is away it says what was so when it was last heard from.
 """
 
 import re

@@ -1,1 +1,1 @@
-"""Sidecars: which ones there are, what they answer from, and which have not been heard of for a while."""
+"""Sidecars: which ones there are, what they answer from, and which have not been heard from for a while."""

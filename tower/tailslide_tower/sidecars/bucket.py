@@ -1,6 +1,6 @@
 """The bucket `sidecars`, which Tower makes and watches.
 
-Fails open: without it no sidecar is heard of, and that is all.
+Fails open: without it no sidecar is heard from, and that is all.
 """
 
 import asyncio

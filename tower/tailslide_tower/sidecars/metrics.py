@@ -10,7 +10,7 @@ from tailslide_tower.sidecars.service import SidecarService
 
 
 class SidecarMetrics(Collector):
-    """A gauge of all sidecars, by whether they are heard of and up to date."""
+    """A gauge of all sidecars, by whether they are heard from and up to date."""
 
     def __init__(self, sidecars: SidecarService) -> None:
         self._sidecars = sidecars
@@ -19,7 +19,7 @@ class SidecarMetrics(Collector):
         """Return the gauge as it is now."""
         gauge = GaugeMetricFamily(
             "tailslide_tower_sidecars",
-            "Sidecars that this Tower has heard of within a day, by status (current, behind, silent).",
+            "Sidecars that this Tower has heard from within a day, by status (current, behind, silent).",
             labels=["status"],
         )
         counts = self._sidecars.counts()

@@ -9,7 +9,7 @@ from tailslide_tower.requests import PageQuery
 
 
 class Status(StrEnum):
-    """Whether a sidecar is heard of, and up to date."""
+    """Whether a sidecar is heard from, and up to date."""
 
     CURRENT = "current"
     BEHIND = "behind"
@@ -25,11 +25,11 @@ class SidecarQuery(PageQuery):
 
 
 class SidecarOut(BaseModel):
-    """A sidecar, by its own account, and when this Tower has last heard of it.
+    """A sidecar, by its own account, and when this Tower has last heard from it.
 
-    `status`: `current` has taken in all that is published of its app, `behind` has not, `silent` has not been heard of
-    for 30 s. `revision` is that of the bucket of rulesets; `age_ms` how long ago the sidecar had heard of NATS when it
-    said this. Of many flags only some are named, and all are counted.
+    `status`: `current` has taken in all that is published of its app, `behind` has not, `silent` has not been heard
+    from for 30 s. `revision` is that of the bucket of rulesets; `age_ms` is how long ago the sidecar heard from NATS
+    when it wrote this. Of many flags only some are named, and all are counted.
     """
 
     app: str
@@ -39,7 +39,7 @@ class SidecarOut(BaseModel):
     version: str
     started_at: str
     last_heard_at: str
-    silent_ms: int = Field(description="For how long nothing was heard of it.")
+    silent_ms: int = Field(description="For how long nothing was heard from it.")
     revision: int
     age_ms: int | None
     source: str | None = Field(description="`jetstream`, `snapshot`, or null while it knows nothing.")
@@ -54,7 +54,7 @@ class SidecarList(BaseModel):
     """A page of sidecars. `next` is where to go on (`after`), null at the end.
 
     `listening` is false while this Tower hears nothing of sidecars itself; then nothing follows from their silence. A
-    Tower that has just started knows only those that it has heard of since.
+    Tower that has just started knows only those that it has heard from since.
     """
 
     sidecars: list[SidecarOut]

@@ -1,4 +1,4 @@
-"""The sidecars that this Tower has heard of within a day, by its own clock. In memory, and not kept across restarts.
+"""The sidecars that this Tower has heard from within a day, by its own clock. In memory, and not kept across restarts.
 
 A sidecar writes its entry every ten seconds; the bucket forgets it after thirty, of which a watcher is not told. So
 age is judged here: by how long ago an entry came, as far as Tower was listening itself. While Tower hears nothing of
@@ -32,9 +32,9 @@ class Happening(StrEnum):
     CHANGED = "changed"
     """It has said something new, if only that it is still there."""
     SILENT = "silent"
-    """It has not been heard of for thirty seconds."""
+    """It has not been heard from for thirty seconds."""
     BACK = "back"
-    """It was silent, and was heard of again."""
+    """It was silent, and was heard from again."""
     LEFT = "left"
     """It has stopped in order."""
     FORGOTTEN = "forgotten"
@@ -43,7 +43,7 @@ class Happening(StrEnum):
 
 @dataclass(slots=True)
 class Sidecar:
-    """A sidecar as it was last heard of. `heard_at` is in seconds of the registry's clock."""
+    """A sidecar as it was last heard from. `heard_at` is in seconds of the registry's clock."""
 
     presence: Presence
     revision: int
@@ -54,7 +54,7 @@ class Sidecar:
 
 @dataclass(frozen=True, slots=True)
 class SidecarNews:
-    """What has happened to a sidecar; `sidecar` is as it was last heard of."""
+    """What has happened to a sidecar; `sidecar` is as it was last heard from."""
 
     happening: Happening
     sidecar: Sidecar
@@ -158,7 +158,7 @@ class SidecarRegistry:
                 self._tell(Happening.SILENT, sidecar)
 
     def _successors(self) -> dict[_Place, int]:
-        """Return where sidecars listen that are heard of, and when the youngest there has started."""
+        """Return where sidecars listen that are heard from, and when the youngest there has started."""
         found: dict[_Place, int] = {}
         for sidecar in self:
             if not sidecar.silent:
@@ -197,11 +197,11 @@ class SidecarRegistry:
         return sorted(self._apps)
 
     def lost(self, apps: Collection[str] | None) -> int:
-        """Return how many sidecars of these apps (None: of all) are not heard of any more without having said so."""
+        """Return how many sidecars of these apps (None: of all) are not heard from any more without having said so."""
         return sum(each.silent for each in self if apps is None or each.presence.app in apps)
 
     def silent_for_s(self, sidecar: Sidecar) -> float:
-        """Return how long ago a sidecar was last heard of, in seconds."""
+        """Return how long ago a sidecar was last heard from, in seconds."""
         return max(0.0, self._clock() - sidecar.heard_at)
 
 

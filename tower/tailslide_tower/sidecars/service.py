@@ -52,7 +52,7 @@ class SidecarService:
         self._now_ms = now_ms
 
     def status(self, sidecar: Sidecar) -> Status:
-        """Return whether a sidecar is heard of, and up to date."""
+        """Return whether a sidecar is heard from, and up to date."""
         if sidecar.silent:
             return Status.SILENT
         latest = self._latest(sidecar.presence.app)
