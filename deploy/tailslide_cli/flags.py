@@ -2,6 +2,7 @@
 
 import contextlib
 from typing import Any
+from urllib.parse import quote
 
 import click
 from rich.table import Table
@@ -26,7 +27,9 @@ def list_flags(app: str | None, tag: str | None, search: str | None, *, as_json:
     """List flags, with their state."""
 
     async def question(tower: TowerApi) -> list[Any]:
-        return await tower.every("/flags", "flags", app=app, tag=tag, q=search)
+        # Of an app that is not there Tower says so, where a filter would only find nothing.
+        path = "/flags" if app is None else f"/apps/{quote(app, safe='')}/flags"
+        return await tower.every(path, "flags", tag=tag, q=search)
 
     found = ask(question)
     if as_json:

@@ -208,6 +208,7 @@ async def test_what_goes_wrong_is_one_sentence_that_says_what_to_do(tailslide: C
         (("flags", "show", "shop.none"), TOKEN, "has no flag 'none'"),
         (("flags", "show", "none"), TOKEN, "expected APP.FLAG, like checkout.new-checkout"),
         (("flags", "rollout", "shop.new-checkout", "101"), TOKEN, "0<=x<=100"),
+        (("flags", "list", "--app", "none"), TOKEN, "there is no app 'none'"),
         (("keys", "list", "none"), TOKEN, "Error: there is no app 'none'"),
         (("status", "--check", "--app", "none"), TOKEN, "Error: there is no app 'none'"),
     ):

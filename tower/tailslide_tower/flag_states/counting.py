@@ -6,6 +6,7 @@ Fails open: where the series cannot be read, that is said in the sentence's plac
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from tailslide_core.circuit import Circuit, State
 from tailslide_core.naming import JUDGED_METRICS, RESOLUTIONS, FlagId
 from tailslide_core.windows import WindowCounts
 from tailslide_tower.timeseries.grid import Grid, source_of
@@ -24,6 +25,20 @@ class Counts:
 
     windows: Sequence[WindowCounts] = ()
     step: WindowCounts | None = None
+
+
+def judged_windows(
+    windows: Sequence[WindowCounts], circuit: Circuit | None, *, changed_ms: int, now_ms: int
+) -> Sequence[WindowCounts]:
+    """Return the windows over which the circuit was closed all the time: what was before that is judged no more.
+
+    `changed_ms` is when the flag was last changed, Unix milliseconds: a person's reset counts from then on, until
+    Aerobat has taken it in.
+    """
+    if circuit is None:
+        return windows
+    since_ms = circuit.since_ms if circuit.state is State.CLOSED else changed_ms
+    return [counts for counts in windows if counts.window_ms <= now_ms - since_ms]
 
 
 class SeriesCounts:

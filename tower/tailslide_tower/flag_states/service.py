@@ -22,7 +22,7 @@ from tailslide_core.sentences.numbers import sentence_case
 from tailslide_core.sentences.openings import why_opened
 from tailslide_tower.database import Database
 from tailslide_tower.flag_states.arriving import Fleet, arrival_of, fleet_of, is_published
-from tailslide_tower.flag_states.counting import Counts
+from tailslide_tower.flag_states.counting import Counts, judged_windows
 from tailslide_tower.flag_states.logged import Logged, LoggedFlag, LoggedFlags, lets_in
 from tailslide_tower.flag_states.news import News
 from tailslide_tower.flag_states.openings import later
@@ -117,6 +117,7 @@ class FlagStates:
         ruleset, news = flag.ruleset, self._news
         flag_id = ruleset.flag_id
         counted = None if counts is None else counts.get(flag_id)
+        changed_ms = round(flag.updated_at.timestamp() * 1000)
         archived_ms = logged.archived_apps.get(ruleset.app)
         if flag.archived_at is not None:
             archived_ms = _ms(flag.archived_at)
@@ -125,7 +126,9 @@ class FlagStates:
             circuit=news.circuits.get(flag_id),
             circuit_known=news.circuits_known,
             circuit_as_of_ms=news.circuits_as_of_ms(now_ms) if news.circuits_known else None,
-            counts=None if counted is None else counted.windows,
+            counts=None
+            if counted is None
+            else judged_windows(counted.windows, news.circuits.get(flag_id), changed_ms=changed_ms, now_ms=now_ms),
             counts_readable=counts is not None,
             step_counts=None if counted is None else counted.step,
             deed=logged.deeds.get(flag_id),
