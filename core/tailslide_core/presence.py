@@ -41,7 +41,7 @@ class Presence:
     """A sidecar at one moment, by its own account. Times are Unix milliseconds.
 
     `revision` is the highest of the bucket of rulesets, among the keys of its app, that the sidecar has taken in, and
-    `revision_ms` the latest time at which NATS stored one of these: a bucket that was made again begins to count anew.
+    `revision_ms` the latest time at which NATS stored one of these: a new bucket starts to count again.
     `age_ms` is how long ago NATS was last heard from, `source` what it answers from: `jetstream`, `snapshot`, or None
     while it knows nothing. `route_flags` are flags that its routes name, `refused` the flags whose last ruleset it
     could not read; `route_flags_count` and `refused_count` say how many there are, of which not all may be named.

@@ -11,7 +11,7 @@ from aiohttp import web
 
 
 class Answers(Protocol):
-    """Who is told of the answers to a connection's requests."""
+    """What hears of the answers to a connection's requests."""
 
     def answered(self, may_follow: bool, /) -> None:
         """An answer is complete; say whether another request may follow."""

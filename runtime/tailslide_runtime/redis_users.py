@@ -118,7 +118,7 @@ class RedisUsers:
         yield from self._others.values()
 
     async def run(self) -> None:
-        """Keep the users equal to the keys until cancelled; every error is told of and tried again."""
+        """Keep the users equal to the keys until cancelled; every error is logged and tried again."""
         try:
             while True:
                 raise_if_cancelled()
