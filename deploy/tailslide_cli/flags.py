@@ -1,6 +1,5 @@
 """`tailslide flags`: list flags, show one, and make the changes that somebody needs in a hurry."""
 
-import contextlib
 from typing import Any
 from urllib.parse import quote
 
@@ -186,5 +185,4 @@ def print_entry(entry: dict[str, Any]) -> None:
 @as_json
 def watch_flag(flag: FlagId, *, as_json: bool) -> None:
     """Follow a flag until Ctrl-C: print each change of its state and each new entry of its log."""
-    with contextlib.suppress(KeyboardInterrupt):  # that is how it ends
-        ask(lambda tower: watch(tower, flag, as_json=as_json))
+    ask(lambda tower: watch(tower, flag, as_json=as_json))

@@ -5,6 +5,7 @@ A connection that is lost is made again, and goes on from the last cursor, so no
 
 import asyncio
 import random
+import signal
 from typing import Any
 
 import aiohttp
@@ -18,7 +19,20 @@ MAX_PAUSE_S = 5.0
 
 
 async def watch(tower: TowerApi, flag: FlagId, *, as_json: bool) -> None:
-    """Print what happens to a flag until cancelled; raise `RefusedError` when it cannot be watched at all."""
+    """Print what happens to a flag until SIGINT or SIGTERM; raise `RefusedError` when it cannot be watched at all."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    watching, stopping = asyncio.create_task(_watch(tower, flag, as_json=as_json)), asyncio.create_task(stop.wait())
+    await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (watching, stopping):
+        task.cancel()
+    ended, _ = await asyncio.gather(watching, stopping, return_exceptions=True)
+    if isinstance(ended, Exception):
+        raise ended
+
+
+async def _watch(tower: TowerApi, flag: FlagId, *, as_json: bool) -> None:
     await tower.get(flag_path(flag))  # an answer that is an error says what is wrong
     following = _Following(flag, as_json=as_json)
     pause_s = 0.2
@@ -75,9 +89,11 @@ class _Following:
     def _tell_state(self, flag: dict[str, Any]) -> None:
         if self._as_json:
             click.echo(orjson.dumps({"flag": flag}).decode())
-        elif flag["state"]["sentence"] != self._said:
-            self._said = flag["state"]["sentence"]
-            click.echo(f"[{flag['state']['word']}] {self._said}")
+            return
+        said = f"[{flag['state']['word']}] {flag['state']['sentence']}"
+        if said != self._said:
+            self._said = said
+            click.echo(said)
 
     def _tell_entry(self, entry: dict[str, Any]) -> None:
         if self._as_json:
