@@ -234,7 +234,7 @@ async def test_a_row_that_is_not_valid_leaves_the_last_good_value(bench: TowerBe
     async with bench.tower() as second:
         await second.until_published()
         assert await bench.rulesets() == before
-        assert (await second.call("GET", f"{FLAGS}/one")).error == (500, "INTERNAL", None)
+        assert (await second.call("GET", f"{FLAGS}/one")).error == (500, "FLAG_UNREADABLE", "flag")
 
 
 async def test_it_stops_while_it_waits_for_the_database(bench: TowerBench) -> None:
