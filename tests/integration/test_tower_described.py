@@ -1,6 +1,6 @@
 """Tower is as its own description says, for whatever schemathesis can think of: every endpoint, on real servers."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from itertools import count
 from typing import Any
 
@@ -84,13 +84,25 @@ async def _fill(url: str) -> None:
                 assert answer.status == 201, await answer.text()
 
 
-@described().parametrize()
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
-def test_tower_is_as_its_description_says(case: "schemathesis.Case[Any]", described_tower: str) -> None:
-    # From ever other addresses, as far as Tower can see: many wrong tokens from one are answered with a pause.
-    headers = {"Authorization": f"Bearer {TOKEN}", "X-Forwarded-For": f"2001:db8:{next(CLIENTS):x}::1"}
-    case.call_and_validate(base_url=f"{described_tower}/api/v1", headers=headers)
+def tried(schema: BaseSchema, name: str) -> Callable[..., None]:
+    """Return the test of one operation. All of them in one function would share its name, by which workers tell tests
+    apart: only one would run."""
+
+    @schema.include(operation_id=name).parametrize()
+    @settings(
+        max_examples=40,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
+    def is_as_described(case: "schemathesis.Case[Any]", described_tower: str) -> None:
+        # From ever other addresses, as far as Tower can see: many wrong tokens from one are answered with a pause.
+        headers = {"Authorization": f"Bearer {TOKEN}", "X-Forwarded-For": f"2001:db8:{next(CLIENTS):x}::1"}
+        case.call_and_validate(base_url=f"{described_tower}/api/v1", headers=headers)
+
+    is_as_described.__name__ = is_as_described.__qualname__ = f"test_{name}_is_as_described"
+    return is_as_described
+
+
+_SCHEMA = described()
+for _name in (operation.name for subject in SUBJECTS for operation, _ in subject.declared):
+    globals()[f"test_{_name}_is_as_described"] = tried(_SCHEMA, _name)
