@@ -100,7 +100,8 @@ def tried(schema: BaseSchema, name: str) -> Callable[..., None]:
         case.call_and_validate(base_url=f"{described_tower}/api/v1", headers=headers)
 
     is_as_described.__name__ = is_as_described.__qualname__ = f"test_{name}_is_as_described"
-    return is_as_described
+    test: Callable[..., None] = is_as_described
+    return test
 
 
 _SCHEMA = described()

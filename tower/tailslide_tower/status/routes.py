@@ -14,7 +14,7 @@ STATUS = web.AppKey("status", StatusService)
 routes = Routes("status")
 
 
-@routes.get("/status", access=Access.VIEW, answer=StatusOut, summary="Say what needs attention")
+@routes.get("/status", access=Access.VIEW, answer=StatusOut, summary="Say what needs attention", more_answers=(404,))
 async def show_status(ask: Ask[NoFields, StatusQuery]) -> web.Response:
     """What is open, since when, why, and what comes next; and what keeps Tailslide from its work.
 
