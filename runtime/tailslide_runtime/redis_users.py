@@ -148,7 +148,7 @@ class RedisUsers:
             await self._find_nodes()
 
     async def _find_nodes(self) -> None:
-        """Learn which other nodes there are, and see to those that are new; one that has gone is let go of."""
+        """Learn which other nodes there are, and see to those that are new; one that has gone is dropped."""
         try:
             found = await nodes_beside(self._first.redis)
         except (RedisError, OSError) as error:

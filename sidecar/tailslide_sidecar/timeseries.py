@@ -207,7 +207,7 @@ class RedisSeries:
     async def _make(self, keys: Sequence[Key]) -> None:
         """Make series with their coarser copies, in transactions, so that none is ever there without them.
 
-        Aerobat is told of them, so that none is without its rules for long.
+        Aerobat hears of them, so that each soon has its rules.
         """
         for first in range(0, len(keys), MADE_AT_ONCE):
             some = keys[first : first + MADE_AT_ONCE]

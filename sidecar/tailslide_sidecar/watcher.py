@@ -42,7 +42,7 @@ class Watcher:
     ) -> None:
         """`changed` is called after each change of the store, `refused` with the bucket of each refused value.
 
-        `seen` is called after all that is read of rulesets, be it a change or not. `beside` runs with each connection
+        `seen` is called after everything that is read of rulesets, changed or not. `beside` runs with each connection
         for as long as it lasts.
         """
         self._link = link

@@ -1,4 +1,4 @@
-"""What is told of each line, and that it always comes to what evaluation has decided."""
+"""What is said of each line, and that the result always equals what evaluation decides."""
 
 from dataclasses import replace
 from typing import Any

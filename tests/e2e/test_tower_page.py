@@ -63,7 +63,7 @@ async def test_every_command_of_a_page_beside_it_is_answered(page: str) -> None:
 
 @asynccontextmanager
 async def running_shell() -> "AsyncIterator[Shell]":
-    """Yield a shell that is told of a Tower as `tailslide env --admin` does it."""
+    """Yield a shell with the variables that `tailslide env --admin` sets."""
     async with running_services(PATH) as services:
         with temporary_data_dir() as folder:
             async with whole_loop(folder, replace(plan(services), app="demo")) as loop:

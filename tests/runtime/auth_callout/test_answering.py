@@ -1,4 +1,4 @@
-"""Who is let in, and who is not."""
+"""Which askers are let in."""
 
 import base64
 import os
