@@ -14,8 +14,7 @@ from schemathesis import BaseSchema
 from tower_bench import TOKEN, tower_bench, until
 
 from tailslide_embedded.addresses import any_free_port
-from tailslide_tower.api.openapi import description_of
-from tailslide_tower.app import SUBJECTS
+from tailslide_tower.described import whole_description
 
 THERE = {"app": ["shop"], "flag": ["one", "two"], "segment": ["vip"], "webhook": ["wh_1"], "delivery": ["1"]}
 """What is in the database, so that not every path leads to nothing."""
@@ -26,7 +25,7 @@ body names has to be there."""
 
 
 def described() -> BaseSchema:
-    document = description_of(operation for subject in SUBJECTS for operation, _ in subject.declared)
+    document = whole_description()
     for path in document["paths"].values():
         for operation in path.values():
             for parameter in operation["parameters"]:

@@ -6,7 +6,6 @@ from importlib.metadata import version
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
-from pydantic.json_schema import models_json_schema
 
 from tailslide_core.naming import FLAG_KEY_PATTERN, MAX_FLAG_KEY
 from tailslide_tower.api.problems import PROBLEM_TYPE
@@ -91,7 +90,7 @@ class _Schemas:
     """The JSON schemas of all models, each once."""
 
     def __init__(self, operations: list[Operation]) -> None:
-        inputs = {operation.body for operation in operations} | {Problem}
+        inputs = {operation.body for operation in operations} | {operation.query for operation in operations} | {Problem}
         adapters: list[tuple[Any, Any, TypeAdapter[Any]]] = [
             *((model, "validation", TypeAdapter(model)) for model in sorted(inputs, key=lambda model: model.__name__)),
             *(
@@ -107,7 +106,14 @@ class _Schemas:
         ]
         found, definitions = TypeAdapter.json_schemas(adapters, ref_template=_REF)
         self._found = {key: schema for (key, _), schema in found.items()}
-        self.definitions = definitions.get("$defs", {})
+        queries = {operation.query.__name__ for operation in operations}
+        every = definitions.get("$defs", {})
+        self._queries = {name: every[name] for name in queries}
+        self.definitions = {name: schema for name, schema in every.items() if name not in queries}
+
+    def query_of(self, operation: Operation) -> dict[str, Any]:
+        """Return the schema of an operation's query; what its parameters refer to is among the definitions."""
+        return self._queries[operation.query.__name__]
 
     def of(self, key: Any) -> dict[str, Any]:
         """Return the schema of a body's model, of the answer of the operation of this name, or of messages of its."""
@@ -120,7 +126,7 @@ def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": operation.description,
-        "parameters": [*_path_parameters(operation), *_query_parameters(operation), *_headers(operation)],
+        "parameters": [*_path_parameters(operation), *_query_parameters(schemas.query_of(operation)), *_headers(operation)],
         "responses": _responses(operation, schemas),
     }
     if operation.messages:
@@ -143,9 +149,7 @@ def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
     ]
 
 
-def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
-    _, described = models_json_schema([(operation.query, "validation")], ref_template=_REF)
-    schema = described["$defs"][operation.query.__name__]
+def _query_parameters(schema: dict[str, Any]) -> list[dict[str, Any]]:
     required = schema.get("required", ())
     return [
         {"name": name, "in": "query", "required": name in required, "schema": each}
