@@ -14,6 +14,7 @@ from schemathesis import BaseSchema
 from tower_bench import TOKEN, tower_bench, until
 
 from tailslide_embedded.addresses import any_free_port
+from tailslide_tower.app import SUBJECTS
 from tailslide_tower.described import whole_description
 
 THERE = {"app": ["shop"], "flag": ["one", "two"], "segment": ["vip"], "webhook": ["wh_1"], "delivery": ["1"]}

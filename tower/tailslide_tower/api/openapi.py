@@ -90,7 +90,7 @@ class _Schemas:
     """The JSON schemas of all models, each once."""
 
     def __init__(self, operations: list[Operation]) -> None:
-        inputs = {operation.body for operation in operations} | {operation.query for operation in operations} | {Problem}
+        inputs = {model for operation in operations for model in (operation.body, operation.query)} | {Problem}
         adapters: list[tuple[Any, Any, TypeAdapter[Any]]] = [
             *((model, "validation", TypeAdapter(model)) for model in sorted(inputs, key=lambda model: model.__name__)),
             *(
@@ -121,12 +121,13 @@ class _Schemas:
 
 
 def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
+    query = _query_parameters(schemas.query_of(operation))
     described: dict[str, Any] = {
         "operationId": operation.name,
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": operation.description,
-        "parameters": [*_path_parameters(operation), *_query_parameters(schemas.query_of(operation)), *_headers(operation)],
+        "parameters": [*_path_parameters(operation), *query, *_headers(operation)],
         "responses": _responses(operation, schemas),
     }
     if operation.messages:
