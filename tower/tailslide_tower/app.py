@@ -36,6 +36,8 @@ from tailslide_tower.audit.service import LogService
 from tailslide_tower.audit.store import CHANNEL, LogStore
 from tailslide_tower.auth import middleware as auth
 from tailslide_tower.circuits.verdicts import Verdicts
+from tailslide_tower.dashboard import routes as dashboard
+from tailslide_tower.dashboard.built import read_built
 from tailslide_tower.database import Database
 from tailslide_tower.entry import routes as entry
 from tailslide_tower.evaluation import routes as evaluations
@@ -177,6 +179,7 @@ class Tower:
         app[health.PARTS] = health.Parts(database, self._link.status, publisher)
         app.add_routes([*health.routes, *page.routes, *entry.routes])
         app.add_subapp("/api/v1", api)
+        dashboard.provide(app, read_built())
         return app
 
     def tell_metrics(self, listener: HttpListener) -> None:
