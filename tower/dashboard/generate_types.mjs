@@ -13,6 +13,6 @@ for (const path of Object.values(description.paths)) {
     delete operation.description;
   }
 }
-const nodes = await openapiTS(description, { alphabetize: true, rootTypes: false });
+const nodes = await openapiTS(description, { alphabetize: true, defaultNonNullable: false });
 const head = "// Generated from Tower's OpenAPI by `make dashboard-types`. Do not edit.\n\n";
 await writeFile(new URL("src/api/schema.d.ts", import.meta.url), head + astToString(nodes));

@@ -1,0 +1,4 @@
+import type { RouteObject } from "react-router";
+
+/** Pages for those who are not logged in. */
+export const routes: RouteObject[] = [];
