@@ -95,12 +95,11 @@ def is_current() -> bool:
     return record.missing is None and record.sources == digest_of_sources()
 
 
-def make_dashboard(wish: Wish, *, development: bool, in_passing: bool = False) -> str | None:
+def make_dashboard(wish: Wish, *, in_passing: bool = False) -> str | None:
     """Build the dashboard unless it is current; return None, or why there is none.
 
-    `development` has the packages of checks and tests installed too, so that they are not fetched twice. A build `in
-    passing` does not ask a registry again that was out of reach a moment ago. Raises FailedError, with `Wish.REQUIRE`
-    also where something cannot be had. In each case no dashboard of older sources is left.
+    A build `in_passing` does not ask a registry again that was out of reach a moment ago. Raises FailedError, with
+    `Wish.REQUIRE` also where something cannot be had. In each case no dashboard of older sources is left.
     """
     if wish is not Wish.SKIP and is_current():
         return None
@@ -115,7 +114,7 @@ def make_dashboard(wish: Wish, *, development: bool, in_passing: bool = False) -
         if in_passing and wish is Wish.AUTO and record.missing is not None and record.sources == digest and lately:
             return record.missing
         try:
-            _build(ensure_packages(development=development), digest)
+            _build(ensure_packages(development=False), digest)
         except UnavailableError as error:
             _replace(Record(digest, str(error), time.time()))
             if wish is Wish.REQUIRE:
@@ -181,12 +180,12 @@ def main() -> int:
     asked = parser.parse_args()
     begun, was_current = time.monotonic(), is_current()
     try:
-        missing = make_dashboard(wish_of(os.environ), development=True, in_passing=asked.in_passing)
+        missing = make_dashboard(wish_of(os.environ), in_passing=asked.in_passing)
     except FailedError as error:
         print(f"make: {error}", file=sys.stderr)
         return 1
     if missing is not None:
-        print(f"Tower has no dashboard, because {missing}. Everything else works; try again with make dashboard.")
+        print(f"Tower has no dashboard, because {missing}. Everything else works; `make dashboard` builds it.")
     elif not was_current:
         print(f"Built the dashboard in {time.monotonic() - begun:.0f} s.")
     return 0

@@ -94,12 +94,15 @@ def find_node() -> Node:
 def ensure_packages(*, development: bool) -> Node:
     """Have the packages of the lock file in `node_modules`, and return the Node.js for them.
 
-    `development` adds those that only checks and tests need. Raises UnavailableError and FailedError.
+    `development` adds those that only checks and tests need; they are left where they are. Raises UnavailableError and
+    FailedError.
     """
     node = find_node()
     if _are_there(development=development):
         return node
-    install = ("ci", *_QUIET, *_FETCH, "--prefer-offline", *(() if development else ("--omit=dev",)))
+    # `npm ci` begins with an empty folder; where only the others are missing, they are added.
+    command = ("install", "--no-save") if _are_there(development=False) else ("ci",)
+    install = (*command, *_QUIET, *_FETCH, "--prefer-offline", *(() if development else ("--omit=dev",)))
     reached = _error_code(node.npm("ping", *_QUIET, *_PING, limit_s=_PING_LIMIT_S))
     if reached is not None and _NO_NETWORK.fullmatch(reached):
         # All of it may be in npm's cache.
@@ -112,7 +115,7 @@ def ensure_packages(*, development: bool) -> Node:
         return node
     if _NO_NETWORK.fullmatch(code) or _REFUSED.fullmatch(code):
         raise UnavailableError(f"the npm registry did not give its packages ({code})")
-    raise FailedError(f"npm ci failed:\n{result.stdout.strip()}")
+    raise FailedError(f"npm {command[0]} failed:\n{result.stdout.strip()}")
 
 
 def _error_code(result: subprocess.CompletedProcess[str]) -> str | None:

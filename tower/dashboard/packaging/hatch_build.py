@@ -33,8 +33,8 @@ class DashboardHook(BuildHookInterface[Any]):
         return [NODE]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build, before the files are collected; `version` is `editable` for an editable wheel."""
-        missing = make_dashboard(wish_of(os.environ), development=version == "editable")
+        """Build, before the files are collected."""
+        missing = make_dashboard(wish_of(os.environ))
         if missing is not None:
             self.app.display_warning(f"Tower has no dashboard, because {missing}. Everything else works.")
         build_data["artifacts"].append("/tower/tailslide_tower/dashboard/built/")
