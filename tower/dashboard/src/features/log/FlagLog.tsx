@@ -1,0 +1,5 @@
+import type { Flag } from "@/features/flags/api";
+
+export function FlagLog(_: { flag: Flag }) {
+  return null;
+}
