@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from dashboard_pages import WIDE, OpenPage
 from dashboard_stage import PASSWORD, DashboardStage, dashboard_stage
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 from tailslide_tower.dashboard.built import read_built
 
@@ -87,9 +87,17 @@ def open_page(chromium: Browser, stage: DashboardStage, cookies: dict[str, Any])
             if not any(each in text for each in expected):
                 faults.append(text)
 
+        def look(message: ConsoleMessage) -> None:
+            if message.type == "error":
+                fault(f"console: {message.text}")
+
+        def follow(request: Request) -> None:
+            if not _same_host(request.url, stage.url):
+                fault(f"asked for {request.url}")
+
         page.on("pageerror", lambda error: fault(f"uncaught: {error}"))
-        page.on("console", lambda message: fault(f"console: {message.text}") if message.type == "error" else None)
-        page.on("request", lambda request: _same_host(request.url, stage.url) or fault(f"asked for {request.url}"))
+        page.on("console", look)
+        page.on("request", follow)
         page.goto(path)
         return page
 
