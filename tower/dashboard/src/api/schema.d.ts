@@ -2976,6 +2976,27 @@ export interface components {
          */
         NoFields: Record<string, never>;
         /**
+         * NotPublishing
+         * @description That no change reaches a sidecar until a person decides which database fills NATS.
+         */
+        NotPublishing: {
+            /**
+             * Cause
+             * @description another_database, older_database, unknown_flags, newer_flags
+             */
+            cause: string;
+            /**
+             * Problem
+             * @description What is the matter, in a sentence.
+             */
+            problem: string;
+            /**
+             * Remedy
+             * @description What to do about it.
+             */
+            remedy: string;
+        };
+        /**
          * Occasion
          * @description What a webhook may be told of.
          * @enum {string}
@@ -3800,6 +3821,8 @@ export interface components {
         StatusOut: {
             /** Flags */
             flags: components["schemas"]["FlagInTrouble"][];
+            /** @description Null where this Tower may publish. */
+            not_publishing: components["schemas"]["NotPublishing"] | null;
             /**
              * Sentence
              * @description All of it in one sentence; with nothing open, when the last trip was.
