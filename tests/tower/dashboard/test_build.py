@@ -1,7 +1,9 @@
 """How the dashboard is built into the package, with a stand-in for npm."""
 
 import json
+import re
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,9 @@ import dashboard_build as build
 import pytest
 from dashboard_build import Wish, digest_of_sources, make_dashboard, wish_of
 from dashboard_node import FailedError, Node, UnavailableError
+
+
+CHECKOUT = Path(__file__).parents[3]
 
 
 class Bench:
@@ -173,3 +178,15 @@ def test_wish_is_that_of_the_environment() -> None:
     assert wish_of({"TAILSLIDE_DASHBOARD": "skip"}) is Wish.SKIP
     with pytest.raises(FailedError, match="auto, require, skip"):
         wish_of({"TAILSLIDE_DASHBOARD": "yes"})
+
+
+def test_node_of_a_build_is_that_of_development() -> None:
+    hook = (CHECKOUT / "tower" / "dashboard" / "packaging" / "hatch_build.py").read_text()
+    (requirement,) = re.findall(r'^NODE = "(.+)"$', hook, re.MULTILINE)
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    assert any(line.startswith(f"{requirement} ;") for line in project["optional-dependencies"]["dev"])
+
+
+def test_lock_file_names_no_registry() -> None:
+    lock = json.loads((CHECKOUT / "tower" / "dashboard" / "package-lock.json").read_text())
+    assert not any("resolved" in package for package in lock["packages"].values())
