@@ -12,7 +12,6 @@ import pytest
 from dashboard_build import Wish, digest_of_sources, make_dashboard, wish_of
 from dashboard_node import FailedError, Node, UnavailableError
 
-
 CHECKOUT = Path(__file__).parents[3]
 
 
