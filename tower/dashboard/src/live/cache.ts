@@ -148,15 +148,32 @@ export class LiveCache {
   }
 
   private withSidecars(pages: SidecarPages, seen: Set<string>): SidecarPages {
+    const moved = new Map<Sidecar["status"], number>();
+    const move = (status: Sidecar["status"], by: number) => moved.set(status, (moved.get(status) ?? 0) + by);
     const next = pages.pages.map((page) => ({
       ...page,
       sidecars: page.sidecars.flatMap((old) => {
-        const message = this.sidecars.get(`${old.app}.${old.instance}`);
+        const id = `${old.app}.${old.instance}`;
+        const message = this.sidecars.get(id);
         if (message === undefined) return [old];
-        seen.add(`${old.app}.${old.instance}`);
-        return message.sidecar ? [message.sidecar as unknown as Sidecar] : [];
+        seen.add(id);
+        const sidecar = message.sidecar as unknown as Sidecar | null;
+        move(old.status, -1);
+        if (sidecar === null) return [];
+        move(sidecar.status, 1);
+        return [sidecar];
       }),
     }));
-    return { ...pages, pages: next };
+    // Each page counts the sidecars of all.
+    const counted = next.map((page) => ({
+      ...page,
+      counts: Object.fromEntries(
+        Object.entries(page.counts).map(([status, number]) => [
+          status,
+          number + (moved.get(status as Sidecar["status"]) ?? 0),
+        ]),
+      ),
+    }));
+    return { ...pages, pages: counted };
   }
 }
