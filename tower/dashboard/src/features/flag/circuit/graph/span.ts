@@ -1,0 +1,67 @@
+/** The times that a graph can show: a range that ends now, or a time of one's own. They are kept in the page's URL. */
+
+export const RANGES = {
+  "1m": { label: "1 min", name: "the last minute", lengthMs: 60_000, refreshMs: 2_000 },
+  "5m": { label: "5 min", name: "the last 5 minutes", lengthMs: 300_000, refreshMs: 3_000 },
+  "1h": { label: "1 h", name: "the last hour", lengthMs: 3_600_000, refreshMs: 10_000 },
+  "24h": { label: "24 h", name: "the last 24 hours", lengthMs: 86_400_000, refreshMs: 30_000 },
+  "7d": { label: "7 d", name: "the last 7 days", lengthMs: 7 * 86_400_000, refreshMs: 60_000 },
+  "30d": { label: "30 d", name: "the last 30 days", lengthMs: 30 * 86_400_000, refreshMs: 300_000 },
+} as const;
+
+export type RangeName = keyof typeof RANGES;
+export type Span = { range: RangeName } | { fromMs: number; toMs: number };
+
+export const USUAL_RANGE: RangeName = "5m";
+/** Buckets are never finer than 250 ms: less than this would be a handful of them. */
+export const SHORTEST_MS = 5_000;
+
+export function isRange(value: string | null): value is RangeName {
+  return value !== null && Object.hasOwn(RANGES, value);
+}
+
+/** Read the time out of the URL; what cannot be read is the usual range. */
+export function spanOf(query: URLSearchParams): Span {
+  const fromMs = wholeNumber(query.get("from_ms"));
+  const toMs = wholeNumber(query.get("to_ms"));
+  if (fromMs !== null && toMs !== null && toMs > fromMs) return { fromMs, toMs };
+  const range = query.get("range");
+  return { range: isRange(range) ? range : USUAL_RANGE };
+}
+
+/** Write the time into a query; a zoom keeps the range that it leads back to. */
+export function withSpan(query: URLSearchParams, span: Span): URLSearchParams {
+  const next = new URLSearchParams(query);
+  if ("range" in span) {
+    next.delete("from_ms");
+    next.delete("to_ms");
+    next.set("range", span.range);
+  } else {
+    next.set("from_ms", String(span.fromMs));
+    next.set("to_ms", String(span.toMs));
+  }
+  return next;
+}
+
+/** The range that a zoom leads back to. */
+export function rangeBehind(query: URLSearchParams): RangeName {
+  const range = query.get("range");
+  return isRange(range) ? range : USUAL_RANGE;
+}
+
+/** A time that was drawn with the pointer, wide enough for a graph and not ahead of now. */
+export function zoomed(oneMs: number, otherMs: number, nowMs: number): { fromMs: number; toMs: number } {
+  const middle = (oneMs + otherMs) / 2;
+  const half = Math.max(Math.abs(otherMs - oneMs), SHORTEST_MS) / 2;
+  const toMs = Math.min(Math.round(middle + half), Math.round(nowMs));
+  return { fromMs: Math.min(Math.round(middle - half), toMs - SHORTEST_MS), toMs };
+}
+
+/** From when to when a graph of this time reaches at this moment. */
+export function limitsOf(span: Span, nowMs: number): { fromMs: number; toMs: number } {
+  return "range" in span ? { fromMs: nowMs - RANGES[span.range].lengthMs, toMs: nowMs } : span;
+}
+
+function wholeNumber(text: string | null): number | null {
+  return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null;
+}
