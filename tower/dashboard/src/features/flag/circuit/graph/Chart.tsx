@@ -117,7 +117,7 @@ function optionsOf({ drawn, height, width, sync, times, latest, palette }: Parts
     height,
     ms: 1,
     legend: { show: false },
-    padding: [8, RIGHT_GAP, times ? null : 0, 0],
+    padding: [8, RIGHT_GAP, times ? null : 7, 0],
     cursor: {
       y: false,
       drag: { x: true, y: false, setScale: false },

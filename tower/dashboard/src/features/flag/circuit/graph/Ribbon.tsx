@@ -59,7 +59,7 @@ export function Ribbon({
             data-state={band.state}
             style={{ left: place(band.fromMs), width: `${((band.toMs - band.fromMs) / (toMs - fromMs)) * 100}%` }}
           >
-            {wordOf(band)}
+            <span className={styles.word}>{wordOf(band)}</span>
           </span>
         ))}
       </div>

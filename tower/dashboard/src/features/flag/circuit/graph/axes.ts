@@ -26,9 +26,9 @@ export function percentageTop(threshold: number | null, measured: readonly Value
   return PERCENTAGES.find((each) => each >= wanted) ?? 100;
 }
 
-/** Return the end of an axis of counts or milliseconds: 1, 2 or 5 times a power of ten. */
+/** Return the end of an axis of counts or milliseconds: few sizes for each power of ten. */
 export function roundTop(measured: readonly Values[], atLeast: number): number {
   const wanted = Math.max(largest(...measured), atLeast);
   const power = 10 ** Math.floor(Math.log10(wanted));
-  return [1, 2, 5, 10].map((each) => each * power).find((each) => each >= wanted) ?? wanted;
+  return [1, 2, 3, 4, 6, 8, 10].map((each) => each * power).find((each) => each >= wanted) ?? wanted;
 }

@@ -13,18 +13,20 @@ export function drawBands(u: uPlot, bands: readonly Band[], palette: Palette, ra
   ctx.beginPath();
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
-  for (const band of bands) {
+  bands.forEach((band, place) => {
+    const before = bands[place - 1];
+    const step = before !== undefined && before.state === band.state && before.toMs === band.fromMs;
     const left = u.valToPos(band.fromMs, "x", true);
     const width = Math.max(u.valToPos(band.toMs, "x", true) - left, ratio);
     ctx.fillStyle = band.state === "open" ? palette.openBand : palette.recoveringBand;
     ctx.fillRect(left, bbox.top, width, bbox.height);
     if (band.state === "open") hatch(ctx, left, bbox.top, width, bbox.height, palette.open, ratio);
     ctx.strokeStyle = band.state === "open" ? palette.open : palette.recovering;
-    ctx.globalAlpha = 0.5;
+    ctx.globalAlpha = step ? 0.18 : 0.6;
     ctx.lineWidth = ratio;
     line(ctx, left, bbox.top, left, bbox.top + bbox.height);
     ctx.globalAlpha = 1;
-  }
+  });
   ctx.restore();
 }
 

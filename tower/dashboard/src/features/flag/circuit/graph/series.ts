@@ -122,6 +122,20 @@ export function withLive(series: Series, live: LiveBuckets): Series {
   };
 }
 
+/**
+ * Put the opening rates of longer buckets, such as the window that is judged, onto the buckets of a graph in seconds. The
+ * bucket that has not ended has the value of the one before: with the calls of its first second it would be another.
+ */
+export function opensAtOver(series: Series, windows: Graph): Series {
+  const { from_ms: fromMs, resolution_ms: resolutionMs, now_ms: nowMs } = windows.points;
+  const rates = windows.thresholds.opens_at_error_rate;
+  const lastEnded = Math.floor((nowMs - fromMs) / resolutionMs) - 1;
+  const opensAt = series.atMs.map(
+    (atMs) => rates[Math.min(Math.floor((atMs - fromMs) / resolutionMs), lastEnded)] ?? null,
+  );
+  return { ...series, opensAt };
+}
+
 export function rateOf(part: number | null, whole: number | null): number | null {
   return part === null || whole === null || whole === 0 ? null : (part * 100) / whole;
 }

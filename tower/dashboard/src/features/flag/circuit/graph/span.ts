@@ -62,6 +62,28 @@ export function limitsOf(span: Span, nowMs: number): { fromMs: number; toMs: num
   return "range" in span ? { fromMs: nowMs - RANGES[span.range].lengthMs, toMs: nowMs } : span;
 }
 
+const SECONDS_UP_TO_MS = 1_500_000;
+const FINE_UP_TO_MS = 120_000;
+/** Samples are kept for an hour; what is asked for has to arrive before it is over. */
+const FINE_SINCE_MS = 3_300_000;
+
+/** Whether the buckets of a graph over this time are seconds, or finer. */
+export function isInSeconds(span: Span): boolean {
+  const lengthMs = "range" in span ? RANGES[span.range].lengthMs : span.toMs - span.fromMs;
+  return lengthMs <= SECONDS_UP_TO_MS;
+}
+
+/** Buckets as fine as circuits are judged, for a look at a trip; otherwise Tower chooses. */
+export function resolutionFor(span: Span, nowMs: number): number | undefined {
+  if ("range" in span || span.toMs - span.fromMs > FINE_UP_TO_MS) return undefined;
+  return nowMs - span.fromMs < FINE_SINCE_MS ? 250 : undefined;
+}
+
+/** The width of buckets that stand for the window over which a circuit is judged: few calls of a second say nothing. */
+export function judgedMs(windowMs: number | null): number {
+  return windowMs !== null && windowMs % 1000 === 0 && windowMs >= 2_000 && windowMs <= 30_000 ? windowMs : 10_000;
+}
+
 function wholeNumber(text: string | null): number | null {
   return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null;
 }

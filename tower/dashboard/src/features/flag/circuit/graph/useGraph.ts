@@ -1,37 +1,45 @@
 import { keepPreviousData, queryOptions, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { api, dataOf } from "@/api/client";
+import { serverClock } from "@/api/clock";
 import { useNow } from "@/components/times";
 import { type Flag, idOf } from "@/features/flags/api";
 import type { ServerMessage } from "@/live/connection";
 import { useLiveMessages, useLiveNeed, useLiveState } from "@/live/LiveProvider";
-import { type Graph, LiveBuckets, type Series, seriesOf, withLive } from "./series";
-import { limitsOf, RANGES, type RangeName, type Span } from "./span";
+import { type Graph, LiveBuckets, opensAtOver, type Series, seriesOf, withLive } from "./series";
+import { isInSeconds, judgedMs, limitsOf, RANGES, resolutionFor, type Span } from "./span";
 
 /** The graph of a flag over a time; ranges that end now are read again as fast as their buckets fill. */
 export const graphQuery = (app: string, flag: string, span: Span) =>
   queryOptions({
     queryKey: ["graph", app, flag, span],
-    queryFn: async (): Promise<Graph> => {
-      const query = "range" in span ? { range: span.range } : { from_ms: span.fromMs, to_ms: span.toMs };
-      return dataOf(await api.GET("/apps/{app}/flags/{flag}/timeseries", { params: { path: { app, flag }, query } }));
-    },
+    queryFn: () => read(app, flag, span, resolutionFor(span, serverClock.now())),
     refetchInterval: "range" in span ? RANGES[span.range].refreshMs : false,
     placeholderData: keepPreviousData,
   });
 
-/** The last minute in buckets of ten seconds, for what single seconds say too little of. */
-export const lastMinuteQuery = (app: string, flag: string) =>
-  queryOptions({
-    queryKey: ["graph", app, flag, "last minute"],
-    queryFn: async (): Promise<Graph> =>
-      dataOf(
-        await api.GET("/apps/{app}/flags/{flag}/timeseries", {
-          params: { path: { app, flag }, query: { range: "1m", resolution_ms: 10_000 } },
-        }),
-      ),
-    refetchInterval: 5_000,
+async function read(app: string, flag: string, span: Span, resolution_ms: number | undefined): Promise<Graph> {
+  const time = "range" in span ? { range: span.range } : { from_ms: span.fromMs, to_ms: span.toMs };
+  const query = resolution_ms === undefined ? time : { ...time, resolution_ms };
+  return dataOf(await api.GET("/apps/{app}/flags/{flag}/timeseries", { params: { path: { app, flag }, query } }));
+}
+
+/** The same in buckets as wide as the window that is judged; of a time in longer buckets, the last minute. */
+const windowsQuery = ({ app, key, circuit }: Flag, span: Span) => {
+  const shown: Span = isInSeconds(span) ? span : { range: "1m" };
+  const resolutionMs = judgedMs(circuit?.window_ms ?? null);
+  return queryOptions({
+    queryKey: ["graph", app, key, shown, resolutionMs],
+    queryFn: () => read(app, key, shown, resolutionMs),
+    refetchInterval: "range" in shown ? 5_000 : false,
+    placeholderData: keepPreviousData,
   });
+};
+
+/** What the windows say that a circuit is judged by: the opening rates of a graph in seconds, and what is so now. */
+export function useWindows(flag: Flag, span: Span): Graph | null {
+  return useQuery(windowsQuery(flag, span)).data ?? null;
+}
 
 /** The buckets that the live connection sends of a flag, and how often they have changed. */
 export function useLiveBuckets(flag: Flag): { live: LiveBuckets; changes: number } {
@@ -80,13 +88,15 @@ export function useGraph(flag: Flag, span: Span, live: LiveBuckets, changes: num
   const { data } = query;
   const { nowMs, old } = useGraphNow(query.isPlaceholderData ? undefined : data, query.dataUpdatedAt);
   useCatchingUp(flag);
+  const windows = useWindows(flag, span);
   const moving = "range" in span;
   // biome-ignore lint/correctness/useExhaustiveDependencies: the buckets are one object, and `changes` tells of each change
   const series = useMemo(() => {
     if (data === undefined) return null;
     const read = seriesOf(data);
-    return moving ? withLive(read, live) : read;
-  }, [data, live, changes, moving]);
+    const grown = moving ? withLive(read, live) : read;
+    return windows !== null && grown.resolutionMs <= 1000 ? opensAtOver(grown, windows) : grown;
+  }, [data, windows, live, changes, moving]);
   const { fromMs, toMs } = limitsOf(span, nowMs);
   return { query, series, fromMs, toMs, nowMs, old, pending: query.isPlaceholderData };
 }
@@ -100,8 +110,4 @@ function useCatchingUp({ app, key }: Flag): void {
     if (was.current === "gone" && phase === "live") void queries.invalidateQueries({ queryKey: ["graph", app, key] });
     was.current = phase;
   }, [phase, queries, app, key]);
-}
-
-export function rangeOf(span: Span): RangeName | null {
-  return "range" in span ? span.range : null;
 }
