@@ -2677,6 +2677,12 @@ export interface components {
             /** Name */
             name: string;
             /**
+             * Path
+             * @description The page of the dashboard that it opens; null for the first.
+             * @default null
+             */
+            path?: string | null;
+            /**
              * Session S
              * @description How many seconds the session lives that it opens.
              * @default 28800
