@@ -1,6 +1,7 @@
 # One word each. Every target sets up .venv by itself when it is missing or older than the lock file.
 PYTHON ?= python3
-# Half of the tests' time is waiting, so two run side by side; each has servers of its own.
+# Half of the tests' time is waiting, so two run side by side; each has servers of its own. They start hundreds of
+# Pythons, which would all compile Tailslide anew if they were not to keep what they have compiled.
 JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
@@ -28,7 +29,7 @@ demo: $(READY) ## watch a circuit open and recover on real servers
 	@$(BIN)/tailslide demo $(DEMO)
 
 test: $(READY) ## run all tests, on real servers
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: $(READY) ## lint, types, import directions
 	@$(BIN)/ruff check .

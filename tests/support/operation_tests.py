@@ -11,23 +11,29 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from schemathesis import BaseSchema
 from schemathesis.checks import load_all_checks
+from schemathesis.core.result import Err
 from schemathesis.generation.hypothesis.builder import HypothesisTestConfig, HypothesisTestMode, create_test
 from schemathesis.schemas import APIOperation
 
 
+def _operations(schema: BaseSchema) -> "Iterator[APIOperation[Any, Any, Any, Any]]":
+    for found in schema.get_all_operations():
+        if isinstance(found, Err):
+            raise found.err()
+        yield found.ok()
+
+
 def operation_ids(schema: BaseSchema) -> Iterator[str]:
     """Yield the names of all operations, in their order."""
-    for found in schema.get_all_operations():
-        yield found.ok().definition.raw["operationId"]
+    yield from (operation.definition.raw["operationId"] for operation in _operations(schema))
 
 
-def try_operation(schema: BaseSchema, operation_id: str, check: "Callable[[Any], None]", *, examples: int) -> None:
+def try_operation(schema: BaseSchema, operation_id: str, check: Callable[[Any], None], *, examples: int) -> None:
     """Send the description's own examples, all that covers its schemas, and so many requests by chance.
 
     `check` is handed each `schemathesis.Case`.
     """
-    operation: APIOperation[Any, Any, Any, Any]
-    (operation,) = [found.ok() for found in schema.include(operation_id=operation_id).get_all_operations()]
+    (operation,) = _operations(schema.include(operation_id=operation_id))
     load_all_checks()
 
     @settings(
