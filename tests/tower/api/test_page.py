@@ -3,12 +3,6 @@ import hashlib
 import re
 from importlib.resources import files
 
-import pytest
-from aiohttp import web
-from aiohttp.test_utils import make_mocked_request
-
-from tailslide_tower.api.page import show_start
-
 FOLDER = files("tailslide_tower.api") / "swagger_ui"
 
 
@@ -24,9 +18,3 @@ def test_files_are_those_that_the_readme_names() -> None:
 def test_page_asks_no_other_host() -> None:
     for name in ("index.html", "start.js"):
         assert not re.search(r"https?://|//[a-z]", (FOLDER / name).read_text().replace("// Shows", "")), name
-
-
-async def test_start_leads_to_the_page() -> None:
-    with pytest.raises(web.HTTPFound) as led:
-        await show_start(make_mocked_request("GET", "/"))
-    assert led.value.location == "/api/docs"

@@ -22,12 +22,6 @@ _HEADERS = {
 routes = web.RouteTableDef()
 
 
-@routes.get("/")
-async def show_start(request: web.Request) -> web.Response:
-    """Lead to the page: there is no dashboard yet."""
-    raise web.HTTPFound("/api/docs")
-
-
 @routes.get("/api/docs")
 async def show_page(request: web.Request) -> web.Response:
     """Return the page. No token is needed: it shows what `openapi.json` does."""

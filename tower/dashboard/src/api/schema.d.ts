@@ -1058,7 +1058,7 @@ export interface components {
              * Name
              * @default
              */
-            name: string;
+            name?: string;
         };
         /**
          * ActorOut
@@ -1111,37 +1111,37 @@ export interface components {
              * @description What a new flag has where nobody says otherwise; replaced whole, null is nothing.
              * @default null
              */
-            defaults: components["schemas"]["FlagDefaults"] | null;
+            defaults?: components["schemas"]["FlagDefaults"] | null;
             /**
              * Description
              * @description What the app is.
              * @default
              */
-            description: string;
+            description?: string;
             /**
              * Environment
              * @description Where it runs: production, staging, anything.
              * @default null
              */
-            environment: string | null;
+            environment?: string | null;
             /**
              * Name
              * @description What people call the app; null is its key.
              * @default null
              */
-            name: string | null;
+            name?: string | null;
             /**
              * Requires Reason
              * @description Whether whoever changes a flag or a segment has to say why (Tailslide-Reason).
              * @default false
              */
-            requires_reason: boolean;
+            requires_reason?: boolean;
             /**
              * Service
              * @description The service that the app is of; several apps may be of one.
              * @default null
              */
-            service: string | null;
+            service?: string | null;
         };
         /**
          * AppCreate
@@ -1152,19 +1152,19 @@ export interface components {
              * @description What a new flag has where nobody says otherwise; replaced whole, null is nothing.
              * @default null
              */
-            defaults: components["schemas"]["FlagDefaults"] | null;
+            defaults?: components["schemas"]["FlagDefaults"] | null;
             /**
              * Description
              * @description What the app is.
              * @default
              */
-            description: string;
+            description?: string;
             /**
              * Environment
              * @description Where it runs: production, staging, anything.
              * @default null
              */
-            environment: string | null;
+            environment?: string | null;
             /**
              * Key
              * @description The app's key: 1 to 63 characters of a-z, 0-9, '-' and '_', the first a letter or a digit.
@@ -1175,19 +1175,19 @@ export interface components {
              * @description What people call the app; null is its key.
              * @default null
              */
-            name: string | null;
+            name?: string | null;
             /**
              * Requires Reason
              * @description Whether whoever changes a flag or a segment has to say why (Tailslide-Reason).
              * @default false
              */
-            requires_reason: boolean;
+            requires_reason?: boolean;
             /**
              * Service
              * @description The service that the app is of; several apps may be of one.
              * @default null
              */
-            service: string | null;
+            service?: string | null;
         };
         /**
          * AppList
@@ -1251,7 +1251,7 @@ export interface components {
              * @description Whether it is archived though something has asked for it lately.
              * @default false
              */
-            force: boolean;
+            force?: boolean;
         };
         /**
          * ArrivedOut
@@ -1284,7 +1284,7 @@ export interface components {
              * @description Who asks.
              * @default null
              */
-            targeting_key: string | null;
+            targeting_key?: string | null;
         };
         /**
          * AttemptOut
@@ -1310,7 +1310,7 @@ export interface components {
              * @default true
              * @constant
              */
-            estimate: true;
+            estimate?: true;
             /** Failures */
             failures: number;
             /** Successes */
@@ -1370,17 +1370,17 @@ export interface components {
              * Added
              * @default null
              */
-            added: unknown[] | null;
+            added?: unknown[] | null;
             /**
              * After
              * @default null
              */
-            after: unknown;
+            after?: unknown;
             /**
              * Before
              * @default null
              */
-            before: unknown;
+            before?: unknown;
             /**
              * Field
              * @description The place as a text.
@@ -1395,7 +1395,7 @@ export interface components {
              * Removed
              * @default null
              */
-            removed: unknown[] | null;
+            removed?: unknown[] | null;
         };
         /**
          * CircuitFields
@@ -1407,13 +1407,13 @@ export interface components {
              * @description How certain it must be that the rate is above its threshold.
              * @default 0.9999
              */
-            confidence: number;
+            confidence?: number;
             /**
              * Error Threshold
              * @description It opens when more than this percentage of calls fail.
              * @default 50
              */
-            error_threshold: number;
+            error_threshold?: number;
             /**
              * Failure Statuses
              * @description Statuses of HTTP that count as failures: 503, 5xx, 500-504.
@@ -1428,24 +1428,24 @@ export interface components {
              * @description Whether a person holds it open, whatever the calls say.
              * @default false
              */
-            forced_open: boolean;
+            forced_open?: boolean;
             /**
              * @description null: sidecars wait for the verdict.
              * @default null
              */
-            local_guard: components["schemas"]["LocalGuardFields"] | null;
+            local_guard?: components["schemas"]["LocalGuardFields"] | null;
             /**
              * Long Window Ms
              * @description The longest time over which calls are judged, for flags with few calls.
              * @default 1800000
              */
-            long_window_ms: number;
+            long_window_ms?: number;
             /**
              * Min Calls
              * @description Fewer calls are not judged.
              * @default 10
              */
-            min_calls: number;
+            min_calls?: number;
             /**
              * @description null: an open circuit waits for a person.
              * @default {
@@ -1457,25 +1457,25 @@ export interface components {
              *       "profile": "linear"
              *     }
              */
-            recovery: components["schemas"]["RecoveryFields"] | null;
+            recovery?: components["schemas"]["RecoveryFields"] | null;
             /**
              * Slow Call Ms
              * @description A call that takes longer is slow; with slow_threshold.
              * @default null
              */
-            slow_call_ms: number | null;
+            slow_call_ms?: number | null;
             /**
              * Slow Threshold
              * @description It opens when more than this percentage are slow.
              * @default null
              */
-            slow_threshold: number | null;
+            slow_threshold?: number | null;
             /**
              * Window Ms
              * @description The shortest time over which calls are judged.
              * @default 10000
              */
-            window_ms: number;
+            window_ms?: number;
         };
         /**
          * CircuitOut
@@ -1491,7 +1491,7 @@ export interface components {
             /** Forced Open */
             forced_open: boolean;
             /** @default null */
-            local_guard: components["schemas"]["LocalGuardFields"] | null;
+            local_guard?: components["schemas"]["LocalGuardFields"] | null;
             /** Long Window Ms */
             long_window_ms: number;
             /** Min Calls */
@@ -1546,7 +1546,7 @@ export interface components {
              * Since
              * @default null
              */
-            since: string | null;
+            since?: string | null;
             subscribe: components["schemas"]["SubscribeFields"];
         };
         /**
@@ -1559,19 +1559,19 @@ export interface components {
              * @description The attribute's name, or a path into objects with dots.
              * @default targetingKey
              */
-            attribute: string;
+            attribute?: string;
             /**
              * Ignore Case
              * @description Whether texts are compared in lower case.
              * @default false
              */
-            ignore_case: boolean;
+            ignore_case?: boolean;
             /**
              * Negate
              * @description Whether it holds when nothing matches; never for a missing attribute.
              * @default false
              */
-            negate: boolean;
+            negate?: boolean;
             /**
              * Operator
              * @description How the attribute is compared.
@@ -1595,7 +1595,7 @@ export interface components {
              * Resync
              * @default null
              */
-            resync: "too_many_flags" | null;
+            resync?: "too_many_flags" | null;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1686,13 +1686,13 @@ export interface components {
              * @description The key of the app that gets the copy.
              * @default null
              */
-            app: string | null;
+            app?: string | null;
             /**
              * Key
              * @description The key of the copy.
              * @default null
              */
-            key: string | null;
+            key?: string | null;
         };
         /**
          * EntryOut
@@ -1711,7 +1711,7 @@ export interface components {
              * After
              * @default null
              */
-            after: {
+            after?: {
                 [key: string]: unknown;
             } | null;
             /**
@@ -1723,7 +1723,7 @@ export interface components {
              * Before
              * @default null
              */
-            before: {
+            before?: {
                 [key: string]: unknown;
             } | null;
             /**
@@ -1780,18 +1780,18 @@ export interface components {
              * @description Users with attributes.
              * @default null
              */
-            contexts: components["schemas"]["AskedContext"][] | null;
+            contexts?: components["schemas"]["AskedContext"][] | null;
             /**
              * @description A change of the flag that is tried out and not saved; null is the flag as it is.
              * @default null
              */
-            flag: components["schemas"]["FlagChange"] | null;
+            flag?: components["schemas"]["FlagChange"] | null;
             /**
              * Targeting Keys
              * @description Users of whom only the key matters.
              * @default null
              */
-            targeting_keys: string[] | null;
+            targeting_keys?: string[] | null;
         };
         /**
          * EvaluationOut
@@ -1887,7 +1887,7 @@ export interface components {
              * @description Whether the flag is on. Turning it on resets its circuit.
              * @default false
              */
-            active: boolean;
+            active?: boolean;
             /**
              * Allow
              * @description Targeting keys that are in, whatever the rollout.
@@ -1898,7 +1898,7 @@ export interface components {
              * @description The attribute that users are bucketed by; null: targeting key.
              * @default null
              */
-            bucket_by: string | null;
+            bucket_by?: string | null;
             /**
              * @description null: the flag has no circuit.
              * @default {
@@ -1925,7 +1925,7 @@ export interface components {
              *       "window_ms": 10000
              *     }
              */
-            circuit: components["schemas"]["CircuitFields"] | null;
+            circuit?: components["schemas"]["CircuitFields"] | null;
             /**
              * Deny
              * @description Targeting keys that are out; before allow.
@@ -1936,20 +1936,20 @@ export interface components {
              * @description What the flag is for.
              * @default
              */
-            description: string;
+            description?: string;
             /**
              * Expected End
              * @description When a temporary flag is expected to be removed.
              * @default null
              */
-            expected_end: string | null;
+            expected_end?: string | null;
             /**
              * Lifetime
              * @description Whether the flag is meant to be removed one day.
              * @default permanent
              * @enum {string}
              */
-            lifetime: "permanent" | "temporary";
+            lifetime?: "permanent" | "temporary";
             /**
              * Metadata
              * @description Strings, numbers and booleans that answers carry.
@@ -1962,19 +1962,19 @@ export interface components {
              * @description What people call the flag; null is its key.
              * @default null
              */
-            name: string | null;
+            name?: string | null;
             /**
              * Off Variant
              * @description What users get who are out.
              * @default off
              */
-            off_variant: string;
+            off_variant?: string;
             /**
              * Owner
              * @description Who is to be asked about it: a name, a team, an e-mail address.
              * @default null
              */
-            owner: string | null;
+            owner?: string | null;
             /**
              * Requires
              * @description Prerequisites, each of another flag.
@@ -1985,7 +1985,7 @@ export interface components {
              * @description Percent of the users who are in, where no rule matches.
              * @default 100
              */
-            rollout: number;
+            rollout?: number;
             /**
              * Rules
              * @description In order: the first of which all conditions hold decides.
@@ -1996,13 +1996,13 @@ export interface components {
              * @description Another salt gives other users the feature.
              * @default
              */
-            salt: string;
+            salt?: string;
             /**
              * Split
              * @description What users get who are in; null is the one variant besides the off variant.
              * @default null
              */
-            split: components["schemas"]["ShareFields"][] | null;
+            split?: components["schemas"]["ShareFields"][] | null;
             /**
              * Tags
              * @description For lists and searches; kept in lower case, sorted.
@@ -2014,13 +2014,13 @@ export interface components {
              * @default boolean
              * @enum {string}
              */
-            type: "boolean" | "string" | "number" | "object";
+            type?: "boolean" | "string" | "number" | "object";
             /**
              * Variants
              * @description Values by name, all of the flag's type; null is on and off.
              * @default null
              */
-            variants: {
+            variants?: {
                 [key: string]: unknown;
             } | null;
         };
@@ -2034,7 +2034,7 @@ export interface components {
              * @description Whether the flag is on. Turning it on resets its circuit.
              * @default false
              */
-            active: boolean;
+            active?: boolean;
             /**
              * Allow
              * @description Targeting keys that are in, whatever the rollout.
@@ -2045,7 +2045,7 @@ export interface components {
              * @description The attribute that users are bucketed by; null: targeting key.
              * @default null
              */
-            bucket_by: string | null;
+            bucket_by?: string | null;
             /**
              * @description null: the flag has no circuit.
              * @default {
@@ -2072,7 +2072,7 @@ export interface components {
              *       "window_ms": 10000
              *     }
              */
-            circuit: components["schemas"]["CircuitFields"] | null;
+            circuit?: components["schemas"]["CircuitFields"] | null;
             /**
              * Deny
              * @description Targeting keys that are out; before allow.
@@ -2083,13 +2083,13 @@ export interface components {
              * @description What the flag is for.
              * @default
              */
-            description: string;
+            description?: string;
             /**
              * Expected End
              * @description When a temporary flag is expected to be removed.
              * @default null
              */
-            expected_end: string | null;
+            expected_end?: string | null;
             /**
              * Key
              * @description The flag's key: 1 to 100 characters of A-Z, a-z, 0-9, '.', '-' and '_', not beginning with '_' or '.', not ending with '.', and no two dots in a row.
@@ -2101,7 +2101,7 @@ export interface components {
              * @default permanent
              * @enum {string}
              */
-            lifetime: "permanent" | "temporary";
+            lifetime?: "permanent" | "temporary";
             /**
              * Metadata
              * @description Strings, numbers and booleans that answers carry.
@@ -2114,19 +2114,19 @@ export interface components {
              * @description What people call the flag; null is its key.
              * @default null
              */
-            name: string | null;
+            name?: string | null;
             /**
              * Off Variant
              * @description What users get who are out.
              * @default off
              */
-            off_variant: string;
+            off_variant?: string;
             /**
              * Owner
              * @description Who is to be asked about it: a name, a team, an e-mail address.
              * @default null
              */
-            owner: string | null;
+            owner?: string | null;
             /**
              * Requires
              * @description Prerequisites, each of another flag.
@@ -2137,7 +2137,7 @@ export interface components {
              * @description Percent of the users who are in, where no rule matches.
              * @default 100
              */
-            rollout: number;
+            rollout?: number;
             /**
              * Rules
              * @description In order: the first of which all conditions hold decides.
@@ -2148,13 +2148,13 @@ export interface components {
              * @description Flags with the same salt have the same users in; null is the key.
              * @default null
              */
-            salt: string | null;
+            salt?: string | null;
             /**
              * Split
              * @description What users get who are in; null is the one variant besides the off variant.
              * @default null
              */
-            split: components["schemas"]["ShareFields"][] | null;
+            split?: components["schemas"]["ShareFields"][] | null;
             /**
              * Tags
              * @description For lists and searches; kept in lower case, sorted.
@@ -2166,13 +2166,13 @@ export interface components {
              * @default boolean
              * @enum {string}
              */
-            type: "boolean" | "string" | "number" | "object";
+            type?: "boolean" | "string" | "number" | "object";
             /**
              * Variants
              * @description Values by name, all of the flag's type; null is on and off.
              * @default null
              */
-            variants: {
+            variants?: {
                 [key: string]: unknown;
             } | null;
         };
@@ -2186,7 +2186,7 @@ export interface components {
              * @description Whether the flag is on. Turning it on resets its circuit.
              * @default false
              */
-            active: boolean;
+            active?: boolean;
             /**
              * Allow
              * @description Targeting keys that are in, whatever the rollout.
@@ -2197,7 +2197,7 @@ export interface components {
              * @description The attribute that users are bucketed by; null: targeting key.
              * @default null
              */
-            bucket_by: string | null;
+            bucket_by?: string | null;
             /**
              * @description null: the flag has no circuit.
              * @default {
@@ -2224,7 +2224,7 @@ export interface components {
              *       "window_ms": 10000
              *     }
              */
-            circuit: components["schemas"]["CircuitFields"] | null;
+            circuit?: components["schemas"]["CircuitFields"] | null;
             /**
              * Deny
              * @description Targeting keys that are out; before allow.
@@ -2235,14 +2235,14 @@ export interface components {
              * @description What the flag is for.
              * @default
              */
-            description: string;
+            description?: string;
             /**
              * Lifetime
              * @description Whether the flag is meant to be removed one day.
              * @default permanent
              * @enum {string}
              */
-            lifetime: "permanent" | "temporary";
+            lifetime?: "permanent" | "temporary";
             /**
              * Metadata
              * @description Strings, numbers and booleans that answers carry.
@@ -2255,19 +2255,19 @@ export interface components {
              * @description What users get who are out.
              * @default off
              */
-            off_variant: string;
+            off_variant?: string;
             /**
              * Owner
              * @description Who is to be asked about it: a name, a team, an e-mail address.
              * @default null
              */
-            owner: string | null;
+            owner?: string | null;
             /**
              * Rollout
              * @description Percent of the users who are in, where no rule matches.
              * @default 100
              */
-            rollout: number;
+            rollout?: number;
             /**
              * Rules
              * @description In order: the first of which all conditions hold decides.
@@ -2278,7 +2278,7 @@ export interface components {
              * @description What users get who are in; null is the one variant besides the off variant.
              * @default null
              */
-            split: components["schemas"]["ShareFields"][] | null;
+            split?: components["schemas"]["ShareFields"][] | null;
             /**
              * Tags
              * @description For lists and searches; kept in lower case, sorted.
@@ -2290,13 +2290,13 @@ export interface components {
              * @default boolean
              * @enum {string}
              */
-            type: "boolean" | "string" | "number" | "object";
+            type?: "boolean" | "string" | "number" | "object";
             /**
              * Variants
              * @description Values by name, all of the flag's type; null is on and off.
              * @default null
              */
-            variants: {
+            variants?: {
                 [key: string]: unknown;
             } | null;
         };
@@ -2500,7 +2500,7 @@ export interface components {
              * Version
              * @default 1
              */
-            version: number;
+            version?: number;
         };
         /**
          * InvitationAccept
@@ -2511,7 +2511,7 @@ export interface components {
              * Name
              * @default null
              */
-            name: string | null;
+            name?: string | null;
             /** Password */
             password: string;
             /** Secret */
@@ -2537,12 +2537,12 @@ export interface components {
              * @default 604800
              * @example 604800
              */
-            expires_in_s: number;
+            expires_in_s?: number;
             /**
              * Role
              * @default null
              */
-            role: string | null;
+            role?: string | null;
         };
         /**
          * InvitationList
@@ -2667,21 +2667,27 @@ export interface components {
              * @description The only app that is seen; null for all.
              * @default null
              */
-            app: string | null;
+            app?: string | null;
             /**
              * Expires In S
              * @description How many seconds the link may be used.
              * @default 86400
              */
-            expires_in_s: number;
+            expires_in_s?: number;
             /** Name */
             name: string;
+            /**
+             * Path
+             * @description The page of the dashboard that it opens; null for the first.
+             * @default null
+             */
+            path?: string | null;
             /**
              * Session S
              * @description How many seconds the session lives that it opens.
              * @default 28800
              */
-            session_s: number;
+            session_s?: number;
         };
         /**
          * LinkList
@@ -2762,13 +2768,13 @@ export interface components {
              * @description Calls in a row that found no connection, or lost it before an answer.
              * @default 5
              */
-            consecutive_failures: number;
+            consecutive_failures?: number;
             /**
              * Max Ms
              * @description How long it sends nobody to the feature then, at most.
              * @default 2000
              */
-            max_ms: number;
+            max_ms?: number;
         };
         /**
          * LogIn
@@ -2970,6 +2976,27 @@ export interface components {
          */
         NoFields: Record<string, never>;
         /**
+         * NotPublishing
+         * @description That no change reaches a sidecar until a person decides which database fills NATS.
+         */
+        NotPublishing: {
+            /**
+             * Cause
+             * @description another_database, older_database, unknown_flags, newer_flags
+             */
+            cause: string;
+            /**
+             * Problem
+             * @description What is the matter, in a sentence.
+             */
+            problem: string;
+            /**
+             * Remedy
+             * @description What to do about it.
+             */
+            remedy: string;
+        };
+        /**
          * Occasion
          * @description What a webhook may be told of.
          * @enum {string}
@@ -3011,7 +3038,7 @@ export interface components {
              * Current Password
              * @default null
              */
-            current_password: string | null;
+            current_password?: string | null;
             /** New Password */
             new_password: string;
         };
@@ -3045,7 +3072,7 @@ export interface components {
              * Every Ms
              * @default 1000
              */
-            every_ms: number;
+            every_ms?: number;
             /** Flags */
             flags: string[];
         };
@@ -3064,7 +3091,7 @@ export interface components {
              * Detail
              * @default null
              */
-            detail: string | null;
+            detail?: string | null;
             /** Flags */
             flags: {
                 [key: string]: {
@@ -3075,7 +3102,7 @@ export interface components {
              * Now Ms
              * @default null
              */
-            now_ms: number | null;
+            now_ms?: number | null;
             /** Resolution Ms */
             resolution_ms: number;
             /**
@@ -3114,13 +3141,13 @@ export interface components {
              *       "window_ms": 10000
              *     }
              */
-            circuit: components["schemas"]["CircuitFields"];
+            circuit?: components["schemas"]["CircuitFields"];
             /**
              * Range
              * @default 1h
              * @enum {string}
              */
-            range: "1h" | "24h";
+            range?: "1h" | "24h";
         };
         /**
          * PreviewOut
@@ -3217,7 +3244,7 @@ export interface components {
              * @description What is at fault: a path in the body, a parameter, a header.
              * @default null
              */
-            field: string | null;
+            field?: string | null;
             /** Status */
             status: number;
             /** Title */
@@ -3267,38 +3294,38 @@ export interface components {
              * @description How long it stays open at first; doubled with each further trip in a row.
              * @default 30000
              */
-            delay_ms: number;
+            delay_ms?: number;
             /**
              * Increment
              * @description Linear: points that a step adds. Exponential: percent that a step adds.
              * @default 10
              */
-            increment: number;
+            increment?: number;
             /**
              * Initial
              * @description Percent of the rollout in the first step.
              * @default 10
              */
-            initial: number;
+            initial?: number;
             /**
              * Interval Ms
              * @description Length of a step.
              * @default 5000
              */
-            interval_ms: number;
+            interval_ms?: number;
             /**
              * Max Delay Ms
              * @description How long it stays open at most.
              * @default 600000
              */
-            max_delay_ms: number;
+            max_delay_ms?: number;
             /**
              * Profile
              * @description How the percentage grows.
              * @default linear
              * @enum {string}
              */
-            profile: "linear" | "exponential";
+            profile?: "linear" | "exponential";
         };
         /**
          * RecoveryOut
@@ -3329,7 +3356,7 @@ export interface components {
              * @description null is any but that flag's off variant.
              * @default null
              */
-            variants: string[] | null;
+            variants?: string[] | null;
         };
         /**
          * ResetLinkCreate
@@ -3342,7 +3369,7 @@ export interface components {
              * @default 86400
              * @example 604800
              */
-            expires_in_s: number;
+            expires_in_s?: number;
         };
         /**
          * ResyncMessage
@@ -3354,7 +3381,7 @@ export interface components {
              * @default too_many_changes
              * @constant
              */
-            reason: "too_many_changes";
+            reason?: "too_many_changes";
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -3381,25 +3408,25 @@ export interface components {
              * @description What answers and graphs call the rule; without one it is its place.
              * @default null
              */
-            name: string | null;
+            name?: string | null;
             /**
              * Rollout
              * @description Percent of the users for whom the conditions hold.
              * @default 100
              */
-            rollout: number;
+            rollout?: number;
             /**
              * Split
              * @description What those who are in get; null is the flag's split.
              * @default null
              */
-            split: components["schemas"]["ShareFields"][] | null;
+            split?: components["schemas"]["ShareFields"][] | null;
             /**
              * Variant
              * @description In place of rollout and split: what all of them get.
              * @default null
              */
-            variant: string | null;
+            variant?: string | null;
             /**
              * When
              * @description All of them have to hold.
@@ -3415,23 +3442,23 @@ export interface components {
              * Name
              * @default null
              */
-            name: string | null;
+            name?: string | null;
             /**
              * Rollout
              * @description Not there beside `variant`.
              * @default 100
              */
-            rollout: number;
+            rollout?: number;
             /**
              * Split
              * @default null
              */
-            split: components["schemas"]["ShareFields"][] | null;
+            split?: components["schemas"]["ShareFields"][] | null;
             /**
              * Variant
              * @default null
              */
-            variant: string | null;
+            variant?: string | null;
             /** When */
             when: components["schemas"]["ConditionFields"][];
         };
@@ -3444,7 +3471,7 @@ export interface components {
              * Description
              * @default
              */
-            description: string;
+            description?: string;
             /** Exclude */
             exclude?: string[];
             /** Include */
@@ -3461,7 +3488,7 @@ export interface components {
              * Description
              * @default
              */
-            description: string;
+            description?: string;
             /** Exclude */
             exclude?: string[];
             /** Include */
@@ -3493,7 +3520,7 @@ export interface components {
              * @default include
              * @enum {string}
              */
-            list: "include" | "exclude";
+            list?: "include" | "exclude";
             /** Remove */
             remove?: string[];
         };
@@ -3596,7 +3623,7 @@ export interface components {
              * Name
              * @default null
              */
-            name: string | null;
+            name?: string | null;
             /** Password */
             password: string;
             /** Secret */
@@ -3739,12 +3766,12 @@ export interface components {
              * @default 1h
              * @enum {string}
              */
-            range: "1m" | "5m" | "1h" | "24h" | "7d" | "30d";
+            range?: "1m" | "5m" | "1h" | "24h" | "7d" | "30d";
             /**
              * Resolution Ms
              * @default null
              */
-            resolution_ms: number | null;
+            resolution_ms?: number | null;
         };
         /**
          * SparksOut
@@ -3778,7 +3805,7 @@ export interface components {
              * Detail
              * @default null
              */
-            detail: string | null;
+            detail?: string | null;
             /** Following */
             following: boolean;
             /**
@@ -3794,6 +3821,8 @@ export interface components {
         StatusOut: {
             /** Flags */
             flags: components["schemas"]["FlagInTrouble"][];
+            /** @description Null where this Tower may publish. */
+            not_publishing: components["schemas"]["NotPublishing"] | null;
             /**
              * Sentence
              * @description All of it in one sentence; with nothing open, when the last trip was.
@@ -3828,7 +3857,7 @@ export interface components {
              * Resync
              * @default null
              */
-            resync: ("cursor_too_old" | "cursor_unknown") | null;
+            resync?: ("cursor_too_old" | "cursor_unknown") | null;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -3852,24 +3881,24 @@ export interface components {
              * Log
              * @default false
              */
-            log: boolean;
+            log?: boolean;
             /** @default null */
-            points: components["schemas"]["PointsFields"] | null;
+            points?: components["schemas"]["PointsFields"] | null;
             /**
              * Refresh Ms
              * @default null
              */
-            refresh_ms: number | null;
+            refresh_ms?: number | null;
             /**
              * Sidecars
              * @default false
              */
-            sidecars: boolean;
+            sidecars?: boolean;
             /**
              * Snapshot
              * @default true
              */
-            snapshot: boolean;
+            snapshot?: boolean;
         };
         /**
          * ThresholdsOut
@@ -3897,7 +3926,7 @@ export interface components {
              * Active
              * @default false
              */
-            active: boolean;
+            active?: boolean;
         };
         /**
          * TokenCreate
@@ -3915,20 +3944,20 @@ export interface components {
              * Expires In S
              * @default null
              */
-            expires_in_s: number | null;
+            expires_in_s?: number | null;
             /** Name */
             name: string;
             /**
              * Role
              * @default null
              */
-            role: string | null;
+            role?: string | null;
             /**
              * Shared
              * @description Whether it is nobody's own, and so outlives who makes it. For admins over all apps.
              * @default false
              */
-            shared: boolean;
+            shared?: boolean;
         };
         /**
          * TokenList
@@ -3997,13 +4026,13 @@ export interface components {
              * @description Another life from now on, in seconds. Not for a token that rotates itself.
              * @default null
              */
-            expires_in_s: number | null;
+            expires_in_s?: number | null;
             /**
              * Grace S
              * @description How many seconds the secret that it has until now still counts.
              * @default 3600
              */
-            grace_s: number;
+            grace_s?: number;
         };
         /**
          * ToldConditionOut
@@ -4155,17 +4184,17 @@ export interface components {
              * Disabled
              * @default false
              */
-            disabled: boolean;
+            disabled?: boolean;
             /**
              * Name
              * @default
              */
-            name: string;
+            name?: string;
             /**
              * Role
              * @default null
              */
-            role: string | null;
+            role?: string | null;
         };
         /**
          * UserList
@@ -4270,19 +4299,19 @@ export interface components {
              * Enabled
              * @default true
              */
-            enabled: boolean;
+            enabled?: boolean;
             /**
              * Name
              * @default
              */
-            name: string;
+            name?: string;
             /** Occasions */
             occasions?: components["schemas"]["Occasion"][];
             /**
              * Url
              * @default
              */
-            url: string;
+            url?: string;
         };
         /**
          * WebhookCreate
@@ -4293,17 +4322,17 @@ export interface components {
              * App
              * @default null
              */
-            app: string | null;
+            app?: string | null;
             /**
              * Enabled
              * @default true
              */
-            enabled: boolean;
+            enabled?: boolean;
             /**
              * Flag
              * @default null
              */
-            flag: string | null;
+            flag?: string | null;
             /** @description The form that the receiver expects. */
             kind: components["schemas"]["Kind"];
             /** Name */

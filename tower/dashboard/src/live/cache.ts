@@ -1,0 +1,195 @@
+import type { InfiniteData, QueryClient, QueryKey } from "@tanstack/react-query";
+import type { Schemas } from "@/api/client";
+import type { ServerMessage } from "./connection";
+
+type Flag = Schemas["FlagOut"];
+type FlagPages = InfiniteData<Schemas["FlagList"]>;
+type Sidecar = Schemas["SidecarOut"];
+type SidecarPages = InfiniteData<Schemas["SidecarList"]>;
+type Status = Schemas["StatusOut"];
+
+/** Which queries show what an entry of the log is about, by the kind of its subject. */
+const SHOWN_BY: Readonly<Record<string, readonly QueryKey[]>> = {
+  app: [["apps"], ["app"], ["flags"]],
+  segment: [["segments"], ["segment"]],
+  sdk_key: [["keys"]],
+  token: [["tokens"]],
+  webhook: [["webhooks"], ["webhook"]],
+  user: [["users"], ["user"], ["account"]],
+  session: [["sessions"]],
+  invitation: [["invitations"]],
+  link: [["links"]],
+  circuit: [["graph"]],
+  flag: [["graph"], ["versions"]],
+};
+
+/** The states of flags that need attention. */
+const IN_TROUBLE: ReadonlySet<string> = new Set(["open", "recovering", "held_off"]);
+
+const FLUSH_MS = 100;
+
+/**
+ * Carries the messages of the live connection into the queries' cache, several at once: a tripping dependency moves
+ * hundreds of flags together.
+ */
+export class LiveCache {
+  private flags = new Map<string, Flag>();
+  private gone = new Set<string>();
+  private sidecars = new Map<string, Schemas["SidecarMessage"]>();
+  private stale = new Map<string, QueryKey>();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private everLive = false;
+
+  constructor(private readonly queries: QueryClient) {}
+
+  take(message: ServerMessage): void {
+    switch (message.type) {
+      case "subscribed":
+        // What was read before the first subscription may have changed in between.
+        if (!this.everLive || message.resync) this.readAgain();
+        this.everLive = true;
+        return;
+      case "current":
+        if (message.resync) this.readAgain();
+        return;
+      case "resync":
+        this.readAgain();
+        return;
+      case "flag":
+        this.takeFlag(message);
+        break;
+      case "sidecar":
+        this.sidecars.set(`${message.app}.${message.instance}`, message);
+        break;
+      case "log":
+        this.outdated(message.entry as unknown as Schemas["EntryOut"]);
+        break;
+      case "changed":
+        this.outdated({ subject: message });
+        break;
+      default:
+        return;
+    }
+    this.timer ??= setTimeout(() => this.flush(), FLUSH_MS);
+  }
+
+  /** Carry over what is waiting. */
+  flush(): void {
+    this.timer = undefined;
+    const { queries } = this;
+    if (this.flags.size || this.gone.size) {
+      for (const [id, flag] of this.flags)
+        queries.setQueryData(["flag", flag.app, flag.key], this.flags.get(id) ?? flag);
+      const seen = new Set<string>();
+      queries.setQueriesData<FlagPages>({ queryKey: ["flags"] }, (pages) => pages && this.withFlags(pages, seen));
+      for (const id of this.flags.keys()) if (!seen.has(id)) this.mark(["flags"]);
+      if (this.gone.size) this.mark(["flags"]);
+      if (this.gone.size || this.statusDiffers()) this.mark(["status"]);
+    }
+    if (this.sidecars.size) {
+      const seen = new Set<string>();
+      queries.setQueriesData<SidecarPages>(
+        { queryKey: ["sidecars"] },
+        (pages) => pages && this.withSidecars(pages, seen),
+      );
+      for (const id of this.sidecars.keys()) if (!seen.has(id)) this.mark(["sidecars"]);
+    }
+    this.flags = new Map();
+    this.gone = new Set();
+    this.sidecars = new Map();
+    const stale = [...this.stale.values()];
+    this.stale = new Map();
+    for (const queryKey of stale) void queries.invalidateQueries({ queryKey }, { cancelRefetch: false });
+  }
+
+  private readAgain(): void {
+    void this.queries.invalidateQueries({ predicate: (query) => query.queryKey[0] !== "session" });
+  }
+
+  private takeFlag({ app, key, flag }: Schemas["FlagMessage"]): void {
+    const id = `${app}.${key}`;
+    if (flag) {
+      this.flags.set(id, flag as unknown as Flag);
+      this.gone.delete(id);
+    } else {
+      this.flags.delete(id);
+      this.gone.add(id);
+      this.mark(["flag", app, key]);
+    }
+  }
+
+  private outdated(entry: { subject: { kind: string } }): void {
+    this.mark(["log"]);
+    for (const queryKey of SHOWN_BY[entry.subject.kind] ?? []) this.mark(queryKey);
+  }
+
+  /** Whether what needs attention is something else by now. Flags in trouble are sent each second, for their sentences. */
+  private statusDiffers(): boolean {
+    return this.queries.getQueriesData<Status>({ queryKey: ["status"] }).some(([[, app], status]) =>
+      [...this.flags.values()].some((flag) => {
+        if (status === undefined || (app !== null && app !== flag.app)) return false;
+        const shown = status.flags.find((each) => each.app === flag.app && each.key === flag.key);
+        const settled = flag.archived_at === null && IN_TROUBLE.has(flag.state.settled) ? flag.state.settled : null;
+        return settled !== (shown?.state.settled ?? null);
+      }),
+    );
+  }
+
+  private mark(queryKey: QueryKey): void {
+    this.stale.set(JSON.stringify(queryKey), queryKey);
+  }
+
+  private withFlags(pages: FlagPages, seen: Set<string>): FlagPages {
+    let changed = false;
+    const next = pages.pages.map((page) => {
+      let here = false;
+      const flags = page.flags.flatMap((old) => {
+        const id = `${old.app}.${old.key}`;
+        const flag = this.flags.get(id);
+        if (flag !== undefined) {
+          seen.add(id);
+          here = true;
+          return [flag];
+        }
+        if (this.gone.has(id)) {
+          here = true;
+          return [];
+        }
+        return [old];
+      });
+      changed ||= here;
+      return here ? { ...page, flags } : page;
+    });
+    return changed ? { ...pages, pages: next } : pages;
+  }
+
+  private withSidecars(pages: SidecarPages, seen: Set<string>): SidecarPages {
+    const moved = new Map<Sidecar["status"], number>();
+    const move = (status: Sidecar["status"], by: number) => moved.set(status, (moved.get(status) ?? 0) + by);
+    const next = pages.pages.map((page) => ({
+      ...page,
+      sidecars: page.sidecars.flatMap((old) => {
+        const id = `${old.app}.${old.instance}`;
+        const message = this.sidecars.get(id);
+        if (message === undefined) return [old];
+        seen.add(id);
+        const sidecar = message.sidecar as unknown as Sidecar | null;
+        move(old.status, -1);
+        if (sidecar === null) return [];
+        move(sidecar.status, 1);
+        return [sidecar];
+      }),
+    }));
+    // Each page counts the sidecars of all.
+    const counted = next.map((page) => ({
+      ...page,
+      counts: Object.fromEntries(
+        Object.entries(page.counts).map(([status, number]) => [
+          status,
+          number + (moved.get(status as Sidecar["status"]) ?? 0),
+        ]),
+      ),
+    }));
+    return { ...pages, pages: counted };
+  }
+}

@@ -1,0 +1,1 @@
+"""The dashboard as Tower serves it: files that were built before, out of `tower/dashboard/`."""
