@@ -37,7 +37,12 @@ function OneFlag({ flag }: { flag: Flag }) {
       <FlagTabs app={flag.app} flag={flag.key} state={state} />
       <Outlet context={state} />
       <SaveBar state={state} />
-      <LeavingHeld state={state} name={flag.name} isWithin={(pathname) => tabs.includes(pathname)} />
+      <LeavingHeld
+        words={state.words}
+        saving={state}
+        name={flag.name}
+        isWithin={(pathname) => tabs.includes(pathname)}
+      />
     </>
   );
 }

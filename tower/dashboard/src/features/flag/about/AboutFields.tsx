@@ -1,10 +1,7 @@
 import { Group, Input, SegmentedControl, Stack, TagsInput, Textarea, TextInput } from "@mantine/core";
 import { useId } from "react";
 import { problemAt } from "../editing/problems";
-import type { Editing } from "../editing/useEditing";
-
-/** What a form of a flag needs, be it of one that is there or of one that is being made. */
-export type Form = Pick<Editing, "draft" | "change" | "readOnly" | "problem">;
+import type { Form } from "../editing/useEditing";
 
 /** What the flag is for, how it is found, whom to ask about it, and whether it is meant to go. */
 export function AboutFields({ form, named = true }: { form: Form; named?: boolean }) {

@@ -3,7 +3,7 @@ import { IconPlus, IconX } from "@tabler/icons-react";
 import { useState } from "react";
 import { same } from "../editing/draft";
 import { problemAt } from "../editing/problems";
-import type { Form } from "./AboutFields";
+import type { Form } from "../editing/useEditing";
 import { type Kind, metadataOf, problemOfRow, type Row, rowsOf } from "./metadataRows";
 
 /** Strings, numbers and booleans that every answer about the flag carries. */

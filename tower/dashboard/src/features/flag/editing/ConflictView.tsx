@@ -2,11 +2,11 @@ import { Button, Group, Modal, Stack, Text } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { useState } from "react";
 import { Ago } from "@/components/Moment";
+import { ruleInWords } from "../targeting/rules/words";
 import { changesInWords } from "./changesInWords";
 import styles from "./conflict.module.css";
 import { type Draft, draftOf } from "./draft";
 import { type Choice, type Collision, chosen, type Merged } from "./merge";
-import { ruleInWords } from "./rulesInWords";
 import { nameOf, valueInWords } from "./settingNames";
 import type { News } from "./useEditing";
 
@@ -57,23 +57,25 @@ export function ConflictView({ opened, conflict, who, when, onClose, onChosen }:
                 <legend className={styles.name}>{nameOf(collision.path)}</legend>
                 <div className={styles.cell}>
                   <span className={styles.head}>Was</span>
-                  <Value collision={collision} value={collision.was} />
+                  <Value path={collision.path} value={collision.was} of={before} />
                 </div>
                 <Option
                   name="Theirs"
                   place={place}
                   picked={choices[place] === "theirs"}
                   onPick={() => choose("theirs")}
-                  collision={collision}
+                  path={collision.path}
                   value={collision.theirs}
+                  of={draftOf(conflict.to)}
                 />
                 <Option
                   name="Yours"
                   place={place}
                   picked={choices[place] === "mine"}
                   onPick={() => choose("mine")}
-                  collision={collision}
+                  path={collision.path}
                   value={collision.mine}
+                  of={conflict.draft}
                 />
               </fieldset>
             );
@@ -91,7 +93,7 @@ export function ConflictView({ opened, conflict, who, when, onClose, onChosen }:
             Later
           </Button>
           <Button disabled={left > 0} onClick={() => onChosen(chosen(conflict, choices))}>
-            {left === 0 ? "Go on with this" : `${left} to choose`}
+            {left === 0 ? "Go on with this" : `${left} left to choose`}
           </Button>
         </Group>
       </Stack>
@@ -99,36 +101,35 @@ export function ConflictView({ opened, conflict, who, when, onClose, onChosen }:
   );
 }
 
-function Option({
-  name,
-  place,
-  picked,
-  onPick,
-  collision,
-  value,
-}: {
+interface Shown {
+  path: readonly string[];
+  value: unknown;
+  /** The flag whose value it is: rules are told by its variants. */
+  of: Draft;
+}
+
+interface OptionProps extends Shown {
   name: string;
   place: string;
   picked: boolean;
   onPick: () => void;
-  collision: Collision;
-  value: unknown;
-}) {
+}
+
+function Option({ name, place, picked, onPick, ...shown }: OptionProps) {
   return (
     <label className={`${styles.cell} ${styles.option}`} data-picked={picked}>
       <span className={styles.head}>
         <input type="radio" name={place} checked={picked} onChange={onPick} /> {name}
       </span>
-      <Value collision={collision} value={value} />
+      <Value {...shown} />
     </label>
   );
 }
 
-function Value({ collision: { path }, value }: { collision: Collision; value: unknown }) {
-  const lines = linesOf(path, value);
+function Value({ path, value, of }: Shown) {
   return (
     <span className={styles.value}>
-      {lines.map((line, place) => (
+      {linesOf(path, value, of).map((line, place) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: lines have no identity besides their place
         <span key={place}>{line}</span>
       ))}
@@ -137,13 +138,13 @@ function Value({ collision: { path }, value }: { collision: Collision; value: un
 }
 
 /** A value in lines: a rule, a variant or a prerequisite on each. */
-function linesOf(path: readonly string[], value: unknown): string[] {
+function linesOf(path: readonly string[], value: unknown, of: Draft): string[] {
   const empty = ["none"];
   switch (path.join(".")) {
     case "rules": {
       const rules = value as Draft["rules"];
       const lines = rules.map(
-        (rule, place) => `${place + 1}. ${rule.name ? `${rule.name}: ` : ""}${ruleInWords(rule)}`,
+        (rule, place) => `${place + 1}. ${rule.name ? `${rule.name}: ` : ""}${ruleInWords(rule, of)}`,
       );
       return lines.length === 0 ? empty : lines;
     }

@@ -4,7 +4,10 @@ import { useBlocker } from "react-router";
 import type { EditingState } from "./useEditing";
 
 interface Props {
-  state: Pick<EditingState, "words" | "save" | "saving" | "conflict">;
+  /** What would be lost, a part for each change. */
+  words: readonly string[];
+  /** How it can be saved from here; without it, only by going back. */
+  saving?: Pick<EditingState, "save" | "saving" | "conflict">;
   /** What is edited, for the words. */
   name: string;
   /** Whether a path is another one of the same form. */
@@ -12,7 +15,7 @@ interface Props {
 }
 
 /** Holds those who leave with unsaved changes: says which, and lets them stay, save, or leave without. */
-export function LeavingHeld({ state: { words, save, saving, conflict }, name, isWithin }: Props) {
+export function LeavingHeld({ words, saving, name, isWithin }: Props) {
   const dirty = words.length > 0;
   const blocker = useBlocker(({ nextLocation }) => dirty && !isWithin(nextLocation.pathname));
   useEffect(() => {
@@ -23,7 +26,7 @@ export function LeavingHeld({ state: { words, save, saving, conflict }, name, is
   }, [dirty]);
   if (blocker.state !== "blocked") return null;
   return (
-    <Modal opened onClose={() => blocker.reset()} title={`Your changes of ${name} are not saved`}>
+    <Modal opened size="lg" onClose={() => blocker.reset()} title={`Your changes of ${name} are not saved`}>
       <Stack>
         <List>
           {words.slice(0, 8).map((each) => (
@@ -31,7 +34,7 @@ export function LeavingHeld({ state: { words, save, saving, conflict }, name, is
           ))}
           {words.length > 8 && <List.Item>and {words.length - 8} more</List.Item>}
         </List>
-        {conflict !== null && (
+        {saving !== undefined && saving.conflict !== null && (
           <Text>Somebody else changed the same, so a choice is needed before they can be saved.</Text>
         )}
         <Group justify="flex-end" gap="xs">
@@ -41,13 +44,15 @@ export function LeavingHeld({ state: { words, save, saving, conflict }, name, is
           <Button variant="default" onClick={() => blocker.reset()} data-autofocus>
             Stay
           </Button>
-          <Button
-            loading={saving}
-            disabled={conflict !== null}
-            onClick={() => void save().then((saved) => (saved === null ? blocker.reset() : blocker.proceed()))}
-          >
-            Save and leave
-          </Button>
+          {saving !== undefined && (
+            <Button
+              loading={saving.saving}
+              disabled={saving.conflict !== null}
+              onClick={() => void saving.save().then((saved) => (saved === null ? blocker.reset() : blocker.proceed()))}
+            >
+              Save and leave
+            </Button>
+          )}
         </Group>
       </Stack>
     </Modal>

@@ -22,6 +22,11 @@ export function useShownProblem(problem: ProblemError | null, { app, key }: { ap
   useEffect(() => {
     if (place !== null && place !== pathname) void navigate(place, { preventScrollReset: true });
   }, [problem]);
+  useFocusOnProblem(problem);
+}
+
+/** Put the focus on the first field of the page that shows a problem, once it is there. */
+export function useFocusOnProblem(problem: ProblemError | null): void {
   useEffect(() => {
     if (problem === null) return;
     return whenShown("#page [aria-invalid='true'], #page [data-problem]", (field) => {

@@ -1,7 +1,7 @@
 import { Button, Group, TextInput } from "@mantine/core";
 import { useState } from "react";
-import type { Form } from "../about/AboutFields";
 import { problemAt } from "../editing/problems";
+import type { Form } from "../editing/useEditing";
 
 /** What the users' buckets are computed with. It is opened on purpose only, because a change moves users in and out. */
 export function SaltField({ form, saved }: { form: Form; saved: string }) {
