@@ -17,7 +17,7 @@ export function FlagSwitch({ flag }: { flag: Flag }) {
   const words = archived
     ? "Restore it under Settings to turn it on or off."
     : may
-      ? ofToggling(flag, { callsPerMinute })
+      ? ofToggling(flag, callsPerMinute)
       : "You may look at this flag, and not change it: that takes the role of an editor.";
   return (
     <section className={styles.switch} aria-label="The switch">
