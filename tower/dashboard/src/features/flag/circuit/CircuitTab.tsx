@@ -4,6 +4,7 @@ import { useSearchParams } from "react-router";
 import { idOf } from "@/features/flags/api";
 import { useLiveNeed } from "@/live/LiveProvider";
 import type { Editing } from "../editing/useEditing";
+import { CircuitSettings } from "./CircuitSettings";
 import styles from "./circuit.module.css";
 import { spanOf } from "./graph/span";
 import { useLiveBuckets, useWindows } from "./graph/useGraph";
@@ -27,27 +28,32 @@ export function CircuitTab({ editing }: { editing: Editing }) {
   const recovery = (moving ? saved : draft).circuit?.recovery ?? null;
   return (
     <Stack gap="md">
-      <Paper withBorder p="md" className={styles.now}>
-        <Now flag={saved} readOnly={readOnly} />
-        <Numbers live={live} windows={windows} windowMs={saved.circuit?.window_ms ?? null} problem={null} />
-      </Paper>
       <Paper withBorder p="md">
+        <Numbers live={live} windows={windows} windowMs={saved.circuit?.window_ms ?? null} problem={null} />
         <Suspense fallback={<Skeleton height={560} />}>
           <Graphs flag={saved} live={live} changes={changes} />
         </Suspense>
       </Paper>
       {saved.circuit !== null && (
-        <Paper withBorder p="md" component="section">
-          <Title order={2} mb="xs">
-            Recovery
-          </Title>
-          {recovery === null ? (
-            <Text>Once open, it stays open until a person lets users back.</Text>
-          ) : (
-            <RampPicture recovery={recovery} circuit={circuit} rollout={saved.rollout} />
-          )}
-        </Paper>
+        <div className={styles.beside}>
+          <Paper withBorder p="md" component="section">
+            <Now flag={saved} readOnly={readOnly} />
+          </Paper>
+          <Paper withBorder p="md" component="section">
+            <Title order={2} mb="xs">
+              Recovery
+            </Title>
+            {recovery === null ? (
+              <Text>Once open, it stays open until a person lets users back.</Text>
+            ) : (
+              <RampPicture recovery={recovery} circuit={circuit} rollout={saved.rollout} />
+            )}
+          </Paper>
+        </div>
       )}
+      <Paper withBorder p="md">
+        <CircuitSettings editing={editing} />
+      </Paper>
     </Stack>
   );
 }

@@ -1,4 +1,4 @@
-import { exactSpan, percent } from "@/components/numbers";
+import { counted, exactSpan, percent } from "@/components/numbers";
 import type { Circuit } from "../editing/draft";
 import { delayMs, type Recovery, rampOf } from "./ramp";
 
@@ -37,7 +37,7 @@ export function recoveryInWords(recovery: Recovery, trips: number): string {
 /** When a circuit with these settings opens, and how users come back. */
 export function settingsInWords(circuit: Circuit | null): string {
   if (circuit === null) return "No circuit: calls are counted, and nothing is taken from users.";
-  const judged = `judged from ${circuit.min_calls === 1 ? "1 call" : `${circuit.min_calls} calls`} on, over ${exactSpan(circuit.window_ms)} to ${exactSpan(circuit.long_window_ms)}`;
+  const judged = `judged from ${counted(circuit.min_calls, "call")} on, over ${exactSpan(circuit.window_ms)} at most, or up to ${exactSpan(circuit.long_window_ms)} where calls are few`;
   const slow =
     circuit.slow_call_ms === null || circuit.slow_threshold === null
       ? ""

@@ -22,6 +22,8 @@ export function useSwitching(flag: Flag) {
       pressed(() => changes.toggle.mutateAsync(!flag.active), flag.active ? "Turned off" : "Turned on", true),
     // A circuit that was closed by hand cannot be opened again as it was.
     letBack: () => pressed(() => changes.reset.mutateAsync(), "Users are let back", false),
+    holdOff: () =>
+      pressed(() => changes.change.mutateAsync({ body: { circuit: { forced_open: true } } }), "Held off", true),
     endTheHold: () =>
       pressed(
         () => changes.change.mutateAsync({ body: { circuit: { forced_open: false } } }),
