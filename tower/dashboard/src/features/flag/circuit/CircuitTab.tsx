@@ -10,6 +10,7 @@ import { spanOf } from "./graph/span";
 import { useLiveBuckets, useWindows } from "./graph/useGraph";
 import { Now } from "./Now";
 import { Numbers } from "./Numbers";
+import { PreviewPart } from "./preview/PreviewPart";
 import { RampPicture } from "./Ramp";
 
 // The graphs' library comes only where graphs are looked at.
@@ -54,6 +55,11 @@ export function CircuitTab({ editing }: { editing: Editing }) {
       <Paper withBorder p="md">
         <CircuitSettings editing={editing} />
       </Paper>
+      {draft.circuit !== null && (
+        <Paper withBorder p="md">
+          <PreviewPart editing={editing} />
+        </Paper>
+      )}
     </Stack>
   );
 }

@@ -26,8 +26,8 @@ export function RecoverySettings({ settings }: { settings: Settings }) {
           aria-label="How users come back"
           disabled={readOnly}
           data={[
-            { value: "steps", label: "By itself, in steps" },
-            { value: "person", label: "When a person resets it" },
+            { value: "steps", label: "In steps" },
+            { value: "person", label: "By a person" },
           ]}
           value={recovery === null ? "person" : "steps"}
           onChange={(value) => set({ recovery: value === "person" ? null : USUAL_RECOVERY })}

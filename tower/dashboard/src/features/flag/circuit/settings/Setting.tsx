@@ -1,5 +1,5 @@
-import { Button, Group, NumberInput, Select, Text } from "@mantine/core";
-import { type ReactNode, useId, useState } from "react";
+import { Button, Group, NativeSelect, NumberInput, Text } from "@mantine/core";
+import { type ReactNode, useState } from "react";
 import { exactSpan, percent } from "@/components/numbers";
 import { inMs, UNITS, type Unit, writtenIn } from "./durations";
 import { LIMITS, type Limited } from "./limits";
@@ -159,7 +159,6 @@ function DurationInput({
   disabled: boolean;
   error: string | undefined;
 }) {
-  const id = useId();
   const [unit, setUnit] = useState<Unit>(writtenIn(value).unit);
   const [known, setKnown] = useState(value);
   // What was discarded, or came from elsewhere, is written in its own unit.
@@ -174,32 +173,28 @@ function DurationInput({
   };
   const amount = value / UNITS[unit];
   return (
-    <NumberInput
-      id={id}
-      label={label}
-      value={amount}
-      onChange={(next) => typeof next === "number" && change(inMs({ value: next, unit }), unit)}
-      clampBehavior="none"
-      min={0}
-      decimalScale={3}
-      disabled={disabled}
-      error={error}
-      maw={200}
-      rightSectionWidth={76}
-      rightSection={
-        <Select
-          aria-label={`Unit of ${label}`}
-          variant="unstyled"
-          data={Object.keys(UNITS)}
-          value={unit}
-          onChange={(next) => next !== null && change(inMs({ value: amount, unit: next as Unit }), next as Unit)}
-          allowDeselect={false}
-          disabled={disabled}
-          comboboxProps={{ width: 80 }}
-          w={68}
-        />
-      }
-    />
+    <div className={styles.duration}>
+      <NumberInput
+        label={label}
+        value={amount}
+        onChange={(next) => typeof next === "number" && change(inMs({ value: next, unit }), unit)}
+        clampBehavior="none"
+        min={0}
+        decimalScale={3}
+        disabled={disabled}
+        error={error}
+      />
+      <NativeSelect
+        mt={25}
+        aria-label={`Unit of: ${label}`}
+        data={Object.keys(UNITS)}
+        value={unit}
+        onChange={({ currentTarget: { value: next } }) =>
+          change(inMs({ value: amount, unit: next as Unit }), next as Unit)
+        }
+        disabled={disabled}
+      />
+    </div>
   );
 }
 
