@@ -64,11 +64,15 @@ class WholeLoop:
 
     async def change_flag(self, changes: Mapping[str, Any]) -> None:
         """Change the flag through Tower."""
-        await _ask_tower(self.addresses.tower, self.api_token, "PATCH", self._flag_path, changes)
+        await self.ask_tower("PATCH", self._flag_path, changes)
 
     async def reset_circuit(self) -> None:
         """Reset the flag's circuit through Tower, as a person would."""
-        await _ask_tower(self.addresses.tower, self.api_token, "POST", f"{self._flag_path}/circuit/reset", {})
+        await self.ask_tower("POST", f"{self._flag_path}/circuit/reset", {})
+
+    async def ask_tower(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Ask Tower's API and return the body of its answer; raise `StartError` where it refuses."""
+        return await _ask_tower(self.addresses.tower, self.api_token, method, path, body)
 
     @property
     def _flag_path(self) -> str:
@@ -144,8 +148,8 @@ async def _create_flag(tower: str, token: str, plan: Plan) -> None:
 
 
 async def _ask_tower(
-    tower: str, token: str, method: str, path: str, body: Mapping[str, Any], allow: int | None = None
-) -> None:
+    tower: str, token: str, method: str, path: str, body: Mapping[str, Any] | None, allow: int | None = None
+) -> Any:
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_TOWER_TIMEOUT_S)) as session,
         session.request(
@@ -157,6 +161,7 @@ async def _ask_tower(
     ):
         if answer.status >= 400 and answer.status != allow:
             raise StartError(f"Tower refused {method} {path}: {answer.status} {await answer.text()}")
+        return await answer.json(content_type=None)
 
 
 def _write_sidecar_config(data: DataDir, plan: Plan, listens: Mapping[str, ListenAddress], user: RunAs | None) -> Path:

@@ -149,6 +149,12 @@ class Tower:
                 await asyncio.sleep(0.05)
         return str(refusal["cause"])
 
+    async def not_publishing(self) -> dict[str, str]:
+        """Return what the dashboard's banner says."""
+        async with self.session.get("/api/v1/status") as answer:
+            said: dict[str, str] = (await answer.json())["not_publishing"]
+            return said
+
     async def until_published(self) -> None:
         async with asyncio.timeout(WAIT_S):
             while not (await self.ready())["published"]:
@@ -189,6 +195,9 @@ async def test_a_second_tower_takes_no_flag_away_until_its_database_is_adopted(s
         await scene.kill("tower")
         async with second.tower() as tower:
             assert await tower.until_refused() == "another_database"
+            told = await tower.not_publishing()
+            assert (told["cause"], "tailslide tower adopt" in told["remedy"]) == ("another_database", True)
+            assert "filled by another database" in told["problem"]
             await asked.more()
             assert await tower.post("/apps", {"key": APP}) == 409
             status, said = await second.adopt()

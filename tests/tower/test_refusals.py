@@ -163,7 +163,7 @@ BODIES: dict[type[BaseModel], dict[str, object]] = {
     InvitationCreate: {"email": "ada@example.org", "role": "viewer", "apps": {"shop": "editor"}, "expires_in_s": 60},
     ResetLinkCreate: {"expires_in_s": 60},
     InvitationAccept: {"secret": "s", "name": "Ada", "password": "correct horse"},
-    LinkCreate: {"name": "demo", "app": "shop", "expires_in_s": 60, "session_s": 60},
+    LinkCreate: {"name": "demo", "app": "shop", "expires_in_s": 60, "session_s": 60, "path": "/apps/shop"},
     LinkUse: {"secret": "s"},
     TokenCreate: {"name": "ci", "role": "viewer", "apps": {"shop": "editor"}, "expires_in_s": 60, "shared": True},
     TokenRotate: {"grace_s": 0, "expires_in_s": 60},

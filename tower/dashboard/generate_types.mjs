@@ -1,6 +1,6 @@
-// Writes src/api/schema.d.ts from the description of Tower's API on standard input: `make dashboard-types` calls it.
+// Turns the description of Tower's API on standard input into src/api/schema.d.ts on standard output, for
+// `make dashboard-types` and `make check`.
 // What all operations share, their refusals, is said once in src/api/problem.ts and left out here.
-import { writeFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import openapiTS, { astToString } from "openapi-typescript";
 
@@ -15,4 +15,4 @@ for (const path of Object.values(description.paths)) {
 }
 const nodes = await openapiTS(description, { alphabetize: true, defaultNonNullable: false });
 const head = "// Generated from Tower's OpenAPI by `make dashboard-types`. Do not edit.\n\n";
-await writeFile(new URL("src/api/schema.d.ts", import.meta.url), head + astToString(nodes));
+process.stdout.write(head + astToString(nodes));

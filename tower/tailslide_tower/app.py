@@ -60,6 +60,7 @@ from tailslide_tower.preview import routes as previews
 from tailslide_tower.preview.service import PreviewService
 from tailslide_tower.publisher import middleware as publication
 from tailslide_tower.publisher.bucket import JetStreamBucket
+from tailslide_tower.publisher.claims import REMEDY
 from tailslide_tower.publisher.service import Publisher
 from tailslide_tower.publisher.store import DatabaseRulesets
 from tailslide_tower.requests import MAX_BODY_BYTES
@@ -69,6 +70,7 @@ from tailslide_tower.settings import TowerSettings
 from tailslide_tower.sidecars import routes as sidecars
 from tailslide_tower.sidecars.metrics import SidecarMetrics
 from tailslide_tower.status import routes as status
+from tailslide_tower.status.models import NotPublishing
 from tailslide_tower.status.service import Doings, StatusService
 from tailslide_tower.timeseries import routes as graphs
 from tailslide_tower.timeseries.metrics import GraphMetrics
@@ -164,7 +166,7 @@ class Tower:
             Doings(
                 circuits_not_closed=self._standing.news.circuits.not_closed,
                 nats_connected=lambda: self._link.status.connected,
-                not_publishing=lambda: None if publisher.refusal is None else publisher.refusal.problem,
+                not_publishing=partial(_not_publishing, publisher),
                 judging_silent_s=self._alerts.leases.silent_for_s,
                 lost_sidecars=self._standing.registry.lost,
             ),
@@ -265,3 +267,10 @@ async def serve(settings: TowerSettings, announce: Callable[[str], None]) -> Non
     finally:
         await ending.aclose()
         await database.close()
+
+
+def _not_publishing(publisher: Publisher) -> NotPublishing | None:
+    refusal = publisher.refusal
+    if refusal is None:
+        return None
+    return NotPublishing(cause=refusal.cause, problem=refusal.problem, remedy=REMEDY)

@@ -34,8 +34,8 @@ createRoot(root).render(
       defaultColorScheme="auto"
       colorSchemeManager={localStorageColorSchemeManager({ key: "tailslide-scheme" })}
     >
-      <Notifications position="bottom-right" />
       <QueryClientProvider client={queries}>
+        <Notifications position="bottom-right" />
         <RouterProvider router={router} />
       </QueryClientProvider>
     </MantineProvider>

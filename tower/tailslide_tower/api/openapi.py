@@ -108,7 +108,7 @@ class _Schemas:
         self._found = {key: schema for (key, _), schema in found.items()}
         queries = {operation.query.__name__ for operation in operations}
         every = definitions.get("$defs", {})
-        self._queries = {name: every[name] for name in queries}
+        self._queries: dict[str, dict[str, Any]] = {name: every[name] for name in queries}
         self.definitions = {name: schema for name, schema in every.items() if name not in queries}
 
     def query_of(self, operation: Operation) -> dict[str, Any]:

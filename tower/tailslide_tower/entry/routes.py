@@ -1,7 +1,7 @@
 """`/enter`: the page that one-time links open, for people. It asks for what the link needs, and calls the API with it.
 
-The secret of the link stands behind the `#` and is read by the page's script alone, so opening the page uses nothing
-up: only the button does.
+The secret of the link stands behind the `#` and is read by the page's script alone: what looks links up without running
+scripts, as chats do for their previews, uses nothing up. The page needs no dashboard, and leads to it afterwards.
 """
 
 from functools import cache
@@ -12,7 +12,7 @@ from aiohttp import web
 from tailslide_tower.auth.entry_links import ENTRY_PATH
 
 _FOLDER = files("tailslide_tower.entry") / "page"
-_FILES = {"enter.js": "text/javascript", "enter.css": "text/css"}
+_FILES = {"enter.js": "text/javascript", "page_path.js": "text/javascript", "enter.css": "text/css"}
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

@@ -5,13 +5,14 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from tailslide_runtime.settings import Closed
+from tailslide_tower.auth.entry_links import MAX_PATH
 from tailslide_tower.requests import STORABLE
 
 
 class BeginQuery(Closed):
     """Where the browser goes on afterwards."""
 
-    next: Annotated[str, Field(max_length=500, description="A path of Tower's own."), STORABLE] = "/"
+    next: Annotated[str, Field(max_length=MAX_PATH, description="A page of the dashboard."), STORABLE] = "/"
 
 
 class CallbackQuery(BaseModel):

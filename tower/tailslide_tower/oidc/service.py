@@ -14,6 +14,7 @@ from tailslide_runtime.http import ApiError
 from tailslide_tower import times
 from tailslide_tower.audit.entry import LogEntry, Subject, SubjectKind
 from tailslide_tower.audit.store import record
+from tailslide_tower.auth.entry_links import is_page_path
 from tailslide_tower.auth.failures import LoginFailures
 from tailslide_tower.auth.principal import Author, Role
 from tailslide_tower.auth.rights import Rights
@@ -67,12 +68,7 @@ class PendingLogin:
             path = base64.urlsafe_b64decode(parts[3] + "=" * (-len(parts[3]) % 4)).decode()
         except ValueError:
             return None
-        return cls(parts[0], parts[1], parts[2], path) if is_own_path(path) else None
-
-
-def is_own_path(path: str) -> bool:
-    """Whether a browser that is sent there stays at Tower: with two slashes in front, of either kind, it does not."""
-    return path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() and len(path) <= 500
+        return cls(parts[0], parts[1], parts[2], path) if is_page_path(path) else None
 
 
 class OidcService:
@@ -94,7 +90,7 @@ class OidcService:
 
     async def begin(self, next_path: str) -> tuple[str, PendingLogin]:
         """Return where the browser goes, and what it keeps meanwhile; raise 503 while the provider is away."""
-        pending = PendingLogin.new(next_path if is_own_path(next_path) else "/")
+        pending = PendingLogin.new(next_path if is_page_path(next_path) else "/")
         try:
             url = await self.provider.login_url(state=pending.state, nonce=pending.nonce, verifier=pending.verifier)
         except ProviderUnavailableError as error:

@@ -23,9 +23,18 @@ class FlagInTrouble(BaseModel):
     state: FlagStateOut
 
 
+class NotPublishing(BaseModel):
+    """That no change reaches a sidecar until a person decides which database fills NATS."""
+
+    cause: str = Field(description="another_database, older_database, unknown_flags, newer_flags")
+    problem: str = Field(description="What is the matter, in a sentence.")
+    remedy: str = Field(description="What to do about it.")
+
+
 class StatusOut(BaseModel):
     """What needs attention: circuits that are open, then those that recover, then flags that a person holds off."""
 
     sentence: str = Field(description="All of it in one sentence; with nothing open, when the last trip was.")
     flags: list[FlagInTrouble]
     troubles: list[str] = Field(description="What keeps Tailslide from its work now, a sentence each.")
+    not_publishing: NotPublishing | None = Field(description="Null where this Tower may publish.")

@@ -18,6 +18,7 @@ from tailslide_tower.database import Database
 from tailslide_tower.flag_states.openings import last_trip
 from tailslide_tower.flag_states.service import ShownFlag
 from tailslide_tower.status.flags_held import flags_to_look_at
+from tailslide_tower.status.models import NotPublishing
 
 _ORDER = {FlagState.OPEN: 0, FlagState.RECOVERING: 1, FlagState.HELD_OFF: 2}
 
@@ -38,8 +39,8 @@ class Doings:
 
     circuits_not_closed: Callable[[], Collection[FlagId]]
     nats_connected: Callable[[], bool]
-    not_publishing: Callable[[], str | None]
-    """Why nothing is published, where something keeps it from being."""
+    not_publishing: Callable[[], NotPublishing | None]
+    """Why nothing is published, where a person has to decide."""
     judging_silent_s: Callable[[], float]
     """For how long no Aerobat was seen."""
     lost_sidecars: Callable[[Collection[str] | None], int]
@@ -81,7 +82,13 @@ class StatusService:
             held_off=numbers[FlagState.HELD_OFF],
             last=last,
         )
-        return {"sentence": words.text(self._states.now_ms()), "flags": told, "troubles": self._troubles(apps)}
+        refused = self._doings.not_publishing()
+        return {
+            "sentence": words.text(self._states.now_ms()),
+            "flags": told,
+            "troubles": self._troubles(apps),
+            "not_publishing": None if refused is None else refused.model_dump(),
+        }
 
     def _troubles(self, apps: Collection[str] | None) -> list[str]:
         doings, troubles = self._doings, list[str]()
@@ -89,8 +96,8 @@ class StatusService:
             troubles.append(
                 "NATS cannot be reached: changes wait to be published, and what is shown may be out of date."
             )
-        elif (why := doings.not_publishing()) is not None:
-            troubles.append(f"Nothing is published: {why}.")
+        elif (refused := doings.not_publishing()) is not None:
+            troubles.append(f"Nothing is published: {refused.problem}.")
         if doings.nats_connected() and doings.judging_silent_s() > JUDGED_WITHIN_S:
             troubles.append(
                 "No Aerobat is judging circuits: none opens or recovers. Check that one runs and can reach Redis."

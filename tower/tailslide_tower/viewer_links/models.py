@@ -2,12 +2,22 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
+from tailslide_tower.auth.entry_links import MAX_PATH, is_page_path
 from tailslide_tower.auth.models import DisplayName, SecretText
-from tailslide_tower.requests import RequestBody
+from tailslide_tower.requests import STORABLE, RequestBody
 
 MAX_LIFE_S = 30 * 86_400
+
+
+def _page(path: str) -> str:
+    if not is_page_path(path):
+        raise ValueError("expected the path of a page of the dashboard, like /apps/checkout/flags/new-checkout")
+    return path
+
+
+PagePath = Annotated[str, Field(max_length=MAX_PATH), STORABLE, AfterValidator(_page)]
 
 
 class LinkCreate(RequestBody):
@@ -21,6 +31,9 @@ class LinkCreate(RequestBody):
     session_s: Annotated[
         int, Field(ge=60, le=MAX_LIFE_S, description="How many seconds the session lives that it opens.")
     ] = 8 * 3_600
+    path: Annotated[
+        PagePath | None, Field(description="The page of the dashboard that it opens; null for the first.")
+    ] = None
 
 
 class LinkUse(RequestBody):

@@ -29,7 +29,7 @@ async def list_links(ask: Ask[NoFields, PageQuery]) -> web.Response:
 async def create_link(ask: Ask[LinkCreate, NoQuery]) -> web.Response:
     """The answer has the link, this once. It opens one read-only session, for whoever comes with it first."""
     link, secret = await ask.request.app[LINKS].create(ask.body, ask.author)
-    url = entry_url(ask.request.config_dict[ENTRANCE].public_url, secret)
+    url = entry_url(ask.request.config_dict[ENTRANCE].public_url, secret, ask.body.path)
     return ask.answer({**link.json(), "url": url}, location=link.id)
 
 

@@ -41,9 +41,11 @@ export async function problemOf(response: Response): Promise<ProblemError> {
   return new ProblemError({ code: "UNEXPECTED", status: response.status, detail: `${detail}.` });
 }
 
-/** A sentence for people about whatever was thrown. */
+/** A sentence for people about whatever was thrown. Tower's details begin small and have no full stop. */
 export function sentenceOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const said = error instanceof Error ? error.message : String(error);
+  const begun = said.charAt(0).toUpperCase() + said.slice(1);
+  return /[.!?:)]$/.test(begun) ? begun : `${begun}.`;
 }
 
 function isProblem(body: unknown): body is components["schemas"]["Problem"] {

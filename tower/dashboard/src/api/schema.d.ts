@@ -2677,6 +2677,12 @@ export interface components {
             /** Name */
             name: string;
             /**
+             * Path
+             * @description The page of the dashboard that it opens; null for the first.
+             * @default null
+             */
+            path?: string | null;
+            /**
              * Session S
              * @description How many seconds the session lives that it opens.
              * @default 28800
@@ -2969,6 +2975,27 @@ export interface components {
          * @description The body of a request that has nothing to say.
          */
         NoFields: Record<string, never>;
+        /**
+         * NotPublishing
+         * @description That no change reaches a sidecar until a person decides which database fills NATS.
+         */
+        NotPublishing: {
+            /**
+             * Cause
+             * @description another_database, older_database, unknown_flags, newer_flags
+             */
+            cause: string;
+            /**
+             * Problem
+             * @description What is the matter, in a sentence.
+             */
+            problem: string;
+            /**
+             * Remedy
+             * @description What to do about it.
+             */
+            remedy: string;
+        };
         /**
          * Occasion
          * @description What a webhook may be told of.
@@ -3794,6 +3821,8 @@ export interface components {
         StatusOut: {
             /** Flags */
             flags: components["schemas"]["FlagInTrouble"][];
+            /** @description Null where this Tower may publish. */
+            not_publishing: components["schemas"]["NotPublishing"] | null;
             /**
              * Sentence
              * @description All of it in one sentence; with nothing open, when the last trip was.

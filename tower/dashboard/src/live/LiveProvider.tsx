@@ -7,8 +7,11 @@ import type { Need } from "./needs";
 
 const Connection = createContext<LiveConnection | null>(null);
 
-/** Keeps one live connection for everything below, and the queries' cache up to date by it. */
-export function LiveProvider({ children }: { children: ReactNode }) {
+/**
+ * Keeps one live connection for everything below, and the queries' cache up to date by it. While it is not `active`,
+ * for want of a session, it does not try.
+ */
+export function LiveProvider({ active = true, children }: { active?: boolean; children: ReactNode }) {
   const queries = useQueryClient();
   const connection = useMemo(() => {
     const url = new URL("/api/v1/live", window.location.href);
@@ -17,6 +20,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     return new LiveConnection(around, () => void queries.invalidateQueries({ queryKey: sessionQuery.queryKey }));
   }, [queries]);
   useEffect(() => {
+    if (!active) return;
     const cache = new LiveCache(queries);
     const forget = connection.receive((message) => cache.take(message));
     const hurry = () => document.visibilityState === "visible" && connection.hurry();
@@ -29,7 +33,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       window.removeEventListener("online", hurry);
       document.removeEventListener("visibilitychange", hurry);
     };
-  }, [connection, queries]);
+  }, [active, connection, queries]);
   return <Connection value={connection}>{children}</Connection>;
 }
 

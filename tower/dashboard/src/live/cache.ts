@@ -6,6 +6,7 @@ type Flag = Schemas["FlagOut"];
 type FlagPages = InfiniteData<Schemas["FlagList"]>;
 type Sidecar = Schemas["SidecarOut"];
 type SidecarPages = InfiniteData<Schemas["SidecarList"]>;
+type Status = Schemas["StatusOut"];
 
 /** Which queries show what an entry of the log is about, by the kind of its subject. */
 const SHOWN_BY: Readonly<Record<string, readonly QueryKey[]>> = {
@@ -21,6 +22,9 @@ const SHOWN_BY: Readonly<Record<string, readonly QueryKey[]>> = {
   circuit: [["graph"]],
   flag: [["graph"], ["versions"]],
 };
+
+/** The states of flags that need attention. */
+const IN_TROUBLE: ReadonlySet<string> = new Set(["open", "recovering", "held_off"]);
 
 const FLUSH_MS = 100;
 
@@ -79,8 +83,8 @@ export class LiveCache {
       const seen = new Set<string>();
       queries.setQueriesData<FlagPages>({ queryKey: ["flags"] }, (pages) => pages && this.withFlags(pages, seen));
       for (const id of this.flags.keys()) if (!seen.has(id)) this.mark(["flags"]);
-      this.mark(["status"]);
       if (this.gone.size) this.mark(["flags"]);
+      if (this.gone.size || this.statusDiffers()) this.mark(["status"]);
     }
     if (this.sidecars.size) {
       const seen = new Set<string>();
@@ -119,6 +123,18 @@ export class LiveCache {
     for (const queryKey of SHOWN_BY[entry.subject.kind] ?? []) this.mark(queryKey);
   }
 
+  /** Whether what needs attention is something else by now. Flags in trouble are sent each second, for their sentences. */
+  private statusDiffers(): boolean {
+    return this.queries.getQueriesData<Status>({ queryKey: ["status"] }).some(([[, app], status]) =>
+      [...this.flags.values()].some((flag) => {
+        if (status === undefined || (app !== null && app !== flag.app)) return false;
+        const shown = status.flags.find((each) => each.app === flag.app && each.key === flag.key);
+        const settled = flag.archived_at === null && IN_TROUBLE.has(flag.state.settled) ? flag.state.settled : null;
+        return settled !== (shown?.state.settled ?? null);
+      }),
+    );
+  }
+
   private mark(queryKey: QueryKey): void {
     this.stale.set(JSON.stringify(queryKey), queryKey);
   }
@@ -148,15 +164,32 @@ export class LiveCache {
   }
 
   private withSidecars(pages: SidecarPages, seen: Set<string>): SidecarPages {
+    const moved = new Map<Sidecar["status"], number>();
+    const move = (status: Sidecar["status"], by: number) => moved.set(status, (moved.get(status) ?? 0) + by);
     const next = pages.pages.map((page) => ({
       ...page,
       sidecars: page.sidecars.flatMap((old) => {
-        const message = this.sidecars.get(`${old.app}.${old.instance}`);
+        const id = `${old.app}.${old.instance}`;
+        const message = this.sidecars.get(id);
         if (message === undefined) return [old];
-        seen.add(`${old.app}.${old.instance}`);
-        return message.sidecar ? [message.sidecar as unknown as Sidecar] : [];
+        seen.add(id);
+        const sidecar = message.sidecar as unknown as Sidecar | null;
+        move(old.status, -1);
+        if (sidecar === null) return [];
+        move(sidecar.status, 1);
+        return [sidecar];
       }),
     }));
-    return { ...pages, pages: next };
+    // Each page counts the sidecars of all.
+    const counted = next.map((page) => ({
+      ...page,
+      counts: Object.fromEntries(
+        Object.entries(page.counts).map(([status, number]) => [
+          status,
+          number + (moved.get(status as Sidecar["status"]) ?? 0),
+        ]),
+      ),
+    }));
+    return { ...pages, pages: counted };
   }
 }

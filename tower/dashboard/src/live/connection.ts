@@ -71,6 +71,7 @@ export class LiveConnection {
 
   start(): void {
     this.stopped = false;
+    this.failures = 0;
     this.connect();
   }
 
@@ -80,6 +81,7 @@ export class LiveConnection {
     clearTimeout(this.gather);
     clearTimeout(this.silence);
     this.drop();
+    this.become({ phase: "gone", detail: null });
   }
 
   /** Try now instead of after the delay: the network is back, or the page is looked at again. */

@@ -1,9 +1,8 @@
 import { ActionIcon, Menu, Text, useMantineColorScheme } from "@mantine/core";
 import { IconDeviceDesktop, IconLogout, IconMoon, IconSun, IconUser } from "@tabler/icons-react";
-import { useQueryClient } from "@tanstack/react-query";
-import { Link, useNavigate } from "react-router";
+import { Link } from "react-router";
 import { api } from "@/api/client";
-import { sessionQuery, useRights } from "@/api/session";
+import { useRights } from "@/api/session";
 import { paths } from "./paths";
 
 const SCHEMES = [
@@ -16,13 +15,10 @@ const SCHEMES = [
 export function PersonMenu() {
   const { principal } = useRights();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
-  const queries = useQueryClient();
-  const navigate = useNavigate();
   const logOut = async () => {
     await api.DELETE("/session");
-    queries.clear();
-    await queries.fetchQuery(sessionQuery);
-    navigate("/login");
+    // The page is read anew, so that nothing of what was seen stays in memory.
+    window.location.assign("/login");
   };
   return (
     <Menu width={240} position="bottom-end">

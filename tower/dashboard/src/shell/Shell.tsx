@@ -5,10 +5,12 @@ import { LoadingState } from "@/components/views";
 import { Navigation } from "./Navigation";
 import { StaleBanner } from "./StaleBanner";
 import styles from "./shell.module.css";
+import { useShortcutKeys } from "./shortcuts/useShortcut";
 import { TopBar } from "./TopBar";
 
 /** What stands around every page: the subjects to the left (below on a phone), app, search and live state above. */
 export function Shell() {
+  useShortcutKeys();
   return (
     <div className={styles.shell}>
       <a className={styles.skip} href="#page">

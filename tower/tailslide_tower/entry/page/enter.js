@@ -1,4 +1,6 @@
-// Reads the secret of a one-time link, asks for what the link needs, and opens the session.
+// Reads the secret of a one-time link, asks for what the link needs, opens the session, and goes on to the dashboard.
+
+import { isPagePath } from "/enter/page_path.js";
 
 const KINDS = {
   tsu_: {
@@ -11,15 +13,14 @@ const KINDS = {
     text: "You were invited, or are to set a new password: choose one.",
     fields: ["name", "password"],
   },
-  tsl_: {
-    path: "link",
-    text: "This link opens a view of flags and circuits, in this browser, once.",
-    fields: [],
-  },
+  // Nothing to ask for, so it opens at once.
+  tsl_: { path: "link", text: "Opening the dashboard, to look at …", fields: [] },
 };
 
 const secret = location.hash.slice(1);
 const kind = KINDS[secret.slice(0, 4)];
+const asked = new URLSearchParams(location.search).get("to") ?? "/";
+const page = isPagePath(asked) ? asked : "/";
 const what = document.getElementById("what");
 const form = document.getElementById("form");
 const problem = document.getElementById("problem");
@@ -31,38 +32,73 @@ if (kind === undefined) {
   what.textContent = "This address is part of a link, and the rest is missing. Open the whole link.";
 } else {
   what.textContent = kind.text;
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    enter();
+  });
+  if (kind.fields.length === 0) {
+    enter();
+  } else {
+    showForm();
+  }
+}
+
+function showForm() {
   for (const name of ["email", "name", "password"]) {
     const needed = kind.fields.includes(name);
     document.getElementById(`${name}-field`).hidden = !needed;
     form.elements[name].disabled = !needed;
   }
   form.hidden = false;
-  form.addEventListener("submit", enter);
 }
 
-async function enter(event) {
-  event.preventDefault();
+async function enter() {
   problem.textContent = "";
   const button = form.querySelector("button");
   button.disabled = true;
+  try {
+    await openSession();
+    form.hidden = true;
+    location.replace(page);
+  } catch (error) {
+    if (error instanceof TypeError) {
+      problem.textContent = "Tower cannot be reached now.";
+      button.textContent = "Try again";
+      showForm();
+    } else {
+      problem.textContent = error.message;
+      if (kind.fields.length === 0) what.textContent = "The link does not open.";
+    }
+    button.disabled = false;
+  }
+}
+
+async function openSession() {
+  // Whoever is logged in sees the page with their own rights, and leaves the link for somebody else.
+  const before = kind.fields.length === 0 ? await sessionNow() : null;
+  if (before?.principal?.kind === "user") return;
   const body = { secret };
   for (const name of kind.fields) {
     const value = form.elements[name].value;
     if (value !== "") body[name] = value;
   }
-  try {
-    const answer = await fetch(`/api/v1/session/${kind.path}`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-    });
-    const said = await answer.json();
-    if (!answer.ok) throw new Error(said.field ? `${said.field}: ${said.detail}` : said.detail);
-    form.hidden = true;
-    what.textContent = `You are logged in as ${said.principal.name}.`;
-    location.replace("/api/docs");
-  } catch (error) {
-    problem.textContent = error instanceof TypeError ? "Tower cannot be reached now. Try again." : error.message;
-    button.disabled = false;
+  const answer = await fetch(`/api/v1/session/${kind.path}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  if (answer.ok) return;
+  const said = await answer.json().catch(() => ({}));
+  if (said.code === "LINK_INVALID") {
+    // The same link again, in the browser that it has opened.
+    if (before?.principal) return;
+    throw new Error("This link was used or has expired. Ask for a new one.");
   }
+  const detail = said.detail ?? `Tower answered with the status ${answer.status}.`;
+  throw new Error(said.field ? `${said.field}: ${detail}` : detail);
+}
+
+async function sessionNow() {
+  const answer = await fetch("/api/v1/session");
+  return answer.ok ? answer.json() : null;
 }

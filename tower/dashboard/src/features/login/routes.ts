@@ -1,4 +1,6 @@
 import type { RouteObject } from "react-router";
 
 /** Pages for those who are not logged in. */
-export const routes: RouteObject[] = [];
+export const routes: RouteObject[] = [
+  { path: "/login", lazy: async () => ({ Component: (await import("./LoginPage")).LoginPage }) },
+];

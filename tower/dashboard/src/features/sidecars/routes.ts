@@ -1,3 +1,8 @@
 import type { RouteObject } from "react-router";
 
-export const routes: RouteObject[] = [];
+const lazy = async () => ({ Component: (await import("./SidecarsPage")).SidecarsPage });
+
+export const routes: RouteObject[] = [
+  { path: "/sidecars", lazy },
+  { path: "/apps/:app/sidecars", lazy },
+];

@@ -44,12 +44,33 @@ export function same(one: unknown, other: unknown): boolean {
   );
 }
 
-/** Which fields differ. */
-export function differing(before: Draft, after: Draft): (typeof EDITED)[number][] {
-  return EDITED.filter((field) => !same(before[field], after[field]));
+export type Field = (typeof EDITED)[number];
+
+/** A circuit's settings without what only Tower changes: its generation rises with each reset. */
+function settingsOf(circuit: Circuit | null): Omit<Circuit, "reset_generation"> | null {
+  if (circuit === null) return null;
+  const { reset_generation: _, ...settings } = circuit;
+  return settings;
 }
 
-/** What a PATCH sends to make `before` into `after`: only what differs. */
+/** Which fields differ. */
+export function differing(before: Draft, after: Draft): Field[] {
+  return EDITED.filter((field) =>
+    field === "circuit"
+      ? !same(settingsOf(before.circuit), settingsOf(after.circuit))
+      : !same(before[field], after[field]),
+  );
+}
+
+/** What a PATCH sends to make `before` into `after`: only what differs, inside the circuit too. */
 export function patchOf(before: Draft, after: Draft): FlagChange {
-  return Object.fromEntries(differing(before, after).map((field) => [field, after[field]])) as FlagChange;
+  const changed = Object.fromEntries(differing(before, after).map((field) => [field, after[field]]));
+  const [was, is] = [settingsOf(before.circuit), settingsOf(after.circuit)];
+  if ("circuit" in changed && is !== null) {
+    changed.circuit =
+      was === null
+        ? is
+        : Object.fromEntries(Object.entries(is).filter(([name, value]) => !same(value, was[name as keyof typeof was])));
+  }
+  return changed as FlagChange;
 }

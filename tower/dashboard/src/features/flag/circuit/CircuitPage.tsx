@@ -1,0 +1,6 @@
+import { useFlagOutlet } from "../flagOutlet";
+import { CircuitTab } from "./CircuitTab";
+
+export function CircuitPage() {
+  return <CircuitTab editing={useFlagOutlet().editing} />;
+}
