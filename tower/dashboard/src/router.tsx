@@ -15,11 +15,13 @@ import { Broken } from "@/shell/Broken";
 import { LoggedIn } from "@/shell/LoggedIn";
 import { NotFound } from "@/shell/NotFound";
 import { Shell } from "@/shell/Shell";
+import { Starting } from "@/shell/Starting";
 
 /** All pages, a subject after another; each subject says its own paths in `features/<subject>/routes.ts`. */
 export const router = createBrowserRouter([
   {
     errorElement: <Broken />,
+    hydrateFallbackElement: <Starting />,
     children: [
       ...login,
       {

@@ -1,4 +1,3 @@
-import { Center, Loader } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { Navigate, Outlet, useLocation } from "react-router";
@@ -6,6 +5,7 @@ import { type Principal, sessionQuery } from "@/api/session";
 import { ErrorState } from "@/components/views";
 import { LiveProvider } from "@/live/LiveProvider";
 import { ReasonProvider } from "./reason";
+import { Starting } from "./Starting";
 
 const SessionEnded = lazy(async () => ({ default: (await import("@/features/login/SessionEnded")).SessionEnded }));
 
@@ -17,13 +17,7 @@ export function LoggedIn() {
   const session = useQuery(sessionQuery);
   const was = useLastPrincipal(session.data?.principal ?? null);
   const { pathname, search, hash } = useLocation();
-  if (session.isPending) {
-    return (
-      <Center h="100dvh">
-        <Loader aria-label="Loading" />
-      </Center>
-    );
-  }
+  if (session.isPending) return <Starting />;
   if (session.data === undefined) {
     return <ErrorState error={session.error} retry={() => void session.refetch()} />;
   }
