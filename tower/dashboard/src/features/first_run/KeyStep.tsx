@@ -29,8 +29,8 @@ export function KeyStep({
         value={servers}
         onChange={(value) => setServers(value as Servers)}
         data={[
-          { value: "up", label: "With tailslide up" },
-          { value: "own", label: "With our own servers" },
+          { value: "up", label: "tailslide up" },
+          { value: "own", label: "Own servers" },
         ]}
       />
       {servers === "up" ? (

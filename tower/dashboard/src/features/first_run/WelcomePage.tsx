@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useSearchParams } from "react-router";
 import { useRights } from "@/api/session";
-import { PageHead, QueryView } from "@/components/views";
+import { ErrorState, LoadingState, PageHead, QueryView } from "@/components/views";
 import { type App, appsQuery } from "@/features/apps/api";
 import { useLiveNeed } from "@/live/LiveProvider";
 import { paths } from "@/shell/paths";
@@ -51,8 +51,8 @@ function Steps({ apps }: { apps: readonly App[] }) {
       },
       { replace: true },
     );
-  const flags = useFirstFlags(app);
-  const flag = flags.find(({ key }) => key === search.get("flag")) ?? flags[0] ?? null;
+  const { flags, error, refetch } = useFirstFlags(app);
+  const flag = flags?.find(({ key }) => key === search.get("flag")) ?? flags?.[0] ?? null;
   const keys = useKeyCount(app);
   const heard = useHeard(app);
   const { lately, day } = useAnswers(app, flag?.key ?? null);
@@ -69,6 +69,13 @@ function Steps({ apps }: { apps: readonly App[] }) {
   const makeFlag = useMakeFlag(app ?? "");
   const sdkKey = app === null ? null : (sdkKeys[app] ?? null);
   const [first] = heard;
+  if (flags === undefined) {
+    return error === null ? (
+      <LoadingState rows={5} height={96} />
+    ) : (
+      <ErrorState error={error} retry={() => void refetch()} />
+    );
+  }
   return (
     <Stack component="ol" gap="md" p={0} m={0} style={{ listStyle: "none" }}>
       <StepCard
@@ -187,7 +194,17 @@ function Steps({ apps }: { apps: readonly App[] }) {
         title="Ask it"
         done={done.has("answer")}
         next={next === "answer"}
-        result={<Text>Your first flag is answered. From here on everything is on the flag's own page.</Text>}
+        result={
+          flag !== null && (
+            <Text>
+              Your first flag is answered. What else it can do, and what it does, is on{" "}
+              <Anchor component={Link} to={paths.flag(flag.app, flag.key)} inherit>
+                its own page
+              </Anchor>
+              .
+            </Text>
+          )
+        }
       >
         {flag !== null && done.has("sidecar") && (
           <AnswerStep

@@ -15,9 +15,9 @@ export function useIsEmpty(): boolean | null {
   return data === undefined ? null : data.length === 0;
 }
 
-/** An app's flags that are in use, as far as one page goes. */
-export function useFirstFlags(app: string | null): Flag[] {
-  const { data } = useInfiniteQuery({
+/** An app's flags that are in use, as far as one page goes; undefined until they are read. */
+export function useFirstFlags(app: string | null) {
+  const { data, error, refetch } = useInfiniteQuery({
     queryKey: ["flags", app, "first-run"],
     queryFn: async () =>
       dataOf(
@@ -27,7 +27,8 @@ export function useFirstFlags(app: string | null): Flag[] {
     getNextPageParam: () => null,
     enabled: app !== null,
   });
-  return data?.pages.flatMap((page) => page.flags) ?? [];
+  const flags: Flag[] | undefined = app === null ? [] : data?.pages.flatMap((page) => page.flags);
+  return { flags, error, refetch };
 }
 
 /** How many SDK keys an app has; null where that is not known, or not for the one who looks. */
