@@ -1,31 +1,10 @@
 import { Tooltip, UnstyledButton } from "@mantine/core";
 import { useLocalStorage } from "@mantine/hooks";
-import {
-  IconBell,
-  IconChevronsLeft,
-  IconChevronsRight,
-  IconFlag,
-  IconHistory,
-  IconKey,
-  IconLayoutDashboard,
-  IconServer,
-  IconSettings,
-  IconUsersGroup,
-} from "@tabler/icons-react";
+import { IconChevronsLeft, IconChevronsRight, IconSettings } from "@tabler/icons-react";
 import { NavLink } from "react-router";
 import { inScope, useScope } from "./scope";
 import styles from "./shell.module.css";
-
-/** The subjects of the menu; within an app they lead to its own pages. */
-const SUBJECTS = [
-  { name: "Overview", page: "", icon: IconLayoutDashboard },
-  { name: "Flags", page: "flags", icon: IconFlag },
-  { name: "Segments", page: "segments", icon: IconUsersGroup },
-  { name: "Log", page: "log", icon: IconHistory },
-  { name: "Alerts", page: "alerts", icon: IconBell },
-  { name: "Sidecars", page: "sidecars", icon: IconServer },
-  { name: "Keys", page: "keys", icon: IconKey },
-] as const;
+import { SUBJECTS } from "./subjects";
 
 export function Navigation() {
   const app = useScope();
