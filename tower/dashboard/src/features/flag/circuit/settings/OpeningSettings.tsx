@@ -108,7 +108,7 @@ function Statuses({
   value: (string | number)[];
   onChange: (value: (string | number)[]) => void;
   readOnly: boolean;
-  problem: string | undefined;
+  problem: string | null;
 }) {
   const [refused, setRefused] = useState<string | null>(null);
   const texts = value.map(String);

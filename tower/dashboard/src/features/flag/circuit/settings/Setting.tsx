@@ -11,7 +11,7 @@ interface About {
   explained: ReactNode;
   readOnly: boolean;
   /** What Tower refused. */
-  problem: string | undefined;
+  problem: string | null;
 }
 
 /** A setting with its explanation, its default, and the way back to that. */
@@ -111,7 +111,7 @@ interface DurationProps extends About {
   usual: number | null;
   onChange: (value: number) => void;
   /** What else is wrong with it. */
-  wrong?: string | undefined;
+  wrong?: string | null;
 }
 
 /** A setting that is a duration, in the unit that it is written in. */
@@ -140,7 +140,7 @@ export function DurationSetting({
         value={value}
         onChange={onChange}
         disabled={readOnly}
-        error={problem ?? rangeProblem(label, value, name, exactSpan) ?? wrong}
+        error={problem ?? rangeProblem(label, value, name, exactSpan) ?? wrong ?? null}
       />
     </Setting>
   );
@@ -157,7 +157,7 @@ function DurationInput({
   value: number;
   onChange: (value: number) => void;
   disabled: boolean;
-  error: string | undefined;
+  error: string | null;
 }) {
   const [unit, setUnit] = useState<Unit>(writtenIn(value).unit);
   const [known, setKnown] = useState(value);
