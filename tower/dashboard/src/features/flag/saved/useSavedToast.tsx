@@ -17,7 +17,7 @@ export function useSavedToast(): (saved: Saved, done: string, mayUndo?: boolean)
         if (undone !== null) show(undone, "Undone", false);
       };
       // One at a time: the newest change is the one that can be taken back.
-      notifications.hide(id);
+      notifications.hide(`${id}-${saved.before.version}`);
       const shown = `${id}-${saved.after.version}`;
       notifications.show({
         id: shown,
