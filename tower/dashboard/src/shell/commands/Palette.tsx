@@ -37,6 +37,11 @@ export function Palette({ showShortcuts }: { showShortcuts: () => void }) {
   useEffect(() => spotlight.open(), [asked]);
   const navigate = useNavigate();
   const groups = useFound(query, showShortcuts);
+  // Enter takes what fits best.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each time that something else is found
+  useEffect(() => {
+    if (query.trim() !== "") selectFirst();
+  }, [query, groups]);
   const choose = (command: Command) => {
     remember(command);
     if (command.to !== undefined) void navigate(command.to);
@@ -51,6 +56,7 @@ export function Palette({ showShortcuts }: { showShortcuts: () => void }) {
       scrollable
       maxHeight="min(60dvh, 480px)"
       transitionProps={{ duration: 100 }}
+      overlayProps={{ backgroundOpacity: 0.4, blur: 0 }}
       aria-label="Find a page, a flag or an action"
     >
       <Spotlight.Search
@@ -80,6 +86,14 @@ export function Palette({ showShortcuts }: { showShortcuts: () => void }) {
       </Spotlight.ActionsList>
     </Spotlight.Root>
   );
+}
+
+/** Select the first entry as the arrow keys do; the component does so only before the flags of the server are there. */
+function selectFirst(): void {
+  const list = document.getElementById(store.getState().listId);
+  list?.querySelector("[data-selected]")?.removeAttribute("data-selected");
+  list?.querySelector("[data-action]")?.setAttribute("data-selected", "true");
+  store.updateState((state) => ({ ...state, selected: 0 }));
 }
 
 /** What a query finds, in groups: with nothing written, what was used last and what the page offers. */
