@@ -11,6 +11,7 @@ import { SaveBar } from "./editing/SaveBar";
 import { useEditing } from "./editing/useEditing";
 import { FlagHead } from "./FlagHead";
 import { FlagTabs } from "./FlagTabs";
+import { NextStep } from "./NextStep";
 
 /** A flag: its head, and its tabs, which share one draft. */
 export function FlagPage() {
@@ -34,6 +35,7 @@ function OneFlag({ flag }: { flag: Flag }) {
   return (
     <>
       <FlagHead flag={flag} />
+      <NextStep flag={flag} />
       <FlagTabs app={flag.app} flag={flag.key} state={state} />
       <Outlet context={state} />
       <SaveBar state={state} />
