@@ -86,7 +86,9 @@ function Compact({ flag, shown }: { flag: Flag; shown: boolean }) {
         <StateBadge state={flag.state} />
         <Sentence state={flag.state} main size="xs" c="var(--quiet)" className={styles.compactSentence} />
         <div className={styles.compactActions}>
-          <StateAction flag={flag} />
+          <div className={styles.compactAction}>
+            <StateAction flag={flag} />
+          </div>
           <TheSwitch flag={flag} size="md" />
         </div>
       </section>

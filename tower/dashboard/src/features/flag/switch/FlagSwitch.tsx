@@ -28,10 +28,10 @@ export function FlagSwitch({ flag }: { flag: Flag }) {
         {isTrue !== null && <Text>{isTrue}</Text>}
       </Group>
       <Stack gap="xs" mt={8}>
+        {may && !archived && <StateAction flag={flag} explained />}
         <Text id="what-the-switch-does" size="xs" c="var(--quiet)">
           {words}
         </Text>
-        {may && !archived && <StateAction flag={flag} explained />}
       </Stack>
     </section>
   );
@@ -82,7 +82,7 @@ export function StateAction({ flag, explained = false }: { flag: Flag; explained
         {action.name}
       </Button>
       {explained && (
-        <Text id="what-the-action-does" size="xs" c="var(--quiet)" flex="1 1 240px">
+        <Text id="what-the-action-does" size="xs" c="var(--quiet)" flex="1 1 180px">
           {action.words}
         </Text>
       )}
