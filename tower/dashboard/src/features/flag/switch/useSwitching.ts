@@ -13,19 +13,24 @@ export function useSwitching(flag: Flag) {
       show({ before: flag, after: await press() }, done, undo);
     } catch (error) {
       if (error instanceof GivenUp) return;
-      notifications.show({ color: "gray", title: "Not changed", message: sentenceOf(error), autoClose: 10_000 });
+      notifications.show({
+        color: "gray",
+        title: `${flag.key} was not changed`,
+        message: sentenceOf(error),
+        autoClose: 10_000,
+      });
     }
   };
   return {
     busy: changes.toggle.isPending || changes.reset.isPending || changes.change.isPending,
     toggle: () =>
-      pressed(() => changes.toggle.mutateAsync(!flag.active), flag.active ? "Turned off" : "Turned on", "rollback"),
+      pressed(() => changes.toggle.mutateAsync(!flag.active), `Turned ${flag.key} ${flag.active ? "off" : "on"}`, "rollback"),
     // A circuit that was closed by hand cannot be opened again as it was.
-    letBack: () => pressed(() => changes.reset.mutateAsync(), "Users are let back", null),
+    letBack: () => pressed(() => changes.reset.mutateAsync(), `Users of ${flag.key} are let back`, null),
     endTheHold: () =>
       pressed(
         () => changes.change.mutateAsync({ body: { circuit: { forced_open: false } } }),
-        "The hold is ended",
+        `The hold of ${flag.key} is ended`,
         "rollback",
       ),
   };
