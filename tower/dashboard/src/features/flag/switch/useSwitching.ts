@@ -24,9 +24,19 @@ export function useSwitching(flag: Flag) {
   return {
     busy: changes.toggle.isPending || changes.reset.isPending || changes.change.isPending,
     toggle: () =>
-      pressed(() => changes.toggle.mutateAsync(!flag.active), `Turned ${flag.key} ${flag.active ? "off" : "on"}`, "rollback"),
+      pressed(
+        () => changes.toggle.mutateAsync(!flag.active),
+        `Turned ${flag.key} ${flag.active ? "off" : "on"}`,
+        "rollback",
+      ),
     // A circuit that was closed by hand cannot be opened again as it was.
     letBack: () => pressed(() => changes.reset.mutateAsync(), `Users of ${flag.key} are let back`, null),
+    holdOff: () =>
+      pressed(
+        () => changes.change.mutateAsync({ body: { circuit: { forced_open: true } } }),
+        `${flag.key} is held off`,
+        "rollback",
+      ),
     endTheHold: () =>
       pressed(
         () => changes.change.mutateAsync({ body: { circuit: { forced_open: false } } }),

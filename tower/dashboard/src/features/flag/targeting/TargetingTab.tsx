@@ -30,7 +30,7 @@ export function TargetingTab({ editing }: { editing: Editing }) {
   const segments = useQuery(segmentsQuery(saved.app));
   const attributes = useMemo(() => attributesIn(flags.flatMap(({ rules }) => rules)), [flags]);
   const known = useMemo(() => ({ attributes, segments: segments.data ?? [] }), [attributes, segments.data]);
-  const problemAt = (field: string) => problemOf(editing, field);
+  const problemAt = (field: string) => problemOf(editing, field) ?? null;
   const decides = (...lines: LineName[]) => (decided !== null && lines.includes(decided.line) ? decided.who : null);
   const answers = <T,>(say: (answered: Answered) => T): T | string | undefined =>
     answered.data === undefined ? (answered.isError ? "Answers are not known now" : undefined) : say(answered.data);
