@@ -86,7 +86,7 @@ export default function Graphs({ flag, live, changes }: { flag: Flag; live: Live
             </Button>
           </>
         ) : (
-          <Text size="xs" c="var(--quiet)" className={styles.hint}>
+          <Text size="xs" c="var(--quiet)" className={`${styles.hint} ${old ? "" : styles.drag}`}>
             {old ? `Shown as of ${localMoment(nowMs, nowMs)}` : "Drag over the graph to look closer."}
           </Text>
         )}

@@ -58,7 +58,8 @@ export function Setting({
 interface NumberProps extends About {
   name: Limited;
   value: number;
-  usual: number;
+  /** The default; null where there is none. */
+  usual: number | null;
   onChange: (value: number) => void;
   unit?: "%";
   step?: number;
@@ -82,10 +83,10 @@ export function NumberSetting({
     <Setting
       label={label}
       explained={explained}
-      usual={write(usual)}
+      usual={usual === null ? "none" : write(usual)}
       isUsual={value === usual}
-      onUsual={() => onChange(usual)}
-      readOnly={readOnly}
+      onUsual={() => usual !== null && onChange(usual)}
+      readOnly={readOnly || usual === null}
     >
       <NumberInput
         label={label}
