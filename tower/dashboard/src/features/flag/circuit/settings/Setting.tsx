@@ -1,5 +1,5 @@
-import { Button, Group, NativeSelect, NumberInput, Text } from "@mantine/core";
-import { type ReactNode, useState } from "react";
+import { Button, Group, Input, NativeSelect, NumberInput, Text } from "@mantine/core";
+import { type ReactNode, useId, useState } from "react";
 import { exactSpan, percent } from "@/components/numbers";
 import { inMs, UNITS, type Unit, writtenIn } from "./durations";
 import { LIMITS, type Limited } from "./limits";
@@ -58,7 +58,8 @@ export function Setting({
 interface NumberProps extends About {
   name: Limited;
   value: number;
-  usual: number;
+  /** The default; null where there is none. */
+  usual: number | null;
   onChange: (value: number) => void;
   unit?: "%";
   step?: number;
@@ -82,10 +83,10 @@ export function NumberSetting({
     <Setting
       label={label}
       explained={explained}
-      usual={write(usual)}
+      usual={usual === null ? "none" : write(usual)}
       isUsual={value === usual}
-      onUsual={() => onChange(usual)}
-      readOnly={readOnly}
+      onUsual={() => usual !== null && onChange(usual)}
+      readOnly={readOnly || usual === null}
     >
       <NumberInput
         label={label}
@@ -159,6 +160,7 @@ function DurationInput({
   disabled: boolean;
   error: string | null;
 }) {
+  const id = useId();
   const [unit, setUnit] = useState<Unit>(writtenIn(value).unit);
   const [known, setKnown] = useState(value);
   // What was discarded, or came from elsewhere, is written in its own unit.
@@ -173,28 +175,29 @@ function DurationInput({
   };
   const amount = value / UNITS[unit];
   return (
-    <div className={styles.duration}>
-      <NumberInput
-        label={label}
-        value={amount}
-        onChange={(next) => typeof next === "number" && change(inMs({ value: next, unit }), unit)}
-        clampBehavior="none"
-        min={0}
-        decimalScale={3}
-        disabled={disabled}
-        error={error}
-      />
-      <NativeSelect
-        mt={25}
-        aria-label={`Unit of: ${label}`}
-        data={Object.keys(UNITS)}
-        value={unit}
-        onChange={({ currentTarget: { value: next } }) =>
-          change(inMs({ value: amount, unit: next as Unit }), next as Unit)
-        }
-        disabled={disabled}
-      />
-    </div>
+    <Input.Wrapper label={label} error={error} labelProps={{ htmlFor: id }}>
+      <div className={styles.duration}>
+        <NumberInput
+          id={id}
+          value={amount}
+          onChange={(next) => typeof next === "number" && change(inMs({ value: next, unit }), unit)}
+          clampBehavior="none"
+          min={0}
+          decimalScale={3}
+          disabled={disabled}
+          error={error !== undefined}
+        />
+        <NativeSelect
+          aria-label={`Unit of: ${label}`}
+          data={Object.keys(UNITS)}
+          value={unit}
+          onChange={({ currentTarget: { value: next } }) =>
+            change(inMs({ value: amount, unit: next as Unit }), next as Unit)
+          }
+          disabled={disabled}
+        />
+      </div>
+    </Input.Wrapper>
   );
 }
 
