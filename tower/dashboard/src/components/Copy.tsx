@@ -30,7 +30,14 @@ export function CopyText({ value, what }: { value: string; what: string }) {
 export function Snippet({ code, what }: { code: string; what: string }) {
   return (
     <Box pos="relative">
-      <Code block pr={40} tabIndex={0} style={{ whiteSpace: "pre", overflowX: "auto" }}>
+      <Code
+        block
+        pr={40}
+        tabIndex={0}
+        bg="var(--surface)"
+        bd="1px solid var(--edge)"
+        style={{ whiteSpace: "pre", overflowX: "auto" }}
+      >
         {code}
       </Code>
       <Box pos="absolute" top={6} right={6}>

@@ -1,5 +1,5 @@
 import { Autocomplete, Button, Group, Popover, Select, Stack, Switch, TextInput } from "@mantine/core";
-import { useDebouncedCallback } from "@mantine/hooks";
+import { useDebouncedCallback, useMediaQuery } from "@mantine/hooks";
 import { IconCalendar, IconSearch, IconX } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
@@ -25,15 +25,12 @@ export function FilterBar({ where, filters, change, actors }: FilterBarProps) {
   const admin = mayAdmin(where.app ?? undefined);
   const subjects = where.flag !== null ? OF_FLAG : admin ? [...SUBJECTS, ...ABOUT_PEOPLE] : SUBJECTS;
   const set = (some: Partial<Filters>) => change({ ...filters, ...some });
-  return (
-    <Group gap="xs" mb="md" role="search" aria-label="Filters of the log">
-      <TypedFilter
-        label="Search the log"
-        placeholder="Words in the key, who or why"
-        value={filters.q}
-        change={(q) => set({ q })}
-        width={240}
-      />
+  // On a narrow screen the filters would fill it: there they are folded away.
+  const narrow = useMediaQuery("(max-width: 40em)");
+  const [unfolded, setUnfolded] = useState(false);
+  const number = countSet(filters, where);
+  const rest = (
+    <>
       <SubjectFilter subjects={subjects} filters={filters} set={set} />
       <TypedFilter
         label="By whom"
@@ -59,7 +56,7 @@ export function FilterBar({ where, filters, change, actors }: FilterBarProps) {
         checked={!filters.hideSteps}
         onChange={(event) => set({ hideSteps: !event.currentTarget.checked })}
       />
-      {countSet(filters, where) > 0 && (
+      {number > 0 && (
         <Button
           size="xs"
           variant="subtle"
@@ -69,6 +66,23 @@ export function FilterBar({ where, filters, change, actors }: FilterBarProps) {
           Show all
         </Button>
       )}
+    </>
+  );
+  return (
+    <Group gap="xs" mb="md" role="search" aria-label="Filters of the log">
+      <TypedFilter
+        label="Search the log"
+        placeholder="Words in the key, who or why"
+        value={filters.q}
+        change={(q) => set({ q })}
+        width={narrow ? 180 : 240}
+      />
+      {narrow && (
+        <Button variant="default" aria-expanded={unfolded} onClick={() => setUnfolded(!unfolded)}>
+          {number > 0 ? `Filters (${number})` : "Filters"}
+        </Button>
+      )}
+      {(!narrow || unfolded) && rest}
     </Group>
   );
 }

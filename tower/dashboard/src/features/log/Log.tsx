@@ -1,6 +1,6 @@
 import { Button, Group, Menu } from "@mantine/core";
 import { IconDownload } from "@tabler/icons-react";
-import { useMemo } from "react";
+import { useCallback, useMemo } from "react";
 import { useLocation, useSearchParams } from "react-router";
 import { EmptyState } from "@/components/views";
 import { useTimeline } from "./api";
@@ -23,7 +23,7 @@ export function Log({ where }: { where: Where }) {
   const timeline = useTimeline(where, filters);
   const { entries } = timeline;
   const actors = useMemo(() => [...new Set(entries.map(({ actor }) => actor.name))].sort(), [entries]);
-  const byActor = (actor: string) => `${pathname}?${searchOf({ ...filters, actor })}`;
+  const byActor = useCallback((actor: string) => `${pathname}?${searchOf({ ...filters, actor })}`, [pathname, filters]);
   const filtered = countSet(filters, where) > 0;
   return (
     <>
