@@ -12,7 +12,11 @@ import { Timeline } from "./Timeline";
 export function useFilters() {
   const [search, setSearch] = useSearchParams();
   const filters = useMemo(() => filtersOf(search), [search]);
-  const change = (next: Filters) => setSearch(searchOf(next), { replace: true, preventScrollReset: true });
+  // What the address says now counts: it may be ahead of what was rendered.
+  const change = (some: Partial<Filters>) => {
+    const next = { ...filtersOf(new URLSearchParams(window.location.search)), ...some };
+    setSearch(searchOf(next), { replace: true, preventScrollReset: true });
+  };
   return { filters, change };
 }
 
