@@ -66,7 +66,7 @@ export function Timeline({ timeline, byActor, empty }: TimelineProps) {
           </Button>
         ) : (
           <Text size="sm" c="var(--quiet)">
-            This is the beginning.
+            There is nothing earlier.
           </Text>
         )}
       </Center>
