@@ -1,4 +1,4 @@
-import { Badge, Button, Menu, ScrollArea, TextInput } from "@mantine/core";
+import { Badge, Box, Button, Menu, TextInput } from "@mantine/core";
 import { IconChevronDown, IconPlus } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
@@ -11,7 +11,7 @@ import { inScope } from "./scope";
 /** Which app the pages are about, with its environment. Another one keeps the subject: from flags to flags. */
 export function AppPicker({ app, environment }: { app: string | null; environment: string | null }) {
   const { data: apps = [] } = useQuery(appsQuery);
-  const { mayEdit } = useRights();
+  const { mayAdmin } = useRights();
   const { pathname } = useLocation();
   const [wanted, setWanted] = useState("");
   const segments = pathname.split("/").slice(app === null ? 1 : 3);
@@ -45,7 +45,7 @@ export function AppPicker({ app, environment }: { app: string | null; environmen
             onChange={(event) => setWanted(event.currentTarget.value)}
           />
         )}
-        <ScrollArea.Autosize mah={360}>
+        <Box mah={360} style={{ overflowY: "auto" }}>
           <Menu.Item component={Link} to={inScope(null, subject)}>
             All apps
           </Menu.Item>
@@ -54,12 +54,12 @@ export function AppPicker({ app, environment }: { app: string | null; environmen
               {key}
             </Menu.Item>
           ))}
-        </ScrollArea.Autosize>
+        </Box>
         <Menu.Divider />
         <Menu.Item component={Link} to={paths.apps}>
           Manage apps
         </Menu.Item>
-        {mayEdit() && (
+        {mayAdmin() && (
           <Menu.Item component={Link} to={paths.newApp} leftSection={<IconPlus size={14} />}>
             New app
           </Menu.Item>

@@ -1,8 +1,8 @@
 import { type InfiniteData, type QueryClient, useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect, useMemo } from "react";
 import { api, dataOf, type Schemas } from "@/api/client";
-import type { Flag } from "./api";
 
+type Flag = Schemas["FlagOut"];
 type Page = Schemas["FlagList"];
 
 /** More flags than this are not read into the page: the filter of the API is for those. */

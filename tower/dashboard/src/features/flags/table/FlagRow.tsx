@@ -41,7 +41,7 @@ export const FlagRow = memo(function FlagRow({ flag, store, withApp }: RowProps)
   return (
     <>
       <td className={styles.switchCell}>
-        <RowSwitch flag={flag} />
+        <RowSwitch flag={flag} store={store} />
       </td>
       <th scope="row" className={styles.nameCell}>
         <Name flag={flag} withApp={withApp} />
@@ -79,7 +79,7 @@ export const FlagCard = memo(function FlagCard({ flag, store, withApp }: RowProp
         <div className={styles.nameCell}>
           <Name flag={flag} withApp={withApp} />
         </div>
-        <RowSwitch flag={flag} />
+        <RowSwitch flag={flag} store={store} />
       </div>
       <div className={styles.cardState}>
         <StateBadge state={flag.state} />

@@ -49,6 +49,7 @@ export function drawErrors(
   colour: string,
   hairline: string,
 ) {
+  if (values.every((value) => value === null)) return;
   const top = topOf(values, threshold);
   const step = box.width / values.length;
   const x = (place: number) => box.left + (place + 0.5) * step;
