@@ -14,9 +14,13 @@ from urllib.parse import urlsplit
 import pytest
 from dashboard_pages import WIDE, OpenPage
 from dashboard_stage import PASSWORD, DashboardStage, dashboard_stage
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tailslide_tower.dashboard.built import read_built
+
+PATIENCE_MS = 20_000
+"""How long a page may take on a busy machine. Nothing waits for it that is there earlier."""
+expect.set_options(timeout=PATIENCE_MS)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -80,7 +84,7 @@ def open_page(chromium: Browser, stage: DashboardStage, cookies: dict[str, Any])
             **asked,
         )
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
 
         def fault(text: str) -> None:

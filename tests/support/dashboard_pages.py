@@ -1,5 +1,6 @@
 """Pages of the dashboard for its tests: how one is opened, its sizes, and what axe finds in it."""
 
+import os
 from typing import Any, Protocol
 
 from playwright.sync_api import Page
@@ -32,3 +33,10 @@ def serious_faults(page: Page, axe: str) -> list[str]:
         for each in found
         if each["impact"] in {"serious", "critical"}
     ]
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep a picture of the page in the folder `TAILSLIDE_PICTURES`, if that is set: for people to look at."""
+    folder = os.environ.get("TAILSLIDE_PICTURES")
+    if folder:
+        page.screenshot(path=f"{folder}/{name}.png", animations="disabled")

@@ -37,6 +37,11 @@ export function useNow(): number {
   return useSyncExternalStore(ticker.watch, ticker.now);
 }
 
+/** What `of` makes of now; renders again only when that changes, so it has to be a text or a number. */
+export function useTicked<T extends string | number | boolean>(of: (nowMs: number) => T): T {
+  return useSyncExternalStore(ticker.watch, () => of(ticker.now()));
+}
+
 const timeOfDay = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const dateAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "full" });

@@ -6,6 +6,7 @@ type Flag = Schemas["FlagOut"];
 type FlagPages = InfiniteData<Schemas["FlagList"]>;
 type Sidecar = Schemas["SidecarOut"];
 type SidecarPages = InfiniteData<Schemas["SidecarList"]>;
+type Status = Schemas["StatusOut"];
 
 /** Which queries show what an entry of the log is about, by the kind of its subject. */
 const SHOWN_BY: Readonly<Record<string, readonly QueryKey[]>> = {
@@ -21,6 +22,9 @@ const SHOWN_BY: Readonly<Record<string, readonly QueryKey[]>> = {
   circuit: [["graph"]],
   flag: [["graph"], ["versions"]],
 };
+
+/** The states of flags that need attention. */
+const IN_TROUBLE: ReadonlySet<string> = new Set(["open", "recovering", "held_off"]);
 
 const FLUSH_MS = 100;
 /** What needs attention is put together anew by Tower, so it is asked for less often than flags change. */
@@ -105,8 +109,8 @@ export class LiveCache {
         if (!isOlder(flag, known)) queries.setQueryData<Flag>(queryKey, flag);
       }
       this.markListsWithout(changed);
-      this.lookAtStatus();
       if (this.gone.size) this.mark(["flags"]);
+      if (this.gone.size || this.statusDiffers()) this.lookAtStatus();
     }
     if (this.sidecars.size) {
       const seen = new Set<string>();
@@ -169,6 +173,18 @@ export class LiveCache {
   private outdated(entry: { subject: { kind: string } }): void {
     this.mark(["log"]);
     for (const queryKey of SHOWN_BY[entry.subject.kind] ?? []) this.mark(queryKey);
+  }
+
+  /** Whether what needs attention is something else by now. Flags in trouble are sent each second, for their sentences. */
+  private statusDiffers(): boolean {
+    return this.queries.getQueriesData<Status>({ queryKey: ["status"] }).some(([[, app], status]) =>
+      [...this.flags.values()].some((flag) => {
+        if (status === undefined || (app !== null && app !== flag.app)) return false;
+        const shown = status.flags.find((each) => each.app === flag.app && each.key === flag.key);
+        const settled = flag.archived_at === null && IN_TROUBLE.has(flag.state.settled) ? flag.state.settled : null;
+        return settled !== (shown?.state.settled ?? null);
+      }),
+    );
   }
 
   private mark(queryKey: QueryKey): void {

@@ -11,7 +11,7 @@ import { inScope } from "./scope";
 /** Which app the pages are about, with its environment. Another one keeps the subject: from flags to flags. */
 export function AppPicker({ app, environment }: { app: string | null; environment: string | null }) {
   const { data: apps = [] } = useQuery(appsQuery);
-  const { mayEdit } = useRights();
+  const { mayAdmin } = useRights();
   const { pathname } = useLocation();
   const [wanted, setWanted] = useState("");
   const segments = pathname.split("/").slice(app === null ? 1 : 3);
@@ -59,7 +59,7 @@ export function AppPicker({ app, environment }: { app: string | null; environmen
         <Menu.Item component={Link} to={paths.apps}>
           Manage apps
         </Menu.Item>
-        {mayEdit() && (
+        {mayAdmin() && (
           <Menu.Item component={Link} to={paths.newApp} leftSection={<IconPlus size={14} />}>
             New app
           </Menu.Item>

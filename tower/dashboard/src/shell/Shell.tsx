@@ -6,6 +6,7 @@ import { Navigation } from "./Navigation";
 import { NotPublishingBanner } from "./NotPublishingBanner";
 import { StaleBanner } from "./StaleBanner";
 import styles from "./shell.module.css";
+import { useShortcutKeys } from "./shortcuts/useShortcut";
 import { TopBar } from "./TopBar";
 import { usePageChange } from "./usePageChange";
 import { useScroll } from "./useScroll";
@@ -15,6 +16,7 @@ export function Shell() {
   const page = useRef<HTMLElement>(null);
   usePageChange(page);
   useScroll();
+  useShortcutKeys();
   return (
     <div className={styles.shell}>
       <a className={styles.skip} href="#page">

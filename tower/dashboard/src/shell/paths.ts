@@ -21,6 +21,7 @@ export const paths = {
   newWebhook: (app: string | null) => (app === null ? "/new-webhook" : `/apps/${app}/new-webhook`),
   apps: "/apps",
   newApp: "/new-app",
+  editApp: (app: string) => `/apps/${app}/edit`,
   account: "/settings/account",
   users: "/settings/users",
   tokens: "/settings/tokens",

@@ -1,6 +1,7 @@
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 import { api, because, dataOf, ifMatch, type Schemas } from "@/api/client";
 import { useReason } from "@/shell/reason";
+import { intoLists } from "./list";
 
 export type Flag = Schemas["FlagOut"];
 export type FlagChange = Schemas["FlagChange"];
@@ -22,6 +23,7 @@ export function useFlagChanges({ app, key: flag }: { app: string; key: string })
   const path = { app, flag };
   const taken = (changed: Flag): Flag => {
     queries.setQueryData(flagQuery(app, flag).queryKey, changed);
+    intoLists(queries, changed);
     void queries.invalidateQueries({ queryKey: ["log"] });
     return changed;
   };

@@ -1,3 +1,8 @@
 import type { RouteObject } from "react-router";
 
-export const routes: RouteObject[] = [];
+const list = async () => ({ Component: (await import("./FlagsPage")).FlagsPage });
+
+export const routes: RouteObject[] = [
+  { path: "/flags", lazy: list },
+  { path: "/apps/:app/flags", lazy: list },
+];

@@ -1,5 +1,5 @@
-import type { Editing } from "../editing/useEditing";
+import type { Form } from "../editing/useEditing";
 
-export function CircuitSettings(_: { editing: Editing }) {
+export function CircuitSettings(_: { editing: Form }) {
   return null;
 }

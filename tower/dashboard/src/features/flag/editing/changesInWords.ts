@@ -1,6 +1,5 @@
 import { count, counted } from "@/components/numbers";
 import { type Draft, differing, type Field, same } from "./draft";
-import { ruleName } from "./rulesInWords";
 import { nameOf, valueInWords } from "./settingNames";
 
 const LONGEST = 40;
@@ -76,6 +75,11 @@ function ofUsers(before: readonly string[], after: readonly string[], list: stri
 }
 
 type Rules = Draft["rules"];
+
+/** How a rule is called: by its name, or by its place, counted from 1. */
+function ruleName(rule: Rules[number], place: number): string {
+  return rule.name ? quoted(rule.name) : String(place + 1);
+}
 
 /**
  * Rules have no identity: one that is the same as before is that one, wherever it stands; of the rest, rules with the

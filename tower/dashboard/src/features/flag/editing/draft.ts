@@ -22,6 +22,7 @@ export const EDITED = [
   "deny",
   "rules",
   "circuit",
+  "salt",
 ] as const;
 
 export type Draft = Pick<Flag, (typeof EDITED)[number]>;

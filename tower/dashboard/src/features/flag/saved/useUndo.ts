@@ -3,6 +3,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { api, because, dataOf, ifMatch } from "@/api/client";
 import { ProblemError, sentenceOf } from "@/api/problem";
 import { flagQuery } from "@/features/flags/api";
+import { intoLists } from "@/features/flags/list";
 import { GivenUp, useReason } from "@/shell/reason";
 import type { Saved } from "../editing/useEditing";
 
@@ -20,6 +21,7 @@ export function useUndo(): (saved: Saved) => Promise<Saved | null> {
       const body = { version: before.version };
       const flag = dataOf(await api.POST("/apps/{app}/flags/{flag}/rollback", { params: { path, header }, body }));
       queries.setQueryData(flagQuery(flag.app, flag.key).queryKey, flag);
+      intoLists(queries, flag);
       void queries.invalidateQueries({ queryKey: ["log"] });
       return { before: after, after: flag };
     } catch (error) {

@@ -1,4 +1,5 @@
 import { Button, Group, Stack, Switch, Text } from "@mantine/core";
+import { useId } from "react";
 import { useRights } from "@/api/session";
 import type { Flag } from "@/features/flags/api";
 import styles from "../flag.module.css";
@@ -16,7 +17,7 @@ export function FlagSwitch({ flag }: { flag: Flag }) {
   const words = archived
     ? "Restore it under Settings to turn it on or off."
     : may
-      ? ofToggling(flag, { callsPerMinute })
+      ? ofToggling(flag, callsPerMinute)
       : "You may look at this flag, and not change it: that takes the role of an editor.";
   return (
     <section className={styles.switch} aria-label="The switch">
@@ -58,6 +59,8 @@ export function TheSwitch({ flag, size, describedBy }: { flag: Flag; size: "md" 
 /** The one action that the state calls for: let users back, or end the hold. Nothing where it calls for none. */
 export function StateAction({ flag, explained = false }: { flag: Flag; explained?: boolean }) {
   const { letBack, endTheHold, busy } = useSwitching(flag);
+  // Several flags may stand on one page.
+  const wordsId = useId();
   const { settled } = flag.state;
   const action =
     settled === "open" || settled === "recovering"
@@ -77,12 +80,12 @@ export function StateAction({ flag, explained = false }: { flag: Flag; explained
         className={styles.target}
         loading={busy}
         onClick={() => void action.run()}
-        aria-describedby={explained ? "what-the-action-does" : undefined}
+        aria-describedby={explained ? wordsId : undefined}
       >
         {action.name}
       </Button>
       {explained && (
-        <Text id="what-the-action-does" size="xs" c="var(--quiet)" flex="1 1 240px">
+        <Text id={wordsId} size="xs" c="var(--quiet)" flex="1 1 240px">
           {action.words}
         </Text>
       )}

@@ -8,25 +8,34 @@ import { useSavedToast } from "../saved/useSavedToast";
 export function useSwitching(flag: Flag) {
   const changes = useFlagChanges(flag);
   const show = useSavedToast();
-  const pressed = async (press: () => Promise<Flag>, done: string, mayUndo: boolean) => {
+  const pressed = async (press: () => Promise<Flag>, done: string, undo: "rollback" | null) => {
     try {
-      show({ before: flag, after: await press() }, done, mayUndo);
+      show({ before: flag, after: await press() }, done, undo);
     } catch (error) {
       if (error instanceof GivenUp) return;
-      notifications.show({ color: "gray", title: "Not changed", message: sentenceOf(error), autoClose: 10_000 });
+      notifications.show({
+        color: "gray",
+        title: `${flag.key} was not changed`,
+        message: sentenceOf(error),
+        autoClose: 10_000,
+      });
     }
   };
   return {
     busy: changes.toggle.isPending || changes.reset.isPending || changes.change.isPending,
     toggle: () =>
-      pressed(() => changes.toggle.mutateAsync(!flag.active), flag.active ? "Turned off" : "Turned on", true),
+      pressed(
+        () => changes.toggle.mutateAsync(!flag.active),
+        `Turned ${flag.key} ${flag.active ? "off" : "on"}`,
+        "rollback",
+      ),
     // A circuit that was closed by hand cannot be opened again as it was.
-    letBack: () => pressed(() => changes.reset.mutateAsync(), "Users are let back", false),
+    letBack: () => pressed(() => changes.reset.mutateAsync(), `Users of ${flag.key} are let back`, null),
     endTheHold: () =>
       pressed(
         () => changes.change.mutateAsync({ body: { circuit: { forced_open: false } } }),
-        "The hold is ended",
-        true,
+        `The hold of ${flag.key} is ended`,
+        "rollback",
       ),
   };
 }

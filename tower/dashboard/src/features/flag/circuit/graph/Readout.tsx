@@ -1,0 +1,61 @@
+import type { ReactNode } from "react";
+import { count, NOT_KNOWN, share } from "@/components/numbers";
+import { localMoment } from "@/components/times";
+import styles from "./graph.module.css";
+import type { Calls, Series } from "./series";
+
+/** The numbers at the crosshair; without one, those of the last bucket. It is the graphs' legend as well. */
+export function Readout({
+  series,
+  place,
+  threshold,
+  nowMs,
+}: {
+  series: Series;
+  /** The bucket that is told of. */
+  place: number;
+  threshold: number | null;
+  nowMs: number;
+}) {
+  const atMs = series.atMs[place];
+  const opensAt = series.opensAt[place] ?? null;
+  return (
+    <dl className={styles.readout}>
+      <div className={styles.when}>{atMs === undefined ? NOT_KNOWN : localMoment(atMs, nowMs)}</div>
+      <Entry kind="feature" name="Feature">
+        {inWords(series.feature, place)}
+      </Entry>
+      <Entry kind="fallback" name="Fallback">
+        {inWords(series.fallback, place)}
+      </Entry>
+      {threshold !== null && (
+        <>
+          <Entry kind="threshold" name="Threshold">
+            {share(threshold)}
+          </Entry>
+          <Entry kind="opensAt" name="Opens it at so many calls">
+            {opensAt === null ? NOT_KNOWN : share(opensAt)}
+          </Entry>
+        </>
+      )}
+    </dl>
+  );
+}
+
+function Entry({ kind, name, children }: { kind: string; name: string; children: ReactNode }) {
+  return (
+    <div>
+      <dt>
+        <span className={styles.swatch} data-kind={kind} />
+        {name}
+      </dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+function inWords(calls: Calls, place: number): string {
+  const total = calls.calls[place] ?? null;
+  if (total === null) return "no calls";
+  return `${share(calls.errorRate[place])} of ${count(total)} failed`;
+}

@@ -1,0 +1,190 @@
+import type { Schemas } from "@/api/client";
+
+export type Graph = Schemas["GraphOut"];
+type Values = (number | null)[];
+
+/** One kind of calls in each bucket; null where nothing was counted. */
+export interface Calls {
+  calls: Values;
+  failures: Values;
+  errorRate: Values;
+  slowRate: Values;
+}
+
+/** A graph as it is drawn: all lists have one entry for each bucket. */
+export interface Series {
+  /** When each bucket begins, in Unix milliseconds. */
+  atMs: number[];
+  resolutionMs: number;
+  nowMs: number;
+  feature: Calls;
+  fallback: Calls;
+  /** The least error rate that opens the circuit at so many calls. */
+  opensAt: Values;
+  latency: { p50: Values; p90: Values; p99: Values };
+}
+
+export interface LiveBucket {
+  calls: number | null;
+  failures: number | null;
+  /** When it was told, by the clock of the counts. What is told later counts. */
+  toldMs: number;
+}
+
+/** The buckets of one flag that the live connection has sent, by when they begin. */
+export class LiveBuckets {
+  readonly buckets = new Map<number, LiveBucket>();
+  resolutionMs = 0;
+  nowMs = 0;
+
+  constructor(private readonly keepMs = 330_000) {}
+
+  /** Take in a message; gives whether it was about the flag. A bucket that is sent again replaces the earlier one. */
+  take(message: Schemas["PointsMessage"], flag: string): boolean {
+    const told = message.flags[flag];
+    const nowMs = message.now_ms ?? null;
+    if (!message.available || told === undefined || nowMs === null) return false;
+    if (message.resolution_ms !== this.resolutionMs) this.buckets.clear();
+    this.resolutionMs = message.resolution_ms;
+    this.nowMs = nowMs;
+    message.at_ms.forEach((atMs, place) => {
+      const [calls, failures] = [told.calls?.[place] ?? null, told.failures?.[place] ?? null];
+      this.buckets.set(atMs, { calls, failures, toldMs: nowMs });
+    });
+    for (const atMs of this.buckets.keys()) {
+      if (atMs >= nowMs - this.keepMs) break;
+      this.buckets.delete(atMs);
+    }
+    return true;
+  }
+}
+
+/** What Tower gave, as it is drawn. */
+export function seriesOf(graph: Graph): Series {
+  const { from_ms: fromMs, resolution_ms: resolutionMs, points, now_ms: nowMs } = graph.points;
+  return {
+    atMs: Array.from({ length: points }, (_, place) => fromMs + place * resolutionMs),
+    resolutionMs,
+    nowMs,
+    feature: callsOf(graph.feature),
+    fallback: callsOf(graph.fallback),
+    opensAt: graph.thresholds.opens_at_error_rate,
+    latency: {
+      p50: graph.latency.p50?.ms ?? [],
+      p90: graph.latency.p90?.ms ?? [],
+      p99: graph.latency.p99?.ms ?? [],
+    },
+  };
+}
+
+function callsOf(calls: Schemas["CallsOut"]): Calls {
+  return { calls: calls.calls, failures: calls.failures, errorRate: calls.error_rate, slowRate: calls.slow_rate };
+}
+
+/**
+ * Add what the live connection has told since: newer buckets, and newer counts of those that had not ended. It tells the
+ * feature's calls and failures only; the rest of these buckets is not known until the graph is read again.
+ */
+export function withLive(series: Series, live: LiveBuckets): Series {
+  if (live.resolutionMs !== series.resolutionMs || live.nowMs <= series.nowMs) return series;
+  const { resolutionMs } = series;
+  const first = series.atMs[0];
+  const last = series.atMs.at(-1);
+  if (first === undefined || last === undefined) return series;
+  const end = Math.max(last, Math.floor(live.nowMs / resolutionMs) * resolutionMs);
+  const length = (end - first) / resolutionMs + 1;
+  const atMs = Array.from({ length }, (_, place) => first + place * resolutionMs);
+  const longer = (values: Values): Values => Array.from({ length }, (_, place) => values[place] ?? null);
+  const calls = longer(series.feature.calls);
+  const failures = longer(series.feature.failures);
+  const errorRate = longer(series.feature.errorRate);
+  for (const [at, bucket] of live.buckets) {
+    const place = (at - first) / resolutionMs;
+    if (place < 0 || place >= length || bucket.toldMs <= series.nowMs) continue;
+    calls[place] = bucket.calls;
+    failures[place] = bucket.failures;
+    errorRate[place] = rateOf(bucket.failures, bucket.calls);
+  }
+  const { latency } = series;
+  return {
+    atMs,
+    resolutionMs,
+    nowMs: live.nowMs,
+    feature: { calls, failures, errorRate, slowRate: longer(series.feature.slowRate) },
+    fallback: {
+      calls: longer(series.fallback.calls),
+      failures: longer(series.fallback.failures),
+      errorRate: longer(series.fallback.errorRate),
+      slowRate: longer(series.fallback.slowRate),
+    },
+    opensAt: longer(series.opensAt),
+    latency: { p50: longer(latency.p50), p90: longer(latency.p90), p99: longer(latency.p99) },
+  };
+}
+
+/**
+ * Put the opening rates of longer buckets, such as the window that is judged, onto the buckets of a graph in seconds. The
+ * bucket that has not ended has the value of the one before: with the calls of its first second it would be another.
+ */
+export function opensAtOver(series: Series, windows: Graph): Series {
+  const { from_ms: fromMs, resolution_ms: resolutionMs, now_ms: nowMs } = windows.points;
+  const rates = windows.thresholds.opens_at_error_rate;
+  const lastEnded = Math.floor((nowMs - fromMs) / resolutionMs) - 1;
+  const opensAt = series.atMs.map(
+    (atMs) => rates[Math.min(Math.floor((atMs - fromMs) / resolutionMs), lastEnded)] ?? null,
+  );
+  return { ...series, opensAt };
+}
+
+export function rateOf(part: number | null, whole: number | null): number | null {
+  return part === null || whole === null || whole === 0 ? null : (part * 100) / whole;
+}
+
+/** How many buckets have ended: the rate of one that has just begun would jump with every call. */
+export function ended(series: Series): number {
+  const { atMs, resolutionMs, nowMs } = series;
+  // Buckets of ten seconds and more are shown while they fill: else a graph of a day would lack its last minute.
+  if (resolutionMs >= 10_000) return atMs.length;
+  let length = atMs.length;
+  while (length > 0 && (atMs[length - 1] ?? 0) + resolutionMs > nowMs) length -= 1;
+  return length;
+}
+
+/** Calls a second in each bucket; one that is still filling is divided by the part of it that has passed. */
+export function perSecond(values: Values, series: Series): Values {
+  const { atMs, resolutionMs, nowMs } = series;
+  return values.map((value, place) => {
+    const passed = nowMs - (atMs[place] ?? 0);
+    const width = resolutionMs >= 10_000 && passed < resolutionMs ? Math.max(passed, resolutionMs / 4) : resolutionMs;
+    return value === null ? null : (value * 1000) / width;
+  });
+}
+
+/** Sum of two lists; a bucket in which only one was counted has that one. */
+export function added(one: Values, other: Values): Values {
+  return one.map((value, place) => {
+    const second = other[place] ?? null;
+    return value === null ? second : second === null ? value : value + second;
+  });
+}
+
+export interface Lately {
+  calls: number;
+  failures: number;
+  overMs: number;
+}
+
+/** Sum up the calls of the last `overMs`; null where the live connection has not been there for so long yet. */
+export function lately(live: LiveBuckets, overMs: number): Lately | null {
+  if (live.resolutionMs === 0) return null;
+  const endMs = Math.floor(live.nowMs / live.resolutionMs) * live.resolutionMs;
+  const fromMs = endMs - overMs;
+  let [calls, failures] = [0, 0];
+  for (let atMs = Math.ceil(fromMs / live.resolutionMs) * live.resolutionMs; atMs < endMs; atMs += live.resolutionMs) {
+    const bucket = live.buckets.get(atMs);
+    if (bucket === undefined) return null;
+    calls += bucket.calls ?? 0;
+    failures += bucket.failures ?? 0;
+  }
+  return { calls, failures, overMs };
+}

@@ -1,0 +1,21 @@
+import { Title } from "@mantine/core";
+import { PageHead } from "@/components/views";
+import { NewFlag } from "@/features/flags/FlagsPage";
+import { FlagsList } from "@/features/flags/table/FlagsList";
+import { NeedsAttention } from "./NeedsAttention";
+
+/** What the features of all apps do now: first what needs attention, then all flags. */
+export function OverviewPage() {
+  return (
+    <>
+      <PageHead title="Overview" actions={<NewFlag app={null} />} />
+      <NeedsAttention app={null} />
+      <section aria-labelledby="flags">
+        <Title order={2} id="flags" mb="xs">
+          Flags
+        </Title>
+        <FlagsList app={null} />
+      </section>
+    </>
+  );
+}
