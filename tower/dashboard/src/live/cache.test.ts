@@ -125,12 +125,15 @@ describe("flags", () => {
     expect(queries.getQueryData<Flag>(["flag", "shop", "a"])?.version).toBe(1);
   });
 
-  it("have what needs attention looked at again, once a second at most", () => {
+  it("that need attention, or no longer do, have it looked at again, once a second at most", () => {
     queries.setQueryData(["status", null], { flags: [] });
-    const open = { settled: "open" } as Flag["state"];
+    queries.setQueryData(["status", "clinic"], { flags: [] });
     const spy = vi.spyOn(queries, "invalidateQueries");
+    cache.take(said(flag("a", 1, { name: "still on" })));
+    vi.advanceTimersByTime(2000);
+    expect(spy).not.toHaveBeenCalled();
     for (let each = 0; each < 9; each++) {
-      cache.take(said(flag("a", 1, { name: `${each}`, state: open })));
+      cache.take(said(flag("a", 1, { name: `${each}`, state: { settled: "open" } as Flag["state"] })));
       vi.advanceTimersByTime(100);
     }
     expect(isStale(["status", null])).toBe(false);
