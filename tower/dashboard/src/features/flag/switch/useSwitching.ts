@@ -31,6 +31,12 @@ export function useSwitching(flag: Flag) {
       ),
     // A circuit that was closed by hand cannot be opened again as it was.
     letBack: () => pressed(() => changes.reset.mutateAsync(), `Users of ${flag.key} are let back`, null),
+    holdOff: () =>
+      pressed(
+        () => changes.change.mutateAsync({ body: { circuit: { forced_open: true } } }),
+        `${flag.key} is held off`,
+        "rollback",
+      ),
     endTheHold: () =>
       pressed(
         () => changes.change.mutateAsync({ body: { circuit: { forced_open: false } } }),

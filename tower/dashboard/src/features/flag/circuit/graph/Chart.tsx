@@ -8,9 +8,10 @@ import { drawBands, drawThreshold } from "./drawing";
 import styles from "./graph.module.css";
 import { type Palette, paletteOf } from "./palette";
 
-/** The width that all graphs leave for the numbers at their left, so that their times lie above each other. */
-export const AXIS_WIDTH = 52;
-export const RIGHT_GAP = 10;
+/** The width that all graphs leave for the numbers at their left, so that their times lie above each other. The style
+ * sheet's `.aside` has the same. */
+const AXIS_WIDTH = 52;
+const RIGHT_GAP = 10;
 
 export type Colour = keyof Palette;
 

@@ -15,7 +15,7 @@ import { Happened } from "./Happened";
 import { NoCalls } from "./NoCalls";
 import { Readout } from "./Readout";
 import { Ribbon } from "./Ribbon";
-import { added, ended, type LiveBuckets, perSecond, type Series } from "./series";
+import { added, ended, type LiveBuckets, lastRead, perSecond, type Series } from "./series";
 import { isRange, RANGES, rangeBehind, spanOf, withSpan, zoomed } from "./span";
 import { summaryOf } from "./summary";
 import { useGraph } from "./useGraph";
@@ -157,10 +157,9 @@ function Drawings({
   const drawn = useMemo(() => listsOf(series), [series]);
   const threshold = data.thresholds.error_rate;
   const shared = { fromMs, toMs, sync, bands, onPlace, onZoom };
-  const last = ended(series) - 1;
   return (
     <>
-      <Readout series={series} place={place ?? last} threshold={threshold} nowMs={nowMs} />
+      <Readout series={series} place={place ?? lastRead(series)} threshold={threshold} nowMs={nowMs} />
       <Ribbon bands={bands} marks={data.marks} fromMs={fromMs} toMs={toMs} nowMs={nowMs} />
       <div className={styles.title}>Error rate: failed calls of all calls</div>
       <Chart
