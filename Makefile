@@ -2,6 +2,8 @@
 PYTHON ?= python3
 # Half of the tests' time is waiting, so two run side by side; each has servers of its own.
 JOBS ?= 2
+# Tests start hundreds of Pythons, which would all compile Tailslide anew where they may not keep what they compile.
+unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready

@@ -137,6 +137,7 @@ class Session:
             self._tell_division(divisions)
             await verdicts.restore(owns)
             await verdicts.complete_events(int(time.time() * 1000), owns)
+            raise_if_cancelled()
             await self._holders.changed_since(divisions)
 
     def _our_apps(self) -> list[str]:

@@ -25,6 +25,7 @@ from tailslide_embedded.stack import Endpoints, Stack, servers_on
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl, RedisUrl
 from tailslide_runtime.settings import ListenAddress
+from tailslide_tower.dashboard.built import read_built
 
 _OWNERS: tuple[tuple[type[NatsUrl | RedisUrl | DatabaseUrl], Callable[[str], Awaitable[Path | None]]], ...] = (
     (NatsUrl, nats.data_dir_of),
@@ -117,7 +118,7 @@ async def _run(options: UpOptions, environ: Mapping[str, str], console: Console)
             await stack.add(parts)
             data.publish_environment(published(stack.endpoints, tower_url, token))
             try:
-                _tell(console, stack, tower, aerobat)
+                _tell(console, stack, tower_url, aerobat, await _first_admin_link(stack.endpoints, tower_url))
                 # Told last, since it is the one thing here to do something about.
                 for line in _moved(stack, before):
                     tell(line)
@@ -151,11 +152,29 @@ async def _refuse_to_join(environ: Mapping[str, str]) -> None:
         )
 
 
-def _tell(console: Console, stack: Stack, tower: ListenAddress, aerobat: ListenAddress) -> None:
+async def _first_admin_link(endpoints: Endpoints, tower_url: str) -> str | None:
+    """Return a link by which the first admin gets in; None where Tower has a user.
+
+    Tower has told of one too, in its log, and only at its first start.
+    """
+    # Not at the top: the command line would pay for the database's driver at each start.
+    from tailslide_tower.database import Database
+    from tailslide_tower.setup_links.service import make_first_admin_link
+
+    database = Database(DatabaseUrl.parse(endpoints.database_url))
+    try:
+        made = await make_first_admin_link(database, tower_url)
+    finally:
+        await database.close()
+    return None if made is None else made[0]
+
+
+def _tell(console: Console, stack: Stack, tower_url: str, aerobat: ListenAddress, first_admin_link: str | None) -> None:
     endpoints, path = stack.endpoints, stack.data.path
+    missing = read_built().missing
     places = {
-        "Tower": f"http://{reachable(tower)}",
-        "API page": f"http://{reachable(tower)}/api/docs",
+        "Dashboard": tower_url if missing is None else f"none, because {missing}",
+        "API": f"{tower_url}/api/docs",
         "Aerobat": f"http://{reachable(aerobat)}",
         "NATS": _place(endpoints, "nats", NatsUrl.parse(endpoints.nats_url)),
         "Redis": _place(endpoints, "redis", RedisUrl.parse(endpoints.redis_url)),
@@ -169,13 +188,17 @@ def _tell(console: Console, stack: Stack, tower: ListenAddress, aerobat: ListenA
     console.print("\n[bold green]Tailslide is running.[/]\n")
     for name, place in places.items():
         console.print(f"  {name:<12}{place}", markup=False)
+    if first_admin_link is not None:
+        account = "Open this link to make your account, as the first admin, and to see the dashboard; it works once:"
+        console.print(f"\n{account}\n\n  {first_admin_link}", markup=False)
     console.print("\nTo start a sidecar in another terminal, here of the app checkout:\n")
     console.print(f'  eval "$({env}{" --app checkout" if endpoints.sdk_keys else ""})"', markup=False)
     console.print("  tailslide sidecar --config sidecar.yaml\n", markup=False)
     console.print("To manage flags, with `tailslide status`, `tailslide flags` or the API:\n")
     console.print(f'  eval "$({env} --admin)"\n', markup=False)
-    console.print("To get an account of your own, after that, through a link that works once:\n")
-    console.print("  tailslide admin-link\n", markup=False)
+    if first_admin_link is None:
+        console.print("To get back in without your password, after that, through a link that works once:\n")
+        console.print("  tailslide admin-link\n", markup=False)
     console.print("Ctrl-C stops everything; the data stays.")
 
 

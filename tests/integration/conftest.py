@@ -1,13 +1,19 @@
 """One set of real servers for the whole run; each test keeps to keys of its own. Towers have servers of their own."""
 
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from real_servers import RealServers, real_servers
 from tower_bench import Tower, TowerBench, tower_bench
 
+import tailslide_tower.admission
 from tailslide_embedded.stack import Endpoints
+from tailslide_tower.auth.passwords import Passwords
+
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +25,15 @@ def running_servers() -> Iterator[RealServers]:
 @pytest.fixture(scope="session")
 def servers(running_servers: RealServers) -> Endpoints:
     return running_servers.endpoints
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Towers in this process hash passwords quickly: the hundreds of log-ins are not about the hash.
+
+    `test_access_clock` shows which parameters a Tower really has.
+    """
+    monkeypatch.setattr(tailslide_tower.admission, "Passwords", partial(Passwords, QUICK))
 
 
 @pytest.fixture(scope="module")

@@ -58,6 +58,11 @@ class Scene:
             return int(await connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
 
 
+@pytest.fixture(autouse=True)
+def _quick_passwords() -> None:
+    """Leave Tower its own parameters, unlike the other tests."""
+
+
 @pytest.fixture
 async def scene(bench: TowerBench) -> AsyncIterator[Scene]:
     settings = bench.settings(admin_email=ADMIN, admin_password=PASSWORD)

@@ -8,7 +8,10 @@ import pytest
 from access_clients import ADMIN, PASSWORD, Browser, invite, secret_of
 from tower_bench import Tower, TowerBench
 
+from tailslide_runtime.server_urls import DatabaseUrl
 from tailslide_tower.auth.secret_texts import hash_of
+from tailslide_tower.database import Database
+from tailslide_tower.setup_links.service import make_first_admin_link
 
 CHANGE = ("POST", "/apps", {"key": "desk"})
 
@@ -35,6 +38,21 @@ async def test_first_start_announces_a_set_up_link_once_and_it_works_once(bench:
         assert (await browser.call(*CHANGE)).status == 201
     async with bench.tower(None):
         assert len(bench.announced) == 1
+
+
+async def test_link_made_anew_for_the_first_admin_replaces_the_announced_one(bench: TowerBench) -> None:
+    body = {"email": ADMIN, "password": PASSWORD}
+    async with bench.tower(None) as tower:
+        database = Database(DatabaseUrl.parse(bench.database_url))
+        try:
+            made = await make_first_admin_link(database, "http://localhost")
+            assert made is not None
+            for url, status in ((bench.announced[0].strip(), 401), (made[0], 201)):
+                answer = await Browser(tower).call("POST", "/session/setup", body | {"secret": secret_of(url)})
+                assert answer.status == status
+            assert await make_first_admin_link(database, "http://localhost") is None
+        finally:
+            await database.close()
 
 
 async def test_towers_that_start_at_once_make_one_set_up_link(bench: TowerBench) -> None:

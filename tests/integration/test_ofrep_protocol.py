@@ -17,7 +17,6 @@ import pytest
 import schemathesis
 import typed_flags
 import yaml
-from hypothesis import HealthCheck, settings
 from ofrep_bench import (
     ALLOWED,
     DENIED,
@@ -35,6 +34,7 @@ from ofrep_bench import (
     serving,
 )
 from ofrep_clients import until_seen
+from operation_tests import operation_ids, try_operation
 from schemathesis import BaseSchema
 from sidecar_bench import Bench, bench_on
 from typed_flags import KINDS, Case
@@ -398,7 +398,20 @@ def described() -> BaseSchema:
     return schema
 
 
-@described().parametrize()
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-def test_the_sidecar_is_as_its_description_says(case: "schemathesis.Case[Any]", typed_sidecar: OfrepSidecar) -> None:
-    case.call_and_validate(base_url=typed_sidecar.url)
+@pytest.fixture(scope="module")
+def description() -> BaseSchema:
+    return described()
+
+
+@pytest.mark.parametrize("name", ["evaluateFlag", "evaluateFlags"])
+def test_the_sidecar_is_as_its_description_says(
+    name: str, description: BaseSchema, typed_sidecar: OfrepSidecar
+) -> None:
+    def check(case: "schemathesis.Case[Any]") -> None:
+        case.call_and_validate(base_url=typed_sidecar.url)
+
+    try_operation(description, name, check, examples=150)
+
+
+def test_no_operation_is_described_and_not_tried(description: BaseSchema) -> None:
+    assert list(operation_ids(description)) == ["evaluateFlag", "evaluateFlags"]

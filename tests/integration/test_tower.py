@@ -2,13 +2,16 @@
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from tower_bench import TOKEN, Tower, TowerBench, until
+from real_servers import RealServers
+from tower_bench import TOKEN, Tower, TowerBench, tower_bench, until
 
 import tailslide_tower.database
 from tailslide_core.flag_contracts import circuit_settings_json
@@ -21,6 +24,13 @@ from tailslide_tower.database import MIGRATIONS_LOCK, Database, metadata
 
 FLAGS = "/apps/shop/flags"
 OTHER_TOKEN = "another-token-for-the-tests"
+
+
+@pytest.fixture
+async def bench(own_servers: RealServers, tmp_path: Path) -> AsyncIterator[TowerBench]:
+    """Yield a bench whose database is empty, so that Tower's start makes all tables."""
+    async with tower_bench(own_servers, tmp_path, empty=True) as made:
+        yield made
 
 
 async def test_an_app_from_its_making_to_its_end(tower: Tower) -> None:

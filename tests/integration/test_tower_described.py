@@ -1,6 +1,6 @@
 """Tower is as its own description says, for whatever schemathesis can think of: every endpoint, on real servers."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from itertools import count
 from typing import Any
 
@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 import schemathesis
-from hypothesis import HealthCheck, settings
+from operation_tests import try_operation
 from real_servers import RealServers
 from schemathesis import BaseSchema
 from tower_bench import TOKEN, tower_bench, until
@@ -84,26 +84,16 @@ async def _fill(url: str) -> None:
                 assert answer.status == 201, await answer.text()
 
 
-def tried(schema: BaseSchema, name: str) -> Callable[..., None]:
-    """Return the test of one operation. All of them in one function would share its name, by which workers tell tests
-    apart: only one would run."""
+@pytest.fixture(scope="module")
+def description() -> BaseSchema:
+    return described()
 
-    @schema.include(operation_id=name).parametrize()
-    @settings(
-        max_examples=40,
-        deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
-    )
-    def is_as_described(case: "schemathesis.Case[Any]", described_tower: str) -> None:
+
+@pytest.mark.parametrize("name", [operation.name for subject in SUBJECTS for operation, _ in subject.declared])
+def test_operation_is_as_described(name: str, description: BaseSchema, described_tower: str) -> None:
+    def check(case: "schemathesis.Case[Any]") -> None:
         # From ever other addresses, as far as Tower can see: many wrong tokens from one are answered with a pause.
         headers = {"Authorization": f"Bearer {TOKEN}", "X-Forwarded-For": f"2001:db8:{next(CLIENTS):x}::1"}
         case.call_and_validate(base_url=f"{described_tower}/api/v1", headers=headers)
 
-    is_as_described.__name__ = is_as_described.__qualname__ = f"test_{name}_is_as_described"
-    test: Callable[..., None] = is_as_described
-    return test
-
-
-_SCHEMA = described()
-for _name in (operation.name for subject in SUBJECTS for operation, _ in subject.declared):
-    globals()[f"test_{_name}_is_as_described"] = tried(_SCHEMA, _name)
+    try_operation(description, name, check, examples=20)

@@ -45,6 +45,7 @@ async def test_a_segment_from_its_making_to_its_end(bench: TowerBench, tower: To
     assert [(s["key"], s["version"], s["included"], s["excluded"], s["conditions"]) for s in listed] == [
         ("vip", 2, 2, 1, 1)
     ]
+    assert listed[0]["when"] == made.body["when"]
     await tower.until_published()
     segment = (await bench.segments())[VIP]
     assert (segment.version, segment.include, segment.exclude) == (2, frozenset({"u1", "u2"}), frozenset({"u3"}))

@@ -1,13 +1,16 @@
 """A database and a bucket of the Tailslide before flags could say more than yes and no: nothing is lost or renamed."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from tower_bench import TowerBench
+from real_servers import RealServers
+from tower_bench import TowerBench, tower_bench
 
 import tailslide_tower
 from tailslide_core.flag_contracts import decode_ruleset
@@ -46,6 +49,13 @@ BEFORE: dict[str, Any] = {
     "updated_at": "2026-11-22T10:00:00.000Z",
 }
 """What the Tower of before has written of the flag into the bucket."""
+
+
+@pytest.fixture
+async def bench(own_servers: RealServers, tmp_path: Path) -> AsyncIterator[TowerBench]:
+    """Yield a bench whose database is empty, so that Tower's start makes all tables."""
+    async with tower_bench(own_servers, tmp_path, empty=True) as made:
+        yield made
 
 
 async def migrate(bench: TowerBench, revision: str, *, back: bool = False) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from access_clients import secret_of
 from real_servers import processes_on, temporary_folder
 
 from tailslide_core.sdk_keys import parse_sdk_key
@@ -52,15 +53,23 @@ async def tailslide(*words: str) -> tuple[int, str, str]:
 
 @asynccontextmanager
 async def up(
-    folder: Path, program: tuple[str, ...] = TAILSLIDE, environ: Mapping[str, str] | None = None
+    folder: Path,
+    program: tuple[str, ...] = TAILSLIDE,
+    environ: Mapping[str, str] | None = None,
+    output: list[str] | None = None,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run `tailslide up` until the end of the block; it is ready when the block begins."""
+    """Run `tailslide up` until the end of the block; it is ready when the block begins.
+
+    `output` gets the lines that it has said by then.
+    """
     words = ("up", "--data-dir", str(folder), "--tower-listen", "127.0.0.1:0", "--aerobat-listen", "127.0.0.1:0")
     process = await asyncio.create_subprocess_exec(
         *program, *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environ
     )
     try:
-        await told(process, "Ctrl-C stops everything; the data stays.")
+        lines = await told(process, "Ctrl-C stops everything; the data stays.")
+        if output is not None:
+            output += lines
         yield process
     finally:
         if process.returncode is None:
@@ -68,12 +77,15 @@ async def up(
         await process.communicate()
 
 
-async def told(process: asyncio.subprocess.Process, line: str) -> None:
-    """Read what it says up to this line."""
+async def told(process: asyncio.subprocess.Process, line: str) -> list[str]:
+    """Read what it says up to this line; return the lines before."""
     assert process.stdout is not None
+    lines: list[str] = []
     async with asyncio.timeout(60):
         while (said := (await process.stdout.readline()).decode()) != f"{line}\n":
             assert said, (await process.communicate())[1].decode()
+            lines.append(said.strip())
+    return lines
 
 
 async def settings(folder: Path, *options: str) -> dict[str, str]:
@@ -114,6 +126,30 @@ def environment_of(pid: int) -> dict[str, str]:
 def pid_of(folder: Path, word: str) -> int:
     """Return the oldest process on the folder that has this word in its command line."""
     return min(pid for pid in processes_on(folder) if word in command_line(pid))
+
+
+async def test_it_lets_the_first_admin_into_the_dashboard(folder: Path) -> None:
+    links: list[str] = []
+    for _ in range(2):  # the first link may have been lost
+        output: list[str] = []
+        async with up(folder, output=output):
+            (address,) = (line.split()[1] for line in output if line.startswith("Dashboard"))
+            (link,) = (line for line in output if "/enter#tsu_" in line)
+            links.append(link)
+            assert link.startswith(f"{address}/enter#")
+            if len(links) < 2:
+                continue
+            async with aiohttp.ClientSession(address) as session:
+                statuses = []
+                for text in links:
+                    body = {
+                        "secret": secret_of(text),
+                        "email": "admin@example.org",
+                        "password": "correct horse battery",
+                    }
+                    async with session.post("/api/v1/session/setup", json=body) as response:
+                        statuses.append(response.status)
+            assert statuses == [401, 201]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -44,10 +44,13 @@ from tailslide_runtime.jetstream import ensure_bucket
 from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl, RedisUrl
 from tailslide_runtime.settings import ListenAddress
 from tailslide_tower.app import serve
+from tailslide_tower.database import Database
 from tailslide_tower.settings import TowerSettings
 
 TOKEN = "a-token-for-the-tests-of-tower"
 TIMEOUT_S = 30.0
+WITH_TABLES = "tower_with_tables"
+"""The database that others are copied from."""
 
 
 @dataclass(frozen=True)
@@ -407,10 +410,16 @@ class TowerBench:
 
 
 @asynccontextmanager
-async def tower_bench(servers: RealServers, folder: Path) -> AsyncIterator[TowerBench]:
-    """Make a database for one test, and absent buckets; drop the database at the end."""
-    async with _database(servers) as url:
+async def tower_bench(servers: RealServers, folder: Path, *, empty: bool = False) -> AsyncIterator[TowerBench]:
+    """Make a database for one test, and absent buckets; drop the database at the end.
+
+    The database is as a Tower leaves it that has just made its tables, which every start would take a while for; an
+    `empty` one has none yet.
+    """
+    async with _database(servers, None if empty else await _with_tables(servers)) as url:
         bench = TowerBench(servers, folder, url)
+        if not empty:  # else all of them would be one and the same for Tower
+            await bench.sql(f"UPDATE identity SET database = '{uuid4().hex}'")
         for bucket in (RULESETS_BUCKET, CIRCUITS_BUCKET, KEYS_BUCKET):
             await bench.delete_bucket(bucket)
         yield bench
@@ -428,6 +437,27 @@ async def _database(servers: RealServers, template: str | None = None) -> AsyncI
         await admin.close()
         ending.push_async_callback(_drop, admin_url, name)
         yield f"{tower_url.rpartition('/')[0]}/{name}"
+
+
+async def _with_tables(servers: RealServers) -> str:
+    """Return the name of a database with Tower's tables to copy, made when there is none on these servers yet."""
+    admin = await asyncpg.connect(servers.superuser_url)
+    try:
+        if not await admin.fetchval("SELECT count(*) FROM pg_database WHERE datname = $1", WITH_TABLES):
+            # Renamed when it is whole, so that none that was broken off is ever copied.
+            unfinished = f"{WITH_TABLES}_unfinished"
+            await admin.execute(f"DROP DATABASE IF EXISTS {unfinished} WITH (FORCE)")
+            await admin.execute(f"CREATE DATABASE {unfinished} OWNER tower")
+            url = f"{servers.endpoints.database_url.rpartition('/')[0]}/{unfinished}"
+            database = Database(DatabaseUrl.parse(url))
+            try:
+                await database.prepare()
+            finally:
+                await database.close()
+            await admin.execute(f"ALTER DATABASE {unfinished} RENAME TO {WITH_TABLES}")
+    finally:
+        await admin.close()
+    return WITH_TABLES
 
 
 async def _drop(admin_url: str, name: str) -> None:

@@ -26,4 +26,5 @@ async def beside(client: Client, name: str, work: Work) -> None:
             if backoff.failures == 0 and not client.is_closed:
                 errors = [str(error) or type(error).__name__ for error in leaves(group)]
                 log.warning("nats_work_failed", work=name, errors=errors)
+        raise_if_cancelled()
         await backoff.wait()

@@ -21,6 +21,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from tailslide_core.sidecar_access import SIDECARS_ACCOUNT
+from tailslide_runtime.cancellation import raise_if_cancelled
 from tailslide_runtime.known_keys import KnownKeys
 
 log = structlog.get_logger()
@@ -84,6 +85,7 @@ class Evictions:
                     revoked = self._revoked()  # a lost bucket may have been filled again meanwhile
                     await self._end(client, [one for one in await self._connections(client) if one.key in revoked])
             known &= revoked
+            raise_if_cancelled()
             await self._keys.changed_since(changes)
 
     async def _sweep(self, client: Client) -> None:
@@ -96,6 +98,7 @@ class Evictions:
                 unknown = found
             else:
                 unknown = set()
+            raise_if_cancelled()
             await asyncio.sleep(self._sweep_every_s)
 
     async def _end(self, client: Client, connections: Iterable[Connected]) -> None:

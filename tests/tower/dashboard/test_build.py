@@ -1,14 +1,19 @@
 """How the dashboard is built into the package, with a stand-in for npm."""
 
 import json
+import re
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import dashboard_build as build
+import hatch_build
 import pytest
 from dashboard_build import Wish, digest_of_sources, make_dashboard, wish_of
 from dashboard_node import FailedError, Node, UnavailableError
+
+CHECKOUT = Path(__file__).parents[3]
 
 
 class Bench:
@@ -173,3 +178,42 @@ def test_wish_is_that_of_the_environment() -> None:
     assert wish_of({"TAILSLIDE_DASHBOARD": "skip"}) is Wish.SKIP
     with pytest.raises(FailedError, match="auto, require, skip"):
         wish_of({"TAILSLIDE_DASHBOARD": "yes"})
+
+
+@pytest.mark.parametrize(
+    ("environ", "platforms", "asked"),
+    [
+        ({}, ["linux_x86_64", "manylinux_2_28_x86_64"], [hatch_build.NODE]),
+        ({}, ["linux_riscv64", "manylinux_2_39_riscv64"], []),
+        ({"TAILSLIDE_DASHBOARD": "skip"}, ["manylinux_2_28_x86_64"], []),
+    ],
+)
+def test_node_is_a_requirement_only_where_it_is_used(
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    environ: dict[str, str],
+    platforms: list[str],
+    asked: list[str],
+) -> None:
+    nothing: Any = None
+    hook = hatch_build.DashboardHook("", {}, nothing, nothing, "", "wheel")
+    monkeypatch.setattr(hatch_build, "platform_tags", lambda: iter(platforms))
+    for name in ("CI", "TAILSLIDE_DASHBOARD"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert hook.dependencies() == asked
+    make_dashboard(Wish.AUTO)
+    assert hook.dependencies() == []
+
+
+def test_node_of_a_build_is_that_of_development() -> None:
+    hook = (CHECKOUT / "tower" / "dashboard" / "packaging" / "hatch_build.py").read_text()
+    (requirement,) = re.findall(r'^NODE = "(.+)"$', hook, re.MULTILINE)
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    assert any(line.startswith(f"{requirement} ;") for line in project["optional-dependencies"]["dev"])
+
+
+def test_lock_file_names_no_registry() -> None:
+    lock = json.loads((CHECKOUT / "tower" / "dashboard" / "package-lock.json").read_text())
+    assert not any("resolved" in package for package in lock["packages"].values())

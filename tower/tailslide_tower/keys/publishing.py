@@ -157,6 +157,7 @@ class KeyPublisher:
         loop = asyncio.get_running_loop()
         until_s = loop.time() + longest_s
         while (left_s := until_s - loop.time()) > 0:
+            raise_if_cancelled()
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left_s, self._look_every_s)):
                     await self._changed.wait()

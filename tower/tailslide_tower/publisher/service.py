@@ -442,6 +442,7 @@ def _after(entry: Entry | None, at_ms: int) -> int:
 
 
 async def _wait(event: asyncio.Event, timeout_s: float | None) -> None:
+    raise_if_cancelled()  # what was asked of NATS before may have swallowed it, and the wait is long
     with suppress(TimeoutError):
         async with asyncio.timeout(timeout_s):
             await event.wait()

@@ -65,7 +65,7 @@ class SegmentOut(BaseModel):
 
 
 class ListedSegmentOut(BaseModel):
-    """A segment in a list: numbers stand in the place of members and conditions."""
+    """A segment in a list: numbers stand in the place of members."""
 
     app: str
     key: str
@@ -73,6 +73,7 @@ class ListedSegmentOut(BaseModel):
     included: int
     excluded: int
     conditions: int
+    when: list[ConditionFields] = Field(description="At most 20 of the conditions, of each at most 20 values.")
     version: int
     created_at: str
     updated_at: str

@@ -27,7 +27,7 @@ def _segment_id(ask: Ask[SegmentChange, NoQuery] | Ask[SegmentMembers, NoQuery] 
 
 @routes.get("/apps/{app}/segments", access=Access.VIEW, answer=SegmentList, summary="List an app's segments")
 async def list_segments(ask: Ask[NoFields, PageQuery]) -> web.Response:
-    """With numbers in the place of members and conditions, in the order of their keys."""
+    """With numbers in the place of members, in the order of their keys."""
     page = ask.query.page
     found = await ask.request.app[SEGMENTS].page(ask.app, page)
     shown = found[: page.limit]

@@ -22,6 +22,8 @@ from tailslide_tower.times import timestamp
 
 MAX_SEGMENT_BYTES = 1_000_000
 """What a NATS server takes as one message by default is 1 MiB, headers included."""
+MAX_LISTED_CONDITIONS = MAX_LISTED_VALUES = 20
+"""What a list shows of each segment, and of each of its conditions: there may be thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def members_changed(before: KeptSegment | None, after: KeptSegment | None) -> Js
 
 @dataclass(frozen=True, slots=True)
 class ListedSegment:
-    """A segment as lists show it: without its members, which may be thousands."""
+    """A segment as lists show it, without its members, which may be thousands. `when` has all conditions."""
 
     app: str
     key: str
@@ -81,20 +83,22 @@ class ListedSegment:
     description: str
     included: int
     excluded: int
-    conditions: int
+    when: list[dict[str, Any]]
     created_at: datetime
     updated_at: datetime
 
     def json(self) -> Json:
         """Return the segment as the API shows it."""
         moments = {"created_at": timestamp(self.created_at), "updated_at": timestamp(self.updated_at)}
-        numbers = {"included": self.included, "excluded": self.excluded, "conditions": self.conditions}
+        numbers = {"included": self.included, "excluded": self.excluded, "conditions": len(self.when)}
+        when = [{**each, "values": each["values"][:MAX_LISTED_VALUES]} for each in self.when[:MAX_LISTED_CONDITIONS]]
         return {
             "app": self.app,
             "key": self.key,
             "version": self.version,
             "description": self.description,
             **numbers,
+            "when": when,
             **moments,
         }
 

@@ -69,8 +69,8 @@ class SegmentStore:
         """Return the segments of a page of an app and, if there are more, one of them."""
         query = sa.select(
             *(segments.c[name] for name in ("app", "key", "version", "description")),
-            *(sa.func.jsonb_array_length(segments.c[name]) for name in ("include", "exclude", "when")),
-            *(segments.c[name] for name in ("created_at", "updated_at")),
+            *(sa.func.jsonb_array_length(segments.c[name]) for name in ("include", "exclude")),
+            *(segments.c[name] for name in ("when", "created_at", "updated_at")),
         ).where(segments.c.app == app, segments.c.key > page.after)
         rows = await self._connection.execute(query.order_by(segments.c.key).limit(page.limit + 1))
         return [ListedSegment(*row) for row in rows]

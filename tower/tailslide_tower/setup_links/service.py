@@ -76,6 +76,24 @@ async def ensure_first_admin(
         )
 
 
+async def make_first_admin_link(
+    database: Database, public_url: str, clock: Callable[[], datetime] = times.now
+) -> tuple[str, datetime] | None:
+    """Make a link for the first admin in the place of earlier ones; None where there is a user.
+
+    For whoever starts Tower and shows its links on a screen of their own: an earlier one can be read nowhere.
+    """
+    now = clock()
+    async with database.begin() as connection:
+        users, links = UserStore(connection), SetupLinkStore(connection)
+        await users.lock_accounts()
+        if await users.has_any():
+            return None
+        await links.delete_all(Purpose.FIRST_ADMIN)
+        _, secret = await links.add(Purpose.FIRST_ADMIN, now, now + FIRST_ADMIN_LIFE)
+    return entry_url(public_url, secret), now + FIRST_ADMIN_LIFE
+
+
 async def _given_admin(given: GivenAdmin, passwords: Passwords, now: datetime) -> User:
     try:
         email = read_email("TAILSLIDE_ADMIN_EMAIL", given.email)

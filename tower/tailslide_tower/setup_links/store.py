@@ -81,6 +81,10 @@ class SetupLinkStore:
         row = (await self._connection.execute(query)).first()
         return None if row is None else SetupLink(row.id, Purpose(row.purpose))
 
+    async def delete_all(self, purpose: Purpose) -> None:
+        """Delete the links of a purpose: none of them opens anything any more."""
+        await self._connection.execute(sa.delete(setup_links).where(setup_links.c.purpose == purpose.value))
+
     async def delete(self, link: SetupLink) -> None:
         """Delete a link that was used."""
         await self._connection.execute(sa.delete(setup_links).where(setup_links.c.id == link.id))

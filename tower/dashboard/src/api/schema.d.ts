@@ -2736,7 +2736,7 @@ export interface components {
         };
         /**
          * ListedSegmentOut
-         * @description A segment in a list: numbers stand in the place of members and conditions.
+         * @description A segment in a list: numbers stand in the place of members.
          */
         ListedSegmentOut: {
             /** App */
@@ -2757,6 +2757,11 @@ export interface components {
             updated_at: string;
             /** Version */
             version: number;
+            /**
+             * When
+             * @description At most 20 of the conditions, of each at most 20 values.
+             */
+            when: components["schemas"]["ConditionFields"][];
         };
         /**
          * LocalGuardFields

@@ -17,6 +17,8 @@ const KINDS = {
   tsl_: { path: "link", text: "Opening the dashboard, to look at …", fields: [] },
 };
 
+class SpentLinkError extends Error {}
+
 const secret = location.hash.slice(1);
 const kind = KINDS[secret.slice(0, 4)];
 const asked = new URLSearchParams(location.search).get("to") ?? "/";
@@ -61,15 +63,15 @@ async function enter() {
     form.hidden = true;
     location.replace(page);
   } catch (error) {
-    if (error instanceof TypeError) {
-      problem.textContent = "Tower cannot be reached now.";
+    problem.textContent = error instanceof TypeError ? "Tower cannot be reached now." : error.message;
+    button.disabled = false;
+    if (error instanceof SpentLinkError) {
+      form.hidden = true;
+      what.textContent = "The link does not open.";
+    } else if (kind.fields.length === 0) {
       button.textContent = "Try again";
       showForm();
-    } else {
-      problem.textContent = error.message;
-      if (kind.fields.length === 0) what.textContent = "The link does not open.";
     }
-    button.disabled = false;
   }
 }
 
@@ -92,7 +94,7 @@ async function openSession() {
   if (said.code === "LINK_INVALID") {
     // The same link again, in the browser that it has opened.
     if (before?.principal) return;
-    throw new Error("This link was used or has expired. Ask for a new one.");
+    throw new SpentLinkError("This link was used or has expired. Ask for a new one.");
   }
   const detail = said.detail ?? `Tower answered with the status ${answer.status}.`;
   throw new Error(said.field ? `${said.field}: ${detail}` : detail);

@@ -1,24 +1,68 @@
-import { Paper, Skeleton, Stack } from "@mantine/core";
-import { lazy, Suspense } from "react";
+import { Paper, Skeleton, Stack, Text, Title } from "@mantine/core";
+import { usePrefetchQuery } from "@tanstack/react-query";
+import { lazy, Suspense, useMemo } from "react";
+import { useSearchParams } from "react-router";
 import { idOf } from "@/features/flags/api";
 import { useLiveNeed } from "@/live/LiveProvider";
 import type { Editing } from "../editing/useEditing";
-import { useLiveBuckets } from "./graph/useGraph";
+import { CircuitSettings } from "./CircuitSettings";
+import styles from "./circuit.module.css";
+import { spanOf } from "./graph/span";
+import { graphQuery, useLiveBuckets, useWindows } from "./graph/useGraph";
+import { Now } from "./Now";
+import { Numbers } from "./Numbers";
+import { PreviewPart } from "./preview/PreviewPart";
+import { RampPicture } from "./Ramp";
 
-// The graphs' library comes only where graphs are looked at.
-const Graphs = lazy(() => import("./graph/Graphs"));
+// The graphs' library comes only where graphs are looked at, and at once there.
+const graphs = import("./graph/Graphs");
+const Graphs = lazy(() => graphs);
 
 /** The circuit of a flag: what its calls say, what it is now and why, how users come back, and its settings. */
-export function CircuitTab({ editing: { saved } }: { editing: Editing }) {
-  useLiveNeed({ refresh: [idOf(saved)] });
+export function CircuitTab({ editing }: { editing: Editing }) {
+  const { saved, draft, readOnly } = editing;
+  const [query] = useSearchParams();
+  const span = useMemo(() => spanOf(query), [query]);
   const { live, changes } = useLiveBuckets(saved);
+  const { windows, problem } = useWindows(saved, span);
+  usePrefetchQuery(graphQuery(saved.app, saved.key, span));
+  useLiveNeed({ refresh: [idOf(saved)] });
+  const circuit = saved.state.circuit;
+  const moving = circuit !== null && circuit.state !== "closed";
+  const recovery = (moving ? saved : draft).circuit?.recovery ?? null;
   return (
     <Stack gap="md">
       <Paper withBorder p="md">
+        <Numbers live={live} windows={windows} windowMs={saved.circuit?.window_ms ?? null} problem={problem} />
         <Suspense fallback={<Skeleton height={560} />}>
           <Graphs flag={saved} live={live} changes={changes} />
         </Suspense>
       </Paper>
+      {saved.circuit !== null && (
+        <div className={styles.beside}>
+          <Paper withBorder p="md" component="section">
+            <Now flag={saved} readOnly={readOnly} />
+          </Paper>
+          <Paper withBorder p="md" component="section">
+            <Title order={2} mb="xs">
+              Recovery
+            </Title>
+            {recovery === null ? (
+              <Text>Once open, it stays open until a person lets users back.</Text>
+            ) : (
+              <RampPicture recovery={recovery} circuit={circuit} rollout={saved.rollout} />
+            )}
+          </Paper>
+        </div>
+      )}
+      <Paper withBorder p="md">
+        <CircuitSettings editing={editing} />
+      </Paper>
+      {draft.circuit !== null && (
+        <Paper withBorder p="md">
+          <PreviewPart editing={editing} />
+        </Paper>
+      )}
     </Stack>
   );
 }

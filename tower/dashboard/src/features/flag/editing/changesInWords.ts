@@ -1,6 +1,5 @@
 import { count, counted } from "@/components/numbers";
 import { type Draft, differing, type Field, same } from "./draft";
-import { ruleName } from "./rulesInWords";
 import { nameOf, valueInWords } from "./settingNames";
 
 const LONGEST = 40;
@@ -15,7 +14,9 @@ function inWords(field: Field, before: Draft, after: Draft): string[] {
     case "active":
       return [after.active ? "turned on" : "turned off"];
     case "name":
-      return after.name === "" ? ["name taken away"] : [`name ${quoted(before.name)} → ${quoted(after.name)}`];
+      return after.name === ""
+        ? ["name taken away: it is called by its key"]
+        : [`name ${quoted(before.name)} → ${quoted(after.name)}`];
     case "description":
       return [before.description === "" ? "description added" : "description changed"];
     case "tags":
@@ -76,6 +77,11 @@ function ofUsers(before: readonly string[], after: readonly string[], list: stri
 }
 
 type Rules = Draft["rules"];
+
+/** How a rule is called: by its name, or by its place, counted from 1. */
+function ruleName(rule: Rules[number], place: number): string {
+  return rule.name ? quoted(rule.name) : String(place + 1);
+}
 
 /**
  * Rules have no identity: one that is the same as before is that one, wherever it stands; of the rest, rules with the

@@ -10,10 +10,10 @@ describe("problems", () => {
   test("are found at the control that they are about, however the place is written", () => {
     expect(problemAt(refused("rules[0].when[0].values[3]"), "rules.0.when.0.values")).toMatch("A percentage");
     expect(problemAt(refused("rules.0.when.0.values"), "rules.0.when.0.values")).toMatch("A percentage");
-    expect(problemAt(refused("rules.10.rollout"), "rules.1")).toBeUndefined();
-    expect(problemAt(refused("rollout"), "rules")).toBeUndefined();
-    expect(problemAt(refused(null), "rollout")).toBeUndefined();
-    expect(problemAt({ problem: null }, "rollout")).toBeUndefined();
+    expect(problemAt(refused("rules.10.rollout"), "rules.1")).toBeNull();
+    expect(problemAt(refused("rollout"), "rules")).toBeNull();
+    expect(problemAt(refused(null), "rollout")).toBeNull();
+    expect(problemAt({ problem: null }, "rollout")).toBeNull();
     expect(fieldPath('metadata["ticket"]')).toBe("metadata.ticket");
   });
   test("are found in the groups around it", () => {

@@ -18,14 +18,14 @@ function isWithin(field: string, path: string): boolean {
  * The sentence about what was refused at one control, for its `error`: `problemAt(editing, "rules.0.rollout")`. What lies
  * deeper than the control's path counts as its own, so give the path of the control and not of a group of them.
  */
-export function problemAt({ problem }: Refused, path: string): string | undefined {
-  if (problem === null || problem.field === null) return undefined;
-  return isWithin(fieldPath(problem.field), path) ? problem.message : undefined;
+export function problemAt({ problem }: Refused, path: string): string | null {
+  if (problem === null || problem.field === null) return null;
+  return isWithin(fieldPath(problem.field), path) ? problem.message : null;
 }
 
 /** Whether what was refused lies in a group of controls, such as a rule that is folded: `problemIn(editing, "rules.0")`. */
 export function problemIn(refused: Refused, path: string): boolean {
-  return problemAt(refused, path) !== undefined;
+  return problemAt(refused, path) !== null;
 }
 
 /** The pages of a flag that have fields. */

@@ -7,10 +7,8 @@ import { changesInWords } from "./changesInWords";
 import { type Draft, differing, draftOf, type Field, patchOf, same } from "./draft";
 import { type Merged, merged } from "./merge";
 
-/** What the parts of the flag's form get: the flag as it is, what it would be, and a way to change that. */
-export interface Editing {
-  /** The flag as it is now; it moves while it is edited. */
-  saved: Flag;
+/** What a form of a flag needs, be it of a flag that is there or of one that is being made. */
+export interface Form {
   draft: Draft;
   /** Change fields of the draft; nothing is saved by it. */
   change: (fields: Partial<Draft>) => void;
@@ -18,6 +16,12 @@ export interface Editing {
   readOnly: boolean;
   /** What the server refused; `problemAt` and `problemIn` say where. */
   problem: ProblemError | null;
+}
+
+/** What the parts of the flag's form get: the flag as it is, what it would be, and a way to change that. */
+export interface Editing extends Form {
+  /** The flag as it is now; it moves while it is edited. */
+  saved: Flag;
 }
 
 /** What somebody else has made of the flag while it was edited. */

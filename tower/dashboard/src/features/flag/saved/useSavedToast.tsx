@@ -1,40 +1,52 @@
 import { notifications } from "@mantine/notifications";
 import { useCallback } from "react";
+import { sentenceOf } from "@/api/problem";
+import { GivenUp } from "@/shell/reason";
 import type { Saved } from "../editing/useEditing";
 import { SavedNote } from "./SavedNote";
 import { useUndo } from "./useUndo";
 
 const SHOWN_MS = 8_000;
 
+/** How a change is taken back: by going back to the version before, in a way of its own, or not at all. */
+type Undo = "rollback" | (() => Promise<Saved | null>) | null;
+
 /** Tell of a change that was saved by one press, follow its arrival, and offer to take it back. */
-export function useSavedToast(): (saved: Saved, done: string, mayUndo?: boolean) => void {
-  const takeBack = useUndo();
-  const show = useCallback(
-    (saved: Saved, done: string, mayUndo = true) => {
-      const id = `saved-${saved.after.app}-${saved.after.key}`;
-      const undo = async () => {
-        const undone = await takeBack(saved);
-        if (undone !== null) show(undone, "Undone", false);
+export function useSavedToast(): (saved: Saved, done: string, undo?: Undo) => void {
+  const rollBack = useUndo();
+  return useCallback(
+    function show(saved: Saved, done: string, undo: Undo = "rollback") {
+      const { app, key, version } = saved.after;
+      const id = `saved ${app}.${key} ${version} ${done}`;
+      // One at a time: only the newest change can be taken back.
+      if (shown !== null) notifications.hide(shown);
+      shown = id;
+      const takeBack = async () => {
+        try {
+          const undone = undo === "rollback" ? await rollBack(saved) : await undo?.();
+          if (undone != null) show(undone, "Undone", null);
+        } catch (error) {
+          if (error instanceof GivenUp) return;
+          notifications.show({ color: "gray", title: "Not undone", message: sentenceOf(error) });
+        }
       };
-      // One at a time: the newest change is the one that can be taken back.
-      notifications.hide(`${id}-${saved.before.version}`);
-      const shown = `${id}-${saved.after.version}`;
       notifications.show({
-        id: shown,
+        id,
         autoClose: false,
         withBorder: true,
-        color: "accent",
         message: (
           <SavedNote
             saved={saved}
             done={done}
-            undo={mayUndo ? () => void undo() : undefined}
-            whenComplete={() => setTimeout(() => notifications.hide(shown), SHOWN_MS)}
+            undo={undo === null ? undefined : () => void takeBack()}
+            whenComplete={() => setTimeout(() => notifications.hide(id), SHOWN_MS)}
           />
         ),
       });
     },
-    [takeBack],
+    [rollBack],
   );
-  return show;
 }
+
+/** The toast that is there now. */
+let shown: string | null = null;

@@ -1,20 +1,39 @@
-import { Stack, TextInput } from "@mantine/core";
-import { problemAt } from "../editing/problems";
+import { Stack, Title } from "@mantine/core";
+import { SlackAddress } from "@/features/alerts/SlackAddress";
+import { AboutFields } from "../about/AboutFields";
+import { MetadataFields } from "../about/MetadataFields";
 import { useFlagOutlet } from "../flagOutlet";
+import { Ending } from "./Ending";
+import { SaltField } from "./SaltField";
+import styles from "./settings.module.css";
 
 /** What the flag is called and whose it is, who is told of it, and its end. */
 export function SettingsTab() {
-  const { editing } = useFlagOutlet();
-  const { draft, change, readOnly } = editing;
+  const { editing, changed } = useFlagOutlet();
+  const { saved } = editing;
   return (
-    <Stack maw={720}>
-      <TextInput
-        label="Name"
-        value={draft.name}
-        readOnly={readOnly}
-        error={problemAt(editing, "name")}
-        onChange={(event) => change({ name: event.currentTarget.value })}
-      />
-    </Stack>
+    <div className={styles.columns}>
+      <Stack gap="lg">
+        <section>
+          <Title order={2} mb="xs">
+            About
+          </Title>
+          <AboutFields form={editing} />
+        </section>
+        <section>
+          <Title order={2} mb="xs">
+            For programs
+          </Title>
+          <Stack gap="sm">
+            <MetadataFields form={editing} />
+            <SaltField key={saved.salt} form={editing} saved={saved.salt} />
+          </Stack>
+        </section>
+      </Stack>
+      <Stack gap="lg">
+        <SlackAddress app={saved.app} flag={saved.key} />
+        <Ending flag={saved} unsaved={changed.length > 0} />
+      </Stack>
+    </div>
   );
 }

@@ -8,9 +8,9 @@ import { useSavedToast } from "../saved/useSavedToast";
 export function useSwitching(flag: Flag) {
   const changes = useFlagChanges(flag);
   const show = useSavedToast();
-  const pressed = async (press: () => Promise<Flag>, done: string, mayUndo: boolean) => {
+  const pressed = async (press: () => Promise<Flag>, done: string, undo: "rollback" | null) => {
     try {
-      show({ before: flag, after: await press() }, done, mayUndo);
+      show({ before: flag, after: await press() }, done, undo);
     } catch (error) {
       if (error instanceof GivenUp) return;
       notifications.show({
@@ -24,14 +24,24 @@ export function useSwitching(flag: Flag) {
   return {
     busy: changes.toggle.isPending || changes.reset.isPending || changes.change.isPending,
     toggle: () =>
-      pressed(() => changes.toggle.mutateAsync(!flag.active), `Turned ${flag.key} ${flag.active ? "off" : "on"}`, true),
+      pressed(
+        () => changes.toggle.mutateAsync(!flag.active),
+        `Turned ${flag.key} ${flag.active ? "off" : "on"}`,
+        "rollback",
+      ),
     // A circuit that was closed by hand cannot be opened again as it was.
-    letBack: () => pressed(() => changes.reset.mutateAsync(), `Users of ${flag.key} are let back`, false),
+    letBack: () => pressed(() => changes.reset.mutateAsync(), `Users of ${flag.key} are let back`, null),
+    holdOff: () =>
+      pressed(
+        () => changes.change.mutateAsync({ body: { circuit: { forced_open: true } } }),
+        `${flag.key} is held off`,
+        "rollback",
+      ),
     endTheHold: () =>
       pressed(
         () => changes.change.mutateAsync({ body: { circuit: { forced_open: false } } }),
         `The hold of ${flag.key} is ended`,
-        true,
+        "rollback",
       ),
   };
 }

@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { count, counted, percent } from "@/components/numbers";
 import { segmentsQuery } from "@/features/segments/api";
+import { problemAt as problemOf } from "../editing/problems";
 import type { Editing } from "../editing/useEditing";
 import { type Answered, answersInWords, countedAs, useAnswered } from "./answered";
 import { attributesIn, useAppFlags } from "./app_flags";
@@ -29,7 +30,7 @@ export function TargetingTab({ editing }: { editing: Editing }) {
   const segments = useQuery(segmentsQuery(saved.app));
   const attributes = useMemo(() => attributesIn(flags.flatMap(({ rules }) => rules)), [flags]);
   const known = useMemo(() => ({ attributes, segments: segments.data ?? [] }), [attributes, segments.data]);
-  const problemAt = (_: string): string | null => null;
+  const problemAt = (field: string) => problemOf(editing, field) ?? null;
   const decides = (...lines: LineName[]) => (decided !== null && lines.includes(decided.line) ? decided.who : null);
   const answers = <T,>(say: (answered: Answered) => T): T | string | undefined =>
     answered.data === undefined ? (answered.isError ? "Answers are not known now" : undefined) : say(answered.data);

@@ -19,7 +19,7 @@ export function RowSwitch({ flag, store, mayEdit }: { flag: Flag; store: SparkSt
     if (archived) return "It is archived: no sidecar gets it.";
     if (!may) return `You may look at the flags of ${flag.app}, and not change them: that takes the role of an editor.`;
     const callsPerS = store.measured(idOf(flag))?.callsPerS ?? null;
-    return ofToggling(flag, { callsPerMinute: callsPerS === null ? null : callsPerS * 60 });
+    return ofToggling(flag, callsPerS === null ? null : callsPerS * 60);
   };
   const said = hint();
   const press = () => {

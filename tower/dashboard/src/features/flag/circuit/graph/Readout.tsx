@@ -26,7 +26,9 @@ export function Readout({
         {inWords(series.feature, place)}
       </Entry>
       <Entry kind="fallback" name="Fallback">
-        {inWords(series.fallback, place)}
+        {atMs !== undefined && atMs + series.resolutionMs > series.readMs && series.resolutionMs < 10_000
+          ? NOT_KNOWN
+          : inWords(series.fallback, place)}
       </Entry>
       {threshold !== null && (
         <>

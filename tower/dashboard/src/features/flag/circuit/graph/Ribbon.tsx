@@ -1,16 +1,19 @@
 import { Tooltip } from "@mantine/core";
+import { useElementSize } from "@mantine/hooks";
 import { IconBolt, IconCheck, IconStairsUp, IconUser } from "@tabler/icons-react";
 import { percent } from "@/components/numbers";
 import { localMoment } from "@/components/times";
-import { type Band, clustersOf, isShown, type Mark, stateAfter } from "./bands";
-import { AXIS_WIDTH, RIGHT_GAP } from "./Chart";
+import { type Band, clustersOf, isShown, type Mark, recoveriesOf, stateAfter } from "./bands";
 import styles from "./graph.module.css";
 
 interface Times {
   fromMs: number;
   toMs: number;
-  nowMs: number;
 }
+
+const MARK_PX = 22;
+const SHARE_PX = 34;
+const WORD_PX = 78;
 
 /** Above the graphs and on their time axis: what the circuit was, in words, and the marks of what happened. */
 export function Ribbon({
@@ -19,71 +22,98 @@ export function Ribbon({
   fromMs,
   toMs,
   nowMs,
-}: { bands: readonly Band[]; marks: readonly Mark[] } & Times) {
-  const place = (atMs: number) => `${((atMs - fromMs) / (toMs - fromMs)) * 100}%`;
+}: { bands: readonly Band[]; marks: readonly Mark[]; nowMs: number } & Times) {
+  const { ref, width } = useElementSize();
   const shown = marks.filter((mark) => {
     const atMs = Date.parse(mark.at);
     return isShown(mark) && atMs >= fromMs && atMs <= toMs;
   });
-  const clusters = clustersOf(shown, (toMs - fromMs) / 36);
+  const clusters = clustersOf(shown, ((toMs - fromMs) * MARK_PX) / Math.max(width, 200));
   return (
-    <div style={{ paddingLeft: AXIS_WIDTH, paddingRight: RIGHT_GAP }}>
-      <div className={styles.lane}>
-        {clusters.map(({ atMs, marks: together }) => (
-          <Tooltip
-            key={together[0]?.id}
-            label={<Told marks={together} nowMs={nowMs} />}
-            multiline
-            maw={420}
-            openDelay={0}
-          >
-            <button
-              type="button"
-              className={styles.mark}
-              style={{ left: place(atMs) }}
-              data-state={together.length === 1 && together[0] ? (stateAfter(together[0]) ?? undefined) : undefined}
-              aria-label={together
-                .map((mark) => `${localMoment(Date.parse(mark.at), nowMs)}: ${mark.sentence}`)
-                .join(" ")}
-            >
-              {together.length === 1 && together[0] ? <MarkIcon mark={together[0]} /> : together.length}
-            </button>
-          </Tooltip>
-        ))}
+    <>
+      <div className={styles.aside}>
+        <div className={styles.lane} ref={ref}>
+          {clusters.map((cluster) => (
+            <MarkButton
+              key={cluster.marks[0]?.id}
+              marks={cluster.marks}
+              left={`${((cluster.atMs - fromMs) / (toMs - fromMs)) * 100}%`}
+              nowMs={nowMs}
+            />
+          ))}
+        </div>
       </div>
-      <div className={styles.ribbon} aria-hidden>
-        {bands.map((band) => (
-          <span
-            key={`${band.state}${band.fromMs}`}
-            className={styles.piece}
-            data-state={band.state}
-            style={{ left: place(band.fromMs), width: `${((band.toMs - band.fromMs) / (toMs - fromMs)) * 100}%` }}
-          >
-            <span className={styles.word}>{wordOf(band)}</span>
-          </span>
-        ))}
+      <Strip bands={bands} fromMs={fromMs} toMs={toMs} />
+    </>
+  );
+}
+
+function MarkButton({ marks, left, nowMs }: { marks: readonly Mark[]; left: string; nowMs: number }) {
+  const only = marks.length === 1 ? marks[0] : undefined;
+  const told = (mark: Mark) => `${localMoment(Date.parse(mark.at), nowMs)}: ${mark.sentence}`;
+  const latest = [...marks].reverse().slice(0, 5);
+  const label = (
+    <>
+      {latest.map((mark) => (
+        <div key={mark.id}>{told(mark)}</div>
+      ))}
+      {marks.length > latest.length && <div>and {marks.length - latest.length} more</div>}
+    </>
+  );
+  return (
+    <Tooltip label={label} multiline maw={420} openDelay={0} events={{ hover: true, focus: true, touch: true }}>
+      <button
+        type="button"
+        className={styles.mark}
+        style={{ left }}
+        data-state={worstOf(marks)}
+        aria-label={latest.map(told).join(" ")}
+      >
+        {only === undefined ? marks.length : <MarkIcon mark={only} />}
+      </button>
+    </Tooltip>
+  );
+}
+
+/** A group with a trip among its marks looks like one. */
+function worstOf(marks: readonly Mark[]): "open" | "recovering" | undefined {
+  const states = marks.map(stateAfter);
+  return states.includes("open") ? "open" : states.includes("recovering") ? "recovering" : undefined;
+}
+
+/** What a circuit was, or would have been: a recovery with its steps where they can be read, and as one where not. */
+export function Strip({ bands, fromMs, toMs }: { bands: readonly Band[] } & Times) {
+  const { ref, width } = useElementSize();
+  const perMs = width / (toMs - fromMs);
+  const pieces = recoveriesOf(bands, SHARE_PX / Math.max(perMs, Number.MIN_VALUE));
+  return (
+    <div className={styles.aside} aria-hidden>
+      <div className={styles.ribbon} ref={ref}>
+        {pieces.map((piece) => {
+          const room = (piece.toMs - piece.fromMs) * perMs;
+          return (
+            <span
+              key={`${piece.state}${piece.fromMs}`}
+              className={styles.piece}
+              data-state={piece.state}
+              style={{
+                left: `${((piece.fromMs - fromMs) / (toMs - fromMs)) * 100}%`,
+                width: `${((piece.toMs - piece.fromMs) / (toMs - fromMs)) * 100}%`,
+              }}
+            >
+              {wordOf(piece, room)}
+            </span>
+          );
+        })}
       </div>
     </div>
   );
 }
 
-function wordOf({ state, percentage }: Band): string {
-  if (state === "open") return "Open";
-  return percentage === null ? "Recovering" : percent(percentage);
-}
-
-function Told({ marks, nowMs }: { marks: readonly Mark[]; nowMs: number }) {
-  const latest = [...marks].reverse().slice(0, 5);
-  return (
-    <>
-      {latest.map((mark) => (
-        <div key={mark.id}>
-          {localMoment(Date.parse(mark.at), nowMs)}: {mark.sentence}
-        </div>
-      ))}
-      {marks.length > latest.length && <div>and {marks.length - latest.length} more</div>}
-    </>
-  );
+function wordOf({ state, percentage }: Band, room: number): string {
+  if (state === "open") return room < SHARE_PX + 6 ? "" : "Open";
+  if (percentage === null) return room < WORD_PX ? "" : "Recovering";
+  return room < SHARE_PX ? "" : percent(Math.round(percentage * 10) / 10);
 }
 
 export function MarkIcon({ mark }: { mark: Mark }) {

@@ -101,3 +101,22 @@ export function clustersOf(marks: readonly Mark[], nearMs: number): Cluster[] {
   }
   return clusters;
 }
+
+/** Show a recovery as one stretch without a percentage where any of its steps would be shorter than `leastMs`. */
+export function recoveriesOf(bands: readonly Band[], leastMs: number): Band[] {
+  const groups: Band[][] = [];
+  for (const band of bands) {
+    const last = groups.at(-1)?.at(-1);
+    const follows = last?.state === "recovering" && band.state === "recovering" && last.toMs === band.fromMs;
+    if (follows) groups.at(-1)?.push(band);
+    else groups.push([band]);
+  }
+  return groups.flatMap((steps) => {
+    const [first] = steps;
+    const last = steps.at(-1);
+    if (first === undefined || last === undefined || first.state === "open") return steps;
+    // The last step is still growing, or was cut short by a breach.
+    const short = steps.slice(0, -1).some(({ fromMs, toMs }) => toMs - fromMs < leastMs);
+    return short ? [{ state: "recovering", percentage: null, fromMs: first.fromMs, toMs: last.toMs }] : steps;
+  });
+}

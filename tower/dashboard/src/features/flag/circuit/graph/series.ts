@@ -17,6 +17,8 @@ export interface Series {
   atMs: number[];
   resolutionMs: number;
   nowMs: number;
+  /** Up to when all lists were read; later buckets have what the live connection tells, the feature's calls. */
+  readMs: number;
   feature: Calls;
   fallback: Calls;
   /** The least error rate that opens the circuit at so many calls. */
@@ -66,6 +68,7 @@ export function seriesOf(graph: Graph): Series {
     atMs: Array.from({ length: points }, (_, place) => fromMs + place * resolutionMs),
     resolutionMs,
     nowMs,
+    readMs: nowMs,
     feature: callsOf(graph.feature),
     fallback: callsOf(graph.fallback),
     opensAt: graph.thresholds.opens_at_error_rate,
@@ -110,6 +113,7 @@ export function withLive(series: Series, live: LiveBuckets): Series {
     atMs,
     resolutionMs,
     nowMs: live.nowMs,
+    readMs: series.readMs,
     feature: { calls, failures, errorRate, slowRate: longer(series.feature.slowRate) },
     fallback: {
       calls: longer(series.fallback.calls),
@@ -148,6 +152,14 @@ export function ended(series: Series): number {
   let length = atMs.length;
   while (length > 0 && (atMs[length - 1] ?? 0) + resolutionMs > nowMs) length -= 1;
   return length;
+}
+
+/** The place of the last bucket that has ended and of which all is known. */
+export function lastRead(series: Series): number {
+  let place = ended(series) - 1;
+  if (series.resolutionMs >= 10_000) return place;
+  while (place > 0 && (series.atMs[place] ?? 0) + series.resolutionMs > series.readMs) place -= 1;
+  return place;
 }
 
 /** Calls a second in each bucket; one that is still filling is divided by the part of it that has passed. */

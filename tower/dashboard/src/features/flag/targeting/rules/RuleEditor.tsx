@@ -39,7 +39,7 @@ export function RuleEditor({
         least={0}
         problemAt={(field) => problemAt(`when.${field}`)}
       />
-      {problemAt("when") !== null && (
+      {when.length === 0 && problemAt("when") !== null && (
         <Text size="sm" c="var(--mantine-color-error)">
           {problemAt("when")}
         </Text>

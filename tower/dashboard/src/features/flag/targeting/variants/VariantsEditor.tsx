@@ -86,7 +86,14 @@ export function VariantsEditor({
         </Stack>
       </Radio.Group>
       <SplitBar split={fields.split} />
-      <Problems of={["variants", "off_variant", "split"].map(problemAt)} />
+      <Problems
+        of={[
+          // What is wrong with one value stands beside it.
+          names.some((name) => problemAt(`variants.${name}`) !== null) ? null : problemAt("variants"),
+          problemAt("off_variant"),
+          problemAt("split"),
+        ]}
+      />
       <Group gap={12}>
         <Button
           size="compact-sm"
