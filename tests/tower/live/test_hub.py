@@ -346,6 +346,26 @@ async def test_a_slow_client_gets_the_last_state_once_and_keeps_nothing_waiting(
             pass
 
 
+async def test_a_subscription_that_goes_on_keeps_what_was_not_sent_yet(stage: Stage) -> None:
+    client = stage.client()
+    first, second, third = stage.flag("first"), stage.flag("second"), stage.flag("third")
+    client.subscribe(apps=["shop"], snapshot=False)
+    since = int((await client.until("subscribed"))["cursor"])
+    (session,) = stage.hub
+    client.reads.clear()
+    stage.news.tell(first)
+    while len(stage.flags.asked) == 0:
+        await asyncio.sleep(0)
+    stage.news.tell(second)
+    session._arriving.add(third)
+    client.subscribe(since, apps=["shop"], snapshot=False)
+    client.reads.set()
+    await client.until("subscribed")
+    assert (await client.until("flag"))["key"] == "second"
+    session.sidecar_differs(("shop", "cart-1"))
+    assert (await client.until("flag"))["key"] == "third"
+
+
 async def test_flags_that_are_looked_at_again_are_sent_when_they_differ(stage: Stage) -> None:
     client = stage.client()
     flag_id = stage.flag()

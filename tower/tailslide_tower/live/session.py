@@ -197,10 +197,16 @@ class Session:
         elif since is not None and (bounds.newest - since > MAX_BEHIND or since < bounds.oldest - 1):
             since, resync = None, "cursor_too_old"
         self.wanted = asked.wanted
+        if self._position is None or since is None:
+            self._dirty_flags.clear()
+            self._arriving.clear()
+        else:
+            # The client goes on, so nothing tells it anew what it has not been told yet.
+            followed = asked.wanted.has_flag
+            self._dirty_flags = {flag_id: None for flag_id in self._dirty_flags if followed(flag_id)}
+            self._arriving = {flag_id for flag_id in self._arriving if followed(flag_id)}
         self._position = bounds.newest if since is None else since
-        self._dirty_flags.clear()
         self._dirty_sidecars.clear()
-        self._arriving.clear()
         self._last_shown.clear()
         self._overflowed = False
         self._points = None

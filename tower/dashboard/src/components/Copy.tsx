@@ -29,13 +29,13 @@ export function CopyText({ value, what }: { value: string; what: string }) {
 /** Commands or a file to paste, with a button that copies all of it. */
 export function Snippet({ code, what }: { code: string; what: string }) {
   return (
-    <Box pos="relative">
-      <Code block pr={40} tabIndex={0} style={{ whiteSpace: "pre", overflowX: "auto" }}>
+    <Group gap={0} wrap="nowrap" align="flex-start" bg="var(--code)" style={{ borderRadius: 4 }}>
+      <Code block flex={1} miw={0} bg="transparent" tabIndex={0} style={{ whiteSpace: "pre", overflowX: "auto" }}>
         {code}
       </Code>
-      <Box pos="absolute" top={6} right={6}>
+      <Box p={6}>
         <Copy value={code} what={what} />
       </Box>
-    </Box>
+    </Group>
   );
 }

@@ -1,5 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useSyncExternalStore } from "react";
+import { serverClock } from "@/api/clock";
 import { sessionQuery } from "@/api/session";
 import { LiveCache } from "./cache";
 import { LiveConnection, type LiveState, type ServerMessage } from "./connection";
@@ -16,7 +17,7 @@ export function LiveProvider({ active = true, children }: { active?: boolean; ch
   const connection = useMemo(() => {
     const url = new URL("/api/v1/live", window.location.href);
     url.protocol = url.protocol.replace("http", "ws");
-    const around = { open: () => new WebSocket(url), now: Date.now, random: Math.random };
+    const around = { open: () => new WebSocket(url), now: () => serverClock.now(), random: Math.random };
     return new LiveConnection(around, () => void queries.invalidateQueries({ queryKey: sessionQuery.queryKey }));
   }, [queries]);
   useEffect(() => {
@@ -25,12 +26,15 @@ export function LiveProvider({ active = true, children }: { active?: boolean; ch
     const forget = connection.receive((message) => cache.take(message));
     const hurry = () => document.visibilityState === "visible" && connection.hurry();
     window.addEventListener("online", hurry);
+    window.addEventListener("offline", hurry);
     document.addEventListener("visibilitychange", hurry);
     connection.start();
     return () => {
       connection.stop();
       forget();
+      cache.close();
       window.removeEventListener("online", hurry);
+      window.removeEventListener("offline", hurry);
       document.removeEventListener("visibilitychange", hurry);
     };
   }, [active, connection, queries]);

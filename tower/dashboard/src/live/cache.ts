@@ -27,6 +27,15 @@ const SHOWN_BY: Readonly<Record<string, readonly QueryKey[]>> = {
 const IN_TROUBLE: ReadonlySet<string> = new Set(["open", "recovering", "held_off"]);
 
 const FLUSH_MS = 100;
+/** What needs attention is put together anew by Tower, so it is asked for less often than flags change. */
+const STATUS_MS = 1000;
+
+const idOf = ({ app, key }: Flag): string => `${app}.${key}`;
+
+/** Whether a message was overtaken by the answer to a change of one's own. */
+function isOlder(flag: Flag, than: Flag | undefined): boolean {
+  return than !== undefined && flag.version < than.version && flag.created_at === than.created_at;
+}
 
 /**
  * Carries the messages of the live connection into the queries' cache, several at once: a tripping dependency moves
@@ -39,14 +48,23 @@ export class LiveCache {
   private stale = new Map<string, QueryKey>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private everLive = false;
+  private statusTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly queries: QueryClient) {}
+
+  /** Forget what is waiting: nobody shows it any more. */
+  close(): void {
+    clearTimeout(this.timer);
+    clearTimeout(this.statusTimer);
+    this.timer = this.statusTimer = undefined;
+  }
 
   take(message: ServerMessage): void {
     switch (message.type) {
       case "subscribed":
         // What was read before the first subscription may have changed in between.
         if (!this.everLive || message.resync) this.readAgain();
+        else this.readFailed();
         this.everLive = true;
         return;
       case "current":
@@ -78,13 +96,21 @@ export class LiveCache {
     this.timer = undefined;
     const { queries } = this;
     if (this.flags.size || this.gone.size) {
-      for (const [id, flag] of this.flags)
-        queries.setQueryData(["flag", flag.app, flag.key], this.flags.get(id) ?? flag);
-      const seen = new Set<string>();
-      queries.setQueriesData<FlagPages>({ queryKey: ["flags"] }, (pages) => pages && this.withFlags(pages, seen));
-      for (const id of this.flags.keys()) if (!seen.has(id)) this.mark(["flags"]);
+      const changed = new Map<string, Flag>();
+      const unseen = new Map(this.flags);
+      queries.setQueriesData<FlagPages>(
+        { queryKey: ["flags"] },
+        (pages) => pages && this.withFlags(pages, unseen, changed),
+      );
+      for (const [id, flag] of this.flags) {
+        const queryKey = ["flag", flag.app, flag.key];
+        const known = queries.getQueryData<Flag>(queryKey);
+        if (known === undefined ? unseen.has(id) : known.version !== flag.version) changed.set(id, flag);
+        if (!isOlder(flag, known)) queries.setQueryData<Flag>(queryKey, flag);
+      }
+      this.markListsWithout(changed);
       if (this.gone.size) this.mark(["flags"]);
-      if (this.gone.size || this.statusDiffers()) this.mark(["status"]);
+      if (this.gone.size || this.statusDiffers()) this.lookAtStatus();
     }
     if (this.sidecars.size) {
       const seen = new Set<string>();
@@ -100,6 +126,32 @@ export class LiveCache {
     const stale = [...this.stale.values()];
     this.stale = new Map();
     for (const queryKey of stale) void queries.invalidateQueries({ queryKey }, { cancelRefetch: false });
+  }
+
+  /**
+   * A flag that is new, or that a person has changed, may belong into lists that do not have it, such as those of flags
+   * that are on. Other messages, of circuits and arrivals, never bring a flag into a list.
+   */
+  private markListsWithout(changed: ReadonlyMap<string, Flag>): void {
+    if (!changed.size) return;
+    for (const [queryKey, pages] of this.queries.getQueriesData<FlagPages>({ queryKey: ["flags"] })) {
+      const here = new Set(pages?.pages.flatMap((page) => page.flags.map(idOf)));
+      const of = queryKey[1]; // the app that the list is about; null for all
+      const lacks = ([id, { app }]: [string, Flag]) => (of === null || of === undefined || of === app) && !here.has(id);
+      if ([...changed].some(lacks)) this.mark(queryKey);
+    }
+  }
+
+  private lookAtStatus(): void {
+    this.statusTimer ??= setTimeout(() => {
+      this.statusTimer = undefined;
+      void this.queries.invalidateQueries({ queryKey: ["status"] }, { cancelRefetch: false });
+    }, STATUS_MS);
+  }
+
+  /** What could not be read while Tower was away. */
+  private readFailed(): void {
+    void this.queries.invalidateQueries({ predicate: (query) => query.state.status === "error" });
   }
 
   private readAgain(): void {
@@ -139,15 +191,19 @@ export class LiveCache {
     this.stale.set(JSON.stringify(queryKey), queryKey);
   }
 
-  private withFlags(pages: FlagPages, seen: Set<string>): FlagPages {
-    let changed = false;
+  /** Put new states into a list. What it has is taken out of `unseen`; what a person has changed goes into `changed`. */
+  private withFlags(pages: FlagPages, unseen: Map<string, Flag>, changed: Map<string, Flag>): FlagPages {
+    let differs = false;
     const next = pages.pages.map((page) => {
       let here = false;
       const flags = page.flags.flatMap((old) => {
-        const id = `${old.app}.${old.key}`;
+        const id = idOf(old);
         const flag = this.flags.get(id);
         if (flag !== undefined) {
-          seen.add(id);
+          unseen.delete(id);
+          if (isOlder(flag, old)) return [old];
+          if (flag.version !== old.version) changed.set(id, flag);
+          if ((flag.archived_at === null) !== (old.archived_at === null)) this.mark(["flags"]);
           here = true;
           return [flag];
         }
@@ -157,10 +213,10 @@ export class LiveCache {
         }
         return [old];
       });
-      changed ||= here;
+      differs ||= here;
       return here ? { ...page, flags } : page;
     });
-    return changed ? { ...pages, pages: next } : pages;
+    return differs ? { ...pages, pages: next } : pages;
   }
 
   private withSidecars(pages: SidecarPages, seen: Set<string>): SidecarPages {

@@ -21,7 +21,7 @@ export type ServerMessage =
 export interface LiveState {
   /** `live`: what is shown is kept up to date. `behind`: connected, but Tower cannot follow changes now. */
   phase: "connecting" | "live" | "behind" | "gone";
-  /** Until when what is shown was kept up to date, in Unix milliseconds of this clock; null before the first time. */
+  /** Until when what is shown was kept up to date, in Unix milliseconds by `now`; null while it is, or never was. */
   lastLiveMs: number | null;
   /** Why it is not live, in a sentence. */
   detail: string | null;
@@ -41,6 +41,8 @@ const SILENCE_MS = 15_000;
 const PATIENCE_MS = 6_000;
 const GATHER_MS = 50;
 const NOT_AUTHORISED = 4401;
+/** This client asks too much or wrongly; coming back at once would make that worse. */
+const UNWELCOME: readonly number[] = [4400, 4429];
 
 /**
  * The one WebSocket of the page: it subscribes to what the parts of the page need, comes back by itself, and continues
@@ -54,15 +56,18 @@ export class LiveConnection {
   private readonly watchers = new Set<() => void>();
   private sent = "";
   private failures = 0;
+  private opened = false;
+  private heardMs = 0;
   private stopped = true;
   private retry: ReturnType<typeof setTimeout> | undefined;
   private gather: ReturnType<typeof setTimeout> | undefined;
   private silence: ReturnType<typeof setTimeout> | undefined;
   private current: LiveState = { phase: "connecting", lastLiveMs: null, detail: null };
 
+  /** `whenUnsure` is called when the session may be over, which a browser does not tell of a refused connection. */
   constructor(
     private readonly around: Surroundings,
-    private readonly whenLoggedOut: () => void,
+    private readonly whenUnsure: () => void,
   ) {}
 
   get state(): LiveState {
@@ -84,9 +89,13 @@ export class LiveConnection {
     this.become({ phase: "gone", detail: null });
   }
 
-  /** Try now instead of after the delay: the network is back, or the page is looked at again. */
+  /** Find out now: the network has come or gone, or the page is looked at again, perhaps after the machine slept. */
   hurry(): void {
-    if (this.stopped || this.socket !== null) return;
+    if (this.stopped) return;
+    if (this.socket !== null) {
+      if (this.opened) this.waitFor(0);
+      return;
+    }
     clearTimeout(this.retry);
     this.connect();
   }
@@ -118,7 +127,11 @@ export class LiveConnection {
     const socket = this.around.open();
     this.socket = socket;
     this.sent = "";
-    socket.onopen = () => this.subscribe();
+    this.opened = false;
+    socket.onopen = () => {
+      this.opened = true;
+      this.subscribe();
+    };
     socket.onmessage = (event: MessageEvent<string>) => this.heard(socket, event.data);
     socket.onclose = (event: CloseEvent) => this.closed(socket, event.code);
     this.waitFor(PATIENCE_MS * 2);
@@ -142,6 +155,7 @@ export class LiveConnection {
   private heard(socket: WebSocket, data: string): void {
     if (socket !== this.socket) return;
     const message = JSON.parse(data) as ServerMessage;
+    this.heardMs = this.around.now();
     this.waitFor(SILENCE_MS);
     if (message.type === "subscribed") {
       this.failures = 0;
@@ -159,23 +173,26 @@ export class LiveConnection {
     clearTimeout(this.silence);
     this.silence = setTimeout(() => {
       this.subscribe(true);
-      this.silence = setTimeout(() => this.lose("no answer came"), PATIENCE_MS);
+      // Nobody knows since when it is gone; what was heard last is certain.
+      this.silence = setTimeout(() => this.lose("Tower does not answer", this.heardMs), PATIENCE_MS);
     }, ms);
   }
 
   private closed(socket: WebSocket, code: number): void {
     if (socket !== this.socket) return;
-    if (code === NOT_AUTHORISED) this.whenLoggedOut();
+    if (code === NOT_AUTHORISED || !this.opened) this.whenUnsure();
+    if (UNWELCOME.includes(code)) this.failures = Number.POSITIVE_INFINITY;
     this.lose(code === 1001 ? "Tower is restarting" : "the live connection is gone");
   }
 
-  private lose(why: string): void {
+  private lose(why: string, sinceMs?: number): void {
     this.drop();
     clearTimeout(this.silence);
-    this.become({ phase: "gone", detail: why });
+    this.become({ phase: "gone", detail: why }, sinceMs);
     if (this.stopped) return;
     const delay = Math.min(FIRST_DELAY_MS * 2 ** this.failures, LONGEST_DELAY_MS) * (0.5 + this.around.random() / 2);
     this.failures += 1;
+    clearTimeout(this.retry);
     this.retry = setTimeout(() => this.connect(), delay);
   }
 
@@ -187,10 +204,10 @@ export class LiveConnection {
     socket.close();
   }
 
-  private become(next: Pick<LiveState, "phase" | "detail">): void {
+  private become(next: Pick<LiveState, "phase" | "detail">, sinceMs = this.around.now()): void {
     const was = this.current;
     if (was.phase === next.phase && was.detail === next.detail) return;
-    const lastLiveMs = was.phase === "live" ? this.around.now() : was.lastLiveMs;
+    const lastLiveMs = was.phase === "live" ? sinceMs : was.lastLiveMs;
     this.current = { ...next, lastLiveMs: next.phase === "live" ? null : lastLiveMs };
     for (const watcher of this.watchers) watcher();
   }

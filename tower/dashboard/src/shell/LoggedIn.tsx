@@ -17,9 +17,7 @@ export function LoggedIn() {
   const session = useQuery(sessionQuery);
   const was = useLastPrincipal(session.data?.principal ?? null);
   const { pathname, search, hash } = useLocation();
-  if (session.isPending) {
-    return <Starting />;
-  }
+  if (session.isPending) return <Starting />;
   if (session.data === undefined) {
     return <ErrorState error={session.error} retry={() => void session.refetch()} />;
   }

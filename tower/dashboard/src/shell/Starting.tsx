@@ -1,6 +1,6 @@
 import { Center, Loader } from "@mantine/core";
 
-/** While the first page is being loaded. */
+/** What is there until it is known who looks, and the code of the first page has come. */
 export function Starting() {
   return (
     <Center h="100dvh">

@@ -54,6 +54,7 @@ export function NewSegmentPage() {
           description="Rules name it by this, and it stays: letters, digits, “.”, “_” and “-”."
           placeholder="beta-testers"
           maw={360}
+          withAsterisk={false}
           required
           maxLength={100}
           value={key}

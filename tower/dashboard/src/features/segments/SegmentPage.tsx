@@ -9,6 +9,7 @@ import { CopyText } from "@/components/Copy";
 import { Ago } from "@/components/Moment";
 import { counted } from "@/components/numbers";
 import { EmptyState, PageHead, QueryView } from "@/components/views";
+import { LeavingHeld } from "@/features/flag/editing/LeavingHeld";
 import { flagsUsing, useAppFlags } from "@/features/flag/targeting/app_flags";
 import { paths } from "@/shell/paths";
 import { GivenUp } from "@/shell/reason";
@@ -126,6 +127,12 @@ function OneSegment({ segment }: { segment: Segment }) {
         change={editing.change}
         readOnly={readOnly}
         problem={editing.problem}
+      />
+      <LeavingHeld
+        words={editing.words}
+        saving={editing}
+        name={key}
+        isWithin={(pathname) => pathname === paths.segment(app, key)}
       />
       {editing.words.length > 0 && (
         <section className={styles.bar} aria-label="Unsaved changes">

@@ -1,11 +1,11 @@
 import { Anchor, Button, Group, Stack, Text, TextInput, Title } from "@mantine/core";
 import { IconPlus, IconSearch } from "@tabler/icons-react";
-import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useQueries, useQuery } from "@tanstack/react-query";
+import { Fragment, useState } from "react";
 import { Link, useParams } from "react-router";
 import { useRights } from "@/api/session";
 import { Ago } from "@/components/Moment";
-import { EmptyState, PageHead, QueryView } from "@/components/views";
+import { EmptyState, LoadingState, PageHead, QueryView } from "@/components/views";
 import { appsQuery } from "@/features/apps/api";
 import { flagsUsing, useAppFlags } from "@/features/flag/targeting/app_flags";
 import { conditionsInWords } from "@/features/flag/targeting/rules/words";
@@ -32,9 +32,16 @@ export function SegmentsPage() {
   );
 }
 
-/** The segments of all apps, an app after another. */
+/** The segments of all apps, an app after another; those without any last, in a line. */
 export function AllSegmentsPage() {
   const apps = useQuery(appsQuery);
+  const [withNone, known] = useQueries({
+    queries: (apps.data ?? []).map(({ key }) => segmentsQuery(key)),
+    combine: (results) => [
+      (apps.data ?? []).filter((_, place) => results[place]?.data?.length === 0),
+      results.every(({ isPending }) => !isPending),
+    ],
+  });
   return (
     <>
       <PageHead title="Segments">
@@ -44,21 +51,38 @@ export function AllSegmentsPage() {
         {(all) =>
           all.length === 0 ? (
             <EmptyState title="There are no apps yet">A segment belongs to an app.</EmptyState>
+          ) : !known ? (
+            <LoadingState />
           ) : (
             <Stack gap={24}>
-              {all.map(({ key, name }) => (
-                <section key={key} aria-label={`Segments of ${key}`}>
-                  <Group justify="space-between" mb={8}>
-                    <Title order={2}>
+              {all
+                .filter((app) => !withNone.includes(app))
+                .map(({ key, name }) => (
+                  <section key={key} aria-label={`Segments of ${key}`}>
+                    <Group justify="space-between" mb={8}>
+                      <Title order={2}>
+                        <Anchor component={Link} to={`/apps/${key}/segments`} inherit>
+                          {name}
+                        </Anchor>
+                      </Title>
+                      <NewSegment app={key} small />
+                    </Group>
+                    <SegmentsOf app={key} />
+                  </section>
+                ))}
+              {withNone.length > 0 && (
+                <Text size="sm" c="var(--quiet)">
+                  {withNone.length === all.length ? "No app has segments yet" : "Apps without segments"}:{" "}
+                  {withNone.map(({ key, name }, place) => (
+                    <Fragment key={key}>
+                      {place > 0 && ", "}
                       <Anchor component={Link} to={`/apps/${key}/segments`} inherit>
                         {name}
                       </Anchor>
-                    </Title>
-                    <NewSegment app={key} small />
-                  </Group>
-                  <SegmentsOf app={key} short />
-                </section>
-              ))}
+                    </Fragment>
+                  ))}
+                </Text>
+              )}
             </Stack>
           )
         }
@@ -84,21 +108,15 @@ function NewSegment({ app, small = false }: { app: string; small?: boolean }) {
   );
 }
 
-function SegmentsOf({ app, short = false }: { app: string; short?: boolean }) {
+function SegmentsOf({ app }: { app: string }) {
   const query = useQuery(segmentsQuery(app));
   return (
     <QueryView query={query}>
       {(segments) =>
         segments.length === 0 ? (
-          short ? (
-            <Text size="sm" c="var(--quiet)">
-              No segments yet.
-            </Text>
-          ) : (
-            <EmptyState title="There are no segments yet" action={<NewSegment app={app} />}>
-              {EXPLAINED}
-            </EmptyState>
-          )
+          <EmptyState title="There are no segments yet" action={<NewSegment app={app} />}>
+            Put users in one by their keys or by what is known of them, and name it in the rules of flags.
+          </EmptyState>
         ) : (
           <SegmentList app={app} segments={segments} />
         )

@@ -29,8 +29,8 @@ describe("a segment's draft", () => {
     expect(changesInWords(beta, beta)).toEqual([]);
   });
   it("says who is in it", () => {
-    expect(segmentInWords(beta)).toBe("2 listed users, and users of whom groups is beta, except 1 user.");
-    expect(segmentInWords({ ...beta, include: [], exclude: [] })).toBe("Users of whom groups is beta.");
+    expect(segmentInWords(beta)).toBe("2 listed users, and users for whom groups is beta, except 1 user.");
+    expect(segmentInWords({ ...beta, include: [], exclude: [] })).toBe("Users for whom groups is beta.");
     expect(segmentInWords(EMPTY)).toBe("Nobody is in it yet.");
   });
 });

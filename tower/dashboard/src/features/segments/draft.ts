@@ -101,7 +101,7 @@ export function segmentInWords({ include, exclude, when }: Pick<SegmentDraft, "i
 
 export function whoInWords(included: number, excluded: number, conditions: string | null): string {
   const listed = included === 0 ? null : counted(included, "listed user");
-  const matching = conditions === null ? null : `users of whom ${conditions}`;
+  const matching = conditions === null ? null : `users for whom ${conditions}`;
   if (listed === null && matching === null) return "Nobody is in it yet.";
   const who = [listed, matching].filter((each) => each !== null).join(", and ");
   const except = excluded === 0 ? "" : `, except ${counted(excluded, "user")}`;

@@ -1,6 +1,5 @@
 import { type RouteObject, replace } from "react-router";
 
-/** The page of API tokens, `/settings/tokens`, comes with the keys. */
 export const routes: RouteObject[] = [
   {
     path: "/settings",
@@ -14,6 +13,7 @@ export const routes: RouteObject[] = [
         lazy: async () => ({ Component: (await import("./invitations/InvitationsPage")).InvitationsPage }),
       },
       { path: "links", lazy: async () => ({ Component: (await import("./links/LinksPage")).LinksPage }) },
+      { path: "tokens", lazy: async () => ({ Component: (await import("@/features/keys/TokensPage")).TokensPage }) },
       { path: "about", lazy: async () => ({ Component: (await import("./AboutPage")).AboutPage }) },
     ],
   },

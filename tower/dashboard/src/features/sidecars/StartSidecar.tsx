@@ -10,7 +10,10 @@ export function StartSidecar({ app }: { app: string }) {
       <Text>
         On a machine where <code>tailslide up</code> runs:
       </Text>
-      <Snippet what="the commands" code={`eval "$(tailslide env --app ${app})"\ntailslide sidecar`} />
+      <Snippet
+        what="the commands"
+        code={`eval "$(tailslide env --app ${app})"\nTAILSLIDE_APP=${app} tailslide sidecar`}
+      />
       <Text>
         With servers of your own, it needs an{" "}
         <Anchor component={Link} to={paths.keys(app)} inherit>

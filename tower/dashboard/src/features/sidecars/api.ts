@@ -36,7 +36,7 @@ export function useSidecars(app: string | null) {
 /** The flags of some apps whose last change some sidecar has not taken in; read only while there is such a sidecar. */
 export function useNotArrived(apps: readonly string[]): Flag[] {
   const query = useInfiniteQuery({
-    queryKey: ["flags", "not-arrived", [...apps].sort()],
+    queryKey: ["flags", null, "not-arrived", [...apps].sort()],
     queryFn: async ({ pageParam: after }) =>
       dataOf(await api.GET("/flags", { params: { query: { limit: PAGE, after, app: [...apps].sort().join(",") } } })),
     initialPageParam: "",

@@ -3,7 +3,7 @@ import { IconChevronDown, IconChevronRight } from "@tabler/icons-react";
 import { useState } from "react";
 import type { Circuit } from "../editing/draft";
 import { problemAt, problemIn } from "../editing/problems";
-import type { Editing, Form } from "../editing/useEditing";
+import type { Form } from "../editing/useEditing";
 import graph from "./graph/graph.module.css";
 import { settingsInWords } from "./inWords";
 import { GuardSettings } from "./settings/GuardSettings";
@@ -20,22 +20,23 @@ export interface Settings {
   set: (fields: Partial<Circuit>) => void;
   readOnly: boolean;
   /** What Tower refused of one setting: `recovery.delay_ms`. */
-  problem: (name: string) => string | undefined;
+  problem: (name: string) => string | null;
 }
 
 /**
  * All settings of a flag's circuit, with what they mean in words above. They are part of the flag's draft.
  * `bare` leaves out the heading and whether there is a circuit: the form of a new flag says that itself.
  */
-export function CircuitSettings({ editing, bare = false }: { editing: Form & Partial<Editing>; bare?: boolean }) {
-  const { saved, draft, change, readOnly } = editing;
+export function CircuitSettings({ editing, bare = false }: { editing: Form; bare?: boolean }) {
+  const { draft, change, readOnly } = editing;
   const { circuit } = draft;
+  const [before] = useState(circuit);
   const [more, setMore] = useState(false);
   const hidden = ["min_calls", "confidence", "window_ms", "long_window_ms"].some((name) =>
     problemIn(editing, `circuit.${name}`),
   );
-  const turn = (on: boolean) => change({ circuit: on ? (saved?.circuit ?? { ...USUAL, reset_generation: 0 }) : null });
-  const problem = (name: string) => problemAt(editing, `circuit.${name}`) ?? undefined;
+  const turn = (on: boolean) => change({ circuit: on ? (before ?? { ...USUAL, reset_generation: 0 }) : null });
+  const problem = (name: string) => problemAt(editing, `circuit.${name}`);
   const settings: Settings | null =
     circuit === null
       ? null

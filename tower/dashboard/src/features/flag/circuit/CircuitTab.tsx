@@ -24,7 +24,7 @@ export function CircuitTab({ editing }: { editing: Editing }) {
   const [query] = useSearchParams();
   const span = useMemo(() => spanOf(query), [query]);
   const { live, changes } = useLiveBuckets(saved);
-  const windows = useWindows(saved, span);
+  const { windows, problem } = useWindows(saved, span);
   usePrefetchQuery(graphQuery(saved.app, saved.key, span));
   useLiveNeed({ refresh: [idOf(saved)] });
   const circuit = saved.state.circuit;
@@ -33,7 +33,7 @@ export function CircuitTab({ editing }: { editing: Editing }) {
   return (
     <Stack gap="md">
       <Paper withBorder p="md">
-        <Numbers live={live} windows={windows} windowMs={saved.circuit?.window_ms ?? null} problem={null} />
+        <Numbers live={live} windows={windows} windowMs={saved.circuit?.window_ms ?? null} problem={problem} />
         <Suspense fallback={<Skeleton height={560} />}>
           <Graphs flag={saved} live={live} changes={changes} />
         </Suspense>

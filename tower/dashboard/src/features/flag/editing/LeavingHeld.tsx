@@ -1,13 +1,12 @@
 import { Button, Group, List, Modal, Stack, Text } from "@mantine/core";
 import { useEffect } from "react";
 import { useBlocker } from "react-router";
-import type { EditingState } from "./useEditing";
 
 interface Props {
   /** What would be lost, a part for each change. */
   words: readonly string[];
-  /** How it can be saved from here; without it, only by going back. */
-  saving?: Pick<EditingState, "save" | "saving" | "conflict">;
+  /** How it can be saved from here; without it, only by going back. `save` gives null where it was refused. */
+  saving?: { save: () => Promise<unknown>; saving: boolean; conflict: unknown };
   /** What is edited, for the words. */
   name: string;
   /** Whether a path is another one of the same form. */

@@ -1,5 +1,6 @@
 import { Badge, Button, Group, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { api } from "@/api/client";
 import { Ago, Moment } from "@/components/Moment";
 import { QueryView } from "@/components/views";
@@ -10,13 +11,15 @@ import { browserOf } from "../roles";
 const METHODS: Readonly<Record<string, string>> = {
   password: "with a password",
   oidc: "at the provider",
-  link: "by a link",
   invitation: "by an invitation",
-  setup: "by a set-up link",
+  setup_link: "by a set-up link",
 };
+
+const SHOWN_AT_FIRST = 10;
 
 /** Where one is logged in, and a way to end that. */
 export function Sessions() {
+  const [whole, setWhole] = useState(false);
   const sessions = useQuery(sessionsQuery);
   const end = useDoing(
     async (session: string) => api.DELETE("/account/sessions/{session}", { params: { path: { session } } }),
@@ -43,6 +46,7 @@ export function Sessions() {
             <Rows>
               {all
                 .toSorted((one, other) => Number(other.current) - Number(one.current))
+                .slice(0, whole ? all.length : SHOWN_AT_FIRST)
                 .map((session) => (
                   <Row
                     key={session.id}
@@ -75,6 +79,11 @@ export function Sessions() {
                   </Row>
                 ))}
             </Rows>
+            {!whole && all.length > SHOWN_AT_FIRST && (
+              <Button mt="sm" variant="default" onClick={() => setWhole(true)}>
+                Show all {all.length}
+              </Button>
+            )}
           </>
         )}
       </QueryView>

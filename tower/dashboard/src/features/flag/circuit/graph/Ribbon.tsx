@@ -66,13 +66,19 @@ function MarkButton({ marks, left, nowMs }: { marks: readonly Mark[]; left: stri
         type="button"
         className={styles.mark}
         style={{ left }}
-        data-state={only === undefined ? undefined : (stateAfter(only) ?? undefined)}
+        data-state={worstOf(marks)}
         aria-label={latest.map(told).join(" ")}
       >
         {only === undefined ? marks.length : <MarkIcon mark={only} />}
       </button>
     </Tooltip>
   );
+}
+
+/** A group with a trip among its marks looks like one. */
+function worstOf(marks: readonly Mark[]): "open" | "recovering" | undefined {
+  const states = marks.map(stateAfter);
+  return states.includes("open") ? "open" : states.includes("recovering") ? "recovering" : undefined;
 }
 
 /** What a circuit was, or would have been: a recovery with its steps where they can be read, and as one where not. */

@@ -13,6 +13,7 @@ describe("the axis of error rates", () => {
     expect(percentageTop(5, [[1]], [null, 12.5, 40])).toBe(25);
     expect(percentageTop(null, [[0.7]])).toBe(1);
     expect(percentageTop(100, [[100]])).toBe(100);
+    expect(percentageTop(null, [[0, null]])).toBe(100);
   });
 
   it("stays where it is while rates move a little", () => {

@@ -120,10 +120,9 @@ function AddKeys({ name, add, close }: { name: string; add: (keys: string[]) => 
   return (
     <Stack gap={8}>
       <Textarea
-        autosize
-        minRows={2}
-        maxRows={8}
-        data-autofocus
+        // Of a fixed height: measuring thousands of lines at each key takes seconds.
+        rows={4}
+        spellCheck={false}
         ref={(field) => field?.focus({ preventScroll: true })}
         aria-label={`Keys for the ${name}`}
         aria-describedby={hint}

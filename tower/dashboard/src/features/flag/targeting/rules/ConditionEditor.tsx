@@ -11,6 +11,7 @@ import {
   Tooltip,
 } from "@mantine/core";
 import { IconTrash } from "@tabler/icons-react";
+import { useEffect, useRef } from "react";
 import { counted } from "@/components/numbers";
 import { KeyList } from "../lists/KeyList";
 import styles from "../targeting.module.css";
@@ -54,6 +55,13 @@ export function ConditionEditor({
   problemAt: (field: string) => string | null;
 }) {
   const words = OPERATORS[condition.operator];
+  const attribute = useRef<HTMLInputElement>(null);
+  // What was just added is written next.
+  const isNew = useRef(condition.attribute === "");
+  useEffect(() => {
+    if (isNew.current) attribute.current?.focus();
+    isNew.current = false;
+  }, []);
   const offered = OFFERED.map(({ group, items }) => ({
     group,
     items: items.filter(({ value }) => value !== "in_segment" || known.segments !== null),
@@ -61,6 +69,7 @@ export function ConditionEditor({
   return (
     <fieldset className={styles.condition} aria-label={`Condition: ${conditionInWords(condition)}`}>
       <Autocomplete
+        ref={attribute}
         aria-label="Attribute"
         placeholder="country"
         maxLength={200}
@@ -75,6 +84,7 @@ export function ConditionEditor({
         allowDeselect={false}
         searchable
         maxDropdownHeight={360}
+        comboboxProps={{ width: 240, position: "bottom-start" }}
         value={condition.operator}
         onChange={(operator) => operator !== null && change(withOperator(condition, operator as Operator))}
         error={problemAt("operator")}

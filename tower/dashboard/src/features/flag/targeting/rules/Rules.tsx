@@ -9,7 +9,7 @@ import {
   IconPlus,
   IconTrash,
 } from "@tabler/icons-react";
-import { type DragEvent, type KeyboardEvent, useRef, useState } from "react";
+import { type DragEvent, type KeyboardEvent, useState } from "react";
 import type { Draft } from "@/features/flag/editing/draft";
 import { Decides } from "../Line";
 import styles from "../targeting.module.css";
@@ -48,7 +48,13 @@ export function Rules({
   const [said, setSaid] = useState("");
   const [dragged, setDragged] = useState<number | null>(null);
   const [over, setOver] = useState<number | null>(null);
-  const list = useRef<HTMLDivElement>(null);
+  // What was refused in a folded rule is shown where it is.
+  const refused = rules.findIndex((_, place) => problemAt(String(place)) !== null);
+  const [opened, setOpened] = useState(-1);
+  if (refused !== opened) {
+    setOpened(refused);
+    if (refused !== -1) setOpen(ids.at(refused));
+  }
 
   const move = (from: number, to: number) => {
     if (to < 0 || to >= rules.length || from === to) return;
@@ -86,7 +92,7 @@ export function Rules({
   });
 
   return (
-    <Stack gap={8} ref={list}>
+    <Stack gap={8}>
       {rules.map((rule, place) => {
         const id = ids.at(place);
         const name = rule.name ?? String(place + 1);

@@ -109,7 +109,7 @@ export const OPERATORS: Readonly<Record<Operator, OperatorWords>> = {
 /** How the form offers operators: in groups, by names that need no value behind them. */
 export const OFFERED: readonly { group: string; items: { value: Operator; label: string }[] }[] = [
   {
-    group: "Texts, numbers, yes or no",
+    group: "Any value",
     items: [
       { value: "in", label: "is one of" },
       { value: "not_in", label: "is none of" },

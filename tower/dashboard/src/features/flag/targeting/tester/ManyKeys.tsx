@@ -64,9 +64,9 @@ export function ManyKeys({
       <Textarea
         label="Targeting keys"
         description="Pasted from anywhere: line breaks, commas, tabs or semicolons between them."
-        autosize
-        minRows={3}
-        maxRows={8}
+        // Of a fixed height: measuring thousands of lines at each key takes seconds.
+        rows={6}
+        spellCheck={false}
         value={text}
         onChange={(event) => setText(event.currentTarget.value)}
         error={
