@@ -37,7 +37,7 @@ export function TargetingTab({ editing }: { editing: Editing }) {
   const both = useMemo(() => inBoth(draft.allow, draft.deny), [draft.allow, draft.deny]);
 
   return (
-    <div className={styles.columns}>
+    <div className={`${styles.columns} ${styles.touch}`}>
       <Box component="section" aria-labelledby="lines-heading">
         <Title order={2} id="lines-heading">
           Who gets it

@@ -1,4 +1,5 @@
 import { ActionIcon, Button, CopyButton, Group, Stack, Text, Textarea, TextInput } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
 import { IconCopy, IconPlus, IconSearch, IconX } from "@tabler/icons-react";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useId, useMemo, useRef, useState } from "react";
@@ -6,7 +7,8 @@ import { count, counted } from "@/components/numbers";
 import styles from "../targeting.module.css";
 import { addedInWords, keysIn, withKeys } from "./pasted";
 
-const ROW_PX = 32;
+/** A finger needs more than a mouse. */
+const ROW_PX = { fine: 32, coarse: 40 };
 const SEARCHED_FROM = 8;
 
 /** A list of keys: paste many, search, remove, copy all. Only what is seen is drawn, so thousands stay smooth. */
@@ -38,7 +40,7 @@ export function KeyList({
     setSaid(`${key} removed.`);
   };
   return (
-    <Stack gap={8}>
+    <Stack gap={8} className={styles.touch}>
       <Group gap={8} mih={30}>
         <Text size="sm" fw={500}>
           {keys.length === 0 ? `No ${noun}s` : counted(keys.length, noun)}
@@ -162,17 +164,20 @@ function Rows({
   remove: ((key: string) => void) | null;
 }) {
   const box = useRef<HTMLDivElement>(null);
+  const rowPx = useMediaQuery("(pointer: coarse)", false, { getInitialValueInEffect: false })
+    ? ROW_PX.coarse
+    : ROW_PX.fine;
   const rows = useVirtualizer({
     count: keys.length,
     getScrollElement: () => box.current,
-    estimateSize: () => ROW_PX,
+    estimateSize: () => rowPx,
     overscan: 8,
   });
   return (
     <section
       ref={box}
       className={styles.keys}
-      style={{ height: Math.min(keys.length, 6) * ROW_PX + 2 }}
+      style={{ height: Math.min(keys.length, 6) * rowPx + 2 }}
       aria-label={`Entries of the ${name}`}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
       tabIndex={0}
@@ -181,7 +186,7 @@ function Rows({
         {rows.getVirtualItems().map(({ index, start }) => {
           const key = keys[index] ?? "";
           return (
-            <div key={key} className={styles.key} style={{ transform: `translateY(${start}px)` }}>
+            <div key={key} className={styles.key} style={{ height: rowPx, transform: `translateY(${start}px)` }}>
               <span title={key}>{key}</span>
               {remove !== null && (
                 <ActionIcon

@@ -68,28 +68,32 @@ export function ConditionEditor({
   }));
   return (
     <fieldset className={styles.condition} aria-label={`Condition: ${conditionInWords(condition)}`}>
-      <Autocomplete
-        ref={attribute}
-        aria-label="Attribute"
-        placeholder="country"
-        maxLength={200}
-        data={[...known.attributes]}
-        value={condition.attribute ?? TARGETING_KEY}
-        onChange={(attribute) => change({ ...condition, attribute })}
-        error={problemAt("attribute")}
-      />
-      <Select
-        aria-label="Operator"
-        data={offered}
-        allowDeselect={false}
-        searchable
-        maxDropdownHeight={360}
-        comboboxProps={{ width: 240, position: "bottom-start" }}
-        value={condition.operator}
-        onChange={(operator) => operator !== null && change(withOperator(condition, operator as Operator))}
-        error={problemAt("operator")}
-      />
-      <div>
+      <div className={styles.attribute}>
+        <Autocomplete
+          ref={attribute}
+          aria-label="Attribute"
+          placeholder="country"
+          maxLength={200}
+          data={[...known.attributes]}
+          value={condition.attribute ?? TARGETING_KEY}
+          onChange={(attribute) => change({ ...condition, attribute })}
+          error={problemAt("attribute")}
+        />
+      </div>
+      <div className={styles.operator}>
+        <Select
+          aria-label="Operator"
+          data={offered}
+          allowDeselect={false}
+          searchable
+          maxDropdownHeight={360}
+          comboboxProps={{ width: 240, position: "bottom-start" }}
+          value={condition.operator}
+          onChange={(operator) => operator !== null && change(withOperator(condition, operator as Operator))}
+          error={problemAt("operator")}
+        />
+      </div>
+      <div className={styles.values}>
         <Values condition={condition} change={change} known={known} problem={problemAt("values")} />
         {words.takes !== "presence" && (
           <Group gap={16} mt={6}>
@@ -117,6 +121,7 @@ export function ConditionEditor({
           variant="subtle"
           color="gray"
           size="lg"
+          className={styles.remove}
           disabled={remove === null}
           onClick={remove ?? undefined}
           aria-label={`Remove the condition: ${conditionInWords(condition)}`}

@@ -23,7 +23,7 @@ export function Conditions({
 }) {
   const ids = useRowIds(when.length);
   return (
-    <Stack gap={4}>
+    <Stack gap={4} className={styles.touch}>
       {when.map((condition, place) => (
         <div key={ids.at(place)}>
           {place > 0 && <div className={styles.and}>and</div>}

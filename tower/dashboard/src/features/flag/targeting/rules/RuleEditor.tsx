@@ -48,8 +48,8 @@ export function RuleEditor({
         maw={420}
         aria-label="What they get"
         data={[
-          { value: "rollout", label: "A percentage of them is in" },
-          { value: "variant", label: "All get one variant" },
+          { value: "rollout", label: "A percentage of them" },
+          { value: "variant", label: "One variant for all" },
         ]}
         value={rule.variant == null ? "rollout" : "variant"}
         onChange={give}

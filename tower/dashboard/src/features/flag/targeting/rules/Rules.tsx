@@ -112,7 +112,7 @@ export function Rules({
             onKeyDown={byKeys(place)}
             {...dragging(place)}
           >
-            <Group gap={8} wrap="nowrap" align="flex-start">
+            <div className={styles.ruleHead}>
               {!readOnly && (
                 <span
                   className={styles.grip}
@@ -132,22 +132,13 @@ export function Rules({
                   <IconGripVertical size={16} />
                 </span>
               )}
-              <div style={{ flex: 1, minWidth: 0 }}>
-                <Group gap={8} mb={2}>
-                  <Text size="sm" fw={600}>
-                    {rule.name ? `${place + 1} · ${rule.name}` : `Rule ${place + 1}`}
-                  </Text>
-                  {decides?.place === place && <Decides who={decides.who} />}
-                  <Text size="sm" c="var(--quiet)" ml="auto">
-                    {answers(rule)}
-                  </Text>
-                </Group>
-                {!isOpen && (
-                  <Text size="sm" style={{ overflowWrap: "anywhere" }}>
-                    {ruleInWords(rule, around)}
-                  </Text>
-                )}
-              </div>
+              <Text size="sm" fw={600} flex="0 1 auto">
+                {rule.name ? `${place + 1} · ${rule.name}` : `Rule ${place + 1}`}
+              </Text>
+              {decides?.place === place && <Decides who={decides.who} />}
+              <Text size="sm" className={styles.ruleAnswers}>
+                {answers(rule)}
+              </Text>
               {!readOnly && (
                 <RuleMenu
                   name={name}
@@ -162,7 +153,12 @@ export function Rules({
                   remove={() => remove(place)}
                 />
               )}
-            </Group>
+            </div>
+            {!isOpen && (
+              <Text size="sm" style={{ overflowWrap: "anywhere" }}>
+                {ruleInWords(rule, around)}
+              </Text>
+            )}
             {isOpen && (
               <Stack gap={12} mt={8}>
                 <RuleEditor
@@ -239,7 +235,7 @@ function RuleMenu({
   remove: () => void;
 }) {
   return (
-    <Group gap={2} wrap="nowrap">
+    <Group gap={2} wrap="nowrap" ml="auto">
       <ActionIcon
         variant="subtle"
         color="gray"

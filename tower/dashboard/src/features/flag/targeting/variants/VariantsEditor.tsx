@@ -147,14 +147,18 @@ function Variant({
   const kept = keptBecause(fields, name);
   return (
     <div className={styles.variant}>
-      <NameField name={name} others={Object.keys(fields.variants).filter((each) => each !== name)} rename={rename} />
-      <ValueField
-        variant={name}
-        type={fields.type}
-        value={fields.variants[name]}
-        change={(value) => change({ variants: { ...fields.variants, [name]: value } })}
-        problem={problem}
-      />
+      <div className={styles.variantName}>
+        <NameField name={name} others={Object.keys(fields.variants).filter((each) => each !== name)} rename={rename} />
+      </div>
+      <div className={styles.variantValue}>
+        <ValueField
+          variant={name}
+          type={fields.type}
+          value={fields.variants[name]}
+          change={(value) => change({ variants: { ...fields.variants, [name]: value } })}
+          problem={problem}
+        />
+      </div>
       <Tooltip label="Users who are out get this">
         <Radio value={name} aria-label={`${name} is the off variant`} mt={8} />
       </Tooltip>
@@ -164,6 +168,7 @@ function Variant({
           variant="subtle"
           color="gray"
           size="lg"
+          className={styles.remove}
           data-disabled={kept !== null || undefined}
           aria-disabled={kept !== null}
           aria-label={kept === null ? `Remove ${name}` : `Remove ${name}: not now. ${kept}`}
