@@ -13,6 +13,8 @@ interface Times {
 
 const MARK_PX = 22;
 const SHARE_PX = 34;
+/** Below this the edge of a piece, and room for words, would be all there is of it. */
+const LEAST_PX = 12;
 const WORD_PX = 78;
 
 /** Above the graphs and on their time axis: what the circuit was, in words, and the marks of what happened. */
@@ -94,7 +96,7 @@ export function Strip({ bands, fromMs, toMs }: { bands: readonly Band[] } & Time
           return (
             <span
               key={`${piece.state}${piece.fromMs}`}
-              className={styles.piece}
+              className={room < LEAST_PX ? styles.piece : `${styles.piece} ${styles.wide}`}
               data-state={piece.state}
               style={{
                 left: `${((piece.fromMs - fromMs) / (toMs - fromMs)) * 100}%`,
