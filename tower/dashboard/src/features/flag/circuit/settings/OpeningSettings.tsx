@@ -90,7 +90,7 @@ export function OpeningSettings({ settings: { circuit, set, readOnly, problem } 
           />
         </div>
       )}
-      {circuit.slow_call_ms === null && problem("slow_call_ms") !== undefined && (
+      {circuit.slow_call_ms === null && problem("slow_call_ms") !== null && (
         <Text size="xs" c="var(--mantine-color-error)">
           {problem("slow_call_ms")}
         </Text>

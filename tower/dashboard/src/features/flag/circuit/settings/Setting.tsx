@@ -185,7 +185,7 @@ function DurationInput({
           min={0}
           decimalScale={3}
           disabled={disabled}
-          error={error !== undefined}
+          error={error != null}
         />
         <NativeSelect
           aria-label={`Unit of: ${label}`}
