@@ -106,6 +106,14 @@ def test_a_change_of_one_rule_names_it() -> None:
     )
 
 
+def test_a_change_of_one_condition_names_it_and_its_rule() -> None:
+    rule = {"rollout": 5.0, "when": [{"attribute": "country", "operator": "in", "values": ["DE"]}]}
+    more = {"rollout": 5.0, "when": [{"attribute": "country", "operator": "in", "values": ["DE", "AT"]}]}
+    assert said("flag.changed", before=STATE | {"rules": [rule]}, after=STATE | {"rules": [more]}) == (
+        "editor@example.org changed new-checkout: 1 value added to values of condition 1 of rule 1."
+    )
+
+
 def test_what_is_one_deed_is_said_as_one() -> None:
     assert changed(active=True) == "editor@example.org turned new-checkout on for 25%."
     forced = STATE["circuit"] | {"forced_open": True}

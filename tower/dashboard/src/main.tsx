@@ -2,7 +2,6 @@ import "@mantine/core/styles.layer.css";
 import "@mantine/notifications/styles.layer.css";
 import "./styles.css";
 import { localStorageColorSchemeManager, MantineProvider } from "@mantine/core";
-import { Notifications } from "@mantine/notifications";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
@@ -11,6 +10,7 @@ import { whenLoggedOut } from "@/api/client";
 import { ProblemError } from "@/api/problem";
 import { sessionQuery } from "@/api/session";
 import { router } from "./router";
+import { NotificationsHost } from "./shell/NotificationsHost";
 import { theme } from "./theme";
 
 const queries = new QueryClient({
@@ -35,7 +35,7 @@ createRoot(root).render(
       colorSchemeManager={localStorageColorSchemeManager({ key: "tailslide-scheme" })}
     >
       <QueryClientProvider client={queries}>
-        <Notifications position="bottom-right" />
+        <NotificationsHost />
         <RouterProvider router={router} />
       </QueryClientProvider>
     </MantineProvider>

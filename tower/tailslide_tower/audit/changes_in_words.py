@@ -90,6 +90,8 @@ def _name(path: Path) -> str:
     match path:
         case ("rules", int(index), *rest) if rest:
             return f"{_name(tuple(rest))} of rule {index + 1}"
+        case ("when", int(index), *rest) if rest:
+            return f"{_name(tuple(rest))} of condition {index + 1}"
         case (str(outer), *rest) if outer in _OUTER and rest:
             return _name(tuple(rest))
         case (("variants" | "metadata") as outer, str(name)):

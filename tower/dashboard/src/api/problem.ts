@@ -44,7 +44,8 @@ export async function problemOf(response: Response): Promise<ProblemError> {
 /** A sentence for people about whatever was thrown. Tower's details begin small and have no full stop. */
 export function sentenceOf(error: unknown): string {
   const said = error instanceof Error ? error.message : String(error);
-  const begun = said.charAt(0).toUpperCase() + said.slice(1);
+  // An address or a key at the beginning stays as it is.
+  const begun = /^[a-z]+[ ,]/.test(said) ? said.charAt(0).toUpperCase() + said.slice(1) : said;
   return /[.!?:)]$/.test(begun) ? begun : `${begun}.`;
 }
 

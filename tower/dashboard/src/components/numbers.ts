@@ -1,6 +1,19 @@
 // How numbers are written: with the reader's separators, and as `core/tailslide_core/sentences/numbers.py` does it.
 
-const decimals = (most: number) => new Intl.NumberFormat(undefined, { maximumFractionDigits: most });
+const decimals = (most: number) => {
+  const written = new Intl.NumberFormat(undefined, { maximumFractionDigits: most });
+  return { format: (value: number) => written.format(rounded(value, most)) };
+};
+
+/** Round as Python does: by the exact value of the double, and what is exactly between two to the even one. */
+function rounded(value: number, digits: number): number {
+  const scaled = value * 2 ** (digits + 1);
+  const isBetween = Number.isInteger(scaled) && scaled % 2 !== 0;
+  if (!isBetween) return Number(value.toFixed(digits));
+  const below = Math.floor(value * 10 ** digits);
+  return (below % 2 === 0 ? below : below + 1) / 10 ** digits;
+}
+
 const whole = decimals(0);
 const oneDecimal = decimals(1);
 const exact = decimals(3);
@@ -64,11 +77,10 @@ export function roughSpan(ms: number, up = false): string {
 export function exactSpan(ms: number): string {
   if (ms < 1000) return `${ms} ms`;
   for (const [unit, name] of [
-    [86_400_000, "days"],
     [3_600_000, "h"],
     [60_000, "min"],
   ] as const) {
-    if (ms >= 2 * unit || (ms === unit && name !== "days")) {
+    if (ms >= 2 * unit || ms === unit) {
       const inHundredths = (ms * 100) / unit;
       if (Number.isInteger(inHundredths)) return `${exact.format(inHundredths / 100)} ${name}`;
     }

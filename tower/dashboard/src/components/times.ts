@@ -42,6 +42,14 @@ export function useTicked<T extends string | number | boolean>(of: (nowMs: numbe
   return useSyncExternalStore(ticker.watch, () => of(ticker.now()));
 }
 
+/**
+ * What `write` makes of now; renders again only when that is another text. For what stands on a page many times: the
+ * age of something changes once a minute or less after its first minute.
+ */
+export function useTimeText(write: (nowMs: number) => string): string {
+  return useSyncExternalStore(ticker.watch, () => write(ticker.now()));
+}
+
 const timeOfDay = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const dateAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "full" });

@@ -7,7 +7,15 @@ import type { ServerMessage } from "./connection";
 type Flag = Schemas["FlagOut"];
 
 const flag = (key: string, version = 1, over: Partial<Flag> = {}): Flag =>
-  ({ app: "shop", key, version, created_at: "2026-01-01T00:00:00Z", archived_at: null, ...over }) as Flag;
+  ({
+    app: "shop",
+    key,
+    version,
+    created_at: "2026-01-01T00:00:00Z",
+    archived_at: null,
+    state: { settled: "on" },
+    ...over,
+  }) as Flag;
 
 const list = (flags: Flag[], next: string | null = null) => ({ pages: [{ flags, next }], pageParams: [""] });
 
@@ -117,17 +125,28 @@ describe("flags", () => {
     expect(queries.getQueryData<Flag>(["flag", "shop", "a"])?.version).toBe(1);
   });
 
-  it("have what needs attention looked at again, once a second at most", () => {
-    queries.setQueryData(["status", null], {});
+  it("that need attention, or no longer do, have it looked at again, once a second at most", () => {
+    queries.setQueryData(["status", null], { flags: [] });
+    queries.setQueryData(["status", "clinic"], { flags: [] });
     const spy = vi.spyOn(queries, "invalidateQueries");
+    cache.take(said(flag("a", 1, { name: "still on" })));
+    vi.advanceTimersByTime(2000);
+    expect(spy).not.toHaveBeenCalled();
     for (let each = 0; each < 9; each++) {
-      cache.take(said(flag("a", 1, { name: `${each}` })));
+      cache.take(said(flag("a", 1, { name: `${each}`, state: { settled: "open" } as Flag["state"] })));
       vi.advanceTimersByTime(100);
     }
     expect(isStale(["status", null])).toBe(false);
     vi.advanceTimersByTime(1000);
     expect(isStale(["status", null])).toBe(true);
     expect(spy).toHaveBeenCalledTimes(1);
+  });
+
+  it("leave what needs attention alone while their states are the same", () => {
+    queries.setQueryData(["status", null], { flags: [] });
+    cache.take(said(flag("a", 2)));
+    vi.advanceTimersByTime(2000);
+    expect(isStale(["status", null])).toBe(false);
   });
 });
 

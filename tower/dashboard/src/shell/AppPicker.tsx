@@ -1,4 +1,4 @@
-import { Badge, Button, Menu, ScrollArea, TextInput } from "@mantine/core";
+import { Badge, Box, Button, Menu, TextInput } from "@mantine/core";
 import { IconChevronDown, IconPlus } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
@@ -45,7 +45,7 @@ export function AppPicker({ app, environment }: { app: string | null; environmen
             onChange={(event) => setWanted(event.currentTarget.value)}
           />
         )}
-        <ScrollArea.Autosize mah={360}>
+        <Box mah={360} style={{ overflowY: "auto" }}>
           <Menu.Item component={Link} to={inScope(null, subject)}>
             All apps
           </Menu.Item>
@@ -54,7 +54,7 @@ export function AppPicker({ app, environment }: { app: string | null; environmen
               {key}
             </Menu.Item>
           ))}
-        </ScrollArea.Autosize>
+        </Box>
         <Menu.Divider />
         <Menu.Item component={Link} to={paths.apps}>
           Manage apps

@@ -1,32 +1,10 @@
 import { Menu, Tooltip, UnstyledButton } from "@mantine/core";
 import { useLocalStorage } from "@mantine/hooks";
-import {
-  IconBell,
-  IconChevronsLeft,
-  IconChevronsRight,
-  IconDots,
-  IconFlag,
-  IconHistory,
-  IconKey,
-  IconLayoutDashboard,
-  IconServer,
-  IconSettings,
-  IconUsersGroup,
-} from "@tabler/icons-react";
+import { IconChevronsLeft, IconChevronsRight, IconDots, IconSettings } from "@tabler/icons-react";
 import { Link, NavLink, useLocation } from "react-router";
 import { inScope, useScope } from "./scope";
 import styles from "./shell.module.css";
-
-/** The subjects of the menu; within an app they lead to its own pages. On a phone the bar has room for the `first`. */
-const SUBJECTS = [
-  { name: "Overview", page: "", icon: IconLayoutDashboard, first: true },
-  { name: "Flags", page: "flags", icon: IconFlag, first: true },
-  { name: "Segments", page: "segments", icon: IconUsersGroup, first: false },
-  { name: "Log", page: "log", icon: IconHistory, first: true },
-  { name: "Alerts", page: "alerts", icon: IconBell, first: true },
-  { name: "Sidecars", page: "sidecars", icon: IconServer, first: false },
-  { name: "Keys", page: "keys", icon: IconKey, first: false },
-] as const;
+import { SUBJECTS } from "./subjects";
 
 export function Navigation() {
   const app = useScope();

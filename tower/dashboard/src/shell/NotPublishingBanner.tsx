@@ -1,14 +1,11 @@
 import { Alert, Code, Text } from "@mantine/core";
 import { IconAlertTriangle } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { statusQuery } from "@/api/status";
-
-/** Tower decides anew with each comparison, twice a minute, of which nobody is told. */
-const LOOK_EVERY_MS = 30_000;
+import { statusQuery } from "@/features/overview/status";
 
 /** Says above every page that no change reaches a sidecar until somebody says which database fills NATS. */
 export function NotPublishingBanner() {
-  const { data } = useQuery({ ...statusQuery(null), refetchInterval: LOOK_EVERY_MS });
+  const { data } = useQuery(statusQuery(null));
   const refused = data?.not_publishing;
   if (refused === null || refused === undefined) return null;
   return (

@@ -2,18 +2,17 @@ import { Box } from "@mantine/core";
 import { Suspense, useRef } from "react";
 import { Outlet } from "react-router";
 import { LoadingState } from "@/components/views";
+import { PaletteHost } from "./commands/PaletteHost";
 import { Navigation } from "./Navigation";
 import { NotPublishingBanner } from "./NotPublishingBanner";
 import { StaleBanner } from "./StaleBanner";
 import styles from "./shell.module.css";
-import { useShortcutKeys } from "./shortcuts/useShortcut";
 import { TopBar } from "./TopBar";
 import { usePageChange } from "./usePageChange";
 import { useScroll } from "./useScroll";
 
 /** What stands around every page: the subjects to the left (below on a phone), app, search and live state above. */
 export function Shell() {
-  useShortcutKeys();
   const page = useRef<HTMLElement>(null);
   usePageChange(page);
   useScroll();
@@ -23,6 +22,7 @@ export function Shell() {
         Skip to the page
       </a>
       <TopBar />
+      <PaletteHost />
       <Navigation />
       <Box component="main" id="page" ref={page} className={styles.page} tabIndex={-1}>
         <NotPublishingBanner />

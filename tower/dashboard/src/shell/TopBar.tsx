@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
 import { appQuery } from "@/features/apps/api";
 import { AppPicker } from "./AppPicker";
+import { SearchButton } from "./commands/SearchButton";
 import { LiveIndicator } from "./LiveIndicator";
 import { PersonMenu } from "./PersonMenu";
 import { useScope } from "./scope";
@@ -17,7 +18,7 @@ export function TopBar() {
         <span className={styles.brandName}>Tailslide</span>
       </Link>
       <AppPicker app={app} environment={data?.environment ?? null} />
-      <div className={styles.search} />
+      <SearchButton />
       <LiveIndicator />
       <PersonMenu />
     </header>

@@ -1,7 +1,8 @@
-import { Button, Group, Modal, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
-import { createContext, type FormEvent, type ReactNode, useCallback, useContext, useState } from "react";
+import { createContext, lazy, type ReactNode, Suspense, useCallback, useContext, useState } from "react";
 import { appQuery } from "@/features/apps/api";
+
+const ReasonQuestion = lazy(async () => ({ default: (await import("./ReasonQuestion")).ReasonQuestion }));
 
 /** The person did not want to give a reason, so nothing was changed. */
 export class GivenUp extends Error {}
@@ -29,13 +30,11 @@ interface Question {
 export function ReasonProvider({ children }: { children: ReactNode }) {
   const queries = useQueryClient();
   const [question, setQuestion] = useState<Question | null>(null);
-  const [reason, setReason] = useState("");
   const ask = useCallback<Ask>(
     async (app) => {
       const { requires_reason } = await queries.ensureQueryData(appQuery(app));
       if (!requires_reason) return undefined;
       return new Promise<string>((answer, refuse) => {
-        setReason("");
         setQuestion({ app, answer, giveUp: () => refuse(new GivenUp("No reason was given.")) });
       });
     },
@@ -45,34 +44,21 @@ export function ReasonProvider({ children }: { children: ReactNode }) {
     question?.giveUp();
     setQuestion(null);
   };
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    question?.answer(reason.trim());
-    setQuestion(null);
-  };
   return (
     <Reason value={ask}>
       {children}
-      <Modal opened={question !== null} onClose={close} title={`${question?.app ?? "The app"} asks for a reason`}>
-        <form onSubmit={submit}>
-          <TextInput
-            data-autofocus
-            label="Why do you change this?"
-            description="It stands in the log beside the change."
-            maxLength={500}
-            value={reason}
-            onChange={(event) => setReason(event.currentTarget.value)}
+      {question !== null && (
+        <Suspense fallback={null}>
+          <ReasonQuestion
+            app={question.app}
+            onClose={close}
+            onAnswer={(reason) => {
+              question.answer(reason);
+              setQuestion(null);
+            }}
           />
-          <Group justify="flex-end" mt="md" gap="xs">
-            <Button variant="default" onClick={close}>
-              Change nothing
-            </Button>
-            <Button type="submit" disabled={reason.trim() === ""}>
-              Change it
-            </Button>
-          </Group>
-        </form>
-      </Modal>
+        </Suspense>
+      )}
     </Reason>
   );
 }

@@ -110,8 +110,9 @@ function SlackForm({ app, flag, webhook, mayEdit }: FormProps) {
   const url = typed.trim();
   const problem = slackUrlProblem(url);
 
-  const add = (body: Pick<Webhook, "name" | "url" | "occasions" | "enabled">) =>
-    create.mutateAsync({ kind: "slack", app, flag, ...body });
+  /** Make a webhook that was deleted anew, with what people have chosen of it. */
+  const makeAgain = ({ name, url, occasions, enabled }: Webhook) =>
+    create.mutateAsync({ kind: "slack", app, flag, name, url, occasions, enabled });
   const mayTell = url !== "" && url !== saved && problem === null;
   const tell = async () => {
     setRefusal(null);
@@ -135,7 +136,7 @@ function SlackForm({ app, flag, webhook, mayEdit }: FormProps) {
               variant="default"
               onClick={() => {
                 notifications.hide(shown);
-                void add(gone).catch((error: unknown) => notifications.show({ message: sentenceOf(error) }));
+                void makeAgain(gone).catch((error: unknown) => notifications.show({ message: sentenceOf(error) }));
               }}
             >
               Undo

@@ -72,6 +72,7 @@ export function WebhookForm({ initial, made, submit, pending, error, cancel }: W
           description="Where it leads, for people: a channel or a team."
           placeholder={fields.kind === "slack" ? "#payments" : "Incident bot"}
           required
+          withAsterisk={false}
           maxLength={200}
           value={fields.name}
           error={at("name")}
@@ -86,6 +87,7 @@ export function WebhookForm({ initial, made, submit, pending, error, cancel }: W
               fields.kind === "slack" ? "https://hooks.slack.com/services/…" : "https://bot.example.org/tailslide"
             }
             required
+            withAsterisk={false}
             autoComplete="off"
             value={fields.url}
             error={urlProblem}

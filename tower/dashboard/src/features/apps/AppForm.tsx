@@ -92,7 +92,7 @@ export function AppForm({
         {isNew && (
           <TextInput
             label="Key"
-            description="Sidecars and SDK keys are of this key. It cannot be changed later."
+            description="Its sidecars and SDK keys name it. It cannot be changed later."
             required
             maxLength={63}
             value={fields.key}

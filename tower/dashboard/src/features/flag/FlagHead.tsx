@@ -3,7 +3,7 @@ import { useIntersection } from "@mantine/hooks";
 import { IconAlertTriangle, IconArchive, IconHourglass } from "@tabler/icons-react";
 import { useEffect } from "react";
 import { CopyText } from "@/components/Copy";
-import { Ago, Moment } from "@/components/Moment";
+import { Ago } from "@/components/Moment";
 import { Sentence } from "@/components/Sentence";
 import { StateBadge } from "@/components/StateBadge";
 import type { Flag } from "@/features/flags/api";
@@ -48,12 +48,12 @@ function About({ flag }: { flag: Flag }) {
     <Group gap="xs" className={styles.about}>
       <CopyText value={flag.key} what="the key" />
       {flag.archived_at !== null && (
-        <Badge variant="outline" color="gray" tt="none" leftSection={<IconArchive size={12} />}>
+        <Badge variant="default" tt="none" leftSection={<IconArchive size={12} />}>
           Archived <Ago at={flag.archived_at} />
         </Badge>
       )}
       {flag.lifetime === "temporary" && (
-        <Badge variant="outline" color="gray" tt="none" leftSection={<IconHourglass size={12} />}>
+        <Badge variant="default" tt="none" leftSection={<IconHourglass size={12} />}>
           Temporary{flag.expected_end !== null && `, until ${flag.expected_end}`}
         </Badge>
       )}
@@ -63,7 +63,7 @@ function About({ flag }: { flag: Flag }) {
         </Badge>
       ))}
       <Text span size="xs" c="var(--quiet)">
-        {flag.owner !== null && <>{flag.owner} · </>}changed <Moment at={flag.updated_at} />
+        {flag.owner !== null && <>{flag.owner} · </>}changed <Ago at={flag.updated_at} />
       </Text>
       {flag.description !== "" && (
         <Text size="sm" c="var(--quiet)" className={styles.description}>
@@ -86,7 +86,9 @@ function Compact({ flag, shown }: { flag: Flag; shown: boolean }) {
         <StateBadge state={flag.state} />
         <Sentence state={flag.state} main size="xs" c="var(--quiet)" className={styles.compactSentence} />
         <div className={styles.compactActions}>
-          <StateAction flag={flag} />
+          <div className={styles.compactAction}>
+            <StateAction flag={flag} />
+          </div>
           <TheSwitch flag={flag} size="md" />
         </div>
       </section>

@@ -11,6 +11,8 @@ import { SaveBar } from "./editing/SaveBar";
 import { useEditing } from "./editing/useEditing";
 import { FlagHead } from "./FlagHead";
 import { FlagTabs } from "./FlagTabs";
+import styles from "./flag.module.css";
+import { NextStep } from "./NextStep";
 
 /** A flag: its head, and its tabs, which share one draft. */
 export function FlagPage() {
@@ -32,10 +34,13 @@ function OneFlag({ flag }: { flag: Flag }) {
   const state = useEditing(flag, !mayEdit(flag.app) || flag.archived_at !== null);
   const tabs = [paths.flag, paths.circuit, paths.flagLog, paths.flagSettings].map((path) => path(flag.app, flag.key));
   return (
-    <>
+    <div className={styles.pageColumn}>
       <FlagHead flag={flag} />
+      <NextStep flag={flag} />
       <FlagTabs app={flag.app} flag={flag.key} state={state} />
-      <Outlet context={state} />
+      <div className={styles.tabBody}>
+        <Outlet context={state} />
+      </div>
       <SaveBar state={state} />
       <LeavingHeld
         words={state.words}
@@ -43,6 +48,6 @@ function OneFlag({ flag }: { flag: Flag }) {
         name={flag.name}
         isWithin={(pathname) => tabs.includes(pathname)}
       />
-    </>
+    </div>
   );
 }

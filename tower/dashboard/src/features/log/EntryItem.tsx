@@ -1,6 +1,6 @@
-import { Anchor, Tooltip, UnstyledButton } from "@mantine/core";
+import { Anchor, UnstyledButton } from "@mantine/core";
 import { IconChevronRight } from "@tabler/icons-react";
-import { useId, useState } from "react";
+import { memo, useId, useState } from "react";
 import { Link } from "react-router";
 import { Ago } from "@/components/Moment";
 import { paths } from "@/shell/paths";
@@ -10,18 +10,22 @@ import { signOf } from "./icons";
 import styles from "./log.module.css";
 
 /** An entry of a timeline: its sentence, who and when, and one click away all of it. */
-export function EntryItem({ entry, byActor }: { entry: Entry; byActor?: (actor: string) => string }) {
+export const EntryItem = memo(function EntryItem({
+  entry,
+  byActor,
+}: {
+  entry: Entry;
+  byActor?: (actor: string) => string;
+}) {
   const [opened, setOpened] = useState(false);
   const panel = useId();
   const { icon: Icon, word, tone } = signOf(entry);
   return (
     <li className={`${styles.entry} ${opened ? styles.open : ""}`} data-entry={entry.id}>
       <div className={styles.head}>
-        <Tooltip label={word}>
-          <span className={`${styles.icon} ${tone ?? ""}`} role="img" aria-label={word}>
-            <Icon size={16} aria-hidden />
-          </span>
-        </Tooltip>
+        <span className={`${styles.icon} ${tone ?? ""}`} role="img" aria-label={word} title={word}>
+          <Icon size={16} aria-hidden />
+        </span>
         <UnstyledButton
           className={styles.sentence}
           aria-expanded={opened}
@@ -42,7 +46,7 @@ export function EntryItem({ entry, byActor }: { entry: Entry; byActor?: (actor: 
       )}
     </li>
   );
-}
+});
 
 /** Why, when, who and about what. */
 export function About({ entry, byActor }: { entry: Entry; byActor?: (actor: string) => string }) {
@@ -54,11 +58,9 @@ export function About({ entry, byActor }: { entry: Entry; byActor?: (actor: stri
       {byActor === undefined ? (
         <span>{actor.name}</span>
       ) : (
-        <Tooltip label={`Only what ${actor.name} did`}>
-          <Anchor component={Link} to={byActor(actor.name)} inherit>
-            {actor.name}
-          </Anchor>
-        </Tooltip>
+        <Anchor component={Link} to={byActor(actor.name)} inherit title={`Only what ${actor.name} did`}>
+          {actor.name}
+        </Anchor>
       )}
       <Subject subject={subject} />
       {entry.version !== null && <span>version {entry.version}</span>}

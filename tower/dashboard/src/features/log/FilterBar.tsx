@@ -1,5 +1,5 @@
 import { Autocomplete, Button, Group, Popover, Select, Stack, Switch, TextInput } from "@mantine/core";
-import { useDebouncedCallback } from "@mantine/hooks";
+import { useDebouncedCallback, useMediaQuery } from "@mantine/hooks";
 import { IconCalendar, IconSearch, IconX } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
@@ -14,7 +14,7 @@ import { ABOUT_PEOPLE, OF_FLAG, SUBJECTS, type Subject, subjectOf } from "./subj
 interface FilterBarProps {
   where: Where;
   filters: Filters;
-  change: (filters: Filters) => void;
+  change: (some: Partial<Filters>) => void;
   /** Names of those who stand in the entries that were read, to choose from. */
   actors: readonly string[];
 }
@@ -24,42 +24,38 @@ export function FilterBar({ where, filters, change, actors }: FilterBarProps) {
   const { mayAdmin } = useRights();
   const admin = mayAdmin(where.app ?? undefined);
   const subjects = where.flag !== null ? OF_FLAG : admin ? [...SUBJECTS, ...ABOUT_PEOPLE] : SUBJECTS;
-  const set = (some: Partial<Filters>) => change({ ...filters, ...some });
-  return (
-    <Group gap="xs" mb="md" role="search" aria-label="Filters of the log">
-      <TypedFilter
-        label="Search the log"
-        placeholder="Words in the key, who or why"
-        value={filters.q}
-        change={(q) => set({ q })}
-        width={240}
-      />
-      <SubjectFilter subjects={subjects} filters={filters} set={set} />
+  // On a narrow screen the filters would fill it: there they are folded away.
+  const narrow = useMediaQuery("(max-width: 40em)");
+  const [unfolded, setUnfolded] = useState(false);
+  const number = countSet(filters, where);
+  const rest = (
+    <>
+      <SubjectFilter subjects={subjects} filters={filters} set={change} />
       <TypedFilter
         label="By whom"
         placeholder="By anybody"
         value={filters.actor}
-        change={(actor) => set({ actor })}
+        change={(actor) => change({ actor })}
         choices={actors}
         width={180}
       />
-      {where.app === null && <AppFilter app={filters.app} change={(app) => set({ app })} />}
+      {where.app === null && <AppFilter app={filters.app} change={(app) => change({ app })} />}
       {where.flag === null && (
         <TypedFilter
           label="Key of a flag or segment"
           placeholder="Any flag"
           value={filters.key}
-          change={(key) => set({ key })}
+          change={(key) => change({ key })}
           width={150}
         />
       )}
-      <TimeFilter filters={filters} set={set} />
+      <TimeFilter filters={filters} set={change} />
       <Switch
         label="Steps of recoveries"
         checked={!filters.hideSteps}
-        onChange={(event) => set({ hideSteps: !event.currentTarget.checked })}
+        onChange={(event) => change({ hideSteps: !event.currentTarget.checked })}
       />
-      {countSet(filters, where) > 0 && (
+      {number > 0 && (
         <Button
           size="xs"
           variant="subtle"
@@ -69,6 +65,23 @@ export function FilterBar({ where, filters, change, actors }: FilterBarProps) {
           Show all
         </Button>
       )}
+    </>
+  );
+  return (
+    <Group gap="xs" mb="md" role="search" aria-label="Filters of the log">
+      <TypedFilter
+        label="Search the log"
+        placeholder="Words in the key, who or why"
+        value={filters.q}
+        change={(q) => change({ q })}
+        width={narrow ? 180 : 240}
+      />
+      {narrow && (
+        <Button variant="default" aria-expanded={unfolded} onClick={() => setUnfolded(!unfolded)}>
+          {number > 0 ? `Filters (${number})` : "Filters"}
+        </Button>
+      )}
+      {(!narrow || unfolded) && rest}
     </Group>
   );
 }

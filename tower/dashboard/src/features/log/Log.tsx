@@ -1,6 +1,6 @@
 import { Button, Group, Menu } from "@mantine/core";
 import { IconDownload } from "@tabler/icons-react";
-import { useMemo } from "react";
+import { useCallback, useMemo } from "react";
 import { useLocation, useSearchParams } from "react-router";
 import { EmptyState } from "@/components/views";
 import { useTimeline } from "./api";
@@ -12,7 +12,11 @@ import { Timeline } from "./Timeline";
 export function useFilters() {
   const [search, setSearch] = useSearchParams();
   const filters = useMemo(() => filtersOf(search), [search]);
-  const change = (next: Filters) => setSearch(searchOf(next), { replace: true, preventScrollReset: true });
+  // What the address says now counts: it may be ahead of what was rendered.
+  const change = (some: Partial<Filters>) => {
+    const next = { ...filtersOf(new URLSearchParams(window.location.search)), ...some };
+    setSearch(searchOf(next), { replace: true, preventScrollReset: true });
+  };
   return { filters, change };
 }
 
@@ -23,7 +27,7 @@ export function Log({ where }: { where: Where }) {
   const timeline = useTimeline(where, filters);
   const { entries } = timeline;
   const actors = useMemo(() => [...new Set(entries.map(({ actor }) => actor.name))].sort(), [entries]);
-  const byActor = (actor: string) => `${pathname}?${searchOf({ ...filters, actor })}`;
+  const byActor = useCallback((actor: string) => `${pathname}?${searchOf({ ...filters, actor })}`, [pathname, filters]);
   const filtered = countSet(filters, where) > 0;
   return (
     <>

@@ -12,6 +12,7 @@ import { type Entry, entryQuery } from "./api";
 import { rollbackChanges } from "./changes";
 import { Difference } from "./Difference";
 import { linesOf } from "./lines";
+import styles from "./log.module.css";
 import { useRollback } from "./useRollback";
 
 /** Make the flag as it was after this entry: shows first what that would change. */
@@ -119,7 +120,7 @@ function Preview({ entry, version, now, close }: { entry: Entry; version: number
                 <Difference lines={linesOf(changes, "flag")} now />
               </>
             )}
-            <Group justify="flex-end" gap="xs">
+            <Group justify="flex-end" gap="xs" className={styles.foot}>
               <Button variant="default" onClick={close}>
                 Leave it as it is
               </Button>

@@ -49,7 +49,7 @@ export function Timeline({ timeline, byActor, empty }: TimelineProps) {
         )}
       </div>
       {days.map((day) => (
-        <section key={`${day.key} ${day.entries.at(-1)?.id}`}>
+        <section key={day.key}>
           <DayHeading atMs={day.atMs} />
           <ol className={styles.entries}>
             {day.entries.map((entry) => (
@@ -66,7 +66,7 @@ export function Timeline({ timeline, byActor, empty }: TimelineProps) {
           </Button>
         ) : (
           <Text size="sm" c="var(--quiet)">
-            This is the beginning.
+            There is nothing earlier.
           </Text>
         )}
       </Center>

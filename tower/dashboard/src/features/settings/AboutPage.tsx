@@ -1,8 +1,8 @@
 import { Anchor, Card, List, Text, Title } from "@mantine/core";
 import { queryOptions, useQuery } from "@tanstack/react-query";
 import { api, dataOf } from "@/api/client";
-import { statusQuery } from "@/api/status";
 import { PageHead, QueryView } from "@/components/views";
+import { statusQuery } from "@/features/overview/status";
 import { useLiveState } from "@/live/LiveProvider";
 
 const versionQuery = queryOptions({

@@ -14,6 +14,7 @@ export const routes: RouteObject[] = [
       },
       { path: "links", lazy: async () => ({ Component: (await import("./links/LinksPage")).LinksPage }) },
       { path: "tokens", lazy: async () => ({ Component: (await import("@/features/keys/TokensPage")).TokensPage }) },
+      { path: "tokens", lazy: async () => ({ Component: (await import("@/features/keys/TokensPage")).TokensPage }) },
       { path: "about", lazy: async () => ({ Component: (await import("./AboutPage")).AboutPage }) },
     ],
   },

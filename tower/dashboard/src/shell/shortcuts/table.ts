@@ -29,7 +29,8 @@ export type ShortcutId = keyof typeof SHORTCUTS;
 /** Keys that browsers and fields handle by themselves, for the help. */
 export const BY_ITSELF: readonly Shortcut[] = [
   { keys: "enter", does: "Open the flag", group: "In a list of flags" },
-  { keys: "up / down", does: "Move as j and k, once a flag has the focus", group: "In a list of flags" },
+  { keys: "↓", does: "Next flag, once one has the focus", group: "In a list of flags" },
+  { keys: "↑", does: "Previous flag, once one has the focus", group: "In a list of flags" },
 ];
 
 /** A key that was pressed, as far as shortcuts care. */
@@ -68,28 +69,25 @@ function idWith(keys: string): ShortcutId | null {
   return found === undefined ? null : (found[0] as ShortcutId);
 }
 
-/** The keys of a shortcut as they are written on keyboards: `Ctrl K`, `g then o`. */
-export function written(keys: string, mac: boolean): string[] {
+/** A key of a shortcut as keyboards have it, or a word between two keys. */
+export interface Written {
+  kind: "key" | "word";
+  text: string;
+}
+
+/** The keys of a shortcut as they are written: `Ctrl` `K`, or `g` then `o`. */
+export function written(keys: string, mac: boolean): Written[] {
   return keys
     .split(" ")
-    .flatMap((part, place) => [
-      ...(place > 0 && part !== "/" && keys.split(" ").length === 2 ? ["then"] : []),
-      ...part
-        .split("+")
-        .map((key) =>
-          key === "mod"
-            ? mac
-              ? "⌘"
-              : "Ctrl"
-            : key.length > 1
-              ? capital(key)
-              : keys.includes("+")
-                ? key.toUpperCase()
-                : key,
-        ),
+    .flatMap((part, place): Written[] => [
+      ...(place > 0 ? [{ kind: "word" as const, text: "then" }] : []),
+      ...part.split("+").map((key): Written => ({ kind: "key", text: keyName(key, part.includes("+"), mac) })),
     ]);
 }
 
-function capital(word: string): string {
-  return word.charAt(0).toUpperCase() + word.slice(1);
+function keyName(key: string, withOthers: boolean, mac: boolean): string {
+  if (key === "mod") return mac ? "⌘" : "Ctrl";
+  return key.length > 1 || withOthers ? key.charAt(0).toUpperCase() + key.slice(1) : key;
 }
+
+export const isMac = (): boolean => /mac|iphone|ipad/i.test(navigator.platform);

@@ -37,13 +37,13 @@ export function useShortcutKeys(): void {
       if (event.defaultPrevented || event.isComposing || ["Shift", "Control", "Meta", "Alt"].includes(event.key))
         return;
       // A dialogue has the keys for itself.
-      const inDialogue = document.querySelector("[aria-modal='true'], [role='dialog']") !== null;
+      if (document.querySelector("[aria-modal='true'], [role='dialog']") !== null) return;
       const id = matcher.press(
         {
           key: event.key,
           mod: event.ctrlKey || event.metaKey,
           alt: event.altKey,
-          typing: isTyping(event.target) || inDialogue,
+          typing: isTyping(event.target),
         },
         performance.now(),
       );

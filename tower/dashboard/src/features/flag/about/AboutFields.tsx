@@ -12,7 +12,7 @@ export function AboutFields({ form, named = true }: { form: Form; named?: boolea
       {named && (
         <TextInput
           label="Name"
-          description="What people call it."
+          description="What people call it; empty, it is called by its key."
           maxLength={200}
           value={draft.name}
           readOnly={readOnly}

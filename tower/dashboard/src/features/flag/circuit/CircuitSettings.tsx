@@ -23,8 +23,11 @@ export interface Settings {
   problem: (name: string) => string | null;
 }
 
-/** All settings of a flag's circuit, with what they mean in words above. They are part of the flag's draft. */
-export function CircuitSettings({ editing }: { editing: Form }) {
+/**
+ * All settings of a flag's circuit, with what they mean in words above. They are part of the flag's draft.
+ * `bare` leaves out the heading and whether there is a circuit: the form of a new flag says that itself.
+ */
+export function CircuitSettings({ editing, bare = false }: { editing: Form; bare?: boolean }) {
   const { draft, change, readOnly } = editing;
   const { circuit } = draft;
   const [before] = useState(circuit);
@@ -40,19 +43,23 @@ export function CircuitSettings({ editing }: { editing: Form }) {
       : { circuit, set: (fields) => change({ circuit: { ...circuit, ...fields } }), readOnly, problem };
   return (
     <section aria-label="Settings of the circuit">
-      <Title order={2}>Settings</Title>
-      <Stack gap="sm" mt="xs">
-        <Text className={styles.inWords} aria-live="polite">
-          {settingsInWords(circuit)}
-        </Text>
-        <Switch
-          label="This flag has a circuit"
-          description="Without one, calls are counted and nothing is taken from users."
-          checked={circuit !== null}
-          disabled={readOnly}
-          onChange={(event) => turn(event.currentTarget.checked)}
-        />
-      </Stack>
+      {!bare && (
+        <>
+          <Title order={2}>Settings</Title>
+          <Stack gap="sm" mt="xs">
+            <Text className={styles.inWords} aria-live="polite">
+              {settingsInWords(circuit)}
+            </Text>
+            <Switch
+              label="This flag has a circuit"
+              description="Without one, calls are counted and nothing is taken from users."
+              checked={circuit !== null}
+              disabled={readOnly}
+              onChange={(event) => turn(event.currentTarget.checked)}
+            />
+          </Stack>
+        </>
+      )}
       {settings !== null && (
         <>
           <OpeningSettings settings={settings} />

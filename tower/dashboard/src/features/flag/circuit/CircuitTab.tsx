@@ -1,4 +1,5 @@
 import { Paper, Skeleton, Stack, Text, Title } from "@mantine/core";
+import { usePrefetchQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useMemo } from "react";
 import { useSearchParams } from "react-router";
 import { idOf } from "@/features/flags/api";
@@ -7,14 +8,15 @@ import type { Editing } from "../editing/useEditing";
 import { CircuitSettings } from "./CircuitSettings";
 import styles from "./circuit.module.css";
 import { spanOf } from "./graph/span";
-import { useLiveBuckets, useWindows } from "./graph/useGraph";
+import { graphQuery, useLiveBuckets, useWindows } from "./graph/useGraph";
 import { Now } from "./Now";
 import { Numbers } from "./Numbers";
 import { PreviewPart } from "./preview/PreviewPart";
 import { RampPicture } from "./Ramp";
 
-// The graphs' library comes only where graphs are looked at.
-const Graphs = lazy(() => import("./graph/Graphs"));
+// The graphs' library comes only where graphs are looked at, and at once there.
+const graphs = import("./graph/Graphs");
+const Graphs = lazy(() => graphs);
 
 /** The circuit of a flag: what its calls say, what it is now and why, how users come back, and its settings. */
 export function CircuitTab({ editing }: { editing: Editing }) {
@@ -22,7 +24,8 @@ export function CircuitTab({ editing }: { editing: Editing }) {
   const [query] = useSearchParams();
   const span = useMemo(() => spanOf(query), [query]);
   const { live, changes } = useLiveBuckets(saved);
-  const windows = useWindows(saved, span);
+  const { windows, problem } = useWindows(saved, span);
+  usePrefetchQuery(graphQuery(saved.app, saved.key, span));
   useLiveNeed({ refresh: [idOf(saved)] });
   const circuit = saved.state.circuit;
   const moving = circuit !== null && circuit.state !== "closed";
@@ -30,7 +33,7 @@ export function CircuitTab({ editing }: { editing: Editing }) {
   return (
     <Stack gap="md">
       <Paper withBorder p="md">
-        <Numbers live={live} windows={windows} windowMs={saved.circuit?.window_ms ?? null} problem={null} />
+        <Numbers live={live} windows={windows} windowMs={saved.circuit?.window_ms ?? null} problem={problem} />
         <Suspense fallback={<Skeleton height={560} />}>
           <Graphs flag={saved} live={live} changes={changes} />
         </Suspense>

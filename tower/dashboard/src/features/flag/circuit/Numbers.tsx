@@ -19,10 +19,11 @@ export function Numbers({
   problem: string | null;
 }) {
   const overMs = Math.min(windowMs ?? RATE_OVER_MS, MINUTE_MS);
-  const judged = lately(live, Math.max(overMs, 1000)) ?? lastWindow(windows);
-  const paced = lately(live, RATE_OVER_MS) ?? lastWindow(windows);
-  const why = problem !== null ? "not known" : judged === null ? "waiting for counts" : null;
-  const latency = lastLatency(windows);
+  const known = problem === null;
+  const judged = known ? (lately(live, Math.max(overMs, 1000)) ?? lastWindow(windows)) : null;
+  const paced = known ? (lately(live, RATE_OVER_MS) ?? lastWindow(windows)) : null;
+  const why = !known ? "not known: see below" : judged === null ? "waiting for counts" : null;
+  const latency = known ? lastLatency(windows) : null;
   const { failures, calls, overMs: lastMs } = judged ?? { failures: 0, calls: 0, overMs };
   return (
     <dl className={styles.numbers}>

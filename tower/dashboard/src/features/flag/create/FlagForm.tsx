@@ -14,6 +14,7 @@ import { GivenUp, useReason } from "@/shell/reason";
 import { AboutFields } from "../about/AboutFields";
 import { MetadataFields } from "../about/MetadataFields";
 import { CircuitSettings } from "../circuit/CircuitSettings";
+import { settingsInWords } from "../circuit/inWords";
 import { changesInWords } from "../editing/changesInWords";
 import type { Draft } from "../editing/draft";
 import { LeavingHeld } from "../editing/LeavingHeld";
@@ -24,7 +25,7 @@ import { Percentage } from "../targeting/rollout/Rollout";
 import { VariantsEditor } from "../targeting/variants/VariantsEditor";
 import styles from "./create.module.css";
 import { KEY_RULE, keyFrom, keyProblem } from "./flagKey";
-import { circuitInWords, newFlagInWords } from "./inWords";
+import { newFlagInWords } from "./inWords";
 import { bodyOf, CIRCUIT } from "./newFlag";
 import { useKeyTaken } from "./useKeyTaken";
 
@@ -119,7 +120,7 @@ export function FlagForm({ app, initial, initialKey = "", appChoice }: Props) {
           <Stack gap="sm">
             <Switch
               label="Take it from users when it fails"
-              description={circuitInWords(draft.circuit)}
+              description={settingsInWords(draft.circuit)}
               checked={draft.circuit !== null}
               onChange={(event) =>
                 form.change({ circuit: event.currentTarget.checked ? (initial.circuit ?? CIRCUIT) : null })
@@ -127,7 +128,7 @@ export function FlagForm({ app, initial, initialKey = "", appChoice }: Props) {
             />
             {draft.circuit !== null && (
               <Folded title="Settings of the circuit" open={problem?.field?.startsWith("circuit") === true}>
-                <CircuitSettings editing={form} />
+                <CircuitSettings editing={form} bare />
               </Folded>
             )}
             <SlackAddress app={app.key} flag={null} held={slack} />

@@ -1,4 +1,4 @@
-import { exactSpan, percent } from "@/components/numbers";
+import { settingsInWords } from "../circuit/inWords";
 import type { Draft } from "../editing/draft";
 import { whoIsIn } from "../switch/consequences";
 import { splitInWords } from "../targeting/rules/words";
@@ -8,7 +8,7 @@ export function newFlagInWords(app: string, key: string, draft: Draft, slack: st
   return [
     `The flag ${key} in ${app}, ${draft.active ? "on" : "off at first"}.`,
     ofUsers(draft),
-    circuitInWords(draft.circuit),
+    settingsInWords(draft.circuit),
     ...(slack === "" ? [] : ["Slack is told when its circuit opens and closes."]),
     ...(draft.lifetime === "temporary"
       ? [`It is temporary${draft.expected_end === null ? "" : `, until ${draft.expected_end}`}.`]
@@ -23,19 +23,4 @@ function ofUsers(draft: Draft): string {
   const when = draft.active ? "" : "Once it is on, ";
   const said = `${when}${who} ${gets} ${given}${draft.rollout === 100 ? "" : `, always the same ones; the others get ${out}`}.`;
   return said.charAt(0).toUpperCase() + said.slice(1);
-}
-
-/** What the circuit does: `Opens when more than 50% of calls fail, judged from 10 calls on.` */
-export function circuitInWords(circuit: Draft["circuit"]): string {
-  if (circuit === null) return "It has no circuit: nothing takes it from users when it fails.";
-  const { error_threshold, min_calls, slow_call_ms, slow_threshold, recovery } = circuit;
-  const slow =
-    slow_call_ms === null || slow_threshold === null
-      ? ""
-      : `, or more than ${percent(slow_threshold)} take longer than ${exactSpan(slow_call_ms)}`;
-  const back =
-    recovery === null
-      ? "Users come back when a person lets them"
-      : `Users come back after ${exactSpan(recovery.delay_ms)}, ${percent(recovery.initial)} first`;
-  return `Its circuit opens when more than ${percent(error_threshold)} of calls fail${slow}, judged from ${min_calls} calls on. ${back}.`;
 }

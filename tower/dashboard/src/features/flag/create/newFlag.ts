@@ -1,30 +1,11 @@
 import type { Schemas } from "@/api/client";
 import type { App } from "@/features/apps/api";
 import type { Flag } from "@/features/flags/api";
+import { USUAL } from "../circuit/settings/limits";
 import { type Circuit, type Draft, draftOf } from "../editing/draft";
 
 /** What a new flag's circuit is where nobody says otherwise; a test holds it against Tower's description. */
-export const CIRCUIT: Circuit = {
-  forced_open: false,
-  reset_generation: 0,
-  window_ms: 10_000,
-  long_window_ms: 1_800_000,
-  min_calls: 10,
-  confidence: 0.9999,
-  error_threshold: 50,
-  failure_statuses: ["5xx"],
-  slow_call_ms: null,
-  slow_threshold: null,
-  recovery: {
-    delay_ms: 30_000,
-    max_delay_ms: 600_000,
-    initial: 10,
-    increment: 10,
-    interval_ms: 5_000,
-    profile: "linear",
-  },
-  local_guard: null,
-};
+export const CIRCUIT: Circuit = { ...USUAL, reset_generation: 0 };
 
 const BLANK: Draft = {
   name: "",

@@ -1,7 +1,6 @@
 import { useDebouncedValue } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
-import { api } from "@/api/client";
-import { ProblemError } from "@/api/problem";
+import { api, dataOf } from "@/api/client";
 import { keyProblem } from "./flagKey";
 
 const PAUSE_MS = 250;
@@ -11,14 +10,11 @@ export function useKeyTaken(app: string, key: string): boolean | null {
   const [asked] = useDebouncedValue(key, PAUSE_MS);
   const { data } = useQuery({
     queryKey: ["flag", app, asked, "taken"],
+    // A search, because a browser calls it an error when a single flag is not there.
     queryFn: async () => {
-      try {
-        await api.GET("/apps/{app}/flags/{flag}", { params: { path: { app, flag: asked } } });
-        return true;
-      } catch (error) {
-        if (error instanceof ProblemError && error.status === 404) return false;
-        throw error;
-      }
+      const query = { q: asked, archived: "all", limit: 500 } as const;
+      const { flags } = dataOf(await api.GET("/apps/{app}/flags", { params: { path: { app }, query } }));
+      return flags.some(({ key: found }) => found === asked);
     },
     enabled: keyProblem(asked) === null,
     staleTime: 5_000,

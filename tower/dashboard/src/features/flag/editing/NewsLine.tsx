@@ -1,5 +1,6 @@
 import { Button, Text } from "@mantine/core";
 import { useState } from "react";
+import { useRights } from "@/api/session";
 import { Ago } from "@/components/Moment";
 import { ConflictView } from "./ConflictView";
 import { changesInWords } from "./changesInWords";
@@ -13,14 +14,18 @@ export function NewsLine({ state }: { state: EditingState }) {
   const { news, conflict, resolve } = state;
   const [looking, setLooking] = useState(false);
   const told = conflict ?? news;
+  const { principal } = useRights();
   const entries = useWhoChanged(told);
   if (told === null) return null;
   const changes = changesInWords(draftOf(told.from), draftOf(told.to));
+  const byMe =
+    entries.length > 0 && entries.every(({ actor }) => actor.kind === principal?.kind && actor.id === principal.id);
+  const who = byMe ? "You" : namesOf(entries);
   const both = conflict?.collisions.map(({ path }) => nameOf(path)) ?? [];
   return (
     <div role="status">
       <Text>
-        <strong>{namesOf(entries)}</strong> changed this flag while you were editing
+        <strong>{who}</strong> changed this flag {byMe ? "elsewhere " : ""}while you were editing
         {entries[0] !== undefined && (
           <>
             , <Ago at={entries[0].at} />
@@ -40,7 +45,7 @@ export function NewsLine({ state }: { state: EditingState }) {
         <ConflictView
           opened={looking}
           conflict={conflict}
-          who={namesOf(entries)}
+          who={who}
           when={entries[0]?.at}
           onClose={() => setLooking(false)}
           onChosen={(draft) => {

@@ -46,7 +46,7 @@ export function SaveBar({ state }: { state: EditingState }) {
 
   if (dirty) {
     return (
-      <section className={styles.bar} aria-label="Unsaved changes">
+      <section data-save-bar className={styles.bar} aria-label="Unsaved changes">
         <NewsLine state={state} />
         <div className={styles.barRow}>
           <Text className={styles.barWords} aria-live="polite">
@@ -71,7 +71,7 @@ export function SaveBar({ state }: { state: EditingState }) {
   }
   if (afterwards === null) return null;
   return (
-    <section className={styles.bar} aria-label="Saved changes">
+    <section data-save-bar className={styles.bar} aria-label="Saved changes">
       {"saved" in afterwards ? (
         <SavedNote
           key={afterwards.saved.after.version}

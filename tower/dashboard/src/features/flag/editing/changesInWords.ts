@@ -14,7 +14,9 @@ function inWords(field: Field, before: Draft, after: Draft): string[] {
     case "active":
       return [after.active ? "turned on" : "turned off"];
     case "name":
-      return after.name === "" ? ["name taken away"] : [`name ${quoted(before.name)} → ${quoted(after.name)}`];
+      return after.name === ""
+        ? ["name taken away: it is called by its key"]
+        : [`name ${quoted(before.name)} → ${quoted(after.name)}`];
     case "description":
       return [before.description === "" ? "description added" : "description changed"];
     case "tags":

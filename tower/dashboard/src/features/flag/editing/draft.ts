@@ -73,5 +73,7 @@ export function patchOf(before: Draft, after: Draft): FlagChange {
         ? is
         : Object.fromEntries(Object.entries(is).filter(([name, value]) => !same(value, was[name as keyof typeof was])));
   }
+  // Without a name, a flag is called by its key.
+  if (changed.name === "") changed.name = null;
   return changed as FlagChange;
 }

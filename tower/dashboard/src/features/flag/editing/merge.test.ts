@@ -83,5 +83,6 @@ describe("what is sent", () => {
     expect(added).toMatchObject({ error_threshold: 50 });
     expect(added).not.toHaveProperty("reset_generation");
     expect(patchOf(base, base)).toEqual({});
+    expect(patchOf(base, and({ name: "" }))).toEqual({ name: null });
   });
 });

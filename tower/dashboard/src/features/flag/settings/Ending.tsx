@@ -4,7 +4,7 @@ import { useState } from "react";
 import { Link, useNavigate } from "react-router";
 import { ProblemError, sentenceOf } from "@/api/problem";
 import { useRights } from "@/api/session";
-import { Moment } from "@/components/Moment";
+import { Ago, Moment } from "@/components/Moment";
 import type { Flag } from "@/features/flags/api";
 import { paths } from "@/shell/paths";
 import { GivenUp } from "@/shell/reason";
@@ -48,6 +48,7 @@ function ToArchive({ flag, unsaved }: { flag: Flag; unsaved: boolean }) {
   };
   const { error } = archive;
   const askedLately = error instanceof ProblemError && error.code === "FLAG_IN_USE_RECENTLY";
+  const askedAt = askedLately ? lastAsked(error, flag.key) : null;
   return (
     <section>
       <Title order={2}>Archive</Title>
@@ -63,7 +64,12 @@ function ToArchive({ flag, unsaved }: { flag: Flag; unsaved: boolean }) {
       </Group>
       {error !== null && !(error instanceof GivenUp) && (
         <Alert mt="xs" color="gray" variant="outline" icon={<IconAlertTriangle />} title="Not archived" role="alert">
-          <Text>{asSentence(sentenceOf(error))}</Text>
+          {askedAt !== null && (
+            <Text>
+              Something asked for it <Ago at={askedAt} />. Archived, it would get its own default from now on.
+            </Text>
+          )}
+          <Text size={askedAt === null ? undefined : "xs"}>{asSentence(sentenceOf(error))}</Text>
           {askedLately && (
             <Button mt="xs" size="xs" variant="default" onClick={() => void run(true)}>
               Archive it all the same
@@ -73,6 +79,12 @@ function ToArchive({ flag, unsaved }: { flag: Flag; unsaved: boolean }) {
       )}
     </section>
   );
+}
+
+/** When something last asked for the flag, as the refusal says; null where it does not. */
+function lastAsked({ members }: ProblemError, key: string): string | null {
+  const moments = members.last_asked as Record<string, string | null> | null | undefined;
+  return moments?.[key] ?? null;
 }
 
 function ToRestore({ flag }: { flag: Flag }) {

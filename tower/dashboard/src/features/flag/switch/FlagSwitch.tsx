@@ -29,10 +29,10 @@ export function FlagSwitch({ flag }: { flag: Flag }) {
         {isTrue !== null && <Text>{isTrue}</Text>}
       </Group>
       <Stack gap="xs" mt={8}>
+        <StateAction flag={flag} explained />
         <Text id="what-the-switch-does" size="xs" c="var(--quiet)">
           {words}
         </Text>
-        {may && !archived && <StateAction flag={flag} explained />}
       </Stack>
     </section>
   );
@@ -50,7 +50,7 @@ export function TheSwitch({ flag, size, describedBy }: { flag: Flag; size: "md" 
       aria-label={`${flag.key} is ${flag.active ? "on" : "off"}`}
       aria-describedby={describedBy}
       aria-busy={busy}
-      onChange={() => void toggle()}
+      onChange={() => !busy && void toggle()}
       className={styles.target}
     />
   );
@@ -58,6 +58,7 @@ export function TheSwitch({ flag, size, describedBy }: { flag: Flag; size: "md" 
 
 /** The one action that the state calls for: let users back, or end the hold. Nothing where it calls for none. */
 export function StateAction({ flag, explained = false }: { flag: Flag; explained?: boolean }) {
+  const { mayEdit } = useRights();
   const { letBack, endTheHold, busy } = useSwitching(flag);
   // Several flags may stand on one page.
   const wordsId = useId();
@@ -72,7 +73,7 @@ export function StateAction({ flag, explained = false }: { flag: Flag; explained
       : settled === "held_off"
         ? { name: "End the hold", run: endTheHold, words: ofEndingTheHold(flag) }
         : null;
-  if (action === null) return null;
+  if (action === null || !mayEdit(flag.app) || flag.archived_at !== null) return null;
   return (
     <Group gap="sm" wrap="wrap" align="center">
       <Button
@@ -85,7 +86,7 @@ export function StateAction({ flag, explained = false }: { flag: Flag; explained
         {action.name}
       </Button>
       {explained && (
-        <Text id={wordsId} size="xs" c="var(--quiet)" flex="1 1 240px">
+        <Text id={wordsId} size="xs" c="var(--quiet)" flex="1 1 180px">
           {action.words}
         </Text>
       )}

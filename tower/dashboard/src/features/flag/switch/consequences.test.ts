@@ -39,15 +39,15 @@ describe("what will happen", () => {
     expect(ofToggling(aFlag({ active: false, circuit: null, settled: "off" }), null)).toContain("It has no circuit");
     expect(ofToggling(aFlag({ active: false, settled: "off", arrived: 0 }), null)).toContain("No sidecar is running.");
   });
-  test("turning off what nobody gets changes nothing for users now", () => {
-    expect(ofToggling(aFlag({ settled: "open" }), 0)).toContain("nobody gets it");
+  test("turning off what nobody gets says that it stays so", () => {
+    expect(ofToggling(aFlag({ settled: "open" }), 0)).toContain("it does not come back by itself");
   });
   test("letting users back says who is back, and that it may open again", () => {
     expect(ofReset(aFlag({ settled: "open", rollout: 100 }))).toBe(
-      "The circuit closes at once, and everybody gets it again; nobody does now. If the feature still fails, it opens again.",
+      "The circuit closes at once, and everybody gets it again (now nobody does). If the feature still fails, it opens again.",
     );
     expect(ofReset(aFlag({ settled: "recovering", percentage: 30, rollout: 25 }))).toContain(
-      "about 25% of users get it again; 30% of them do now.",
+      "about 25% of users get it again (now 30% of them do).",
     );
     expect(ofEndingTheHold(aFlag({ settled: "held_off", rollout: 100 }))).toContain("everybody gets it again");
   });

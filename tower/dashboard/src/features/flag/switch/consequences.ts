@@ -44,7 +44,7 @@ export function ofToggling(flag: Flag, callsPerMinute: number | null): string {
     return `Turning it on gives it to ${whoIsIn(flag)}.${stickiness(flag)}${ofTheCircuit(flag)} ${reach(flag)}`;
   const { settled } = flag.state;
   if (settled === "open" || settled === "held_off") {
-    return `Turning it off changes nothing for users now: nobody gets it. It then stays off until somebody turns it on. ${reach(flag)}`;
+    return `Turned off, it does not come back by itself. ${reach(flag)}`;
   }
   return `Turning it off sends everybody to ${theOther(flag)}${losing(callsPerMinute)}. ${reach(flag)}`;
 }
@@ -53,9 +53,9 @@ export function ofToggling(flag: Flag, callsPerMinute: number | null): string {
 export function ofReset(flag: Flag): string {
   const now =
     flag.state.settled === "recovering"
-      ? `${percent(flag.state.circuit?.percentage ?? 0)} of them do now`
-      : "nobody does now";
-  return `The circuit closes at once, and ${whoIsIn(flag)} ${get(flag)} it again; ${now}. If the feature still fails, it opens again.`;
+      ? `now ${percent(flag.state.circuit?.percentage ?? 0)} of them do`
+      : "now nobody does";
+  return `The circuit closes at once, and ${whoIsIn(flag)} ${get(flag)} it again (${now}). If the feature still fails, it opens again.`;
 }
 
 /** What ending a hold will do, before it is pressed. */

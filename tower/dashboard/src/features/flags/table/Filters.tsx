@@ -1,4 +1,4 @@
-import { Button, Collapse, Kbd, Select, Switch, TextInput } from "@mantine/core";
+import { Button, Kbd, NativeSelect, Switch, TextInput } from "@mantine/core";
 import { useDebouncedCallback, useDisclosure, useMediaQuery } from "@mantine/hooks";
 import { IconAdjustmentsHorizontal, IconSearch } from "@tabler/icons-react";
 import { useCallback, useEffect, useRef, useState } from "react";
@@ -66,9 +66,7 @@ export function Filters({ view, onChange, choices, apps, found }: FiltersProps) 
           >
             Filters{set > 0 && ` · ${set}`}
           </Button>
-          <Collapse expanded={open} w="100%">
-            <div className={styles.filters}>{selects}</div>
-          </Collapse>
+          {open && <div className={styles.unfolded}>{selects}</div>}
         </>
       ) : (
         selects
@@ -121,28 +119,29 @@ function SearchField({ text, onChange }: { text: string; onChange: (text: string
   );
 }
 
-function Choice({
+/** A filter. The browser's own list is light, and at home on phones. */
+function Choice<T extends string>({
   label,
   values,
   value,
   onChange,
 }: {
   label: string;
-  values: readonly (string | { value: string; label: string })[];
+  values: readonly (string | { value: T; label: string })[];
   value: string | null;
   onChange: (value: string | null) => void;
 }) {
+  const known = values.map((each) => (typeof each === "string" ? { value: each, label: each } : each));
+  // A link may ask for what no flag has any more.
+  const missing = value !== null && !known.some((each) => each.value === value) ? [{ value, label: value }] : [];
   return (
-    <Select
+    <NativeSelect
       aria-label={label}
-      placeholder={label}
-      data={values as string[]}
-      value={value}
-      onChange={onChange}
-      clearable
-      searchable={values.length > 10}
-      w={label === "Environment" ? 148 : 136}
-      comboboxProps={{ transitionProps: { duration: 100 } }}
+      className={styles.choice}
+      data-set={value !== null || undefined}
+      data={[{ value: "", label: `${label}: any` }, ...known, ...missing]}
+      value={value ?? ""}
+      onChange={({ currentTarget }) => onChange(currentTarget.value === "" ? null : currentTarget.value)}
     />
   );
 }

@@ -14,6 +14,7 @@ interface RowProps {
   store: SparkStore;
   /** Whether the app stands beside the key: not where all flags are of one app. */
   withApp: boolean;
+  mayEdit: boolean;
 }
 
 function Name({ flag, withApp }: { flag: Flag; withApp: boolean }) {
@@ -36,12 +37,12 @@ function Name({ flag, withApp }: { flag: Flag; withApp: boolean }) {
 }
 
 /** A flag as a row of the table. */
-export const FlagRow = memo(function FlagRow({ flag, store, withApp }: RowProps) {
+export const FlagRow = memo(function FlagRow({ flag, store, withApp, mayEdit }: RowProps) {
   const id = idOf(flag);
   return (
     <>
       <td className={styles.switchCell}>
-        <RowSwitch flag={flag} store={store} />
+        <RowSwitch flag={flag} store={store} mayEdit={mayEdit} />
       </td>
       <th scope="row" className={styles.nameCell}>
         <Name flag={flag} withApp={withApp} />
@@ -72,14 +73,14 @@ export const FlagRow = memo(function FlagRow({ flag, store, withApp }: RowProps)
 });
 
 /** A flag as a card, with its sentence, where a row is too wide. */
-export const FlagCard = memo(function FlagCard({ flag, store, withApp }: RowProps) {
+export const FlagCard = memo(function FlagCard({ flag, store, withApp, mayEdit }: RowProps) {
   return (
     <td className={styles.card}>
       <div className={styles.cardHead}>
         <div className={styles.nameCell}>
           <Name flag={flag} withApp={withApp} />
         </div>
-        <RowSwitch flag={flag} store={store} />
+        <RowSwitch flag={flag} store={store} mayEdit={mayEdit} />
       </div>
       <div className={styles.cardState}>
         <StateBadge state={flag.state} />

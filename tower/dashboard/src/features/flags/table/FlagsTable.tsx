@@ -1,6 +1,7 @@
 import { useMediaQuery } from "@mantine/hooks";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { type RefObject, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { useRights } from "@/api/session";
 import { counted } from "@/components/numbers";
 import { idOf } from "../api";
 import { FlagCard, FlagRow } from "./FlagRow";
@@ -20,6 +21,9 @@ const SPARK_HEIGHT = 26;
 /** Graphs are asked for by so many lines at once, so that a little scrolling asks for nothing. */
 const CHUNK = 24;
 
+/** Graphs are drawn by so many lines at once. */
+const DRAWN = 16;
+
 interface TableProps {
   lines: readonly Line[];
   store: SparkStore;
@@ -34,6 +38,7 @@ interface TableProps {
 
 /** Rows of flags; only those on the screen are in the page. On a narrow screen each is a card. */
 export function FlagsTable({ lines, store, withApp, sort, descending, onSort, onVisible, environments }: TableProps) {
+  const { mayEdit } = useRights();
   const cards = useMediaQuery("(max-width: 40em)", window.innerWidth <= 640) === true;
   const frame = useRef<HTMLDivElement>(null);
   const body = useRef<HTMLTableSectionElement>(null);
@@ -50,6 +55,7 @@ export function FlagsTable({ lines, store, withApp, sort, descending, onSort, on
   // biome-ignore lint/correctness/useExhaustiveDependencies: rows and cards differ in height
   useLayoutEffect(() => virtual.measure(), [cards, virtual]);
   const items = virtual.getVirtualItems();
+  const total = virtual.getTotalSize();
 
   const from = Math.floor((items[0]?.index ?? 0) / CHUNK) * CHUNK;
   const until = Math.ceil(((items.at(-1)?.index ?? 0) + 1) / CHUNK) * CHUNK;
@@ -64,12 +70,20 @@ export function FlagsTable({ lines, store, withApp, sort, descending, onSort, on
   useEffect(() => onVisible(visible), [onVisible, visible]);
 
   const columns = useSparkColumns(frame, cards);
-  const places = items.flatMap(({ index, start }) => {
-    const line = lines[index];
-    if (line?.kind !== "flag") return [];
-    const top = HEAD + start - scrollMargin + (ROW - SPARK_HEIGHT) / 2;
-    return [{ id: idOf(line.flag), top, threshold: line.flag.circuit?.error_threshold ?? null }];
-  });
+  // The canvas spans a little more than what is on the screen, so that most scrolling draws nothing.
+  const first = Math.max(Math.floor((items[0]?.index ?? 0) / DRAWN) * DRAWN, 0);
+  const last = Math.min(Math.ceil(((items.at(-1)?.index ?? 0) + 1) / DRAWN) * DRAWN, lines.length);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `virtual` is the same one, and `total` says when it has other places
+  const places = useMemo(
+    () =>
+      virtual.measurementsCache.slice(first, last).flatMap(({ index, start }) => {
+        const line = lines[index];
+        if (line?.kind !== "flag") return [];
+        const top = HEAD + start - scrollMargin + (ROW - SPARK_HEIGHT) / 2;
+        return [{ id: idOf(line.flag), top, threshold: line.flag.circuit?.error_threshold ?? null }];
+      }),
+    [lines, first, last, scrollMargin, total],
+  );
   useRowKeys(frame, lines, virtual);
 
   return (
@@ -77,7 +91,7 @@ export function FlagsTable({ lines, store, withApp, sort, descending, onSort, on
       <Hints within={frame} />
       <table aria-label="Flags" aria-rowcount={lines.length + 1}>
         {!cards && <TableHead sort={sort} descending={descending} onSort={onSort} />}
-        <tbody ref={body} className={styles.body} style={{ height: virtual.getTotalSize() }}>
+        <tbody ref={body} className={styles.body} style={{ height: total }}>
           {items.map(({ key, index, start }) => {
             const line = lines[index];
             if (line === undefined) return null;
@@ -93,9 +107,9 @@ export function FlagsTable({ lines, store, withApp, sort, descending, onSort, on
                 {line.kind === "app" ? (
                   <Heading line={line} environment={environments.get(line.app) ?? null} />
                 ) : cards ? (
-                  <FlagCard flag={line.flag} store={store} withApp={withApp} />
+                  <FlagCard flag={line.flag} store={store} withApp={withApp} mayEdit={mayEdit(line.flag.app)} />
                 ) : (
-                  <FlagRow flag={line.flag} store={store} withApp={withApp} />
+                  <FlagRow flag={line.flag} store={store} withApp={withApp} mayEdit={mayEdit(line.flag.app)} />
                 )}
               </tr>
             );

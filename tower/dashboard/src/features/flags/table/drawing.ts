@@ -33,11 +33,13 @@ export function drawCalls(to: CanvasRenderingContext2D, box: Box, values: readon
   if (highest === 0) return;
   const step = box.width / values.length;
   to.fillStyle = colour;
+  to.beginPath();
   values.forEach((value, place) => {
     if (value === null) return;
     const height = Math.max((value / highest) * box.height, 1);
-    to.fillRect(box.left + place * step, box.top + box.height - height, Math.max(step - 0.6, 1), height);
+    to.rect(box.left + place * step, box.top + box.height - height, Math.max(step - 0.6, 1), height);
   });
+  to.fill();
 }
 
 /** The error rate as a line, with the threshold as a dashed hairline; a value between two gaps is a dot. */

@@ -122,7 +122,7 @@ function optionsOf({ drawn, height, width, sync, times, latest, palette }: Parts
     cursor: {
       y: false,
       drag: { x: true, y: false, setScale: false },
-      sync: { key: sync, setSeries: false },
+      sync: { key: sync, setSeries: false, scales: ["x", null] },
       points: { size: 7, width: 2 },
     },
     scales: { x: { time: true, auto: false }, y: { auto: false } },
@@ -134,7 +134,8 @@ function optionsOf({ drawn, height, width, sync, times, latest, palette }: Parts
         grid: { stroke: colour("grid"), width: 1 },
         ticks: { show: false },
         font: "11px ui-sans-serif, system-ui, sans-serif",
-        values: (_u, splits, _axis, _space, apart) => (times ? axisTimes(splits, apart) : splits.map(() => "")),
+        values: (_u, splits, _axis, _space, apart) =>
+          times ? axisTimes(splits, apart, latest.current.fromMs, latest.current.toMs) : splits.map(() => ""),
       },
       {
         size: AXIS_WIDTH,

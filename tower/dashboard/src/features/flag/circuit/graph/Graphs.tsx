@@ -16,7 +16,7 @@ import { NoCalls } from "./NoCalls";
 import { Readout } from "./Readout";
 import { Ribbon } from "./Ribbon";
 import { added, ended, type LiveBuckets, lastRead, perSecond, type Series } from "./series";
-import { isRange, RANGES, rangeBehind, spanOf, withSpan, zoomed } from "./span";
+import { isRange, limitsOf, RANGES, rangeBehind, spanOf, withSpan, zoomed } from "./span";
 import { summaryOf } from "./summary";
 import { useGraph } from "./useGraph";
 
@@ -51,7 +51,10 @@ export default function Graphs({ flag, live, changes }: { flag: Flag; live: Live
   const span = useMemo(() => spanOf(query), [query]);
   const graph = useGraph(flag, span, live, changes);
   const [place, setPlace] = useState<number | null>(null);
-  const { series, fromMs, toMs, nowMs, old } = graph;
+  // While a time is being drawn, the graph stands still under the pointer.
+  const [heldMs, setHeldMs] = useState<number | null>(null);
+  const { series, nowMs, old } = graph;
+  const { fromMs, toMs } = heldMs === null ? graph : limitsOf(span, heldMs);
   const { data } = graph.query;
   const isZoomed = !("range" in span);
   const back = () => setQuery(withSpan(query, { range: rangeBehind(query) }));
@@ -83,7 +86,7 @@ export default function Graphs({ flag, live, changes }: { flag: Flag; live: Live
             </Button>
           </>
         ) : (
-          <Text size="xs" c="var(--quiet)" className={styles.hint}>
+          <Text size="xs" c="var(--quiet)" className={`${styles.hint} ${old ? "" : styles.drag}`}>
             {old ? `Shown as of ${localMoment(nowMs, nowMs)}` : "Drag over the graph to look closer."}
           </Text>
         )}
@@ -95,7 +98,13 @@ export default function Graphs({ flag, live, changes }: { flag: Flag; live: Live
           tabIndex={0}
           aria-label={summaryOf(series, data, fromMs, toMs, nowMs)}
           onKeyDown={onKeyDown}
-          onMouseLeave={() => setPlace(null)}
+          onPointerDown={() => setHeldMs(nowMs)}
+          onPointerUp={() => setHeldMs(null)}
+          onPointerCancel={() => setHeldMs(null)}
+          onMouseLeave={() => {
+            setPlace(null);
+            setHeldMs(null);
+          }}
           onBlur={() => setPlace(null)}
         >
           {graph.query.isError && <ErrorState error={graph.query.error} retry={() => void graph.query.refetch()} />}

@@ -13,6 +13,8 @@ interface Times {
 
 const MARK_PX = 22;
 const SHARE_PX = 34;
+/** Below this the edge of a piece, and room for words, would be all there is of it. */
+const LEAST_PX = 12;
 const WORD_PX = 78;
 
 /** Above the graphs and on their time axis: what the circuit was, in words, and the marks of what happened. */
@@ -66,13 +68,19 @@ function MarkButton({ marks, left, nowMs }: { marks: readonly Mark[]; left: stri
         type="button"
         className={styles.mark}
         style={{ left }}
-        data-state={only === undefined ? undefined : (stateAfter(only) ?? undefined)}
+        data-state={worstOf(marks)}
         aria-label={latest.map(told).join(" ")}
       >
         {only === undefined ? marks.length : <MarkIcon mark={only} />}
       </button>
     </Tooltip>
   );
+}
+
+/** A group with a trip among its marks looks like one. */
+function worstOf(marks: readonly Mark[]): "open" | "recovering" | undefined {
+  const states = marks.map(stateAfter);
+  return states.includes("open") ? "open" : states.includes("recovering") ? "recovering" : undefined;
 }
 
 /** What a circuit was, or would have been: a recovery with its steps where they can be read, and as one where not. */
@@ -88,7 +96,7 @@ export function Strip({ bands, fromMs, toMs }: { bands: readonly Band[] } & Time
           return (
             <span
               key={`${piece.state}${piece.fromMs}`}
-              className={styles.piece}
+              className={room < LEAST_PX ? styles.piece : `${styles.piece} ${styles.wide}`}
               data-state={piece.state}
               style={{
                 left: `${((piece.fromMs - fromMs) / (toMs - fromMs)) * 100}%`,

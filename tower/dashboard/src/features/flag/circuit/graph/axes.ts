@@ -23,6 +23,8 @@ function least(list: Values): number | null {
  */
 export function percentageTop(threshold: number | null, measured: readonly Values[], opensAt: Values = []): number {
   const wanted = Math.max((threshold ?? 0) * 1.2, largest(...measured), least(opensAt) ?? 0);
+  // Nothing failed, and nothing says what would be much.
+  if (wanted === 0) return 100;
   return PERCENTAGES.find((each) => each >= wanted) ?? 100;
 }
 

@@ -5,6 +5,7 @@ import type { Palette } from "./palette";
 /** What is drawn on a graph's canvas besides its series. Positions are pixels of the canvas. */
 
 const HATCH_GAP = 9;
+const LEAST_STEP = 5;
 
 /** Draw the stretches in which the circuit was open (hatched, so that a grey print tells them) or recovering. */
 export function drawBands(u: uPlot, bands: readonly Band[], palette: Palette, ratio: number): void {
@@ -24,7 +25,8 @@ export function drawBands(u: uPlot, bands: readonly Band[], palette: Palette, ra
     ctx.strokeStyle = band.state === "open" ? palette.open : palette.recovering;
     ctx.globalAlpha = step ? 0.18 : 0.6;
     ctx.lineWidth = ratio;
-    line(ctx, left, bbox.top, left, bbox.top + bbox.height);
+    // Steps that lie side by side would be a block.
+    if (!step || width >= LEAST_STEP * ratio) line(ctx, left, bbox.top, left, bbox.top + bbox.height);
     ctx.globalAlpha = 1;
   });
   ctx.restore();

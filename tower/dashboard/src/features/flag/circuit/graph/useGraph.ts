@@ -2,6 +2,7 @@ import { keepPreviousData, queryOptions, useQuery, useQueryClient } from "@tanst
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { api, dataOf } from "@/api/client";
 import { serverClock } from "@/api/clock";
+import { sentenceOf } from "@/api/problem";
 import { useNow } from "@/components/times";
 import { type Flag, idOf } from "@/features/flags/api";
 import type { ServerMessage } from "@/live/connection";
@@ -37,8 +38,9 @@ const windowsQuery = ({ app, key, circuit }: Flag, span: Span) => {
 };
 
 /** What the windows say that a circuit is judged by: the opening rates of a graph in seconds, and what is so now. */
-export function useWindows(flag: Flag, span: Span): Graph | null {
-  return useQuery(windowsQuery(flag, span)).data ?? null;
+export function useWindows(flag: Flag, span: Span): { windows: Graph | null; problem: string | null } {
+  const { data, error } = useQuery(windowsQuery(flag, span));
+  return { windows: data ?? null, problem: error === null ? null : sentenceOf(error) };
 }
 
 /** The buckets that the live connection sends of a flag, and how often they have changed. */
@@ -88,7 +90,7 @@ export function useGraph(flag: Flag, span: Span, live: LiveBuckets, changes: num
   const { data } = query;
   const { nowMs, old } = useGraphNow(query.isPlaceholderData ? undefined : data, query.dataUpdatedAt);
   useCatchingUp(flag);
-  const windows = useWindows(flag, span);
+  const { windows } = useWindows(flag, span);
   const moving = "range" in span;
   // biome-ignore lint/correctness/useExhaustiveDependencies: the buckets are one object, and `changes` tells of each change
   const series = useMemo(() => {

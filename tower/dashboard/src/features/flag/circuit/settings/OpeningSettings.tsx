@@ -83,7 +83,7 @@ export function OpeningSettings({ settings: { circuit, set, readOnly, problem } 
             explained="It opens when more than this share of calls are slow. Take twice the share of a good day, or more."
             unit="%"
             value={circuit.slow_threshold}
-            usual={FIRST_SLOW.slow_threshold}
+            usual={null}
             onChange={(slow_threshold) => set({ slow_threshold })}
             readOnly={readOnly}
             problem={problem("slow_threshold")}
@@ -108,7 +108,7 @@ function Statuses({
   value: (string | number)[];
   onChange: (value: (string | number)[]) => void;
   readOnly: boolean;
-  problem: string | undefined;
+  problem: string | null;
 }) {
   const [refused, setRefused] = useState<string | null>(null);
   const texts = value.map(String);

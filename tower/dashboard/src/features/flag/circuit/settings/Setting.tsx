@@ -1,5 +1,5 @@
-import { Button, Group, NativeSelect, NumberInput, Text } from "@mantine/core";
-import { type ReactNode, useState } from "react";
+import { Button, Group, Input, NativeSelect, NumberInput, Text } from "@mantine/core";
+import { type ReactNode, useId, useState } from "react";
 import { exactSpan, percent } from "@/components/numbers";
 import { inMs, UNITS, type Unit, writtenIn } from "./durations";
 import { LIMITS, type Limited } from "./limits";
@@ -11,7 +11,7 @@ interface About {
   explained: ReactNode;
   readOnly: boolean;
   /** What Tower refused. */
-  problem: string | undefined;
+  problem: string | null;
 }
 
 /** A setting with its explanation, its default, and the way back to that. */
@@ -58,7 +58,8 @@ export function Setting({
 interface NumberProps extends About {
   name: Limited;
   value: number;
-  usual: number;
+  /** The default; null where there is none. */
+  usual: number | null;
   onChange: (value: number) => void;
   unit?: "%";
   step?: number;
@@ -82,10 +83,10 @@ export function NumberSetting({
     <Setting
       label={label}
       explained={explained}
-      usual={write(usual)}
+      usual={usual === null ? "none" : write(usual)}
       isUsual={value === usual}
-      onUsual={() => onChange(usual)}
-      readOnly={readOnly}
+      onUsual={() => usual !== null && onChange(usual)}
+      readOnly={readOnly || usual === null}
     >
       <NumberInput
         label={label}
@@ -111,7 +112,7 @@ interface DurationProps extends About {
   usual: number | null;
   onChange: (value: number) => void;
   /** What else is wrong with it. */
-  wrong?: string | undefined;
+  wrong?: string | null;
 }
 
 /** A setting that is a duration, in the unit that it is written in. */
@@ -140,7 +141,7 @@ export function DurationSetting({
         value={value}
         onChange={onChange}
         disabled={readOnly}
-        error={problem ?? rangeProblem(label, value, name, exactSpan) ?? wrong}
+        error={problem ?? rangeProblem(label, value, name, exactSpan) ?? wrong ?? null}
       />
     </Setting>
   );
@@ -157,8 +158,9 @@ function DurationInput({
   value: number;
   onChange: (value: number) => void;
   disabled: boolean;
-  error: string | undefined;
+  error: string | null;
 }) {
+  const id = useId();
   const [unit, setUnit] = useState<Unit>(writtenIn(value).unit);
   const [known, setKnown] = useState(value);
   // What was discarded, or came from elsewhere, is written in its own unit.
@@ -173,28 +175,29 @@ function DurationInput({
   };
   const amount = value / UNITS[unit];
   return (
-    <div className={styles.duration}>
-      <NumberInput
-        label={label}
-        value={amount}
-        onChange={(next) => typeof next === "number" && change(inMs({ value: next, unit }), unit)}
-        clampBehavior="none"
-        min={0}
-        decimalScale={3}
-        disabled={disabled}
-        error={error}
-      />
-      <NativeSelect
-        mt={25}
-        aria-label={`Unit of: ${label}`}
-        data={Object.keys(UNITS)}
-        value={unit}
-        onChange={({ currentTarget: { value: next } }) =>
-          change(inMs({ value: amount, unit: next as Unit }), next as Unit)
-        }
-        disabled={disabled}
-      />
-    </div>
+    <Input.Wrapper label={label} error={error} labelProps={{ htmlFor: id }}>
+      <div className={styles.duration}>
+        <NumberInput
+          id={id}
+          value={amount}
+          onChange={(next) => typeof next === "number" && change(inMs({ value: next, unit }), unit)}
+          clampBehavior="none"
+          min={0}
+          decimalScale={3}
+          disabled={disabled}
+          error={error !== undefined}
+        />
+        <NativeSelect
+          aria-label={`Unit of: ${label}`}
+          data={Object.keys(UNITS)}
+          value={unit}
+          onChange={({ currentTarget: { value: next } }) =>
+            change(inMs({ value: amount, unit: next as Unit }), next as Unit)
+          }
+          disabled={disabled}
+        />
+      </div>
+    </Input.Wrapper>
   );
 }
 
