@@ -1,10 +1,11 @@
-import { ActionIcon, Button, CopyButton, Group, Stack, Text, Textarea, TextInput } from "@mantine/core";
+import { ActionIcon, Button, CopyButton, Group, Stack, Text, TextInput } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { IconCopy, IconPlus, IconSearch, IconX } from "@tabler/icons-react";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useId, useMemo, useRef, useState } from "react";
 import { count, counted } from "@/components/numbers";
 import styles from "../targeting.module.css";
+import { KeysField } from "./KeysField";
 import { addedInWords, keysIn, withKeys } from "./pasted";
 
 /** A finger needs more than a mouse. */
@@ -121,16 +122,14 @@ function AddKeys({ name, add, close }: { name: string; add: (keys: string[]) => 
   const submit = () => add(keys);
   return (
     <Stack gap={8}>
-      <Textarea
-        // Of a fixed height: measuring thousands of lines at each key takes seconds.
+      <KeysField
         rows={4}
-        spellCheck={false}
         ref={(field) => field?.focus({ preventScroll: true })}
         aria-label={`Keys for the ${name}`}
         aria-describedby={hint}
         placeholder="One key, or many from a spreadsheet or a file"
         value={text}
-        onChange={(event) => setText(event.currentTarget.value)}
+        write={setText}
         onKeyDown={(event) => {
           if (event.key === "Escape") close();
           if (event.key === "Enter" && !event.shiftKey && (event.ctrlKey || event.metaKey || !text.includes("\n"))) {

@@ -235,7 +235,7 @@ function RuleMenu({
   remove: () => void;
 }) {
   return (
-    <Group gap={2} wrap="nowrap" ml="auto">
+    <Group gap={2} wrap="nowrap" className={styles.ruleMenu}>
       <ActionIcon
         variant="subtle"
         color="gray"

@@ -1,9 +1,10 @@
-import { Alert, Button, Checkbox, Group, Stack, Table, Text, Textarea } from "@mantine/core";
+import { Alert, Button, Checkbox, Group, Stack, Table, Text } from "@mantine/core";
 import { IconDownload } from "@tabler/icons-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { sentenceOf } from "@/api/problem";
 import { count, counted, share } from "@/components/numbers";
 import type { Flag, FlagChange } from "@/features/flags/api";
+import { KeysField } from "../lists/KeysField";
 import { keysIn } from "../lists/pasted";
 import { type Answer, type Evaluation, evaluateMany } from "./evaluate";
 import { CircuitNote } from "./Told";
@@ -61,14 +62,12 @@ export function ManyKeys({
   };
   return (
     <Stack gap={8}>
-      <Textarea
+      <KeysField
         label="Targeting keys"
         description="Pasted from anywhere: line breaks, commas, tabs or semicolons between them."
-        // Of a fixed height: measuring thousands of lines at each key takes seconds.
         rows={6}
-        spellCheck={false}
         value={text}
-        onChange={(event) => setText(event.currentTarget.value)}
+        write={setText}
         error={
           keys.length > MOST_KEYS ? `At most ${count(MOST_KEYS)} keys at once; these are ${count(keys.length)}.` : null
         }
