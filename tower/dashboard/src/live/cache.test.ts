@@ -67,11 +67,22 @@ describe("flags", () => {
   });
 
   it("come together: the last of several counts, and hundreds are carried over at once", () => {
-    const spy = vi.spyOn(queries, "setQueriesData");
+    const told = vi.fn();
+    const shop = queries.getQueryCache().find({ queryKey: ["flags", "shop", "in use"] });
+    queries.getQueryCache().subscribe(({ query, type }) => query === shop && type === "updated" && told());
     for (let version = 2; version < 200; version++) cache.take(said(flag("a", version)));
     vi.advanceTimersByTime(100);
-    expect(spy).toHaveBeenCalledTimes(1);
+    expect(told).toHaveBeenCalledTimes(1);
     expect(flagsIn(["flags", "shop", "in use"])?.[0]?.version).toBe(199);
+  });
+
+  it("do not make up for what a list lacks: it is still read again when somebody looks", () => {
+    cache.take(said(flag("new")));
+    vi.advanceTimersByTime(100);
+    cache.take(said(flag("a", 1, { name: "moved" })));
+    vi.advanceTimersByTime(100);
+    expect(flagsIn(["flags", "shop", "in use"])?.[0]?.name).toBe("moved");
+    expect(isStale(["flags", "shop", "in use"])).toBe(true);
   });
 
   it("that are new have the lists read again that are about their app", () => {

@@ -1,6 +1,7 @@
 import type { InfiniteData, QueryClient, QueryKey } from "@tanstack/react-query";
 import type { Schemas } from "@/api/client";
 import type { ServerMessage } from "./connection";
+import { intoQueries } from "./intoQueries";
 
 type Flag = Schemas["FlagOut"];
 type FlagPages = InfiniteData<Schemas["FlagList"]>;
@@ -98,10 +99,7 @@ export class LiveCache {
     if (this.flags.size || this.gone.size) {
       const changed = new Map<string, Flag>();
       const unseen = new Map(this.flags);
-      queries.setQueriesData<FlagPages>(
-        { queryKey: ["flags"] },
-        (pages) => pages && this.withFlags(pages, unseen, changed),
-      );
+      intoQueries<FlagPages>(queries, ["flags"], (pages) => this.withFlags(pages, unseen, changed));
       for (const [id, flag] of this.flags) {
         const queryKey = ["flag", flag.app, flag.key];
         const known = queries.getQueryData<Flag>(queryKey);
@@ -114,10 +112,7 @@ export class LiveCache {
     }
     if (this.sidecars.size) {
       const seen = new Set<string>();
-      queries.setQueriesData<SidecarPages>(
-        { queryKey: ["sidecars"] },
-        (pages) => pages && this.withSidecars(pages, seen),
-      );
+      intoQueries<SidecarPages>(queries, ["sidecars"], (pages) => this.withSidecars(pages, seen));
       for (const id of this.sidecars.keys()) if (!seen.has(id)) this.mark(["sidecars"]);
     }
     this.flags = new Map();
