@@ -1,5 +1,5 @@
 import { useMediaQuery } from "@mantine/hooks";
-import { useWindowVirtualizer } from "@tanstack/react-virtual";
+import { type Range, useWindowVirtualizer, type VirtualItem } from "@tanstack/react-virtual";
 import { type RefObject, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useRights } from "@/api/session";
 import { counted } from "@/components/numbers";
@@ -21,8 +21,8 @@ const SPARK_HEIGHT = 26;
 /** Graphs are asked for by so many lines at once, so that a little scrolling asks for nothing. */
 const CHUNK = 24;
 
-/** Graphs are drawn by so many lines at once. */
-const DRAWN = 16;
+/** Lines come into the page by so many at once, and their graphs on one canvas: most steps of scrolling change nothing. */
+const BLOCK = 8;
 
 interface TableProps {
   lines: readonly Line[];
@@ -47,7 +47,8 @@ export function FlagsTable({ lines, store, withApp, sort, descending, onSort, on
     count: lines.length,
     estimateSize: (place) => (lines[place]?.kind === "app" ? HEADING : cards ? CARD : ROW),
     getItemKey: (place) => keyOf(lines[place]),
-    overscan: 10,
+    overscan: 6,
+    rangeExtractor: inBlocks,
     scrollMargin,
     scrollPaddingStart: 104,
     scrollPaddingEnd: 72,
@@ -70,20 +71,6 @@ export function FlagsTable({ lines, store, withApp, sort, descending, onSort, on
   useEffect(() => onVisible(visible), [onVisible, visible]);
 
   const columns = useSparkColumns(frame, cards);
-  // The canvas spans a little more than what is on the screen, so that most scrolling draws nothing.
-  const first = Math.max(Math.floor((items[0]?.index ?? 0) / DRAWN) * DRAWN, 0);
-  const last = Math.min(Math.ceil(((items.at(-1)?.index ?? 0) + 1) / DRAWN) * DRAWN, lines.length);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `virtual` is the same one, and `total` says when it has other places
-  const places = useMemo(
-    () =>
-      virtual.measurementsCache.slice(first, last).flatMap(({ index, start }) => {
-        const line = lines[index];
-        if (line?.kind !== "flag") return [];
-        const top = HEAD + start - scrollMargin + (ROW - SPARK_HEIGHT) / 2;
-        return [{ id: idOf(line.flag), top, threshold: line.flag.circuit?.error_threshold ?? null }];
-      }),
-    [lines, first, last, scrollMargin, total],
-  );
   useRowKeys(frame, lines, virtual);
 
   return (
@@ -102,7 +89,7 @@ export function FlagsTable({ lines, store, withApp, sort, descending, onSort, on
                 data-index={index}
                 aria-rowindex={index + 2}
                 className={line.kind === "app" ? styles.heading : styles.row}
-                style={{ transform: `translateY(${start - scrollMargin}px)` }}
+                style={{ top: start - scrollMargin }}
               >
                 {line.kind === "app" ? (
                   <Heading line={line} environment={environments.get(line.app) ?? null} />
@@ -116,9 +103,17 @@ export function FlagsTable({ lines, store, withApp, sort, descending, onSort, on
           })}
         </tbody>
       </table>
-      {!cards && columns !== null && places.length > 0 && (
-        <SparkCanvas store={store} places={places} columns={columns} />
-      )}
+      {!cards &&
+        columns !== null &&
+        blocksOf(items).map((block) => {
+          const places = block.flatMap(({ index, start }) => {
+            const line = lines[index];
+            if (line?.kind !== "flag") return [];
+            const top = HEAD + start - scrollMargin + (ROW - SPARK_HEIGHT) / 2;
+            return [{ id: idOf(line.flag), top, threshold: line.flag.circuit?.error_threshold ?? null }];
+          });
+          return <SparkCanvas key={block[0]?.index} store={store} places={places} columns={columns} />;
+        })}
     </div>
   );
 }
@@ -134,6 +129,19 @@ function Heading({ line, environment }: { line: Line & { kind: "app" }; environm
       </span>
     </th>
   );
+}
+
+/** Which lines are in the page: those on the screen and a few more, in whole blocks. */
+function inBlocks({ startIndex, endIndex, overscan, count }: Range): number[] {
+  const from = Math.floor(Math.max(startIndex - overscan, 0) / BLOCK) * BLOCK;
+  const until = Math.min(Math.ceil((endIndex + overscan + 1) / BLOCK) * BLOCK, count);
+  return Array.from({ length: until - from }, (_, place) => from + place);
+}
+
+function blocksOf(items: readonly VirtualItem[]): VirtualItem[][] {
+  const blocks: VirtualItem[][] = [];
+  for (let from = 0; from < items.length; from += BLOCK) blocks.push(items.slice(from, from + BLOCK));
+  return blocks;
 }
 
 function keyOf(line: Line | undefined): string {
