@@ -38,7 +38,7 @@ interface TableProps {
 
 /** Rows of flags; only those on the screen are in the page. On a narrow screen each is a card. */
 export function FlagsTable({ lines, store, withApp, sort, descending, onSort, onVisible, environments }: TableProps) {
-  const { mayEdit } = useRights();
+  const { mayEdit, principal } = useRights();
   const cards = useMediaQuery("(max-width: 40em)", window.innerWidth <= 640) === true;
   const frame = useRef<HTMLDivElement>(null);
   const body = useRef<HTMLTableSectionElement>(null);
@@ -71,6 +71,34 @@ export function FlagsTable({ lines, store, withApp, sort, descending, onSort, on
   useEffect(() => onVisible(visible), [onVisible, visible]);
 
   const columns = useSparkColumns(frame, cards);
+  // What stands in the page is another thing only where a block comes or goes.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `items` and `mayEdit` are new at each step, and mostly say the same
+  const rows = useMemo(
+    () =>
+      items.map(({ key, index, start }) => {
+        const line = lines[index];
+        if (line === undefined) return null;
+        return (
+          <tr
+            key={key}
+            ref={cards ? virtual.measureElement : undefined}
+            data-index={index}
+            aria-rowindex={index + 2}
+            className={line.kind === "app" ? styles.heading : styles.row}
+            style={{ top: start - scrollMargin }}
+          >
+            {line.kind === "app" ? (
+              <Heading line={line} environment={environments.get(line.app) ?? null} />
+            ) : cards ? (
+              <FlagCard flag={line.flag} store={store} withApp={withApp} mayEdit={mayEdit(line.flag.app)} />
+            ) : (
+              <FlagRow flag={line.flag} store={store} withApp={withApp} mayEdit={mayEdit(line.flag.app)} />
+            )}
+          </tr>
+        );
+      }),
+    [items[0]?.index, items.at(-1)?.index, lines, total, scrollMargin, cards, store, withApp, principal, environments],
+  );
   useRowKeys(frame, lines, virtual);
 
   return (
@@ -79,28 +107,7 @@ export function FlagsTable({ lines, store, withApp, sort, descending, onSort, on
       <table aria-label="Flags" aria-rowcount={lines.length + 1}>
         {!cards && <TableHead sort={sort} descending={descending} onSort={onSort} />}
         <tbody ref={body} className={styles.body} style={{ height: total }}>
-          {items.map(({ key, index, start }) => {
-            const line = lines[index];
-            if (line === undefined) return null;
-            return (
-              <tr
-                key={key}
-                ref={cards ? virtual.measureElement : undefined}
-                data-index={index}
-                aria-rowindex={index + 2}
-                className={line.kind === "app" ? styles.heading : styles.row}
-                style={{ top: start - scrollMargin }}
-              >
-                {line.kind === "app" ? (
-                  <Heading line={line} environment={environments.get(line.app) ?? null} />
-                ) : cards ? (
-                  <FlagCard flag={line.flag} store={store} withApp={withApp} mayEdit={mayEdit(line.flag.app)} />
-                ) : (
-                  <FlagRow flag={line.flag} store={store} withApp={withApp} mayEdit={mayEdit(line.flag.app)} />
-                )}
-              </tr>
-            );
-          })}
+          {rows}
         </tbody>
       </table>
       {!cards &&
