@@ -23,7 +23,7 @@ const said = (each: Flag): ServerMessage =>
   ({ type: "flag", app: each.app, key: each.key, flag: each }) as unknown as ServerMessage;
 
 const logged = (kind: string): ServerMessage =>
-  ({ type: "log", cursor: "1", entry: { subject: { kind } } }) as unknown as ServerMessage;
+  ({ type: "log", cursor: "1", entry: { subject: { kind, app: "shop", key: "a" } } }) as unknown as ServerMessage;
 
 let queries: QueryClient;
 let cache: LiveCache;
@@ -222,7 +222,8 @@ describe("the log", () => {
     ["token", ["tokens"]],
     ["app", ["apps"]],
     ["flag", ["versions", "shop", "a"]],
-    ["circuit", ["graph", "shop", "a"]],
+    ["flag", ["graph", "shop", "a", "1h"]],
+    ["circuit", ["graph", "shop", "a", "1h"]],
   ])("an entry about a %s has %j read again, and the log", (kind, key) => {
     queries.setQueryData(key, {});
     queries.setQueryData(["log", {}], {});
@@ -232,6 +233,17 @@ describe("the log", () => {
     expect(isStale(key)).toBe(true);
     expect(isStale(["log", {}])).toBe(true);
     expect(isStale(["unrelated"])).toBe(false);
+  });
+
+  it.each(["flag", "circuit"])("an entry about a %s leaves alone the graphs of other flags", (kind) => {
+    const others = [
+      ["graph", "shop", "b", "1h"],
+      ["graph", "clinic", "a", "1h"],
+    ];
+    for (const key of others) queries.setQueryData(key, {});
+    cache.take(logged(kind));
+    vi.advanceTimersByTime(100);
+    for (const key of others) expect(isStale(key)).toBe(false);
   });
 });
 

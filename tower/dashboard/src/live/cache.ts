@@ -20,9 +20,11 @@ const SHOWN_BY: Readonly<Record<string, readonly QueryKey[]>> = {
   session: [["sessions"]],
   invitation: [["invitations"]],
   link: [["links"]],
-  circuit: [["graph"]],
-  flag: [["graph"], ["versions"]],
+  flag: [["versions"]],
 };
+
+/** The entries that a graph marks; it is of one flag, and long. */
+const ON_GRAPHS: ReadonlySet<string> = new Set(["circuit", "flag"]);
 
 /** The states of flags that need attention. */
 const IN_TROUBLE: ReadonlySet<string> = new Set(["open", "recovering", "held_off"]);
@@ -165,9 +167,10 @@ export class LiveCache {
     }
   }
 
-  private outdated(entry: { subject: { kind: string } }): void {
+  private outdated({ subject }: { subject: Pick<Schemas["SubjectOut"], "kind" | "app" | "key"> }): void {
     this.mark(["log"]);
-    for (const queryKey of SHOWN_BY[entry.subject.kind] ?? []) this.mark(queryKey);
+    for (const queryKey of SHOWN_BY[subject.kind] ?? []) this.mark(queryKey);
+    if (ON_GRAPHS.has(subject.kind)) this.mark(["graph", subject.app, subject.key]);
   }
 
   /** Whether what needs attention is something else by now. Flags in trouble are sent each second, for their sentences. */
