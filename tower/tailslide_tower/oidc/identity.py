@@ -11,7 +11,7 @@ from tailslide_tower.users.user import Email, read_email
 class RefusedError(Exception):
     """The provider knows somebody who does not get in; the text says why, for that person.
 
-    `reason` is the same for the log-in page, which has sentences of its own: one of few words, and nothing from outside.
+    `reason` is the same for the log-in page, which has a sentence for each: one of few words, and nothing from outside.
     """
 
     def __init__(self, text: str, reason: str = "refused") -> None:

@@ -72,10 +72,7 @@ async def finish_oidc(ask: Ask[NoFields, CallbackQuery]) -> web.Response:
     then = "/" if pending is None else pending.next
     answer = ask.answer()
     try:
-        if ask.query.error:
-            raise ApiError(
-                403, "OIDC_REFUSED", f"the OpenID Connect provider refused the log-in: {ask.query.error[:100]!r}"
-            )
+        _check_let_in(ask.query)
         opened = await door.service.finish(pending, ask.query.state, ask.query.code, ask.request[CLIENT])
     except ApiError as error:
         return _told(ask.request, error, answer, then)
@@ -83,6 +80,11 @@ async def finish_oidc(ask: Ask[NoFields, CallbackQuery]) -> web.Response:
     ask.request.app[DESK].cookie.set(answer, opened.secret, cookie_life(opened.session))
     answer.headers.add(hdrs.SET_COOKIE, door.cookie.clearing)
     return answer
+
+
+def _check_let_in(query: CallbackQuery) -> None:
+    if query.error:
+        raise ApiError(403, "OIDC_REFUSED", f"the OpenID Connect provider refused the log-in: {query.error[:100]!r}")
 
 
 def _told(request: web.Request, error: ApiError, answer: web.Response, then: str) -> web.Response:
