@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from access_clients import ADMIN, PASSWORD, Browser, actions, invite
@@ -43,10 +43,9 @@ async def begin(tower: Tower, path: str = "/session/oidc") -> tuple[str, str]:
     return answer.headers["Location"], cookies_of(answer)[PENDING]
 
 
-async def finish(tower: Tower, parameters: Mapping[str, str], pending: str) -> Answer:
-    return await tower.call(
-        "GET", f"/session/oidc/callback?{urlencode(parameters)}", Authorization="", Cookie=f"{PENDING}={pending}"
-    )
+async def finish(tower: Tower, parameters: Mapping[str, str], pending: str, accept: str = "") -> Answer:
+    path = f"/session/oidc/callback?{urlencode(parameters)}"
+    return await tower.call("GET", path, Authorization="", Cookie=f"{PENDING}={pending}", Accept=accept)
 
 
 async def log_in(tower: Tower, provider: OidcProvider) -> tuple[Browser, Answer]:
@@ -199,6 +198,30 @@ async def test_browser_is_sent_on_within_tower_alone(bench: TowerBench, provider
             url, pending = await begin(tower, f"/session/oidc?{urlencode({'next': asked})}")
             answer = await finish(tower, provider.agree(url), pending)
             assert (answer.status, answer.headers["Location"]) == (303, then)
+
+
+async def test_browser_that_does_not_get_in_is_led_to_the_log_in_page_which_knows_why(
+    bench: TowerBench, provider: OidcProvider
+) -> None:
+    browser = "text/html,application/xhtml+xml,*/*;q=0.8"
+
+    def problem(answer: Answer) -> dict[str, str]:
+        url = urlsplit(answer.headers["Location"])
+        assert (answer.status, url.netloc, url.path) == (303, "", "/login")
+        assert "tailslide_session" not in cookies_of(answer)
+        return dict(parse_qsl(url.query))
+
+    async with tower_with(bench, provider) as tower:
+        url, pending = await begin(tower, "/session/oidc?next=/apps/shop/flags")
+        answer = await finish(tower, provider.agree(url), pending, browser)
+        assert problem(answer) == {"problem": "no_account", "next": "/apps/shop/flags"}
+        answer = await finish(tower, {"state": "another", "code": "7"}, pending, browser)
+        assert problem(answer)["problem"] == "state"
+        answer = await finish(tower, {"error": "<script>", "error_description": "Call 555"}, pending, browser)
+        assert problem(answer) == {"problem": "refused", "next": "/apps/shop/flags"}
+    async with tower_with(bench, OidcProvider("http://127.0.0.1:1")) as tower:
+        answer = await tower.call("GET", "/session/oidc?next=//evil.example", Authorization="", Accept=browser)
+        assert problem(answer)["problem"] == "unavailable"
 
 
 async def test_without_the_provider_a_password_still_works(bench: TowerBench, provider: OidcProvider) -> None:

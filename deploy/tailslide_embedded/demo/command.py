@@ -27,6 +27,7 @@ from tailslide_embedded.whole_loop import (
     until_exit_or,
     whole_loop,
 )
+from tailslide_runtime.errors import StartError
 from tailslide_runtime.logs import LogFormat, LogLevel, configure
 
 DEFAULT_RATE = 200
@@ -130,6 +131,19 @@ async def _run(folder: Path, console: Console, rate: int, ending: _Ending, patie
 
 
 async def _play(
+    story: Story, traffic: Traffic, circuits: CircuitLog, view: View, seated: Coroutine[None, None, None]
+) -> None:
+    try:
+        await _played(story, traffic, circuits, view, seated)
+    except ExceptionGroup as failures:
+        told, others = failures.split(StartError)
+        # What a group says of it is for programmers; an act that waited in vain has a sentence for people.
+        if told is None or others is not None:
+            raise
+        raise told.exceptions[0] from None
+
+
+async def _played(
     story: Story, traffic: Traffic, circuits: CircuitLog, view: View, seated: Coroutine[None, None, None]
 ) -> None:
     async with asyncio.TaskGroup() as group:

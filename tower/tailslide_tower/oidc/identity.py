@@ -9,7 +9,14 @@ from tailslide_tower.users.user import Email, read_email
 
 
 class RefusedError(Exception):
-    """The provider knows somebody who does not get in; the text says why, for that person."""
+    """The provider knows somebody who does not get in; the text says why, for that person.
+
+    `reason` is the same for the log-in page, which has a sentence for each: one of few words, and nothing from outside.
+    """
+
+    def __init__(self, text: str, reason: str = "refused") -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +60,16 @@ def identity_of(claims: Mapping[str, object], settings: OidcSettings) -> Identit
     if not isinstance(subject, str) or not subject:
         raise RefusedError("the provider did not say who you are (claim sub)")
     if not isinstance(email, str) or not email:
-        raise RefusedError("the provider did not give your e-mail address (claim email, scope email)")
+        raise RefusedError("the provider did not give your e-mail address (claim email, scope email)", "no_address")
     # Some providers write it as a text.
     if claims.get("email_verified") not in (True, "true"):
-        raise RefusedError("the provider has not verified your e-mail address (claim email_verified)")
+        raise RefusedError("the provider has not verified your e-mail address (claim email_verified)", "unverified")
     try:
         address = read_email("email", email)
     except ContractError as error:
         raise RefusedError(f"the provider gave no e-mail address that can be used: {error.problem}") from None
     if settings.domains and address.domain not in settings.domains:
-        raise RefusedError(f"addresses of {address.domain} may not log in here")
+        raise RefusedError(f"addresses of {address.domain} may not log in here", "domain")
     name = claims.get("name")
     shown = " ".join(name.split())[:100] if isinstance(name, str) else ""
     if not shown.isprintable() or not shown:

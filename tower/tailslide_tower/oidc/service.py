@@ -112,7 +112,7 @@ class OidcService:
             raise _unavailable(error) from error
         except RefusedError as error:
             await self._failures.refused(Method.OIDC, client, str(error))
-            raise ApiError(403, "OIDC_REFUSED", str(error)) from error
+            raise ApiError(403, "OIDC_REFUSED", str(error), more={"reason": error.reason}) from error
 
     async def _opened(self, connection: AsyncConnection, identity: Identity, client: Client) -> OpenedSession:
         store = UserStore(connection)
@@ -121,13 +121,16 @@ class OidcService:
         if before is None:
             before = await store.by_email(identity.email, lock=True)
             if before is not None and before.oidc_subject is not None:
-                raise RefusedError("your e-mail address is that of a user here whom the provider knows as another one")
+                raise RefusedError(
+                    "your e-mail address is that of a user here whom the provider knows as another one",
+                    "another_person",
+                )
         if before is None:
             user, how = await self._new_user(connection, identity)
             await store.add(user)
         else:
             if before.disabled:
-                raise RefusedError("your account is disabled; ask an admin")
+                raise RefusedError("your account is disabled; ask an admin", "disabled")
             user, how = await self._known_user(store, before, identity), None
             if user != before:
                 user = replace(user, version=before.version + 1, updated_at=self._clock())
@@ -168,7 +171,7 @@ class OidcService:
                 updated_at=now,
             )
         else:
-            raise RefusedError("you have no account here; ask an admin to invite you")
+            raise RefusedError("you have no account here; ask an admin to invite you", "no_account")
         user = replace(user, oidc_issuer=identity.issuer, oidc_subject=identity.subject)
         return user, None if invitation is None else invitation.id
 

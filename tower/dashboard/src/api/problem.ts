@@ -10,7 +10,7 @@ export class ProblemError extends Error {
   readonly members: Record<string, unknown>;
 
   constructor(problem: Pick<components["schemas"]["Problem"], "code" | "status" | "detail"> & Record<string, unknown>) {
-    super(problem.detail);
+    super(forPeople(problem.detail));
     this.name = "ProblemError";
     this.code = problem.code;
     this.status = problem.status;
@@ -22,6 +22,19 @@ export class ProblemError extends Error {
   get stale(): boolean {
     return this.status === 412;
   }
+}
+
+/** Sentences of Tower that are for those who write programs, and what a person at a page reads instead. */
+const REWORDED: readonly (readonly [RegExp, string])[] = [
+  // The pages have a button for it.
+  [/; set force to true to do it anyway$/, ""],
+  [/; change the field requires there first$/, "; take it out of the prerequisites there first"],
+  [/^expected at least 1 (?:character|item)\b.*$/, "This must not be empty."],
+  [/^expected no cycle, got (.+)$/, "These flags would require one another in a circle: $1."],
+];
+
+function forPeople(detail: string): string {
+  return REWORDED.reduce((said, [program, people]) => said.replace(program, people), detail);
 }
 
 /** Tower did not answer at all. `status` is 0. */

@@ -151,7 +151,7 @@ function Steps({ apps }: { apps: readonly App[] }) {
               made={(key) => choose("flag", key)}
             />
           ) : (
-            <Text c="var(--quiet)">You may look at this app. Ask an editor of it to make a flag.</Text>
+            <Text c="var(--quiet)">You can see this app but not change it. Ask one of its editors to make a flag.</Text>
           ))}
       </StepCard>
       <StepCard

@@ -13,6 +13,7 @@ import { FlagHead } from "./FlagHead";
 import { FlagTabs } from "./FlagTabs";
 import styles from "./flag.module.css";
 import { NextStep } from "./NextStep";
+import { useFlagPageCommands } from "./switch/useFlagPageCommands";
 
 /** A flag: its head, and its tabs, which share one draft. */
 export function FlagPage() {
@@ -31,6 +32,7 @@ export function FlagPage() {
 function OneFlag({ flag }: { flag: Flag }) {
   const { mayEdit } = useRights();
   useLiveNeed({ refresh: [idOf(flag)] });
+  useFlagPageCommands(flag);
   const state = useEditing(flag, !mayEdit(flag.app) || flag.archived_at !== null);
   const tabs = [paths.flag, paths.circuit, paths.flagLog, paths.flagSettings].map((path) => path(flag.app, flag.key));
   return (

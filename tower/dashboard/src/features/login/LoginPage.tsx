@@ -1,4 +1,5 @@
-import { Box, Center, Group, Loader, Paper, Stack, Title } from "@mantine/core";
+import { Alert, Box, Center, Group, Loader, Paper, Stack, Title } from "@mantine/core";
+import { IconAlertCircle } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { Navigate, useLocation } from "react-router";
@@ -6,12 +7,15 @@ import { sessionOpened, sessionQuery } from "@/api/session";
 import { ErrorState } from "@/components/views";
 import { LoginForm, WaysIn } from "./LoginForm";
 import { nextPath } from "./next";
+import { providerProblem } from "./providerProblem";
 
 /** The log-in. It leads on to `next`, and those who are logged in at once. */
 export function LoginPage() {
   const session = useQuery(sessionQuery);
   const queries = useQueryClient();
-  const next = nextPath(useLocation().search);
+  const { search } = useLocation();
+  const next = nextPath(search);
+  const problem = providerProblem(search);
   useEffect(() => {
     document.title = "Log in · Tailslide";
   }, []);
@@ -33,6 +37,11 @@ export function LoginPage() {
           )
         ) : (
           <Stack gap="lg">
+            {problem !== null && (
+              <Alert color="gray" variant="outline" icon={<IconAlertCircle />} role="alert">
+                {problem}
+              </Alert>
+            )}
             <Paper withBorder p="lg" radius="md" bg="var(--surface)">
               <LoginForm ways={session.data.log_in} next={next} opened={(opened) => sessionOpened(queries, opened)} />
             </Paper>

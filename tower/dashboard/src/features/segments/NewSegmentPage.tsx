@@ -23,7 +23,7 @@ export function NewSegmentPage() {
   const [making, setMaking] = useState(false);
   if (!mayEdit(app)) {
     return (
-      <EmptyState title="You may look at segments here, not make them">
+      <EmptyState title="You can see the segments here but not make one">
         An editor or admin of {app} can make one.
       </EmptyState>
     );

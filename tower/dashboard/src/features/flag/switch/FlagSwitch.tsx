@@ -18,7 +18,7 @@ export function FlagSwitch({ flag }: { flag: Flag }) {
     ? "Restore it under Settings to turn it on or off."
     : may
       ? ofToggling(flag, callsPerMinute)
-      : "You may look at this flag, and not change it: that takes the role of an editor.";
+      : "You can see this flag but not change it: that takes the editor role.";
   return (
     <section className={styles.switch} aria-label="The switch">
       <Group gap="sm" wrap="wrap" align="center">

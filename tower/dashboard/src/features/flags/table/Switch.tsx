@@ -17,7 +17,7 @@ export function RowSwitch({ flag, store, mayEdit }: { flag: Flag; store: SparkSt
   const may = mayEdit && !archived;
   const hint = () => {
     if (archived) return "It is archived: no sidecar gets it.";
-    if (!may) return `You may look at the flags of ${flag.app}, and not change them: that takes the role of an editor.`;
+    if (!may) return `You can see the flags of ${flag.app} but not change them: that takes the editor role.`;
     const callsPerS = store.measured(idOf(flag))?.callsPerS ?? null;
     return ofToggling(flag, callsPerS === null ? null : callsPerS * 60);
   };
