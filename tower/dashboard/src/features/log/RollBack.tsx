@@ -88,7 +88,7 @@ function Preview({ entry, version, now, close }: { entry: Entry; version: number
           <span>
             {flag} is as it was in version {version}.
           </span>
-          <Button size="compact-sm" variant="default" onClick={() => void undo()}>
+          <Button size="compact-sm" variant="default" flex="none" onClick={() => void undo()}>
             Undo
           </Button>
         </Group>
