@@ -14,7 +14,16 @@ from urllib.parse import urlsplit
 import pytest
 from dashboard_pages import WIDE, OpenPage
 from dashboard_stage import PASSWORD, DashboardStage, dashboard_stage
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from tailslide_tower.dashboard.built import read_built
 
@@ -72,7 +81,7 @@ def open_page(chromium: Browser, stage: DashboardStage, cookies: dict[str, Any])
         path: str,
         *,
         role: str | None = "admin",
-        size: dict[str, int] = WIDE,
+        size: ViewportSize = WIDE,
         scheme: str = "light",
         expected: tuple[str, ...] = (),
         **options: Any,

@@ -45,7 +45,7 @@ def test_link_opens_on_the_flag_and_shows_the_story_without_a_reload(
     chromium: Browser, demo: tuple[subprocess.Popen[str], str]
 ) -> None:
     process, link = demo
-    page = chromium.new_page(viewport=WIDE)  # type: ignore[arg-type]  # playwright has a type of its own
+    page = chromium.new_page(viewport=WIDE)
     page.set_default_timeout(30_000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))

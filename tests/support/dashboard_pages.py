@@ -3,10 +3,10 @@
 import os
 from typing import Any, Protocol
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
-WIDE = {"width": 1440, "height": 900}
-NARROW = {"width": 360, "height": 780}
+WIDE: ViewportSize = {"width": 1440, "height": 900}
+NARROW: ViewportSize = {"width": 360, "height": 780}
 
 
 class OpenPage(Protocol):
@@ -17,7 +17,7 @@ class OpenPage(Protocol):
         path: str,
         *,
         role: str | None = "admin",
-        size: dict[str, int] = WIDE,
+        size: ViewportSize = WIDE,
         scheme: str = "light",
         expected: tuple[str, ...] = (),
         **options: Any,

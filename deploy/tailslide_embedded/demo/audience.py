@@ -14,7 +14,7 @@ from tailslide_embedded.demo.story import APP, FLAG
 from tailslide_embedded.whole_loop import WholeLoop
 from tailslide_tower.dashboard.built import read_built
 
-WATCHED = f"/apps/{APP}/flags/{FLAG}/circuit"
+WATCHED = f"/apps/{APP}/flags/{FLAG}/circuit?range=1m"
 """The page that shows what the terminal tells."""
 LINK_LIVES_S = 3600
 LOOKS_EVERY_S = 0.25

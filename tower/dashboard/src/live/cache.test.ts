@@ -23,7 +23,7 @@ const said = (each: Flag): ServerMessage =>
   ({ type: "flag", app: each.app, key: each.key, flag: each }) as unknown as ServerMessage;
 
 const logged = (kind: string): ServerMessage =>
-  ({ type: "log", cursor: "1", entry: { subject: { kind } } }) as unknown as ServerMessage;
+  ({ type: "log", cursor: "1", entry: { subject: { kind, app: "shop", key: "a" } } }) as unknown as ServerMessage;
 
 let queries: QueryClient;
 let cache: LiveCache;
@@ -67,11 +67,22 @@ describe("flags", () => {
   });
 
   it("come together: the last of several counts, and hundreds are carried over at once", () => {
-    const spy = vi.spyOn(queries, "setQueriesData");
+    const told = vi.fn();
+    const shop = queries.getQueryCache().find({ queryKey: ["flags", "shop", "in use"] });
+    queries.getQueryCache().subscribe(({ query, type }) => query === shop && type === "updated" && told());
     for (let version = 2; version < 200; version++) cache.take(said(flag("a", version)));
     vi.advanceTimersByTime(100);
-    expect(spy).toHaveBeenCalledTimes(1);
+    expect(told).toHaveBeenCalledTimes(1);
     expect(flagsIn(["flags", "shop", "in use"])?.[0]?.version).toBe(199);
+  });
+
+  it("do not make up for what a list lacks: it is still read again when somebody looks", () => {
+    cache.take(said(flag("new")));
+    vi.advanceTimersByTime(100);
+    cache.take(said(flag("a", 1, { name: "moved" })));
+    vi.advanceTimersByTime(100);
+    expect(flagsIn(["flags", "shop", "in use"])?.[0]?.name).toBe("moved");
+    expect(isStale(["flags", "shop", "in use"])).toBe(true);
   });
 
   it("that are new have the lists read again that are about their app", () => {
@@ -211,7 +222,8 @@ describe("the log", () => {
     ["token", ["tokens"]],
     ["app", ["apps"]],
     ["flag", ["versions", "shop", "a"]],
-    ["circuit", ["graph", "shop", "a"]],
+    ["flag", ["graph", "shop", "a", "1h"]],
+    ["circuit", ["graph", "shop", "a", "1h"]],
   ])("an entry about a %s has %j read again, and the log", (kind, key) => {
     queries.setQueryData(key, {});
     queries.setQueryData(["log", {}], {});
@@ -221,6 +233,17 @@ describe("the log", () => {
     expect(isStale(key)).toBe(true);
     expect(isStale(["log", {}])).toBe(true);
     expect(isStale(["unrelated"])).toBe(false);
+  });
+
+  it.each(["flag", "circuit"])("an entry about a %s leaves alone the graphs of other flags", (kind) => {
+    const others = [
+      ["graph", "shop", "b", "1h"],
+      ["graph", "clinic", "a", "1h"],
+    ];
+    for (const key of others) queries.setQueryData(key, {});
+    cache.take(logged(kind));
+    vi.advanceTimersByTime(100);
+    for (const key of others) expect(isStale(key)).toBe(false);
   });
 });
 

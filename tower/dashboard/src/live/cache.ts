@@ -1,6 +1,7 @@
 import type { InfiniteData, QueryClient, QueryKey } from "@tanstack/react-query";
 import type { Schemas } from "@/api/client";
 import type { ServerMessage } from "./connection";
+import { intoQueries } from "./intoQueries";
 
 type Flag = Schemas["FlagOut"];
 type FlagPages = InfiniteData<Schemas["FlagList"]>;
@@ -19,9 +20,11 @@ const SHOWN_BY: Readonly<Record<string, readonly QueryKey[]>> = {
   session: [["sessions"]],
   invitation: [["invitations"]],
   link: [["links"]],
-  circuit: [["graph"]],
-  flag: [["graph"], ["versions"]],
+  flag: [["versions"]],
 };
+
+/** The entries that a graph marks; it is of one flag, and long. */
+const ON_GRAPHS: ReadonlySet<string> = new Set(["circuit", "flag"]);
 
 /** The states of flags that need attention. */
 const IN_TROUBLE: ReadonlySet<string> = new Set(["open", "recovering", "held_off"]);
@@ -98,10 +101,7 @@ export class LiveCache {
     if (this.flags.size || this.gone.size) {
       const changed = new Map<string, Flag>();
       const unseen = new Map(this.flags);
-      queries.setQueriesData<FlagPages>(
-        { queryKey: ["flags"] },
-        (pages) => pages && this.withFlags(pages, unseen, changed),
-      );
+      intoQueries<FlagPages>(queries, ["flags"], (pages) => this.withFlags(pages, unseen, changed));
       for (const [id, flag] of this.flags) {
         const queryKey = ["flag", flag.app, flag.key];
         const known = queries.getQueryData<Flag>(queryKey);
@@ -114,10 +114,7 @@ export class LiveCache {
     }
     if (this.sidecars.size) {
       const seen = new Set<string>();
-      queries.setQueriesData<SidecarPages>(
-        { queryKey: ["sidecars"] },
-        (pages) => pages && this.withSidecars(pages, seen),
-      );
+      intoQueries<SidecarPages>(queries, ["sidecars"], (pages) => this.withSidecars(pages, seen));
       for (const id of this.sidecars.keys()) if (!seen.has(id)) this.mark(["sidecars"]);
     }
     this.flags = new Map();
@@ -170,9 +167,10 @@ export class LiveCache {
     }
   }
 
-  private outdated(entry: { subject: { kind: string } }): void {
+  private outdated({ subject }: { subject: Pick<Schemas["SubjectOut"], "kind" | "app" | "key"> }): void {
     this.mark(["log"]);
-    for (const queryKey of SHOWN_BY[entry.subject.kind] ?? []) this.mark(queryKey);
+    for (const queryKey of SHOWN_BY[subject.kind] ?? []) this.mark(queryKey);
+    if (ON_GRAPHS.has(subject.kind)) this.mark(["graph", subject.app, subject.key]);
   }
 
   /** Whether what needs attention is something else by now. Flags in trouble are sent each second, for their sentences. */

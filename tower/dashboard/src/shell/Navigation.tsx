@@ -55,10 +55,10 @@ export function Navigation() {
       <UnstyledButton
         className={`${styles.link} ${styles.fold}`}
         onClick={() => setNarrow(!narrow)}
-        aria-label={narrow ? "Show the names of the menu" : "Show only the icons of the menu"}
+        aria-label={narrow ? "Expand the menu" : "Collapse the menu to its icons"}
       >
         {narrow ? <IconChevronsRight size={18} /> : <IconChevronsLeft size={18} />}
-        <span className={styles.name}>Collapse</span>
+        <span className={styles.name}>{narrow ? "Expand" : "Collapse"}</span>
       </UnstyledButton>
     </nav>
   );

@@ -1,6 +1,7 @@
 import { type InfiniteData, type QueryClient, useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect, useMemo } from "react";
 import { api, dataOf, type Schemas } from "@/api/client";
+import { intoQueries } from "@/live/intoQueries";
 
 type Flag = Schemas["FlagOut"];
 type Page = Schemas["FlagList"];
@@ -46,13 +47,10 @@ export function useFlags(app: string | null, archived: boolean): FlagsInList {
 
 /** Show a flag in all lists as it has become; the live connection says the same a moment later. */
 export function intoLists(queries: QueryClient, flag: Flag): void {
-  queries.setQueriesData<InfiniteData<Page>>({ queryKey: ["flags"] }, (lists) => {
-    if (lists === undefined) return lists;
-    const pages = lists.pages.map((page) =>
-      page.flags.some((old) => old.app === flag.app && old.key === flag.key)
-        ? { ...page, flags: page.flags.map((old) => (old.app === flag.app && old.key === flag.key ? flag : old)) }
-        : page,
-    );
+  const isIt = (old: Flag) => old.app === flag.app && old.key === flag.key;
+  intoQueries<InfiniteData<Page>>(queries, ["flags"], (lists) => {
+    if (!lists.pages.some((page) => page.flags.some(isIt))) return lists;
+    const pages = lists.pages.map((page) => ({ ...page, flags: page.flags.map((old) => (isIt(old) ? flag : old)) }));
     return { ...lists, pages };
   });
 }

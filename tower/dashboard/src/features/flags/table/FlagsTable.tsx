@@ -1,5 +1,5 @@
 import { useMediaQuery } from "@mantine/hooks";
-import { useWindowVirtualizer } from "@tanstack/react-virtual";
+import { type Range, useWindowVirtualizer, type VirtualItem } from "@tanstack/react-virtual";
 import { type RefObject, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useRights } from "@/api/session";
 import { counted } from "@/components/numbers";
@@ -21,8 +21,8 @@ const SPARK_HEIGHT = 26;
 /** Graphs are asked for by so many lines at once, so that a little scrolling asks for nothing. */
 const CHUNK = 24;
 
-/** Graphs are drawn by so many lines at once. */
-const DRAWN = 16;
+/** Lines come into the page by so many at once, and their graphs on one canvas: most steps of scrolling change nothing. */
+const BLOCK = 8;
 
 interface TableProps {
   lines: readonly Line[];
@@ -38,7 +38,7 @@ interface TableProps {
 
 /** Rows of flags; only those on the screen are in the page. On a narrow screen each is a card. */
 export function FlagsTable({ lines, store, withApp, sort, descending, onSort, onVisible, environments }: TableProps) {
-  const { mayEdit } = useRights();
+  const { mayEdit, principal } = useRights();
   const cards = useMediaQuery("(max-width: 40em)", window.innerWidth <= 640) === true;
   const frame = useRef<HTMLDivElement>(null);
   const body = useRef<HTMLTableSectionElement>(null);
@@ -47,7 +47,8 @@ export function FlagsTable({ lines, store, withApp, sort, descending, onSort, on
     count: lines.length,
     estimateSize: (place) => (lines[place]?.kind === "app" ? HEADING : cards ? CARD : ROW),
     getItemKey: (place) => keyOf(lines[place]),
-    overscan: 10,
+    overscan: 6,
+    rangeExtractor: inBlocks,
     scrollMargin,
     scrollPaddingStart: 104,
     scrollPaddingEnd: 72,
@@ -70,19 +71,33 @@ export function FlagsTable({ lines, store, withApp, sort, descending, onSort, on
   useEffect(() => onVisible(visible), [onVisible, visible]);
 
   const columns = useSparkColumns(frame, cards);
-  // The canvas spans a little more than what is on the screen, so that most scrolling draws nothing.
-  const first = Math.max(Math.floor((items[0]?.index ?? 0) / DRAWN) * DRAWN, 0);
-  const last = Math.min(Math.ceil(((items.at(-1)?.index ?? 0) + 1) / DRAWN) * DRAWN, lines.length);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `virtual` is the same one, and `total` says when it has other places
-  const places = useMemo(
+  // What stands in the page is another thing only where a block comes or goes.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `items` and `mayEdit` are new at each step, and mostly say the same
+  const rows = useMemo(
     () =>
-      virtual.measurementsCache.slice(first, last).flatMap(({ index, start }) => {
+      items.map(({ key, index, start }) => {
         const line = lines[index];
-        if (line?.kind !== "flag") return [];
-        const top = HEAD + start - scrollMargin + (ROW - SPARK_HEIGHT) / 2;
-        return [{ id: idOf(line.flag), top, threshold: line.flag.circuit?.error_threshold ?? null }];
+        if (line === undefined) return null;
+        return (
+          <tr
+            key={key}
+            ref={cards ? virtual.measureElement : undefined}
+            data-index={index}
+            aria-rowindex={index + 2}
+            className={line.kind === "app" ? styles.heading : styles.row}
+            style={{ top: start - scrollMargin }}
+          >
+            {line.kind === "app" ? (
+              <Heading line={line} environment={environments.get(line.app) ?? null} />
+            ) : cards ? (
+              <FlagCard flag={line.flag} store={store} withApp={withApp} mayEdit={mayEdit(line.flag.app)} />
+            ) : (
+              <FlagRow flag={line.flag} store={store} withApp={withApp} mayEdit={mayEdit(line.flag.app)} />
+            )}
+          </tr>
+        );
       }),
-    [lines, first, last, scrollMargin, total],
+    [items[0]?.index, items.at(-1)?.index, lines, total, scrollMargin, cards, store, withApp, principal, environments],
   );
   useRowKeys(frame, lines, virtual);
 
@@ -92,33 +107,20 @@ export function FlagsTable({ lines, store, withApp, sort, descending, onSort, on
       <table aria-label="Flags" aria-rowcount={lines.length + 1}>
         {!cards && <TableHead sort={sort} descending={descending} onSort={onSort} />}
         <tbody ref={body} className={styles.body} style={{ height: total }}>
-          {items.map(({ key, index, start }) => {
-            const line = lines[index];
-            if (line === undefined) return null;
-            return (
-              <tr
-                key={key}
-                ref={cards ? virtual.measureElement : undefined}
-                data-index={index}
-                aria-rowindex={index + 2}
-                className={line.kind === "app" ? styles.heading : styles.row}
-                style={{ transform: `translateY(${start - scrollMargin}px)` }}
-              >
-                {line.kind === "app" ? (
-                  <Heading line={line} environment={environments.get(line.app) ?? null} />
-                ) : cards ? (
-                  <FlagCard flag={line.flag} store={store} withApp={withApp} mayEdit={mayEdit(line.flag.app)} />
-                ) : (
-                  <FlagRow flag={line.flag} store={store} withApp={withApp} mayEdit={mayEdit(line.flag.app)} />
-                )}
-              </tr>
-            );
-          })}
+          {rows}
         </tbody>
       </table>
-      {!cards && columns !== null && places.length > 0 && (
-        <SparkCanvas store={store} places={places} columns={columns} />
-      )}
+      {!cards &&
+        columns !== null &&
+        blocksOf(items).map((block) => {
+          const places = block.flatMap(({ index, start }) => {
+            const line = lines[index];
+            if (line?.kind !== "flag") return [];
+            const top = HEAD + start - scrollMargin + (ROW - SPARK_HEIGHT) / 2;
+            return [{ id: idOf(line.flag), top, threshold: line.flag.circuit?.error_threshold ?? null }];
+          });
+          return <SparkCanvas key={block[0]?.index} store={store} places={places} columns={columns} />;
+        })}
     </div>
   );
 }
@@ -134,6 +136,19 @@ function Heading({ line, environment }: { line: Line & { kind: "app" }; environm
       </span>
     </th>
   );
+}
+
+/** Which lines are in the page: those on the screen and a few more, in whole blocks. */
+function inBlocks({ startIndex, endIndex, overscan, count }: Range): number[] {
+  const from = Math.floor(Math.max(startIndex - overscan, 0) / BLOCK) * BLOCK;
+  const until = Math.min(Math.ceil((endIndex + overscan + 1) / BLOCK) * BLOCK, count);
+  return Array.from({ length: until - from }, (_, place) => from + place);
+}
+
+function blocksOf(items: readonly VirtualItem[]): VirtualItem[][] {
+  const blocks: VirtualItem[][] = [];
+  for (let from = 0; from < items.length; from += BLOCK) blocks.push(items.slice(from, from + BLOCK));
+  return blocks;
 }
 
 function keyOf(line: Line | undefined): string {

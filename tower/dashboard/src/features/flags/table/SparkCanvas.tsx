@@ -1,5 +1,5 @@
 import { useMantineColorScheme } from "@mantine/core";
-import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef } from "react";
+import { memo, type RefObject, useCallback, useEffect, useLayoutEffect, useRef } from "react";
 import { drawCalls, drawErrors } from "./drawing";
 import type { SparkStore } from "./sparks";
 import styles from "./table.module.css";
@@ -18,29 +18,24 @@ export interface SparkColumns {
   height: number;
 }
 
-/** The canvas grows in steps, so that a row more does not make a new one. */
-const STEP = 256;
-
-/**
- * The one canvas of all small graphs that are on the screen. It lies in the table and scrolls with it, so scrolling
- * alone draws nothing; it is drawn when other rows come into view, and when points have come, at most once a frame.
- */
-export function SparkCanvas({
-  store,
-  places,
-  columns,
-}: {
+interface Props {
   store: SparkStore;
   places: readonly SparkPlace[];
   columns: SparkColumns;
-}) {
+}
+
+/**
+ * The canvas of the small graphs of some rows. It lies in the table and scrolls with it, so scrolling alone draws
+ * nothing; it is drawn when it comes into the page, and when points have come, at most once a frame.
+ */
+export const SparkCanvas = memo(function SparkCanvas({ store, places, columns }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const { colorScheme } = useMantineColorScheme();
   const first = places[0]?.top ?? 0;
   const last = (places.at(-1)?.top ?? 0) + columns.height;
   const left = columns.calls.left;
   const width = columns.errors.left + columns.errors.width - left;
-  const height = Math.ceil((last - first) / STEP) * STEP;
+  const height = last - first;
 
   const draw = useCallback(() => {
     const context = canvas.current?.getContext("2d");
@@ -79,6 +74,19 @@ export function SparkCanvas({
       aria-hidden
       style={{ width, height, transform: `translate(${left}px, ${first}px)` }}
     />
+  );
+}, isSame);
+
+/** Whether the same graphs stand in the same places: a flag's message makes new objects of all. */
+function isSame(before: Props, after: Props): boolean {
+  return (
+    before.store === after.store &&
+    before.columns === after.columns &&
+    before.places.length === after.places.length &&
+    before.places.every((place, at) => {
+      const other = after.places[at];
+      return place.id === other?.id && place.top === other.top && place.threshold === other.threshold;
+    })
   );
 }
 

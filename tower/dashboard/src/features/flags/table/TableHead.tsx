@@ -1,4 +1,5 @@
 import { IconArrowDown, IconArrowUp } from "@tabler/icons-react";
+import { memo } from "react";
 import type { Column } from "./filter";
 import styles from "./table.module.css";
 
@@ -35,7 +36,7 @@ const HEADS: readonly {
 ];
 
 /** The names of the columns; each orders the table. */
-export function TableHead({
+export const TableHead = memo(function TableHead({
   sort,
   descending,
   onSort,
@@ -71,4 +72,4 @@ export function TableHead({
       </tr>
     </thead>
   );
-}
+});

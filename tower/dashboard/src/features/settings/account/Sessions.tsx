@@ -55,7 +55,7 @@ export function Sessions() {
                         <Button
                           size="xs"
                           variant="default"
-                          aria-label={`End the session of ${browserOf(session.user_agent)} at ${session.address}`}
+                          aria-label={`End it: the session of ${browserOf(session.user_agent)} at ${session.address}`}
                           onClick={() => end.mutate(session.id)}
                         >
                           End it

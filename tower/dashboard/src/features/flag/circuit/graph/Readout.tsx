@@ -20,27 +20,29 @@ export function Readout({
   const atMs = series.atMs[place];
   const opensAt = series.opensAt[place] ?? null;
   return (
-    <dl className={styles.readout}>
+    <div className={styles.readout}>
       <div className={styles.when}>{atMs === undefined ? NOT_KNOWN : localMoment(atMs, nowMs)}</div>
-      <Entry kind="feature" name="Feature">
-        {inWords(series.feature, place)}
-      </Entry>
-      <Entry kind="fallback" name="Fallback">
-        {atMs !== undefined && atMs + series.resolutionMs > series.readMs && series.resolutionMs < 10_000
-          ? NOT_KNOWN
-          : inWords(series.fallback, place)}
-      </Entry>
-      {threshold !== null && (
-        <>
-          <Entry kind="threshold" name="Threshold">
-            {share(threshold)}
-          </Entry>
-          <Entry kind="opensAt" name="Opens it at so many calls">
-            {opensAt === null ? NOT_KNOWN : share(opensAt)}
-          </Entry>
-        </>
-      )}
-    </dl>
+      <dl className={styles.entries}>
+        <Entry kind="feature" name="Feature">
+          {inWords(series.feature, place)}
+        </Entry>
+        <Entry kind="fallback" name="Fallback">
+          {atMs !== undefined && atMs + series.resolutionMs > series.readMs && series.resolutionMs < 10_000
+            ? NOT_KNOWN
+            : inWords(series.fallback, place)}
+        </Entry>
+        {threshold !== null && (
+          <>
+            <Entry kind="threshold" name="Threshold">
+              {share(threshold)}
+            </Entry>
+            <Entry kind="opensAt" name="Opens it at so many calls">
+              {opensAt === null ? NOT_KNOWN : share(opensAt)}
+            </Entry>
+          </>
+        )}
+      </dl>
+    </div>
   );
 }
 

@@ -45,7 +45,7 @@ export function Setting({
             size="compact-xs"
             variant="subtle"
             onClick={onUsual}
-            aria-label={`${label}: back to the default, ${usual}`}
+            aria-label={`Back to default: ${label}, ${usual}`}
           >
             Back to default
           </Button>
