@@ -1,5 +1,6 @@
 import { Alert } from "@mantine/core";
 import { IconPlugConnectedX } from "@tabler/icons-react";
+import { sentenceOf } from "@/api/problem";
 import { Moment } from "@/components/Moment";
 import { useLiveState } from "@/live/LiveProvider";
 
@@ -9,7 +10,8 @@ export function StaleBanner() {
   if (phase === "behind") {
     return (
       <Alert mb="md" color="gray" variant="outline" icon={<IconPlugConnectedX />} role="alert">
-        Tower cannot follow changes now{detail === null ? "" : `: ${detail}`} What has changed is shown afterwards.
+        {sentenceOf(`Tower cannot follow changes now${detail === null ? "" : `: ${detail}`}`)} What has changed is shown
+        afterwards.
       </Alert>
     );
   }
