@@ -186,7 +186,8 @@ async def measure(flags: int, seconds: float, loads: int) -> tuple[list[Row], di
         await browser.close()
 
     def of(name: str, what: str, quantile: str) -> float:
-        return statistics.mean(getattr(row, quantile) for row in rows if (row.page, row.what) == (name, what))
+        taken: list[float] = [getattr(row, quantile) for row in rows if (row.page, row.what) == (name, what)]
+        return statistics.mean(taken)
 
     ratios = {f"script_bytes_{coding}": float(size) for coding, size in scripts.items()}
     ratios["first_row_ms"] = round(statistics.median(ours), 1)

@@ -22,7 +22,7 @@ const SPARK_HEIGHT = 26;
 const CHUNK = 24;
 
 /** Lines come into the page by so many at once, and their graphs on one canvas: most steps of scrolling change nothing. */
-const BLOCK = 8;
+const BLOCK = 4;
 
 interface TableProps {
   lines: readonly Line[];
