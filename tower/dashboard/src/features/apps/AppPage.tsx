@@ -10,7 +10,7 @@ import { Ago } from "@/components/Moment";
 import { ErrorState, LoadingState, PageHead } from "@/components/views";
 import { NewFlag } from "@/features/flags/FlagsPage";
 import { FlagsList } from "@/features/flags/table/FlagsList";
-import { NeedsAttention } from "@/features/overview/NeedsAttention";
+import { BelowAttention, NeedsAttention } from "@/features/overview/NeedsAttention";
 import { paths } from "@/shell/paths";
 import { GivenUp } from "@/shell/reason";
 import { AppStrip } from "./AppStrip";
@@ -63,14 +63,17 @@ function Shown({ app }: { app: App }) {
         )}
       </PageHead>
       {archived ? <Archived app={app} /> : <NeedsAttention app={app.key} />}
-      <AppStrip app={app} />
+      {archived && <AppStrip app={app} />}
       {!archived && (
-        <section aria-labelledby="flags">
-          <Title order={2} id="flags" mb="xs">
-            Flags
-          </Title>
-          <FlagsList app={app.key} />
-        </section>
+        <BelowAttention app={app.key}>
+          <AppStrip app={app} />
+          <section aria-labelledby="flags">
+            <Title order={2} id="flags" mb="xs">
+              Flags
+            </Title>
+            <FlagsList app={app.key} />
+          </section>
+        </BelowAttention>
       )}
     </>
   );

@@ -1,6 +1,7 @@
 import { Alert, Stack, Text, Title } from "@mantine/core";
 import { IconAlertTriangle, IconCircleCheck } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
 import { count } from "@/components/numbers";
 import { LoadingState, QueryView } from "@/components/views";
 import { idOf } from "@/features/flags/api";
@@ -11,6 +12,15 @@ import { TroubleCard } from "./TroubleCard";
 
 /** The sentences of so many flags are kept moving each second; Tower takes no more. */
 const MOVING = 20;
+
+/**
+ * What stands below the first thing to see. It is read at once and shown when it is known how much stands above it, so
+ * that nothing jumps.
+ */
+export function BelowAttention({ app, children }: { app: string | null; children: ReactNode }) {
+  const { isPending } = useQuery(statusQuery(app));
+  return <div style={isPending ? { visibility: "hidden" } : undefined}>{children}</div>;
+}
 
 /** What is open, recovering or held off, and what keeps Tailslide from its work: the first thing to see. */
 export function NeedsAttention({ app }: { app: string | null }) {

@@ -4,7 +4,7 @@ import { useIsEmpty } from "@/features/first_run/api";
 import { EmptyTower } from "@/features/first_run/EmptyTower";
 import { NewFlag } from "@/features/flags/FlagsPage";
 import { FlagsList } from "@/features/flags/table/FlagsList";
-import { NeedsAttention } from "./NeedsAttention";
+import { BelowAttention, NeedsAttention } from "./NeedsAttention";
 
 /** What the features of all apps do now: first what needs attention, then all flags. */
 export function OverviewPage() {
@@ -21,12 +21,14 @@ export function OverviewPage() {
     <>
       <PageHead title="Overview" actions={<NewFlag app={null} />} />
       <NeedsAttention app={null} />
-      <section aria-labelledby="flags">
-        <Title order={2} id="flags" mb="xs">
-          Flags
-        </Title>
-        <FlagsList app={null} />
-      </section>
+      <BelowAttention app={null}>
+        <section aria-labelledby="flags">
+          <Title order={2} id="flags" mb="xs">
+            Flags
+          </Title>
+          <FlagsList app={null} />
+        </section>
+      </BelowAttention>
     </>
   );
 }
