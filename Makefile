@@ -2,7 +2,7 @@
 PYTHON ?= python3
 # Half of the tests' time is waiting, so two run side by side; each has servers of its own.
 JOBS ?= 2
-# Tests start hundreds of Pythons, which would all compile Tailslide anew where they may not keep what they compile.
+# Tests start hundreds of Pythons, which would each compile Tailslide again where they may not keep bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
@@ -48,7 +48,7 @@ check: $(READY) ## lint, types, import directions, of the dashboard too
 	@$(BIN)/lint-imports
 	@$(BIN)/python tower/dashboard/packaging/dashboard_check.py
 
-dashboard-types: $(READY) ## write the dashboard's API types anew from Tower's description
+dashboard-types: $(READY) ## regenerate the dashboard's API types from Tower's description
 	@$(BIN)/python tower/dashboard/packaging/dashboard_check.py --write-types
 
 bench: $(READY) ## run the benchmarks

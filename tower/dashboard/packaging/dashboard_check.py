@@ -1,6 +1,6 @@
 """The dashboard's part of `make check`: its types, formatting and tests, and that its API types are those of Tower.
 
-With `--write-types` it writes the API types anew instead: `make dashboard-types`.
+With `--write-types` it regenerates the API types instead: `make dashboard-types`.
 """
 
 import argparse

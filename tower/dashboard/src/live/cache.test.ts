@@ -129,7 +129,7 @@ describe("flags", () => {
     expect(queries.getQueryData<Flag>(["flag", "shop", "a"])?.version).toBe(3);
   });
 
-  it("that were made anew begin again with a small version", () => {
+  it("that were made again start with a small version", () => {
     queries.setQueryData(["flag", "shop", "a"], flag("a", 3));
     cache.take(said(flag("a", 1, { created_at: "2026-02-02T00:00:00Z" })));
     vi.advanceTimersByTime(100);
@@ -188,7 +188,7 @@ describe("sidecars", () => {
 
   const page = () => queries.getQueryData<{ pages: { sidecars: unknown[]; counts: unknown }[] }>(KEY)?.pages[0];
 
-  it("change in their place, and are counted anew", () => {
+  it("change in their place, and are counted again", () => {
     cache.take(told("cart-2", "silent"));
     vi.advanceTimersByTime(100);
     expect(page()).toMatchObject({

@@ -30,7 +30,7 @@ const ON_GRAPHS: ReadonlySet<string> = new Set(["circuit", "flag"]);
 const IN_TROUBLE: ReadonlySet<string> = new Set(["open", "recovering", "held_off"]);
 
 const FLUSH_MS = 100;
-/** What needs attention is put together anew by Tower, so it is asked for less often than flags change. */
+/** Tower works out what needs attention for each request, so it is asked for less often than flags change. */
 const STATUS_MS = 1000;
 
 const idOf = ({ app, key }: Flag): string => `${app}.${key}`;

@@ -3,7 +3,7 @@ import { useRouteError } from "react-router";
 import { sentenceOf } from "@/api/problem";
 import { EmptyState } from "@/components/views";
 
-/** A page that failed to show. A new version of Tower takes the files of the old one away: then reading it anew helps. */
+/** A page that failed to show. A new version of Tower takes the files of the old one away: then loading it again helps. */
 export function Broken() {
   const error = useRouteError();
   return (

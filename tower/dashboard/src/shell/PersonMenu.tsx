@@ -17,7 +17,7 @@ export function PersonMenu() {
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   const logOut = async () => {
     await api.DELETE("/session");
-    // The page is read anew, so that nothing of what was seen stays in memory.
+    // The page is loaded again, so that nothing that was shown stays in memory.
     window.location.assign("/login");
   };
   return (

@@ -12,7 +12,7 @@ import { tellsOf, useWebhookChanges, type Webhook, webhooksQuery } from "./api";
 import { saveSlackAddress, slackOf, slackUrlProblem } from "./slack";
 
 /*
- * The Slack address that is told of one flag.
+ * The Slack address that gets alerts about one flag.
  *
  * Of a flag that exists, `<SlackAddress app={app} flag={key} />` is all: it saves by itself, apart from the form.
  *
@@ -91,7 +91,7 @@ function SavedField({ app, flag }: { app: string; flag: string }) {
     return <TextInput label={LABEL} description={DESCRIPTION} placeholder="Reading…" disabled />;
   }
   const webhook = slackOf(webhooks, app, flag);
-  // What was typed belongs to the address that was there: another one begins anew.
+  // What was typed belongs to the address that was there: for another one the field starts empty.
   return <SlackForm key={webhook?.url ?? ""} app={app} flag={flag} webhook={webhook} mayEdit={mayEdit} />;
 }
 
@@ -110,7 +110,7 @@ function SlackForm({ app, flag, webhook, mayEdit }: FormProps) {
   const url = typed.trim();
   const problem = slackUrlProblem(url);
 
-  /** Make a webhook that was deleted anew, with what people have chosen of it. */
+  /** Create a deleted webhook again, with the settings that it had. */
   const makeAgain = ({ name, url, occasions, enabled }: Webhook) =>
     create.mutateAsync({ kind: "slack", app, flag, name, url, occasions, enabled });
   const mayTell = url !== "" && url !== saved && problem === null;

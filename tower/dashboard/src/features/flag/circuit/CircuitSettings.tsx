@@ -68,7 +68,7 @@ export function CircuitSettings({ editing, bare = false }: { editing: Form; bare
           <div className={styles.group}>
             <UnstyledButton className={graph.fold} aria-expanded={more || hidden} onClick={() => setMore(!more)}>
               {more || hidden ? <IconChevronDown size={14} aria-hidden /> : <IconChevronRight size={14} aria-hidden />}
-              Four more, best left alone
+              Advanced: windows, confidence, fewest calls
             </UnstyledButton>
             <Collapse expanded={more || hidden} transitionDuration={0}>
               {(more || hidden) && <JudgingSettings settings={settings} />}

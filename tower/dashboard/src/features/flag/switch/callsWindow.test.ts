@@ -24,7 +24,7 @@ test("what is older than a minute is forgotten", () => {
   expect(window.perMinute()).toBe(60);
 });
 
-test("another width of the buckets starts anew", () => {
+test("another width of the buckets starts again from nothing", () => {
   const window = new CallsWindow();
   window.take(points(5000, 0, [10, 10, 10]));
   window.take(points(1000, 20_000, [3, 3, 3]));

@@ -32,7 +32,7 @@ describe("what will happen", () => {
       "Turning it off sends everybody to the old path. 12 sidecars do so within a second.",
     );
   });
-  test("turning it on says who gets it, and that its circuit starts anew", () => {
+  test("turning it on says who gets it, and that its circuit starts closed", () => {
     expect(ofToggling(aFlag({ active: false, rollout: 25, settled: "off" }), null)).toBe(
       "Turning it on gives it to about 25% of users. Who gets it keeps it. Its circuit starts closed. 1 sidecar does so within a second.",
     );

@@ -7,9 +7,9 @@ import styles from "./settings.module.css";
 import { onTheWire, statusProblem } from "./statuses";
 
 const THRESHOLDS = [
-  { value: 5, finds: "what is ailing" },
-  { value: 10, finds: "what is ill" },
-  { value: 50, finds: "what is dead" },
+  { value: 5, catches: "failures now and then" },
+  { value: 10, catches: "frequent failures" },
+  { value: 50, catches: "an outage" },
 ];
 
 /** When the circuit opens: how many calls may fail, what a failed call is, and whether slow calls count. */
@@ -34,7 +34,7 @@ export function OpeningSettings({ settings: { circuit, set, readOnly, problem } 
           />
           {!readOnly && (
             <Group gap={4} mt={4} aria-label="Usual thresholds" role="group">
-              {THRESHOLDS.map(({ value, finds }) => (
+              {THRESHOLDS.map(({ value, catches }) => (
                 <Button
                   key={value}
                   size="compact-xs"
@@ -42,7 +42,7 @@ export function OpeningSettings({ settings: { circuit, set, readOnly, problem } 
                   aria-pressed={circuit.error_threshold === value}
                   onClick={() => set({ error_threshold: value })}
                 >
-                  {value}% finds {finds}
+                  {value}% catches {catches}
                 </Button>
               ))}
             </Group>
