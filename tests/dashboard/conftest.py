@@ -1,7 +1,9 @@
 """The dashboard in the system's Chromium, on a whole loop of real servers.
 
-One stage and one browser for each worker; a test gets pages of its own, logged in as who it asks for. A page that logs
-an error, violates its content security policy, or asks another host for anything fails its test.
+One stage and one browser for each worker, which end with the last of these tests: the browser's API runs an event loop
+in the thread of the tests, so no test with a loop of its own can run meanwhile. A test gets pages of its own, logged in
+as who it asks for. A page that logs an error, violates its content security policy, or asks another host for anything
+fails its test.
 """
 
 import os
@@ -34,7 +36,7 @@ expect.set_options(timeout=PATIENCE_MS)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """Start the browser, once."""
     if CHROMIUM is None:
@@ -48,14 +50,14 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stage() -> Iterator[DashboardStage]:
     """Run the servers, once for all files of a worker."""
     with dashboard_stage() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cookies(chromium: Browser, stage: DashboardStage) -> dict[str, Any]:
     """Log each user in, once; return the state of the browser for each role."""
     states: dict[str, Any] = {}
@@ -124,7 +126,7 @@ def _same_host(url: str, tower: str) -> bool:
     return url.startswith(("data:", "blob:")) or urlsplit(url).netloc == urlsplit(tower).netloc
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def axe() -> str:
     """Return the source of axe-core, which finds faults of accessibility."""
     source = Path(__file__).parents[2] / "tower/dashboard/node_modules/axe-core/axe.min.js"
@@ -134,7 +136,7 @@ def axe() -> str:
     return source.read_text()
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="package")
 def _built() -> None:
     missing = read_built().missing
     if missing is not None:

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.timeout(180)
 
 
 def test_page_is_live_and_says_since_when_it_is_not(open_page: OpenPage, stage: DashboardStage) -> None:
-    page = open_page("/", expected=("ERR_INTERNET_DISCONNECTED", "WebSocket"))
+    page = open_page("/", expected=("ERR_INTERNET_DISCONNECTED", "ERR_CONNECTION_REFUSED", "WebSocket"))
     expect(page.locator("[data-phase=live]")).to_have_text("Live")
 
     page.context.set_offline(True)
