@@ -23,10 +23,7 @@ export function SidecarStep({
         </>
       ) : (
         <>
-          <Text>
-            Where your app runs, with Tailslide installed (<code>pip install tailslide</code>). Put in the addresses of
-            your servers:
-          </Text>
+          <Text>Where your app runs, with Tailslide installed. Put in the addresses of your servers:</Text>
           <Snippet what="the commands" code={`${ownEnvironment(sdkKey)}\n${sidecarCommand(app)}`} />
         </>
       )}
