@@ -52,7 +52,7 @@ const PLACEHOLDER = "https://hooks.slack.com/services/…";
 const DESCRIPTION =
   "An incoming webhook of Slack, or of a chat that takes the same format. It is told when this flag's circuit opens, opens again or closes, and when no circuit is judged.";
 
-/** The Slack address that is told of this flag. `flag` is null while the flag is still being made. */
+/** The Slack address that gets this flag's alerts. `flag` is null while the flag is still being made. */
 export function SlackAddress({ app, flag, held }: { app: string; flag: string | null; held?: HeldSlackAddress }) {
   return (
     <Stack gap="xs">
