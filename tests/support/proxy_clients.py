@@ -1,7 +1,7 @@
 """Programs that use HTTP as applications do: curl, Go's, Java's and Node's own clients. How they are started, and what
 of their results has to be the same through the proxy.
 
-Their sources are in `conformance/clients`, the scenarios in `proxy_origin`.
+Their sources are in `conformance/proxy_clients`, the scenarios in `proxy_origin`.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 from proxy_origin import Headers, Seen
 
-SOURCES = Path(__file__).parents[1] / "conformance" / "clients"
+SOURCES = Path(__file__).parents[1] / "conformance" / "proxy_clients"
 TOOLS = {"curl": ("curl",), "go": ("go",), "java": ("java", "javac"), "node": ("node",)}
 KINDS = tuple(TOOLS)
 NEEDED_IN_CI = {"curl"}

@@ -204,14 +204,15 @@ class TowerBench:
     @asynccontextmanager
     async def process_at(self, listen: str, more: Mapping[str, str] | None = None) -> AsyncIterator[None]:
         """Run a Tower as a process that listens there; what it says is dropped, and it is killed at the end."""
-        process = await self._start({"TAILSLIDE_TOWER_LISTEN": listen, **(more or {})})
-        ended = asyncio.create_task(process.communicate())
+        # Not pipes: where a synchronous test asks it, the loop that would empty them stands still, and a full pipe stops
+        # the process.
+        process = await self._start({"TAILSLIDE_TOWER_LISTEN": listen, **(more or {})}, said=asyncio.subprocess.DEVNULL)
         try:
             yield
         finally:
             with suppress(ProcessLookupError):
                 process.kill()
-            await ended
+            await process.wait()
 
     async def run_process(self, more: Mapping[str, str]) -> tuple[int, str]:
         """Run a Tower that is not to start; return its exit status and what it said."""
@@ -226,8 +227,10 @@ class TowerBench:
         assert process.returncode is not None
         return process.returncode, said.decode()
 
-    async def _start(self, more: Mapping[str, str], *command: str) -> asyncio.subprocess.Process:
-        """Start a process with the settings of this bench and no others."""
+    async def _start(
+        self, more: Mapping[str, str], *command: str, said: int = asyncio.subprocess.PIPE
+    ) -> asyncio.subprocess.Process:
+        """Start a process with the settings of this bench and no others; what it says goes to `said`."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TAILSLIDE_")}
         own = {
             "TAILSLIDE_DATABASE_URL": self.database_url,
@@ -239,8 +242,8 @@ class TowerBench:
             *(sys.executable, "-m", *(command or ("tailslide_tower.main",))),
             stdin=asyncio.subprocess.DEVNULL,
             env={**inherited, **own, **more},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdout=said,
+            stderr=said,
         )
 
     @asynccontextmanager
