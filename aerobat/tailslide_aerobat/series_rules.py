@@ -15,8 +15,6 @@ from typing import Any, Protocol
 
 import structlog
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -32,6 +30,7 @@ from tailslide_core.naming import (
     series_key,
 )
 from tailslide_runtime.cancellation import raise_if_cancelled
+from tailslide_runtime.redis_connections import connection_pool
 from tailslide_runtime.server_urls import RedisUrl
 
 log = structlog.get_logger()
@@ -212,12 +211,8 @@ class RedisCommands:
     """A Redis with RedisTimeSeries; it does not retry, the next look does. `close` it at the end."""
 
     def __init__(self, url: RedisUrl) -> None:
-        self._redis = Redis.from_url(
-            url.with_secrets(),
-            protocol=2,
-            socket_connect_timeout=TIMEOUT_S,
-            socket_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
+        self._redis = Redis.from_pool(
+            connection_pool(url, connect_timeout_s=TIMEOUT_S, answer_timeout_s=TIMEOUT_S, protocol=2)
         )
 
     async def ask(self, commands: Sequence[Command]) -> Sequence[Answer]:

@@ -12,8 +12,6 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import ReadOnlyError, RedisError
 
@@ -32,6 +30,7 @@ from tailslide_core.naming import (
     late_key,
     series_key,
 )
+from tailslide_runtime.redis_connections import connection_pool
 from tailslide_runtime.server_urls import RedisUrl
 
 CONNECT_TIMEOUT_S = 2.0
@@ -256,12 +255,8 @@ class RedisTimeSeries:
     """
 
     def __init__(self, url: RedisUrl) -> None:
-        self._redis = Redis.from_url(
-            url.with_secrets(),
-            protocol=3,
-            socket_connect_timeout=CONNECT_TIMEOUT_S,
-            socket_timeout=ANSWER_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
+        self._redis = Redis.from_pool(
+            connection_pool(url, connect_timeout_s=CONNECT_TIMEOUT_S, answer_timeout_s=ANSWER_TIMEOUT_S, protocol=3)
         )
         self._marks = self._redis.register_script(_MARKS_SCRIPT)
         self._ranges = self._redis.register_script(_RANGES_SCRIPT)

@@ -19,13 +19,12 @@ import structlog
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from tailslide_runtime.cancellation import raise_if_cancelled
 from tailslide_runtime.known_keys import KnownKeys
 from tailslide_runtime.redis_access import Change, changes, hashes_by_app, read_users
+from tailslide_runtime.redis_connections import connection_pool
 from tailslide_runtime.redis_nodes import Node, master, members, replicas
 from tailslide_runtime.server_urls import RedisUrl
 
@@ -78,15 +77,16 @@ class RedisUsers:
 
     def _server(self, node: Node | None) -> _Server:
         url = self._url if node is None else self._url.at(node.host, node.port)
-        redis = Redis.from_url(
-            url.with_secrets(),
-            protocol=2,
-            decode_responses=True,
-            encoding_errors="replace",
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-            max_connections=1,
+        redis = Redis.from_pool(
+            connection_pool(
+                url,
+                connect_timeout_s=TIMEOUT_S,
+                answer_timeout_s=TIMEOUT_S,
+                protocol=2,
+                decode_responses=True,
+                encoding_errors="replace",
+                max_connections=1,
+            )
         )
         return _Server(str(url), redis)
 

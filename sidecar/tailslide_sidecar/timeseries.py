@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
-from redis.asyncio import ConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from tailslide_core.naming import FlagId, counted_key, counted_late_key, makes_busy, series_key
+from tailslide_runtime.redis_connections import connection_pool
 from tailslide_runtime.server_urls import RedisUrl
 from tailslide_sidecar.marks import NEEDS, Command, mark
 from tailslide_sidecar.outcome_buffer import Counts
@@ -93,13 +91,8 @@ class RedisSeries:
         """Series that were made, and that Aerobat was not told of."""
         self.unmarked: set[str] = set()
         self.problem: str | None = None
-        self._pool = ConnectionPool.from_url(
-            url.with_secrets(),
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-            max_connections=1,
-            protocol=2,
+        self._pool = connection_pool(
+            url, connect_timeout_s=TIMEOUT_S, answer_timeout_s=TIMEOUT_S, protocol=2, max_connections=1
         )
 
     async def now_ms(self) -> int:

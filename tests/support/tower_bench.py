@@ -204,7 +204,7 @@ class TowerBench:
     @asynccontextmanager
     async def process_at(self, listen: str, more: Mapping[str, str] | None = None) -> AsyncIterator[None]:
         """Run a Tower as a process that listens there; what it says is dropped, and it is killed at the end."""
-        # Not pipes: where a synchronous test asks it, the loop that would empty them stands still, and a full pipe stops
+        # Not pipes: while a synchronous test runs, the loop that would empty them stands still, and a full pipe stops
         # the process.
         process = await self._start({"TAILSLIDE_TOWER_LISTEN": listen, **(more or {})}, said=asyncio.subprocess.DEVNULL)
         try:

@@ -17,14 +17,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import structlog
-from redis.asyncio import ConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from tailslide_core.fields import MAX_INTEGER
 from tailslide_core.naming import FlagId, resolutions_of, series_key
+from tailslide_runtime.redis_connections import connection_pool
 from tailslide_runtime.server_urls import RedisUrl
 from tailslide_tower.timeseries.grid import RAW, Grid, Source, last_hour, pieces
 
@@ -104,13 +102,12 @@ class RedisGraphSeries:
     """The series in a Redis with RedisTimeSeries. `close` it at the end."""
 
     def __init__(self, url: RedisUrl, clock: Callable[[], float] = time.monotonic) -> None:
-        self._pool = ConnectionPool.from_url(
-            url.with_secrets(),
-            socket_timeout=ANSWER_TIMEOUT_S,
-            socket_connect_timeout=CONNECT_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-            max_connections=READS_AT_ONCE,
+        self._pool = connection_pool(
+            url,
+            connect_timeout_s=CONNECT_TIMEOUT_S,
+            answer_timeout_s=ANSWER_TIMEOUT_S,
             protocol=3,
+            max_connections=READS_AT_ONCE,
         )
         self._turns = asyncio.Semaphore(READS_AT_ONCE)
         self._clock = clock

@@ -1,0 +1,47 @@
+"""Connections to Redis as all processes make them: without retries, with time limits, and failing in one way.
+
+uvloop refuses a write to a closed transport with a bare `RuntimeError`, and redis-py takes only an `OSError` for a
+connection that has gone. Between the two, a Redis that is killed at the moment of a write would end the process that
+was writing. Here such a write is a connection error like others; what follows from one is for the caller to say.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from redis.asyncio import ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from tailslide_runtime.server_urls import RedisUrl
+
+
+class _SturdyWrites:
+    async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
+        try:
+            await super().send_packed_command(command, check_health)  # type: ignore[misc] # of the connection beside it
+        except RuntimeError as error:
+            if "closed" not in str(error):
+                raise
+            raise RedisConnectionError("the connection to Redis was closed while a command was written") from error
+
+
+def connection_pool(
+    url: RedisUrl, *, connect_timeout_s: float, answer_timeout_s: float, protocol: int, **options: Any
+) -> ConnectionPool:
+    """Return a pool that has no connection yet; `Redis.from_pool` makes a client of it.
+
+    `protocol` is 2 or 3, the version of RESP; `options` are others of redis-py's `ConnectionPool.from_url`. A command
+    that fails raises `RedisError`, and is not sent again.
+    """
+    pool: ConnectionPool = ConnectionPool.from_url(
+        url.with_secrets(),
+        socket_connect_timeout=connect_timeout_s,
+        socket_timeout=answer_timeout_s,
+        retry=Retry(NoBackoff(), 0),
+        protocol=protocol,
+        **options,
+    )
+    kind = pool.connection_class  # of TCP, of TLS, or of a unix socket
+    pool.connection_class = type(f"Sturdy{kind.__name__}", (_SturdyWrites, kind), {})
+    return pool
