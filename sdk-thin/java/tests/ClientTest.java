@@ -251,6 +251,7 @@ public final class ClientTest {
             equal(client.evaluate("f", "u", null, false).value(), true);
             equal(client.evaluate(null, null, null, null).error(), "FLAG_NOT_FOUND");
             client.success(null);
+            equal(client.stats().outcomesRefused(), 1);
             client.failure("f", Duration.ofSeconds(-1));
             client.failure("f", Duration.ofSeconds(Long.MAX_VALUE));
             equal(client.proxyUrl(null), "http://127.0.0.1:4140");

@@ -369,6 +369,10 @@ public final class Tailslide implements AutoCloseable {
         Outcome outcome = new Outcome(flag, success, latency);
         boolean full = false;
         synchronized (buffer) {
+            if (flag == null || flag.isEmpty()) {
+                refused++;
+                return;
+            }
             if (closed) {
                 dropped++;
                 return;
