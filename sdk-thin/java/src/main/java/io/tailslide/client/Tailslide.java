@@ -532,6 +532,7 @@ public final class Tailslide implements AutoCloseable {
                 for (int place = batch.size() - 1; place >= 0; place--) {
                     waiting.addFirst(batch.get(place));
                 }
+                buffer.notifyAll();
             } else {
                 refused += batch.size();
             }
