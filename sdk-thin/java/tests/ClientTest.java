@@ -49,6 +49,7 @@ public final class ClientTest {
         final List<Request> requests = new CopyOnWriteArrayList<>();
         final List<Socket> connections = new CopyOnWriteArrayList<>();
         final ServerSocket server;
+        final Thread acceptor;
 
         Fake(Behaviour behaviour) throws IOException {
             this(behaviour, 0);
@@ -57,7 +58,7 @@ public final class ClientTest {
         Fake(Behaviour behaviour, int port) throws IOException {
             this.behaviour = behaviour;
             server = new ServerSocket(port, 128, InetAddress.getByName("127.0.0.1"));
-            inBackground(() -> {
+            acceptor = inBackground(() -> {
                 while (true) {
                     Socket connection = server.accept();
                     connections.add(connection);
@@ -109,8 +110,10 @@ public final class ClientTest {
         }
 
         @Override
-        public void close() throws IOException {
+        public void close() throws IOException, InterruptedException {
             server.close();
+            // Until its last accept() has returned, the port still takes connections.
+            acceptor.join();
             for (Socket connection : connections) {
                 connection.close();
             }
@@ -121,7 +124,7 @@ public final class ClientTest {
         void run() throws Exception;
     }
 
-    private static void inBackground(Task task) {
+    private static Thread inBackground(Task task) {
         Thread thread = new Thread(() -> {
             try {
                 task.run();
@@ -131,6 +134,7 @@ public final class ClientTest {
         });
         thread.setDaemon(true);
         thread.start();
+        return thread;
     }
 
     private static String http(int status, String json) {
