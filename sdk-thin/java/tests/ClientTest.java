@@ -110,10 +110,10 @@ public final class ClientTest {
         }
 
         @Override
-        public void close() throws IOException, InterruptedException {
+        public void close() throws IOException {
             server.close();
             // Until its last accept() has returned, the port still takes connections.
-            acceptor.join();
+            until(() -> !acceptor.isAlive());
             for (Socket connection : connections) {
                 connection.close();
             }
