@@ -86,7 +86,12 @@ def _ofrep(evaluation: Evaluation) -> dict[str, object]:
         "value": evaluation.value,
         "reason": evaluation.reason,
         "variant": evaluation.variant,
-        "metadata": {"stale": False, "circuit": evaluation.circuit, "version": evaluation.version},
+        "metadata": {
+            "stale": False,
+            "active": evaluation.active,
+            "circuit": evaluation.circuit,
+            "version": evaluation.version,
+        },
     }
 
 

@@ -29,7 +29,7 @@ DAY_MS = 86_400_000
 MAX_REQUIREMENTS = 20
 MAX_METADATA = 50
 RESERVED_METADATA = frozenset(
-    {"stale", "circuit", "version", "rule", "disabled_by", "prerequisite", "prerequisite_reason"}
+    {"stale", "active", "circuit", "version", "rule", "disabled_by", "prerequisite", "prerequisite_reason"}
 )
 """Names that the sidecar itself sets in the metadata of answers; Tower takes none of them as a flag's own."""
 

@@ -134,6 +134,7 @@ def answer(
         )
     told = {
         "stale": stale,
+        "active": evaluation.active,
         "circuit": evaluation.circuit,
         "version": evaluation.version,
         "rule": evaluation.rule,

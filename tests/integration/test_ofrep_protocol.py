@@ -82,7 +82,7 @@ def success(key: str, value: bool, reason: str, **metadata: object) -> dict[str,
         "value": value,
         "reason": reason,
         "variant": "on" if value else "off",
-        "metadata": {"stale": False, "version": 1, **metadata},
+        "metadata": {"stale": False, "active": value, "version": 1, **metadata},
     }
 
 
@@ -147,7 +147,7 @@ async def test_all_types_in_one_answer(typed_sidecar: OfrepSidecar) -> None:
             "value": of.other,
             "reason": "TARGETING_MATCH",
             "variant": "other",
-            "metadata": {**told, "rule": "germans"},
+            "metadata": {**told, "active": True, "rule": "germans"},
         }
         assert answers[typed_flags.key(kind, Case.DEPENDENT)] == {
             "key": typed_flags.key(kind, Case.DEPENDENT),
@@ -156,6 +156,7 @@ async def test_all_types_in_one_answer(typed_sidecar: OfrepSidecar) -> None:
             "variant": "none",
             "metadata": {
                 **told,
+                "active": False,
                 "disabled_by": "prerequisite",
                 "prerequisite": typed_flags.key(kind, Case.OPEN),
                 "prerequisite_reason": "CIRCUIT_OPEN",
@@ -169,14 +170,14 @@ async def test_all_types_in_one_answer(typed_sidecar: OfrepSidecar) -> None:
 
 async def test_our_metadata_is_ours_alone(bench: Bench, sidecar: OfrepSidecar) -> None:
     """Even if the answer has no such entry, so that no answer names a circuit that the flag does not have."""
-    ours = ("stale", "circuit", "version", "rule", "disabled_by", "prerequisite", "prerequisite_reason")
+    ours = ("stale", "active", "circuit", "version", "rule", "disabled_by", "prerequisite", "prerequisite_reason")
     own = {**dict.fromkeys(ours, "theirs"), "Stale": "theirs"}
     await put(bench, replace(ruleset(bench, EVERYBODY), version=2, metadata=tuple(own.items())))
 
     async def told() -> object:
         return (await ask(sidecar.url, f"{ALL}/{EVERYBODY}", b"{}")).body["metadata"]
 
-    await until_seen(told, {"Stale": "theirs", "stale": False, "version": 2})
+    await until_seen(told, {"Stale": "theirs", "stale": False, "active": True, "version": 2})
 
 
 async def test_a_flag_that_is_rolled_out_by_an_attribute_asks_for_it(bench: Bench, sidecar: OfrepSidecar) -> None:

@@ -60,13 +60,15 @@ async def web() -> AsyncIterator[WebClient]:
 
 
 def on(reason: str = "STATIC", version: int = 1, **metadata: object) -> Details:
-    return Details(True, reason, "on", None, {"stale": False, "version": version, **metadata})
+    return Details(True, reason, "on", None, {"stale": False, "active": True, "version": version, **metadata})
 
 
 def off(reason: str = "DISABLED", version: int = 1, by: str = "flag", **metadata: object) -> Details:
     """`by` is what has turned the flag off, where that is the reason."""
     whose = {"disabled_by": by} if reason in {"DISABLED", "CACHED"} else {}
-    return Details(False, reason, "off", None, {"stale": False, "version": version, **whose, **metadata})
+    return Details(
+        False, reason, "off", None, {"stale": False, "active": False, "version": version, **whose, **metadata}
+    )
 
 
 def failed(default: object, error: str) -> Details:

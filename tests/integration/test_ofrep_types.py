@@ -42,7 +42,8 @@ def client(request: pytest.FixtureRequest, clients: Mapping[str, Client]) -> Cli
 
 
 def told(kind: str, variant: str, reason: str, **metadata: object) -> Details:
-    return Details(KINDS[kind].value(variant), reason, variant, None, {**OWN, "stale": False, "version": 1, **metadata})
+    ours = {"stale": False, "active": variant != "none", "version": 1}
+    return Details(KINDS[kind].value(variant), reason, variant, None, {**OWN, **ours, **metadata})
 
 
 def off(kind: str, by: str, **metadata: object) -> Details:

@@ -222,4 +222,4 @@ async def test_another_type(client: Client, scenario: Scenario) -> None:
 
 async def test_flag_metadata(client: Client) -> None:
     given = await client.details("metadata-flag", True)
-    assert given.metadata == {**dict(METADATA), "stale": False, "version": 1}
+    assert given.metadata == {**dict(METADATA), "stale": False, "active": True, "version": 1}

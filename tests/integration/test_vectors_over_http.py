@@ -45,7 +45,7 @@ DISABLED_BY = {
     "PREREQUISITE_FAILED": "prerequisite",
     "TARGETING_KEY_MISSING": "circuit",
 }
-OURS = {"circuit", "version", "rule", "prerequisite", "prerequisite_reason", "disabled_by", "stale"}
+OURS = {"active", "circuit", "version", "rule", "prerequisite", "prerequisite_reason", "disabled_by", "stale"}
 """All three as docs/evaluation.md says it, under "Towards OpenFeature": reasons, what a flag is off by, and names in
 metadata that a ruleset cannot have for its own."""
 
@@ -182,7 +182,7 @@ def ofrep_answer(case: Json, prefix: str, metadata: Json) -> tuple[int, Json]:
     if expected["error"]:
         status = 404 if expected["reason"] == "FLAG_NOT_FOUND" else 400
         return status, {"key": key, "errorCode": expected["reason"]}
-    told = _given(expected, "circuit", "version", "rule", "prerequisite", "prerequisite_reason")
+    told = _given(expected, "active", "circuit", "version", "rule", "prerequisite", "prerequisite_reason")
     if expected["reason"] in DISABLED_BY:
         told["disabled_by"] = DISABLED_BY[expected["reason"]]
     return 200, {

@@ -58,7 +58,7 @@ SAID: list[tuple[str, dict[str, object], dict[str, object]]] = [
     (
         "dark",
         {"value": False, "variant": "off", "reason": "DISABLED",
-         "metadata": {"ticket": "SHOP-12", "cost": 1.5, "stale": False, "circuit": "closed", "version": 7,
+         "metadata": {"ticket": "SHOP-12", "cost": 1.5, "stale": False, "active": False, "circuit": "closed", "version": 7,
                       "disabled_by": "flag"}},
         {"active": False, "variant": "off", "value": False, "reason": "DISABLED", "circuit": "closed",
          "metadata": {"ticket": "SHOP-12", "cost": 1.5}},
@@ -66,7 +66,7 @@ SAID: list[tuple[str, dict[str, object], dict[str, object]]] = [
     (
         "depends",
         {"value": False, "variant": "off", "reason": "DISABLED",
-         "metadata": {"stale": False, "circuit": "closed", "version": 7, "disabled_by": "prerequisite",
+         "metadata": {"stale": False, "active": False, "circuit": "closed", "version": 7, "disabled_by": "prerequisite",
                       "prerequisite": "open", "prerequisite_reason": "CIRCUIT_OPEN"}},
         {"active": False, "variant": "off", "value": False, "reason": "PREREQUISITE_FAILED", "circuit": "closed",
          "prerequisite": "open", "prerequisite_reason": "CIRCUIT_OPEN"},
@@ -74,32 +74,32 @@ SAID: list[tuple[str, dict[str, object], dict[str, object]]] = [
     (
         "open",
         {"value": False, "variant": "off", "reason": "DISABLED",
-         "metadata": {"stale": False, "circuit": "open", "version": 7, "disabled_by": "circuit"}},
+         "metadata": {"stale": False, "active": False, "circuit": "open", "version": 7, "disabled_by": "circuit"}},
         {"active": False, "variant": "off", "value": False, "reason": "CIRCUIT_OPEN", "circuit": "open"},
     ),
     (
         "Theme.old",
         {"value": "#f00", "variant": "red", "reason": "TARGETING_MATCH",
-         "metadata": {"stale": False, "circuit": "closed", "version": 7, "rule": "germany"}},
+         "metadata": {"stale": False, "active": True, "circuit": "closed", "version": 7, "rule": "germany"}},
         {"active": True, "variant": "red", "value": "#f00", "reason": "TARGETING_MATCH", "circuit": "closed",
          "rule": "germany"},
     ),
     (
         "number",
         {"value": 3.14, "variant": "pi", "reason": "STATIC",
-         "metadata": {"stale": False, "circuit": "closed", "version": 7}},
+         "metadata": {"stale": False, "active": True, "circuit": "closed", "version": 7}},
         {"active": True, "variant": "pi", "value": 3.14, "reason": "STATIC", "circuit": "closed"},
     ),
     (
         "object",
         {"value": {"limits": [1, 2], "title": "Zoë"}, "variant": "some", "reason": "STATIC",
-         "metadata": {"stale": False, "circuit": "closed", "version": 7}},
+         "metadata": {"stale": False, "active": True, "circuit": "closed", "version": 7}},
         {"active": True, "variant": "some", "value": {"limits": [1, 2], "title": "Zoë"}, "reason": "STATIC",
          "circuit": "closed"},
     ),
     (
         "plain",
-        {"value": True, "variant": "on", "reason": "STATIC", "metadata": {"stale": False, "version": 7}},
+        {"value": True, "variant": "on", "reason": "STATIC", "metadata": {"stale": False, "active": True, "version": 7}},
         {"active": True, "variant": "on", "value": True, "reason": "STATIC", "circuit": None},
     ),
 ]  # fmt: skip

@@ -128,10 +128,10 @@ async def test_a_request_is_answered_at_once(desk: Desk) -> None:
     wire = desk.wire()
     wire.protocol.data_received(REQUEST)
     assert wire.unsent == (
-        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 119\r\nDate: " + DATE + b"\r\n"
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 134\r\nDate: " + DATE + b"\r\n"
         b"Server: tailslide\r\n\r\n"
         b'{"key":"half","value":false,"reason":"SPLIT","variant":"off",'
-        b'"metadata":{"stale":false,"circuit":"closed","version":7}}'
+        b'"metadata":{"stale":false,"active":false,"circuit":"closed","version":7}}'
     )
     assert (wire.reading, wire.end) == (True, "")
     assert len(desk.observed) == 1

@@ -44,6 +44,7 @@ def test_every_answer_has_the_shape_of_the_protocol(evaluation: Evaluation, stal
     said = given_answer.body["metadata"]
     assert isinstance(said, dict)
     assert said["stale"] is stale
+    assert said["active"] is evaluation.active
     assert None not in said.values()
     # What the flag says of itself is there, but for what we say of it.
     assert said == dict(evaluation.metadata) | said
@@ -62,7 +63,7 @@ def test_every_answer_has_the_shape_of_the_protocol(evaluation: Evaluation, stal
     ],
 )
 def test_reasons(reason: Reason, word: str, disabled_by: str | None) -> None:
-    said = {"stale": False, "circuit": "open", "version": 3}
+    said = {"stale": False, "active": False, "circuit": "open", "version": 3}
     assert answer(Evaluation("f", False, reason, "off", False, State.OPEN, 3)).body == {
         "key": "f",
         "value": False,
@@ -74,12 +75,13 @@ def test_reasons(reason: Reason, word: str, disabled_by: str | None) -> None:
 
 def test_metadata_say_which_rule_or_which_prerequisite_it_was() -> None:
     by_rule = Evaluation("f", True, Reason.SPLIT, "on", True, rule="germany")
-    assert answer(by_rule).body["metadata"] == {"stale": False, "rule": "germany"}
+    assert answer(by_rule).body["metadata"] == {"stale": False, "active": True, "rule": "germany"}
     unmet = Evaluation(
         "f", False, Reason.PREREQUISITE_FAILED, "off", False, prerequisite="g", prerequisite_reason=Reason.CIRCUIT_OPEN
     )
     assert answer(unmet).body["metadata"] == {
         "stale": False,
+        "active": False,
         "disabled_by": "prerequisite",
         "prerequisite": "g",
         "prerequisite_reason": "CIRCUIT_OPEN",
@@ -87,19 +89,20 @@ def test_metadata_say_which_rule_or_which_prerequisite_it_was() -> None:
 
 
 def test_what_a_flag_says_of_itself_does_not_hide_what_is_said_of_it() -> None:
-    own = (("ticket", "SHOP-12"), ("version", "mine"), ("stale", "no"))
+    own = (("ticket", "SHOP-12"), ("version", "mine"), ("stale", "no"), ("active", "no"))
     evaluation = Evaluation("f", True, Reason.STATIC, "on", True, State.CLOSED, 3, metadata=own)
     assert answer(evaluation).body["metadata"] == {
         "ticket": "SHOP-12",
         "version": 3,
         "stale": False,
+        "active": True,
         "circuit": "closed",
     }
 
 
 def test_what_is_stale_says_so() -> None:
     metadata = answer(Evaluation("f", True, Reason.SPLIT, "on", True), stale=True).body["metadata"]
-    assert metadata == {"stale": True}
+    assert metadata == {"stale": True, "active": True}
 
 
 @pytest.mark.parametrize(

@@ -262,13 +262,13 @@ func TestRefusedRulesetKeepsTheOneBeforeOrTurnsItOff(t *testing.T) {
 }
 
 func TestOpenFeature(t *testing.T) {
-	a := answer(t, map[string]string{"f": `"circuit": {}, "metadata": {"team": "shop", "version": "own", "stale": true, "rule": "own"}`}, recovering, nobody)
+	a := answer(t, map[string]string{"f": `"circuit": {}, "metadata": {"team": "shop", "version": "own", "stale": true, "active": "own", "rule": "own"}`}, recovering, nobody)
 	got := a.OpenFeature("f")
 	if got.Reason != "DISABLED" || got.ErrorCode != "" || got.Metadata["disabled_by"].Text != "circuit" ||
-		got.Metadata["version"].Raw != "1" || got.Metadata["team"].Text != "shop" || got.Metadata["circuit"].Text != "recovering" {
+		got.Metadata["version"].Raw != "1" || got.Metadata["active"].Raw != "false" || got.Metadata["team"].Text != "shop" || got.Metadata["circuit"].Text != "recovering" {
 		t.Errorf("%+v", got)
 	}
-	if len(got.Metadata) != 4 {
+	if len(got.Metadata) != 5 {
 		t.Errorf("own metadata under our names: %v", got.Metadata)
 	}
 	for others, want := range map[string]string{`"b": 0.5`: "2.0", `"b": 1`: "2"} {

@@ -32,6 +32,7 @@ func (a Answer) OpenFeature(flag string) Resolution {
 	}
 	version := fmt.Sprint(a.Ruleset.Version)
 	resolution.Metadata["version"] = Value{Kind: Number, Text: version, Raw: version}
+	resolution.Metadata["active"] = Value{Kind: Boolean, Bool: a.Active, Raw: fmt.Sprint(a.Active)}
 	set("circuit", a.Circuit)
 	set("rule", a.Rule)
 	set("prerequisite", a.Prerequisite)
@@ -53,7 +54,7 @@ func (a Answer) OpenFeature(flag string) Resolution {
 // reserved lists the names of metadata that a ruleset's own cannot have.
 var reserved = map[string]bool{
 	"circuit": true, "version": true, "rule": true, "prerequisite": true, "prerequisite_reason": true, "disabled_by": true,
-	"stale": true,
+	"stale": true, "active": true,
 }
 
 // written is a number with a fraction if another number of the flag has one, since some SDKs tell integers from floats.
