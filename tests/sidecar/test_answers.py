@@ -58,7 +58,8 @@ SAID: list[tuple[str, dict[str, object], dict[str, object]]] = [
     (
         "dark",
         {"value": False, "variant": "off", "reason": "DISABLED",
-         "metadata": {"ticket": "SHOP-12", "cost": 1.5, "stale": False, "active": False, "circuit": "closed", "version": 7,
+         "metadata": {"ticket": "SHOP-12", "cost": 1.5, "stale": False, "active": False,
+                      "circuit": "closed", "version": 7,
                       "disabled_by": "flag"}},
         {"active": False, "variant": "off", "value": False, "reason": "DISABLED", "circuit": "closed",
          "metadata": {"ticket": "SHOP-12", "cost": 1.5}},
@@ -99,7 +100,12 @@ SAID: list[tuple[str, dict[str, object], dict[str, object]]] = [
     ),
     (
         "plain",
-        {"value": True, "variant": "on", "reason": "STATIC", "metadata": {"stale": False, "active": True, "version": 7}},
+        {
+            "value": True,
+            "variant": "on",
+            "reason": "STATIC",
+            "metadata": {"stale": False, "active": True, "version": 7},
+        },
         {"active": True, "variant": "on", "value": True, "reason": "STATIC", "circuit": None},
     ),
 ]  # fmt: skip
