@@ -139,7 +139,7 @@ module Tailslide
       report(flag, failed ? "failure" : "success", (now - began) * 1000)
     end
 
-    # Sends the outcomes that wait. Returns whether all of them were sent within +timeout_ms+.
+    # Sends the outcomes that wait, for at most +timeout_ms+. Returns whether all of them were sent and taken.
     def flush(timeout_ms = 1000)
       start_over if forked?
       send_waiting(now + timeout_ms / 1000.0)
@@ -402,13 +402,18 @@ module Tailslide
     def send_waiting(deadline)
       return false unless (taken = take_outcomes(deadline))
 
+      lost = outcomes_lost
       unsent = taken
       begin
         unsent = send_all(taken, deadline)
       ensure
         put_back(unsent)
       end
-      unsent.empty?
+      unsent.empty? && lost == outcomes_lost
+    end
+
+    def outcomes_lost
+      @lock.synchronize { @counts[:outcomes_dropped] + @counts[:outcomes_refused] }
     end
 
     # Waits until nobody else sends, and returns what is to be sent, or nil after the deadline.
@@ -465,7 +470,7 @@ module Tailslide
           @not_before[flag] = now + response.headers["retry-after"].to_f if response.status == 429
           warn_of("outcomes could not be sent yet", batch.size, "HTTP status #{response.status}")
           next batch
-        elsif response.status >= 400
+        elsif response.status >= 300
           @counts[:outcomes_refused] += batch.size
           warn_of("outcomes were refused", batch.size, "HTTP status #{response.status}")
         else
