@@ -12,7 +12,7 @@ DASHBOARD := $(BIN)/python tower/dashboard/packaging/dashboard_build.py
 NODE := $(BIN)/python tower/dashboard/packaging/dashboard_node.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check dashboard dashboard-types bench lock clean
+.PHONY: help setup demo test check dashboard dashboard-types sdk-test sdk-package bench lock clean
 
 help: ## show this
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,12 @@ check: $(READY) ## lint, types, import directions, of the dashboard too
 
 dashboard-types: $(READY) ## regenerate the dashboard's API types from Tower's description
 	@$(BIN)/python tower/dashboard/packaging/dashboard_check.py --write-types
+
+sdk-test: ## run the own tests of each thin client whose language is installed
+	@for each in sdk-thin/*/test.sh; do echo "== $$each"; $$each || test $$? -eq 69 || exit 1; done
+
+sdk-package: ## build the package of each thin client whose language is installed into dist/sdk/
+	@for each in sdk-thin/*/package.sh; do echo "== $$each"; $$each dist/sdk || test $$? -eq 69 || exit 1; done
 
 bench: $(READY) ## run the benchmarks
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file $(BENCH) || exit 1; done
