@@ -23,7 +23,7 @@ from tailslide_embedded.addresses import any_free_port
 from tailslide_embedded.stack import Endpoints
 
 PAGE = (Path(__file__).parents[2] / "docs" / "openfeature.md").read_text()
-BLOCKS = {info: code for info, code in re.findall(r"^```(\w+(?: \w+)?)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)}
+BLOCKS = dict(re.findall(r"^```(\w+(?: \w+)?)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 TOKEN = "a-token-of-some-length"
 TOLD = ["new-checkout true TARGETING_MATCH", "button-color green"]
 MAVEN_S = 240.0
