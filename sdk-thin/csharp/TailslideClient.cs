@@ -391,11 +391,13 @@ namespace Tailslide
             try
             {
                 var context = new Dictionary<string, object>();
-                foreach (var attribute in attributes ?? context)
-                    context[attribute.Key] = attribute.Value;
-                context.Remove("targetingKey");
                 if (targetingKey != null)
                     context["targetingKey"] = targetingKey;
+                foreach (var attribute in attributes ?? Enumerable.Empty<KeyValuePair<string, object>>())
+                {
+                    if (attribute.Key != "targetingKey")
+                        context[attribute.Key] = attribute.Value;
+                }
                 return Json.Write(new Dictionary<string, object> { ["context"] = context });
             }
             catch (Exception e) // the caller's own collections may throw anything

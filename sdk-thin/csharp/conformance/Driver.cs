@@ -36,7 +36,7 @@ internal static class Driver
             }
             catch (Exception e)
             {
-                answer = new Map { ["raised"] = e.ToString() };
+                answer = new Map { ["raised"] = e.Message };
             }
             output.WriteLine(Json.Write(answer));
         }
