@@ -368,13 +368,13 @@ internal static class ClientTest
         using (var client = new TailslideClient(fake.Url, flushInterval: Never))
         {
             for (int time = 0; time < 999; time++)
-                client.Success("f", TimeSpan.FromMilliseconds(12.5));
+                client.Success("f", TimeSpan.FromTicks(125_000));
             Equal(0, fake.Requests.Count);
             client.Failure("g");
             string first = fake.Requests.Take(), second = fake.Requests.Take(); // a thousand wait for nothing
             Equal(true, first.StartsWith("POST /v1/flags/f/outcomes "), first);
-            Equal(999, Regex.Matches(first, "{\"outcome\":\"success\",\"latency_ms\":12.5,\"began_ms\":[0-9]{13}}").Count);
-            Equal(true, Regex.IsMatch(second, "^POST /v1/flags/g/outcomes (.|\\s)*\\[{\"outcome\":\"failure\",\"began_ms\":[0-9]{13}}]$"), second);
+            Equal(999, Regex.Matches(first, "\"outcome\":\"success\",\"latency_ms\":12[.]5,\"began_ms\":[0-9]{13}[}]").Count, first.Substring(0, 300));
+            Equal(true, Regex.IsMatch(second, "^POST /v1/flags/g/outcomes (.|\\s)*\"outcome\":\"failure\",\"began_ms\":[0-9]{13}[}]]$"), second);
             Equal(true, client.FlushAsync().Result);
             Equal(1000L, client.Stats().OutcomesSent);
         }
