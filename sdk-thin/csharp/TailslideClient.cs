@@ -36,9 +36,9 @@ namespace Tailslide
         private const int TroublesBeforeAPause = 5;
         private const int Batch = 1000;
         private const double PauseMs = 250;
-        private const double OutcomeLifeMs = 10_000;
+        private const double OutcomeLifeMs = 10000;
         private const double SendTimeoutMs = 1000;
-        private const double LogEveryMs = 60_000;
+        private const double LogEveryMs = 60000;
         private static readonly string[] SidecarErrors =
             { "FLAG_NOT_FOUND", "TARGETING_KEY_MISSING", "PARSE_ERROR", "INVALID_CONTEXT" };
 
@@ -81,7 +81,7 @@ namespace Tailslide
             string proxyUrl = null,
             TimeSpan? timeout = null,
             TimeSpan? flushInterval = null,
-            int maxOutcomes = 10_000)
+            int maxOutcomes = 10000)
         {
             _url = Address(nameof(url), url ?? Variable("TAILSLIDE_FLAGS_URL") ?? "http://127.0.0.1:4141");
             _proxy = Address(nameof(proxyUrl), proxyUrl ?? Variable("TAILSLIDE_PROXY_URL") ?? "http://127.0.0.1:4140");
@@ -306,7 +306,7 @@ namespace Tailslide
         {
             if (time <= TimeSpan.Zero)
                 throw new ArgumentException($"expected a positive time, got {time}", setting);
-            return Math.Min(time.TotalMilliseconds, 3_600_000); // no timer takes more than some days
+            return Math.Min(time.TotalMilliseconds, 3600000); // no timer takes more than some days
         }
 
         /// <summary>Milliseconds by a clock that never goes back.</summary>

@@ -5,6 +5,7 @@ using System.Diagnostics;
 using System.IO;
 using System.Linq;
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using System.Threading;
 using Tailslide;
@@ -25,6 +26,7 @@ internal static class Driver
     {
         TailslideClient.Log.Listeners.Add(new ConsoleTraceListener(true));
         ServicePointManager.Expect100Continue = false;
+        WarmUp();
         var input = new StreamReader(Console.OpenStandardInput(), new UTF8Encoding(false));
         var output = new StreamWriter(Console.OpenStandardOutput(), new UTF8Encoding(false)) { AutoFlush = true };
         for (string line = input.ReadLine(); line != null; line = input.ReadLine())
@@ -41,6 +43,19 @@ internal static class Driver
             output.WriteLine(Json.Write(answer));
         }
         _client?.Dispose();
+    }
+
+    /// <summary>Mono compiles what is called for the first time, which takes longer than a question may.</summary>
+    private static void WarmUp()
+    {
+        var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        string body = "{\"value\":1,\"variant\":\"on\",\"reason\":\"STATIC\"}";
+        byte[] answer = Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Length: {body.Length}\r\n\r\n{body}");
+        listener.AcceptSocketAsync().ContinueWith(accepted => accepted.Result.Send(answer));
+        using (var client = new TailslideClient($"http://{listener.LocalEndpoint}", timeout: TimeSpan.FromSeconds(2)))
+            client.Evaluate("warm-up", "user-42", null, null);
+        listener.Stop();
     }
 
     private static Map Answer(Map request)
@@ -89,7 +104,7 @@ internal static class Driver
         _token = Text(request, "token");
         _client = new TailslideClient(
             _url, _token, Text(request, "proxy_url"), Time(request, "timeout_ms"), Time(request, "flush_interval_ms"),
-            Field(request, "max_outcomes") == null ? 10_000 : (int)Number(request, "max_outcomes"));
+            Field(request, "max_outcomes") == null ? 10000 : (int)Number(request, "max_outcomes"));
         return new Map();
     }
 

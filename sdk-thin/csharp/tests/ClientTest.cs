@@ -234,7 +234,7 @@ internal static class ClientTest
             {
                 "\0\xff garbage\n", FakeSidecar.Http("{"), FakeSidecar.Http("[]"), FakeSidecar.Http("{}"),
                 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\xff\xff", "HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n",
-                FakeSidecar.Http(new string('[', 100_000)),
+                FakeSidecar.Http(new string('[', 100000)),
             },
             ["GENERAL"] = new[] { FakeSidecar.Http("oops", "500 Internal"), FakeSidecar.Http("{}", "401 Unauthorized") },
             ["FLAG_NOT_FOUND"] = new[] { FakeSidecar.Http("{\"errorCode\": \"FLAG_NOT_FOUND\"}", "404 Not Found") },
@@ -368,7 +368,7 @@ internal static class ClientTest
         using (var client = new TailslideClient(fake.Url, flushInterval: Never))
         {
             for (int time = 0; time < 999; time++)
-                client.Success("f", TimeSpan.FromTicks(125_000));
+                client.Success("f", TimeSpan.FromTicks(125000));
             Equal(0, fake.Requests.Count);
             client.Failure("g");
             string first = fake.Requests.Take(), second = fake.Requests.Take(); // a thousand wait for nothing
