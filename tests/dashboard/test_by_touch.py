@@ -12,6 +12,12 @@ pytestmark = pytest.mark.timeout(240)
 
 TARGET_PX = 40
 
+GROWN = """async (target) => {
+  for (let each = target; each; each = each.parentElement)
+    await Promise.all(each.getAnimations().map((animation) => animation.finished.catch(() => {})));
+}"""
+"""Waits for the transitions of an element and of all that it is in; one that is given up counts as over."""
+
 
 class Finger:
     """Taps, and keeps what is too low for a finger."""
@@ -22,6 +28,8 @@ class Finger:
     def tap(self, target: Locator) -> None:
         """Tap on a target."""
         target.tap(trial=True)
+        # A dialog grows while it opens; its parts are as high as they will be when nothing around them moves any more.
+        target.evaluate(GROWN)
         box = target.bounding_box()
         assert box is not None
         if box["height"] < TARGET_PX:
