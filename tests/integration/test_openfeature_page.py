@@ -14,7 +14,7 @@ import pytest
 from ofrep_bench import OfrepSidecar, put, serve
 from ofrep_clients import APP
 from sidecar_bench import Bench, bench_on
-from suite_install import node_app
+from suite_install import node_app, without
 
 from tailslide_core.conditions import Condition, Operator
 from tailslide_core.ruleset import Rule, Ruleset
@@ -103,7 +103,7 @@ async def test_the_examples_for_javascript(bench: Bench, tmp_path: Path, kind: s
 
 async def test_the_example_for_java(bench: Bench, tmp_path: Path) -> None:
     if shutil.which("mvn") is None or shutil.which("javac") is None:
-        pytest.skip("Maven and a JDK are not installed: apt-get install maven")
+        without("Maven and a JDK are not installed: apt-get install maven")
     (tmp_path / "pom.xml").write_text(
         '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>example</groupId>'
         f"<artifactId>example</artifactId><version>1</version><dependencies>{BLOCKS['xml']}</dependencies></project>"
