@@ -751,13 +751,17 @@ func (c *Client) warn(about *warnings, message string, more int, latest *trouble
 	}
 	count := about.count
 	about.count, about.next = 0, now.Add(logInterval)
+	details := latest.details
+	if latest.code == InvalidContext {
+		details = "" // it might tell attributes
+	}
 	go func() {
 		defer func() { _ = recover() }()
 		logger := c.logger
 		if logger == nil {
 			logger = slog.Default()
 		}
-		logger.Warn("tailslide: "+message, "count", count, "error", latest.code, "details", latest.details)
+		logger.Warn("tailslide: "+message, "count", count, "error", latest.code, "details", details)
 	}()
 }
 
