@@ -1,0 +1,3 @@
+module github.com/tailslide/tailslide/sdk-thin/go
+
+go 1.21
