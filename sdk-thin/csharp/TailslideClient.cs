@@ -333,6 +333,8 @@ namespace Tailslide
                     _questions++;
                 if (_closed)
                     throw new Trouble("CLOSED", "the client has been closed");
+                if (string.IsNullOrEmpty(flag))
+                    throw new Trouble("FLAG_NOT_FOUND", "no key of a flag was given");
                 double deadline = NowMs + _timeoutMs;
                 string question = Question(targetingKey, attributes);
                 if (!MayAsk())

@@ -540,7 +540,7 @@ func (c *Client) report(flag, how string, latency time.Duration) {
 	}
 	c.waiting = append(c.waiting, outcome{
 		flag: flag, reported: now, Outcome: how,
-		Latency: float64(latency) / float64(time.Millisecond), Began: now.Add(-latency).UnixMilli(),
+		Latency: float64(latency) / float64(time.Millisecond), Began: max(0, now.Add(-latency).UnixMilli()),
 	})
 	c.start.Do(func() { go c.sendInBackground() })
 	if len(c.waiting) == maxBatch {

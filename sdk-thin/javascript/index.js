@@ -220,7 +220,7 @@ class Client {
       }
     }
     const latency = Number.isFinite(latencyMs) && latencyMs >= 0 ? latencyMs : undefined;
-    const report = { outcome, latency_ms: latency, began_ms: Math.round(Date.now() - (latency ?? 0)) };
+    const report = { outcome, latency_ms: latency, began_ms: Math.max(0, Math.round(Date.now() - (latency ?? 0))) };
     this.#waiting.push({ flag, report, reported: performance.now() });
     if (open.size === 0) {
       process.on('beforeExit', closeAll);

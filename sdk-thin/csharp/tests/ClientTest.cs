@@ -199,6 +199,17 @@ internal static class ClientTest
         }
     }
 
+    private static void TestEmptyFlagIsNotAskedForAndPausesNothing()
+    {
+        using (var fake = new FakeSidecar((body, stream) => FakeSidecar.Evaluation()))
+        using (var client = new TailslideClient(fake.Url, timeout: Patient))
+        {
+            var errors = new[] { "", null, "", null, "", null }.Select(flag => client.Evaluate(flag, "u", null, "d").Error);
+            Equal("FLAG_NOT_FOUND", string.Join(" ", errors.Distinct()));
+            Equal("", Error(client));
+        }
+    }
+
     private static void TestValueHasTheTypeOfTheDefault()
     {
         string value = "";

@@ -243,6 +243,7 @@ module Tailslide
       start_over if forked?
       @lock.synchronize { @counts[:questions] += 1 }
       raise Trouble.new("CLOSED", "the client has been closed") if @closed
+      raise Trouble.new("FLAG_NOT_FOUND", "no key of a flag was given") if flag.to_s.empty?
 
       evaluation(flag, answer(flag, targeting_key, attributes), default, &typed)
     rescue StandardError => e

@@ -112,6 +112,14 @@ class ClientTest < Minitest::Test
     assert_equal({ "context" => {} }, sidecar.requests.pop.last)
   end
 
+  def test_empty_flag_is_not_asked_for_and_pauses_nothing
+    sidecar = fake { FakeSidecar.evaluation }
+    flags = client(sidecar.url)
+    errors = ["", nil, "", nil, "", nil].map { |flag| flags.evaluate(flag, "u", default: false).error }
+    assert_equal ["FLAG_NOT_FOUND"] * 6, errors
+    assert flags.active?("f", "u")
+  end
+
   def test_value_has_the_type_of_the_default
     value = nil
     client = client(fake { FakeSidecar.evaluation(value) }.url)

@@ -1231,7 +1231,7 @@ public final class Tailslide implements AutoCloseable {
             this.flag = flag;
             this.success = success;
             this.latencyUs = latency == null || latency.isNegative() ? -1 : nanos(latency) / 1000;
-            this.beganMs = System.currentTimeMillis() - Math.max(latencyUs, 0) / 1000;
+            this.beganMs = Math.max(0, System.currentTimeMillis() - Math.max(latencyUs, 0) / 1000);
         }
 
         static String json(List<Outcome> batch) {
