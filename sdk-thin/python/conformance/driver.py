@@ -18,7 +18,7 @@ from tailslide_client import AsyncClient, Client
 
 
 class Blocking:
-    """The client for asyncio with the methods of the other: each call waits for an event loop in a thread of its own."""
+    """The client for asyncio with the methods of the other; each call waits for a loop in a thread of its own."""
 
     def __init__(self, **settings):
         self._client = AsyncClient(**settings)

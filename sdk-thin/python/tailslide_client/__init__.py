@@ -302,7 +302,7 @@ class _Connections:
         return response
 
     def _look_up(self) -> concurrent.futures.Future[list[Any]]:
-        """Return the host's addresses to come. The system's resolver has no timeout: a thread asks it, one at a time."""
+        """Return the host's addresses to come. The resolver has no timeout, so a thread asks it, one at a time."""
         host, port = self._endpoint.host, self._endpoint.port
         found: concurrent.futures.Future[list[Any]] = concurrent.futures.Future()
         with contextlib.suppress(OSError, UnicodeError):  # a numeric address is known at once
