@@ -20,7 +20,7 @@ from misbehaving_sidecar import MisbehavingSidecar, Reported, misbehaving_sideca
 from ofrep_bench import OfrepSidecar, put_all, serve
 from redis.exceptions import ResponseError
 from sidecar_bench import Bench, Sidecar, bench_on, upstream
-from thin_clients import LANGUAGES, WITHOUT_UNIX, Driver, Drivers, differences, scenarios
+from thin_clients import LANGUAGES, WITHOUT, Driver, Drivers, differences, scenarios
 
 from tailslide_core.conditions import Condition, Operator
 from tailslide_core.naming import series_key
@@ -198,7 +198,10 @@ def _unbelievable(reported: list[Reported]) -> list[str]:
 async def test_questions(
     language: str, listener: str, scenario: dict[str, Any], drivers: Drivers, sidecars: RealSidecars
 ) -> None:
-    if listener == "unix" and (language in WITHOUT_UNIX or "listener" in scenario):
+    for needed in {listener, scenario.get("needs")} & WITHOUT.keys():
+        if language in WITHOUT[needed]:
+            pytest.skip(f"{language} has no {needed}")
+    if listener == "unix" and "listener" in scenario:
         pytest.skip("this is for TCP alone")
     url = sidecars.urls[scenario.get("listener", listener)]
     await Play(await drivers.of(language), url, sidecars=sidecars).scenario(scenario["steps"])

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+from urllib.parse import unquote
 
 DRIP_S = 0.02
 SILENT_S = 60.0
@@ -146,7 +147,7 @@ class MisbehavingSidecar:
     def _take(self, path: str, body: Any, how: Mapping[str, Any]) -> bytes:
         reports = body if isinstance(body, list) else [body]
         if how["do"] in TAKING:
-            flag, now_ms = path.split("/")[3], time.time() * 1000
+            flag, now_ms = unquote(path.split("/")[3]), time.time() * 1000
             self.reported += [Reported(flag, said, now_ms, len(reports)) for said in reports]
         return json.dumps({"accepted": len(reports)}).encode()
 

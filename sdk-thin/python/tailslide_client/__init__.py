@@ -61,18 +61,18 @@ class Evaluation:
     """What a flag is for a user.
 
     `value` is the variant's, or else the caller's default; then `reason` is `ERROR`, `error` says in a word why
-    (`TIMEOUT`, `FLAG_NOT_FOUND` …), `error_details` for people, and `variant` is None. `active` is whether the variant
+    (`TIMEOUT`, `FLAG_NOT_FOUND` …), `error_details` for people, and `variant` is empty. `active` is whether the variant
     is another than the flag's off variant. `metadata` is the flag's own, with entries of Tailslide beside it.
     """
 
     flag: str
     value: Any
-    variant: str | None
+    variant: str
     active: bool
     reason: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    error: str | None = None
-    error_details: str | None = None
+    error: str = ""
+    error_details: str = ""
 
 
 class _Failed(Exception):
@@ -763,7 +763,7 @@ class _Base:
                 self._troubles += 1
                 self._next_try = time.monotonic() + PAUSE_S
         self._warn("questions got their default", f"{code} for {question.flag!r}: {details}")
-        return Evaluation(question.flag, question.default, None, question.default is True, "ERROR", {}, code, details)
+        return Evaluation(question.flag, question.default, "", question.default is True, "ERROR", {}, code, details)
 
     def _warn(self, what: str, latest: str) -> None:
         """Log at most once a minute how often something has happened since the last time."""
