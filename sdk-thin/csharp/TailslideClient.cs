@@ -499,14 +499,16 @@ namespace Tailslide
             }
         }
 
+        private static readonly TimeSpan LongestLatency = TimeSpan.FromDays(1);
+
         private void Report(string flag, string outcome, TimeSpan? latency)
         {
             long beganMs = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
             var fields = new Dictionary<string, object> { ["outcome"] = outcome };
-            if (latency >= TimeSpan.Zero)
+            if (latency >= TimeSpan.Zero && latency <= LongestLatency)
             {
                 fields["latency_ms"] = Math.Round(latency.Value.TotalMilliseconds, 3);
-                beganMs = Math.Max(0, beganMs - (long)latency.Value.TotalMilliseconds);
+                beganMs -= (long)latency.Value.TotalMilliseconds;
             }
             fields["began_ms"] = beganMs;
             lock (_lock)

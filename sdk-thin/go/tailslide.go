@@ -518,9 +518,14 @@ func isFailure[T any](result T, err error, failed func(T, error) bool) (failure 
 	return failed(result, err)
 }
 
+// longestLatency is the longest that counts as known.
+const longestLatency = 24 * time.Hour
+
 func (c *Client) report(flag, how string, latency time.Duration) {
 	now := time.Now()
-	latency = max(latency, 0)
+	if latency < 0 || latency > longestLatency {
+		latency = 0
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if flag == "" {
@@ -540,7 +545,7 @@ func (c *Client) report(flag, how string, latency time.Duration) {
 	}
 	c.waiting = append(c.waiting, outcome{
 		flag: flag, reported: now, Outcome: how,
-		Latency: float64(latency) / float64(time.Millisecond), Began: max(0, now.Add(-latency).UnixMilli()),
+		Latency: float64(latency) / float64(time.Millisecond), Began: now.Add(-latency).UnixMilli(),
 	})
 	c.start.Do(func() { go c.sendInBackground() })
 	if len(c.waiting) == maxBatch {

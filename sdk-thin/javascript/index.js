@@ -22,6 +22,7 @@ const OUTCOME_LIFETIME_MS = 10_000;
 const SEND_TIMEOUT_MS = 1000;
 const LOG_INTERVAL_MS = 60_000;
 const NOT_ANSWERED = ['REFUSED', 'TIMEOUT', 'BROKEN', 'INVALID_RESPONSE'];
+const LONGEST_LATENCY_MS = 86_400_000;
 const SIDECAR_ERRORS = ['FLAG_NOT_FOUND', 'TARGETING_KEY_MISSING', 'PARSE_ERROR', 'INVALID_CONTEXT'];
 
 /** Clients with outcomes to send when the program ends. */
@@ -219,8 +220,9 @@ class Client {
         return; // all that fit are on their way
       }
     }
-    const latency = Number.isFinite(latencyMs) && latencyMs >= 0 ? latencyMs : undefined;
-    const report = { outcome, latency_ms: latency, began_ms: Math.max(0, Math.round(Date.now() - (latency ?? 0))) };
+    const known = Number.isFinite(latencyMs) && latencyMs >= 0 && latencyMs <= LONGEST_LATENCY_MS;
+    const latency = known ? latencyMs : undefined;
+    const report = { outcome, latency_ms: latency, began_ms: Math.round(Date.now() - (latency ?? 0)) };
     this.#waiting.push({ flag, report, reported: performance.now() });
     if (open.size === 0) {
       process.on('beforeExit', closeAll);

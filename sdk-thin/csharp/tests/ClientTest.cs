@@ -340,7 +340,7 @@ internal static class ClientTest
             circle["circle"] = circle;
             foreach (var attributes in new[] { circle, new Map { ["a"] = double.NaN }, new Map { ["a"] = new object() } })
                 Equal("INVALID_CONTEXT", client.Evaluate("f", "u", attributes, null).Error);
-            Equal(true, client.IsActive(null, "\ud800", new Map { ["a"] = "\ud800", ["b"] = new Dictionary<string, int> { ["c"] = 1 } }));
+            Equal(true, client.IsActive("\ud800", "\ud800", new Map { ["a"] = "\ud800", ["b"] = new Dictionary<string, int> { ["c"] = 1 } }));
             client.Success(null, TimeSpan.MinValue);
             client.Failure("\ud800", TimeSpan.MaxValue);
             client.Dispose();

@@ -44,6 +44,7 @@ module Tailslide
     Outcome = Struct.new(:flag, :fields, :reported_at)
     private_constant :Outcome
 
+    LONGEST_LATENCY_MS = 86_400_000
     SIDECAR_ERRORS = %w[FLAG_NOT_FOUND TARGETING_KEY_MISSING PARSE_ERROR INVALID_CONTEXT].freeze
     KEPT_CONNECTIONS = 16
     TROUBLES_BEFORE_A_PAUSE = 5
@@ -365,9 +366,9 @@ module Tailslide
     def report(flag, outcome, latency_ms)
       start_over if forked?
       fields = { outcome: outcome, began_ms: Process.clock_gettime(Process::CLOCK_REALTIME, :millisecond) }
-      if latency_ms.is_a?(Numeric) && latency_ms.real? && latency_ms.finite? && !latency_ms.negative?
+      if latency_ms.is_a?(Numeric) && latency_ms.real? && (0..LONGEST_LATENCY_MS).cover?(latency_ms)
         fields[:latency_ms] = latency_ms.to_f.round(3)
-        fields[:began_ms] = [fields[:began_ms] - latency_ms.round, 0].max
+        fields[:began_ms] -= latency_ms.round
       end
       @lock.synchronize do
         next drop_outcomes(1, "CLOSED") if @closed

@@ -201,7 +201,7 @@ class ClientTest < Minitest::Test
     end
     assert_equal "GENERAL", client.evaluate(BasicObject.new, "u", default: 1).error
     client.success(BasicObject.new, latency_ms: "fast")
-    assert client.active?(nil, nil, attributes: nil)
+    assert client.active?(:f, nil, attributes: nil)
     client.close
     assert_equal "CLOSED", client.evaluate("f", "u", default: 1).error
   end

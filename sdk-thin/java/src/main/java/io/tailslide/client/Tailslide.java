@@ -1223,6 +1223,7 @@ public final class Tailslide implements AutoCloseable {
         final String flag;
         final boolean success;
         /** In microseconds; -1 where it is not known. */
+        private static final Duration LONGEST_LATENCY = Duration.ofDays(1);
         final long latencyUs;
         final long beganMs;
         final long reportedNs = System.nanoTime();
@@ -1230,8 +1231,9 @@ public final class Tailslide implements AutoCloseable {
         Outcome(String flag, boolean success, Duration latency) {
             this.flag = flag;
             this.success = success;
-            this.latencyUs = latency == null || latency.isNegative() ? -1 : nanos(latency) / 1000;
-            this.beganMs = Math.max(0, System.currentTimeMillis() - Math.max(latencyUs, 0) / 1000);
+            boolean known = latency != null && !latency.isNegative() && latency.compareTo(LONGEST_LATENCY) <= 0;
+            this.latencyUs = known ? nanos(latency) / 1000 : -1;
+            this.beganMs = System.currentTimeMillis() - Math.max(latencyUs, 0) / 1000;
         }
 
         static String json(List<Outcome> batch) {
