@@ -24,7 +24,7 @@ def arrival_in_words(arrival: Arrival, now_ms: int) -> list[Sentence]:
         return [Sentence.of("No sidecar of this app has been heard from.")]
     said = _how_far(arrival)
     if changed_ms is not None and (recent or arrival.on_its_way):
-        return [Sentence.of("Changed ", Age(changed_ms), " ago; ", said, *_missing(arrival, now_ms), ".")]
+        return [Sentence.of("Settings changed ", Age(changed_ms), " ago; ", said, *_missing(arrival, now_ms), ".")]
     return [Sentence.of(sentence_case(said), *_missing(arrival, now_ms), ".")]
 
 

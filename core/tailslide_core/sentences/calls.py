@@ -42,7 +42,7 @@ def calls_in_step(facts: FlagFacts, settings: CircuitSettings) -> list[Sentence]
         return [Sentence.of("No calls in this step yet.")]
     opens = f"it opens again at {percent(settings.error_threshold)}"
     failed = "No call has failed" if step.failures <= 0 else _failed(step)
-    said = [Sentence.of(f"{failed} in this step{'' if step.failures <= 0 else f'; {opens}'}.")]
+    said = [Sentence.of(f"{failed} in this step; {opens}.")]
     if settings.slow_threshold is not None and step.slow > 0:
         said.append(Sentence.of(f"{_slow(step)}; it opens again at {percent(settings.slow_threshold)}."))
     return said

@@ -11,7 +11,7 @@ from tailslide_core.ruleset import DAY_MS, CircuitSettings, Ruleset
 from tailslide_core.sentences.arrivals import arrival_in_words
 from tailslide_core.sentences.calls import calls_in_step, calls_in_words
 from tailslide_core.sentences.facts import Arrival, Deed, FlagFacts, Opening
-from tailslide_core.sentences.numbers import counted, percent, sentence_case
+from tailslide_core.sentences.numbers import counted, percent, rough_span, sentence_case
 from tailslide_core.sentences.openings import why_opened
 from tailslide_core.sentences.phrases import UTC, Age, Countdown, Moment, Sentence, Zone, written
 from tailslide_core.sentences.quoted import name_or, reason_of
@@ -190,7 +190,7 @@ def _held_off(deed: Deed | None) -> list[Sentence]:
 
 def _open(ruleset: Ruleset, circuit: Circuit, settings: CircuitSettings, now_ms: int) -> list[Sentence]:
     return [
-        Sentence.of("Circuit open for ", Age(circuit.since_ms), ": nobody gets it."),
+        Sentence.of("Circuit open for ", Age(circuit.since_ms), ": nobody gets it, and calls go to the fallback."),
         Sentence.of(f"{sentence_case(why_opened(circuit.reason, ruleset))}."),
         _way_back(circuit, settings, now_ms),
     ]
@@ -292,7 +292,8 @@ def _last_opening(facts: FlagFacts, now_ms: int) -> list[Sentence]:
     at = () if opening.at_ms == 0 else (" at ", Moment(opening.at_ms))
     said = [Sentence.of("Its circuit last opened", *at, f": {why}.")]
     if opening.closed_ms is not None:
-        said.append(Sentence.of("It is closed since ", Moment(opening.closed_ms), "."))
+        lasted = "" if opening.at_ms == 0 else f", after {rough_span(opening.closed_ms - opening.at_ms)}"
+        said.append(Sentence.of("It closed again at ", Moment(opening.closed_ms), f"{lasted}."))
     return said
 
 

@@ -46,9 +46,11 @@ def word(ruleset: Ruleset = FLAG, **facts: Any) -> str:
 
 EXAMPLES = {
     "On for 25% of users. 1.2% of 4,210 calls failed in the last 10 s; it opens at 50%.": {"counts": TEN_S},
-    "Circuit open for 12 s: nobody gets it. 62% of 141 calls failed in 10 s; the threshold is 50%. "
+    "Circuit open for 12 s: nobody gets it, and calls go to the fallback. "
+    "62% of 141 calls failed in 10 s; the threshold is 50%. "
     "Users come back from 14:03:40, 10% first.": {"circuit": OPEN},
-    "Recovering: 30% of the rollout since 14:03:10, next step in 3 s. No call has failed in this step.": {
+    "Recovering: 30% of the rollout since 14:03:10, next step in 3 s. "
+    "No call has failed in this step; it opens again at 50%.": {
         "circuit": replace(RECOVERING, reason=None),
         "step_counts": WindowCounts(2_000, 120, 0),
     },
@@ -63,7 +65,7 @@ EXAMPLES = {
     "On for 25% of users. No calls in the last 10 min.": {
         "counts": (WindowCounts(10_000), WindowCounts(600_000)),
     },
-    "On for 25% of users. Changed 2 s ago; arrived in 11 of 12 sidecars.": {
+    "On for 25% of users. Settings changed 2 s ago; arrived in 11 of 12 sidecars.": {
         "arrival": Arrival(11, 12, (MissingSidecar("pay-7f9c", Missing.BEHIND, NOW),), NOW - 2_000),
     },
     "Shown as of 14:02:51: the live connection is gone, trying again. On for 25% of users.": {
@@ -110,19 +112,23 @@ MORE = {
     },
     "On for 25% of users. How its calls go is not known: the time series cannot be read.": {"counts_readable": False},
     # open
-    "Circuit open for 12 s: nobody gets it. 85.1% of 141 calls were slow (over 500 ms) in 10 s; "
+    "Circuit open for 12 s: nobody gets it, and calls go to the fallback. "
+    "85.1% of 141 calls were slow (over 500 ms) in 10 s; "
     "the threshold is 80%. Users come back from 14:03:40, 10% first.": {
         "ruleset": SLOW,
         "circuit": replace(OPEN, reason=replace(WHY, rule=TripRule.SLOW_CALL_RATE, observed=85.106, threshold=80.0)),
     },
-    "Circuit open for 12 s: nobody gets it. Why it opened is not known. It stays open until a person resets it.": {
+    "Circuit open for 12 s: nobody gets it, and calls go to the fallback. "
+    "Why it opened is not known. It stays open until a person resets it.": {
         "ruleset": replace(FLAG, circuit=CircuitSettings(recovery=None)),
         "circuit": replace(OPEN, reason=None, next_ms=None),
     },
-    "Circuit open for 12 s: nobody gets it. 62% of 141 calls failed in 10 s; the threshold is 50%. "
+    "Circuit open for 12 s: nobody gets it, and calls go to the fallback. "
+    "62% of 141 calls failed in 10 s; the threshold is 50%. "
     "Users were due back at 14:03:01, 10% first, and have not been let in yet: Aerobat, which lets them in, "
     "may be down.": {"circuit": replace(OPEN, next_ms=at("14:03:01"))},
-    "Circuit open for 12 s: nobody gets it. All 10 calls in 250 ms broke a rule that only a newer Tailslide knows; "
+    "Circuit open for 12 s: nobody gets it, and calls go to the fallback. "
+    "All 10 calls in 250 ms broke a rule that only a newer Tailslide knows; "
     "the threshold is 50%. Users come back from 14:03:40, 10% first.": {
         "circuit": replace(OPEN, reason=TripReason(TripRule.UNKNOWN, 100.0, 70.0, 50.0, 10, 250)),
     },
@@ -149,9 +155,9 @@ MORE = {
     },
     # after recovery
     "On for 25% of users. Its circuit last opened: 62% of 141 calls failed in 10 s; the threshold was 50%. "
-    "It is closed since 14:01:00.": {"circuit": CLOSED},
+    "It closed again at 14:01:00.": {"circuit": CLOSED},
     "On for 25% of users. Its circuit last opened at 2026-11-25 13:00:00: 62% of 141 calls failed in 10 s; "
-    "the threshold was 50%. It is closed since 2026-11-25 13:04:00.": {
+    "the threshold was 50%. It closed again at 2026-11-25 13:04:00, after 4 min.": {
         "last_opening": Opening(at("13:00:00") - 3 * 86_400_000, WHY, at("13:04:00") - 3 * 86_400_000),
     },
     "On for 25% of users. Its circuit last opened at 14:03:00: 62% of 141 calls failed in 10 s; "
@@ -192,11 +198,11 @@ MORE = {
         "arrival": Arrival(0, 2, published=None, problem="NATS cannot be reached"),
     },
     # a change on its way
-    "On for 25% of users. Changed 2 s ago; not yet published: NATS cannot be reached.": {
+    "On for 25% of users. Settings changed 2 s ago; not yet published: NATS cannot be reached.": {
         "arrival": Arrival(0, 12, changed_ms=NOW - 2_000, published=False, problem="NATS cannot be reached"),
     },
     "On for 25% of users. Not yet published.": {"arrival": Arrival(0, 12, published=False)},
-    "On for 25% of users. Changed 2 h ago; arrived in 9 of 12 sidecars; a still answers from before it; "
+    "On for 25% of users. Settings changed 2 h ago; arrived in 9 of 12 sidecars; a still answers from before it; "
     "b and c cannot read it and answer from before it.": {
         "arrival": Arrival(
             9,
@@ -217,7 +223,9 @@ MORE = {
             1, 5, tuple(MissingSidecar(name, Missing.SILENT, NOW - 40_000) for name in "abcd"), NOW - 3_600_000
         ),
     },
-    "On for 25% of users. Changed 5 s ago; arrived in 1 of 1 sidecar.": {"arrival": Arrival(1, 1, (), NOW - 5_000)},
+    "On for 25% of users. Settings changed 5 s ago; arrived in 1 of 1 sidecar.": {
+        "arrival": Arrival(1, 1, (), NOW - 5_000)
+    },
     "On for 25% of users. No sidecar of this app has been heard from.": {"arrival": Arrival(0, 0, (), NOW - 5_000)},
 }
 
@@ -277,7 +285,11 @@ def test_times_are_those_of_the_zone_that_is_asked_for() -> None:
 def test_parts_carry_moments_and_ages_for_a_page_that_counts_by_itself() -> None:
     shown = state_in_words(FlagFacts(FLAG, OPEN), NOW).json()
     assert shown["parts"] == [
-        [{"text": "Circuit open for "}, {"age": OPEN.since_ms}, {"text": ": nobody gets it."}],
+        [
+            {"text": "Circuit open for "},
+            {"age": OPEN.since_ms},
+            {"text": ": nobody gets it, and calls go to the fallback."},
+        ],
         [{"text": "62% of 141 calls failed in 10 s; the threshold is 50%."}],
         [{"text": "Users come back from "}, {"moment": OPEN.next_ms}, {"text": ", 10% first."}],
     ]
@@ -285,7 +297,7 @@ def test_parts_carry_moments_and_ages_for_a_page_that_counts_by_itself() -> None
 
 def test_ages_stand_still_where_nothing_is_heard_any_more() -> None:
     words = state_in_words(FlagFacts(FLAG, OPEN, as_of_ms=NOW), NOW + 600_000)
-    assert "Circuit open for 12 s: nobody gets it." in words.text()
+    assert "Circuit open for 12 s: nobody gets it, and calls go to the fallback." in words.text()
     assert not any("age" in part for sentence in words.sentences for part in sentence.json())
 
 
