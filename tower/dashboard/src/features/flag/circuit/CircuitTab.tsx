@@ -7,8 +7,8 @@ import { useLiveNeed } from "@/live/LiveProvider";
 import type { Editing } from "../editing/useEditing";
 import { CircuitSettings } from "./CircuitSettings";
 import styles from "./circuit.module.css";
-import { spanOf } from "./graph/span";
-import { graphQuery, useLiveBuckets, useWindows } from "./graph/useGraph";
+import { nowSpan, spanOf } from "./graph/span";
+import { graphQuery, useLiveBuckets, useSeconds, useWindows } from "./graph/useGraph";
 import { Now } from "./Now";
 import { Numbers } from "./Numbers";
 import { PreviewPart } from "./preview/PreviewPart";
@@ -24,7 +24,9 @@ export function CircuitTab({ editing }: { editing: Editing }) {
   const [query] = useSearchParams();
   const span = useMemo(() => spanOf(query), [query]);
   const { live, changes } = useLiveBuckets(saved);
-  const { windows, problem } = useWindows(saved, span);
+  const now = useMemo(() => nowSpan(span), [span]);
+  const seconds = useSeconds(saved, now, live, changes);
+  const { windows, problem } = useWindows(saved, now);
   usePrefetchQuery(graphQuery(saved.app, saved.key, span));
   useLiveNeed({ refresh: [idOf(saved)] });
   const circuit = saved.state.circuit;
@@ -33,7 +35,7 @@ export function CircuitTab({ editing }: { editing: Editing }) {
   return (
     <Stack gap="md">
       <Paper withBorder p="md">
-        <Numbers live={live} windows={windows} windowMs={saved.circuit?.window_ms ?? null} problem={problem} />
+        <Numbers seconds={seconds} windows={windows} windowMs={saved.circuit?.window_ms ?? null} problem={problem} />
         <Suspense fallback={<Skeleton height={560} />}>
           <Graphs flag={saved} live={live} changes={changes} />
         </Suspense>

@@ -1,28 +1,32 @@
-import { count, exactSpan, NOT_KNOWN, rate, roughSpan, share } from "@/components/numbers";
+import { exactSpan, NOT_KNOWN, rate, roughSpan, share } from "@/components/numbers";
 import styles from "./circuit.module.css";
-import { type Graph, type Lately, type LiveBuckets, lately, rateOf } from "./graph/series";
+import { type Graph, lately, rateOf, type Series } from "./graph/series";
 
 const MINUTE_MS = 60_000;
 const RATE_OVER_MS = 10_000;
 
-/** What is so now, in three numbers; each says why where it is not known. */
+/**
+ * What is so now, in three numbers; each says of what time it is, or why it is not known. How many calls there were stands in
+ * the flag's sentence alone: two counts of nearly the same time are never the same.
+ */
 export function Numbers({
-  live,
+  seconds,
   windows,
   windowMs,
   problem,
 }: {
-  live: LiveBuckets;
+  /** The counts of the last minute or more, in seconds; null until they are read. */
+  seconds: Series | null;
   windows: Graph | null;
   windowMs: number | null;
   /** Why there are no counts. */
   problem: string | null;
 }) {
   const overMs = Math.min(windowMs ?? RATE_OVER_MS, MINUTE_MS);
-  const known = problem === null;
-  const judged = known ? (lately(live, Math.max(overMs, 1000)) ?? lastWindow(windows)) : null;
-  const paced = known ? (lately(live, RATE_OVER_MS) ?? lastWindow(windows)) : null;
-  const why = !known ? "not known: see below" : judged === null ? "waiting for counts" : null;
+  const known = problem === null && seconds !== null;
+  const judged = known ? lately(seconds, Math.max(overMs, 1000)) : null;
+  const paced = known ? lately(seconds, RATE_OVER_MS) : null;
+  const why = problem !== null ? "not known: see below" : judged === null ? "waiting for counts" : null;
   const latency = known ? lastLatency(windows) : null;
   const { failures, calls, overMs: lastMs } = judged ?? { failures: 0, calls: 0, overMs };
   return (
@@ -31,19 +35,14 @@ export function Numbers({
         <dt>Calls</dt>
         <dd>
           {paced === null ? NOT_KNOWN : rate((paced.calls * 1000) / paced.overMs)}
-          <small>{why ?? "to the feature"}</small>
+          <small>{why ?? `to the feature, over ${exactSpan(RATE_OVER_MS)}`}</small>
         </dd>
       </div>
       <div>
         <dt>Error rate</dt>
         <dd>
           {judged === null ? NOT_KNOWN : share(rateOf(failures, calls))}
-          <small>
-            {why ??
-              (calls === 0
-                ? `no calls in ${exactSpan(lastMs)}`
-                : `${count(failures)} of ${count(calls)} in ${exactSpan(lastMs)}`)}
-          </small>
+          <small>{why ?? (calls === 0 ? `no calls in ${exactSpan(lastMs)}` : `over ${exactSpan(lastMs)}`)}</small>
         </dd>
       </div>
       <div>
@@ -61,13 +60,6 @@ export function Numbers({
 function lastEnded(windows: Graph): number {
   const { from_ms: fromMs, resolution_ms: resolutionMs, now_ms: nowMs } = windows.points;
   return Math.floor((nowMs - fromMs) / resolutionMs) - 1;
-}
-
-function lastWindow(windows: Graph | null): Lately | null {
-  if (windows === null) return null;
-  const place = lastEnded(windows);
-  const { calls, failures } = windows.feature;
-  return { calls: calls[place] ?? 0, failures: failures[place] ?? 0, overMs: windows.points.resolution_ms };
 }
 
 function lastLatency(windows: Graph | null): number | null {

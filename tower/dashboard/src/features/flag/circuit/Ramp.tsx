@@ -1,4 +1,5 @@
 import { Text } from "@mantine/core";
+import { Moment } from "@/components/Moment";
 import { exactSpan, percent, roughSpan } from "@/components/numbers";
 import { useNow } from "@/components/times";
 import type { Flag } from "@/features/flags/api";
@@ -55,7 +56,14 @@ export function RampPicture({
     <div>
       <Text mb="xs">
         {moving ? (
-          <Countdown at={at} steps={steps} nextMs={nextMs} nowMs={nowMs} />
+          <Countdown
+            at={at}
+            steps={steps}
+            more={more}
+            nextMs={nextMs}
+            nowMs={nowMs}
+            intervalMs={recovery.interval_ms}
+          />
         ) : (
           recoveryInWords(recovery, circuit?.trips ?? 0)
         )}
@@ -90,13 +98,17 @@ export function RampPicture({
 function Countdown({
   at,
   steps,
+  more,
   nextMs,
   nowMs,
+  intervalMs,
 }: {
   at: number | null;
   steps: readonly number[];
+  more: boolean;
   nextMs: number | null;
   nowMs: number;
+  intervalMs: number;
 }) {
   const following = steps[(at ?? -1) + 1];
   const what =
@@ -107,6 +119,12 @@ function Countdown({
   return (
     <>
       {place}. In <b>{roughSpan(nextMs - nowMs, true)}</b>: {what}.
+      {following !== undefined && !more && (
+        <>
+          {" "}
+          Everyone gets it from <Moment at={nextMs + (steps.length - 1 - (at ?? -1)) * intervalMs} /> at the earliest.
+        </>
+      )}
     </>
   );
 }

@@ -25,11 +25,11 @@ describe("what will happen", () => {
   test("turning it off says how many calls lose it, and how many sidecars do so", () => {
     const flag = aFlag({ arrived: 12, settled: "on" });
     expect(ofToggling(flag, 2312)).toBe(
-      "Turning it off sends everybody to the old path; about 2,300 calls a minute reach the feature now. 12 sidecars do so within a second.",
+      "Turning it off sends everybody to the fallback; about 2,300 calls a minute reach the feature now. 12 sidecars do so within a second.",
     );
     expect(ofToggling(flag, 0)).toContain("no call has reached the feature in the last minute");
     expect(ofToggling(flag, null)).toBe(
-      "Turning it off sends everybody to the old path. 12 sidecars do so within a second.",
+      "Turning it off sends everybody to the fallback. 12 sidecars do so within a second.",
     );
   });
   test("turning it on says who gets it, and that its circuit starts closed", () => {

@@ -79,7 +79,7 @@ function ofTheCircuit({ circuit }: Flag): string {
 }
 
 function theOther({ type, off_variant }: Flag): string {
-  return type === "boolean" ? "the old path" : `the off variant “${off_variant}”`;
+  return type === "boolean" ? "the fallback" : `the off variant “${off_variant}”`;
 }
 
 function losing(callsPerMinute: number | null): string {

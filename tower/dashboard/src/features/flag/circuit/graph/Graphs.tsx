@@ -195,8 +195,9 @@ function Drawings({
       />
       {threshold !== null && (
         <Text size="xs" c="var(--quiet)" mt={4}>
-          The dashed line is the threshold. The grey line is the rate that opens the circuit at so many calls: the fewer
-          calls, the more of them have to fail. Where it is missing, there are too few calls to say.
+          The dashed line is the threshold. The grey line is what the error rate has to reach for the circuit to open:
+          the fewer the calls, the further it lies above the threshold, since a few calls may fail by chance. Where it
+          is missing, there are too few calls to judge.
         </Text>
       )}
       <UnstyledButton className={styles.fold} aria-expanded={unfolded} onClick={() => setUnfolded(!unfolded)}>

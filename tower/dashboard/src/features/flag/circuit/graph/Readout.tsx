@@ -36,7 +36,7 @@ export function Readout({
             <Entry kind="threshold" name="Threshold">
               {share(threshold)}
             </Entry>
-            <Entry kind="opensAt" name="Opens it at so many calls">
+            <Entry kind="opensAt" name="Needed to open">
               {opensAt === null ? NOT_KNOWN : share(opensAt)}
             </Entry>
           </>

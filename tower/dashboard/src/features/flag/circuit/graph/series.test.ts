@@ -106,12 +106,13 @@ describe("live points", () => {
     expect([...live.buckets.keys()]).toEqual([8000, 9000]);
   });
 
-  it("tell of the last seconds, once there are enough of them", () => {
+  it("tell of the last seconds together with the graph, as far as it reaches back", () => {
     const live = new LiveBuckets();
-    live.take(told(2_500, [0, 1000, 2000], [4, null, 9], [1, null, 9]), "shop.pay");
-    expect(lately(live, 2_000)).toEqual({ calls: 4, failures: 1, overMs: 2_000 });
-    expect(lately(live, 3_000)).toBeNull();
-    expect(lately(new LiveBuckets(), 1_000)).toBeNull();
+    live.take(told(4_500, [2000, 3000, 4000], [6, 3, 9], [2, 0, 9]), "shop.pay");
+    const series = withLive(read(), live);
+    expect(lately(series, 2_000)).toEqual({ calls: 9, failures: 2, overMs: 2_000 });
+    expect(lately(series, 4_000)).toEqual({ calls: 13, failures: 3, overMs: 4_000 });
+    expect(lately(series, 5_000)).toBeNull();
   });
 });
 
@@ -119,6 +120,11 @@ describe("buckets", () => {
   it("of seconds are drawn once they have ended, longer ones while they fill", () => {
     expect(ended(seriesOf(graph([1, 1, 1], [0, 0, 0], 2_900)))).toBe(2);
     expect(ended(seriesOf(graph([1, 1, 1], [0, 0, 0], 25_000, 10_000)))).toBe(3);
+  });
+
+  it("in which the circuit opened has ended for the feature, those after it have not", () => {
+    expect(ended(seriesOf(graph([1, 1, 1], [0, 0, 1], 2_400), 2_300))).toBe(3);
+    expect(ended(seriesOf(graph([1, 1, null], [0, 1, null], 2_100), 1_900))).toBe(2);
   });
 
   it("are read as far as all of them is known", () => {

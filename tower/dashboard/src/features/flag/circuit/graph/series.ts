@@ -19,6 +19,8 @@ export interface Series {
   nowMs: number;
   /** Up to when all lists were read; later buckets have what the live connection tells, the feature's calls. */
   readMs: number;
+  /** When the circuit opened, while it is open: then the feature gets no more calls. */
+  openedMs: number | null;
   feature: Calls;
   fallback: Calls;
   /** The least error rate that opens the circuit at so many calls. */
@@ -62,13 +64,14 @@ export class LiveBuckets {
 }
 
 /** What Tower gave, as it is drawn. */
-export function seriesOf(graph: Graph): Series {
+export function seriesOf(graph: Graph, openedMs: number | null = null): Series {
   const { from_ms: fromMs, resolution_ms: resolutionMs, points, now_ms: nowMs } = graph.points;
   return {
     atMs: Array.from({ length: points }, (_, place) => fromMs + place * resolutionMs),
     resolutionMs,
     nowMs,
     readMs: nowMs,
+    openedMs,
     feature: callsOf(graph.feature),
     fallback: callsOf(graph.fallback),
     opensAt: graph.thresholds.opens_at_error_rate,
@@ -114,6 +117,7 @@ export function withLive(series: Series, live: LiveBuckets): Series {
     resolutionMs,
     nowMs: live.nowMs,
     readMs: series.readMs,
+    openedMs: series.openedMs,
     feature: { calls, failures, errorRate, slowRate: longer(series.feature.slowRate) },
     fallback: {
       calls: longer(series.fallback.calls),
@@ -144,13 +148,17 @@ export function rateOf(part: number | null, whole: number | null): number | null
   return part === null || whole === null || whole === 0 ? null : (part * 100) / whole;
 }
 
-/** How many buckets have ended: the rate of one that has just begun would jump with every call. */
+/**
+ * How many buckets have ended: the rate of one that has just begun would jump with every call. The one in which the circuit
+ * opened has ended for the feature.
+ */
 export function ended(series: Series): number {
-  const { atMs, resolutionMs, nowMs } = series;
+  const { atMs, resolutionMs, nowMs, openedMs } = series;
   // Buckets of ten seconds and more are shown while they fill: else a graph of a day would lack its last minute.
   if (resolutionMs >= 10_000) return atMs.length;
+  const isOpen = (fromMs: number) => fromMs + resolutionMs > nowMs && (openedMs === null || openedMs < fromMs);
   let length = atMs.length;
-  while (length > 0 && (atMs[length - 1] ?? 0) + resolutionMs > nowMs) length -= 1;
+  while (length > 0 && isOpen(atMs[length - 1] ?? 0)) length -= 1;
   return length;
 }
 
@@ -186,17 +194,13 @@ export interface Lately {
   overMs: number;
 }
 
-/** Sum up the calls of the last `overMs`; null where the live connection has not been there for so long yet. */
-export function lately(live: LiveBuckets, overMs: number): Lately | null {
-  if (live.resolutionMs === 0) return null;
-  const endMs = Math.floor(live.nowMs / live.resolutionMs) * live.resolutionMs;
-  const fromMs = endMs - overMs;
-  let [calls, failures] = [0, 0];
-  for (let atMs = Math.ceil(fromMs / live.resolutionMs) * live.resolutionMs; atMs < endMs; atMs += live.resolutionMs) {
-    const bucket = live.buckets.get(atMs);
-    if (bucket === undefined) return null;
-    calls += bucket.calls ?? 0;
-    failures += bucket.failures ?? 0;
-  }
-  return { calls, failures, overMs };
+/** Sum up the feature's calls of the last `overMs`, in buckets that have ended; null where the series does not reach back. */
+export function lately(series: Series, overMs: number): Lately | null {
+  const { atMs, resolutionMs, nowMs, feature } = series;
+  const toMs = Math.floor(nowMs / resolutionMs) * resolutionMs;
+  const fromMs = toMs - overMs;
+  if (atMs[0] === undefined || atMs[0] > fromMs) return null;
+  const within = atMs.flatMap((at, place) => (at >= fromMs && at < toMs ? [place] : []));
+  const sum = (values: Values) => within.reduce((total, place) => total + (values[place] ?? 0), 0);
+  return { calls: sum(feature.calls), failures: sum(feature.failures), overMs };
 }

@@ -73,6 +73,11 @@ export function isInSeconds(span: Span): boolean {
   return lengthMs <= SECONDS_UP_TO_MS;
 }
 
+/** A time in seconds that ends now, for what is so now; the graph's own where it is one, so that it is read once. */
+export function nowSpan(span: Span): Span {
+  return "range" in span && isInSeconds(span) ? span : { range: "1m" };
+}
+
 /** Buckets as fine as circuits are judged, for a look at a trip; otherwise Tower chooses. */
 export function resolutionFor(span: Span, nowMs: number): number | undefined {
   if ("range" in span || span.toMs - span.fromMs > FINE_UP_TO_MS) return undefined;

@@ -43,6 +43,13 @@ export function useWindows(flag: Flag, span: Span): { windows: Graph | null; pro
   return { windows: data ?? null, problem: error === null ? null : sentenceOf(error) };
 }
 
+/** The second counts that end now, with what the live connection has told since; null until they are read. */
+export function useSeconds(flag: Flag, span: Span, live: LiveBuckets, changes: number): Series | null {
+  const { data } = useQuery(graphQuery(flag.app, flag.key, span));
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the buckets are one object, and `changes` tells of each change
+  return useMemo(() => (data === undefined ? null : withLive(seriesOf(data), live)), [data, live, changes]);
+}
+
 /** The buckets that the live connection sends of a flag, and how often they have changed. */
 export function useLiveBuckets(flag: Flag): { live: LiveBuckets; changes: number } {
   const id = idOf(flag);
@@ -61,7 +68,11 @@ export function useLiveBuckets(flag: Flag): { live: LiveBuckets; changes: number
 }
 
 /** Now by the clock of the counts; it stands still while the live connection is gone. */
-function useGraphNow(graph: Graph | undefined, readAtMs: number): { nowMs: number; old: boolean } {
+function useGraphNow(
+  graph: Graph | undefined,
+  readAtMs: number,
+  circuit: Flag["state"]["circuit"],
+): { nowMs: number; old: boolean } {
   const state = useLiveState();
   const now = useNow();
   const old = state.phase === "gone";
@@ -69,7 +80,14 @@ function useGraphNow(graph: Graph | undefined, readAtMs: number): { nowMs: numbe
   if (graph !== undefined && readAtMs > 0) offset.current = graph.points.now_ms - readAtMs;
   const nowMs = old && state.lastLiveMs !== null ? state.lastLiveMs : now;
   // Small differences are the way of the answer, and would make the axis tremble.
-  return { nowMs: nowMs + (Math.abs(offset.current) > 2_000 ? offset.current : 0), old };
+  const shownMs = nowMs + (Math.abs(offset.current) > 2_000 ? offset.current : 0);
+  // The clock moves once a second; a circuit that has just moved is in the graph at once.
+  const movedMs = movedAtMs(circuit);
+  return { nowMs: movedMs !== null && movedMs >= shownMs && movedMs < shownMs + 2_000 ? movedMs + 1 : shownMs, old };
+}
+
+function movedAtMs(circuit: Flag["state"]["circuit"]): number | null {
+  return circuit?.since ? Date.parse(circuit.since) : null;
 }
 
 export interface LiveGraph {
@@ -88,17 +106,19 @@ export interface LiveGraph {
 export function useGraph(flag: Flag, span: Span, live: LiveBuckets, changes: number): LiveGraph {
   const query = useQuery(graphQuery(flag.app, flag.key, span));
   const { data } = query;
-  const { nowMs, old } = useGraphNow(query.isPlaceholderData ? undefined : data, query.dataUpdatedAt);
+  const { circuit } = flag.state;
+  const { nowMs, old } = useGraphNow(query.isPlaceholderData ? undefined : data, query.dataUpdatedAt, circuit);
   useCatchingUp(flag);
   const { windows } = useWindows(flag, span);
   const moving = "range" in span;
+  const openedMs = circuit?.state === "open" ? movedAtMs(circuit) : null;
   // biome-ignore lint/correctness/useExhaustiveDependencies: the buckets are one object, and `changes` tells of each change
   const series = useMemo(() => {
     if (data === undefined) return null;
-    const read = seriesOf(data);
+    const read = seriesOf(data, openedMs);
     const grown = moving ? withLive(read, live) : read;
     return windows !== null && grown.resolutionMs <= 1000 ? opensAtOver(grown, windows) : grown;
-  }, [data, windows, live, changes, moving]);
+  }, [data, windows, live, changes, moving, openedMs]);
   const { fromMs, toMs } = limitsOf(span, nowMs);
   return { query, series, fromMs, toMs, nowMs, old, pending: query.isPlaceholderData };
 }
