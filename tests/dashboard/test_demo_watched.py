@@ -45,7 +45,7 @@ def test_link_opens_on_the_flag_and_shows_the_story_without_a_reload(
     chromium: Browser, demo: tuple[subprocess.Popen[str], str]
 ) -> None:
     process, link = demo
-    page = chromium.new_page(viewport=WIDE)
+    page = chromium.new_page(viewport={"width": WIDE["width"], "height": 1000})
     page.set_default_timeout(30_000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -59,6 +59,7 @@ def test_link_opens_on_the_flag_and_shows_the_story_without_a_reload(
     expect(page.get_by_text(re.compile(r"calls failed in .*; the threshold is 20%")).first).to_be_visible()
     picture(page, "demo-open")
     expect(badge).to_have_attribute("data-state", "recovering")
+    expect(badge).to_contain_text("50%")
     picture(page, "demo-recovering")
     expect(badge).to_have_attribute("data-state", "on", timeout=60_000)
     picture(page, "demo-closed-again")
