@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from dashboard_pages import WIDE, OpenPage
+from dashboard_pages import WIDE, Hook, OpenPage, running_hook
 from dashboard_stage import PASSWORD, DashboardStage, dashboard_stage
 from playwright.sync_api import (
     Browser,
@@ -124,6 +124,13 @@ def open_page(chromium: Browser, stage: DashboardStage, cookies: dict[str, Any])
 
 def _same_host(url: str, tower: str) -> bool:
     return url.startswith(("data:", "blob:")) or urlsplit(url).netloc == urlsplit(tower).netloc
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    """Run a receiver of webhooks."""
+    with running_hook() as running:
+        yield running
 
 
 @pytest.fixture(scope="package")

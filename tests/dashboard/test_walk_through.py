@@ -2,12 +2,9 @@
 
 import json
 import re
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from dashboard_pages import OpenPage, picture
+from dashboard_pages import Hook, OpenPage, picture
 from dashboard_stage import APP, FLAG, DashboardStage
 from playwright.sync_api import Locator, Page, expect
 
@@ -32,30 +29,6 @@ RECORD = """() => {
 }"""
 
 
-@pytest.fixture
-def slack() -> Iterator[tuple[str, list[str]]]:
-    """Run a receiver in the place of Slack; give its address and the texts that it got."""
-    texts: list[str] = []
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            texts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"ok")
-
-        def log_message(self, *_: object) -> None:
-            """Keep the test's output to the test."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/services/T1/B1/secret", texts
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 def subject(page: Page, name: str) -> Locator:
     """Return an entry of the menu on the left."""
     return page.get_by_role("navigation", name="Subjects").get_by_role("link", name=name, exact=True)
@@ -72,10 +45,8 @@ def number(page: Page, name: str) -> Locator:
     return term.locator("xpath=following-sibling::dd")
 
 
-def test_app_flag_switch_logs_key_and_settings_click_by_click(
-    open_page: OpenPage, slack: tuple[str, list[str]]
-) -> None:
-    address, texts = slack
+def test_app_flag_switch_logs_key_and_settings_click_by_click(open_page: OpenPage, hook: Hook) -> None:
+    address = f"{hook.url}/services/T1/B1/secret"
     page = open_page("/")
 
     # An app.
@@ -155,7 +126,7 @@ def test_app_flag_switch_logs_key_and_settings_click_by_click(
     page.get_by_role("button", name="Tell this address").click()
     page.get_by_role("button", name="Try it out").click()
     expect(page.get_by_text(re.compile("200"))).to_be_visible()
-    assert [NEW_FLAG in text for text in texts] == [True]
+    assert [NEW_FLAG in json.loads(body)["text"] for body in hook.bodies] == [True]
     page.reload()
     expect(page.get_by_role("textbox", name="Slack address")).to_have_value(address)
     tab(page, "Circuit").click()

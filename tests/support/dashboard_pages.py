@@ -1,6 +1,11 @@
 """Pages of the dashboard for its tests: how one is opened, its sizes, and what axe finds in it."""
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 
 from playwright.sync_api import Page, ViewportSize
@@ -40,3 +45,41 @@ def picture(page: Page, name: str) -> None:
     folder = os.environ.get("TAILSLIDE_PICTURES")
     if folder:
         page.screenshot(path=f"{folder}/{name}.png", animations="disabled")
+
+
+@dataclass
+class Hook:
+    """Somebody who is told: `bodies` is what came, and `status` what is answered."""
+
+    url: str = ""
+    status: int = 200
+    bodies: list[bytes] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+
+@contextmanager
+def running_hook() -> Iterator[Hook]:
+    """Run a receiver of webhooks in threads of its own: the browser's API blocks."""
+    hook = Hook()
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            hook.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            hook.headers.append({name.lower(): value for name, value in self.headers.items()})
+            self.send_response(hook.status)
+            self.end_headers()
+            self.wfile.write(b"taken" if hook.status == 200 else b"no such channel")
+
+        def log_message(self, *_: object) -> None:
+            """Keep the test's output to the test."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    hook.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield hook
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

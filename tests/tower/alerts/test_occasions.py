@@ -40,6 +40,14 @@ def test_entry_is_told_on_its_occasions(action: str, before: str | None, occasio
     assert happening(action, before=None if before is None else {"state": before}).occasions == occasions
 
 
+@pytest.mark.parametrize("action", ["flag.changed", "flag.rolled_back"])
+def test_change_that_turns_a_flag_on_or_off_is_both(action: str) -> None:
+    switched = happening(action, before={"active": True}, after={"active": False})
+    assert switched.occasion is Occasion.TOGGLED
+    assert switched.occasions == {"toggled", "changed"}
+    assert happening(action, before={"active": True}, after={"active": True}).occasions == {"changed"}
+
+
 def test_every_occasion_has_an_action() -> None:
     assert set(ACTIONS.values()) == set(Occasion)
 

@@ -16,9 +16,17 @@ from tailslide_tower.auth.principal import PrincipalKind
 LOOKED_AT = 5
 """So many transitions are looked at for one that made a difference; hardly ever do two in a row make none."""
 _OF_FLAGS: frozenset[str] = frozenset({SubjectKind.FLAG, SubjectKind.CIRCUIT})
-_RESETTING = ("circuit.reset", "flag.toggled")
+_TURNED_ON = sa.and_(
+    log_entries.c.kind == SubjectKind.FLAG,
+    log_entries.c.before["active"].as_boolean().is_(False),
+    log_entries.c.after["active"].as_boolean().is_(True),
+)
 _LIGHT = [
-    sa.case((log_entries.c.kind == SubjectKind.CIRCUIT, column), else_=sa.null()).label(column.name)
+    sa.case(
+        (log_entries.c.kind == SubjectKind.CIRCUIT, column),
+        (log_entries.c.kind == SubjectKind.FLAG, sa.func.json_build_object("active", column["active"])),
+        else_=sa.null(),
+    ).label(column.name)
     if column.name in ("before", "after")
     else column
     for column in log_entries.c
@@ -31,7 +39,8 @@ class DatabaseLog:
     async def after(self, connection: AsyncConnection, entry: int, limit: int) -> Sequence[Happening]:
         """Return up to `limit` entries behind this one, in the order of their ids, which is that of their commits.
 
-        Without what flags and others were and are, which may be large, and decides nothing here.
+        Of what flags were and are only whether they were on, and of others nothing: the rest may be large, and decides
+        nothing here.
         """
         query = sa.select(*_LIGHT).where(log_entries.c.id > entry).order_by(log_entries.c.id).limit(limit)
         return [_happening(row) for row in await _rows(connection, query)]
@@ -54,7 +63,7 @@ class DatabaseLog:
         """Return what a person did last before a reset, of what resets a circuit."""
         query = self._of_same_flag(happening, *_OF_FLAGS).where(
             log_entries.c.id < happening.entry,
-            log_entries.c.action.in_(_RESETTING),
+            sa.or_(log_entries.c.action == "circuit.reset", _TURNED_ON),
             log_entries.c.actor_kind != PrincipalKind.SYSTEM,
         )
         rows = await _rows(connection, query.limit(1))

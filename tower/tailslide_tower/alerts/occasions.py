@@ -69,14 +69,22 @@ class Happening:
 
         A circuit is said to recover once, when its first users come back, and not with each step. That a person asked
         for a reset is in the log as well as the transition that it led to; the transition is what is told, and only
-        where the circuit was not closed already.
+        where the circuit was not closed already. A flag may also be turned on or off by a change of its fields, or by
+        going back to an earlier version.
         """
         occasion, state = ACTIONS.get(self.action), (self.before or {}).get("state")
         if occasion is Occasion.RECOVERING and state == "recovering":
             return None
         if occasion is Occasion.RESET and state not in ("open", "recovering"):
             return None
+        if occasion is Occasion.CHANGED and self._switched:
+            return Occasion.TOGGLED
         return occasion
+
+    @property
+    def _switched(self) -> bool:
+        before, after = (self.before or {}).get("active"), (self.after or {}).get("active")
+        return isinstance(before, bool) and isinstance(after, bool) and before is not after
 
     @property
     def moved_users(self) -> bool:
@@ -86,11 +94,16 @@ class Happening:
 
     @property
     def occasions(self) -> frozenset[Occasion]:
-        """Return the occasions on which webhooks hear of this: a circuit that a person reset has closed, too."""
+        """Return the occasions on which webhooks hear of this.
+
+        A circuit that a person reset has closed, too, and a change that turned the flag on or off is a change.
+        """
         occasion = self.occasion
         if occasion is None:
             return frozenset()
-        return frozenset({occasion, Occasion.CLOSED}) if occasion is Occasion.RESET else frozenset({occasion})
+        if occasion is Occasion.RESET:
+            return frozenset({occasion, Occasion.CLOSED})
+        return frozenset({occasion, ACTIONS[self.action]})
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,7 @@ def _transition(
 
 
 def _deed(deed: Happening) -> str:
-    what = "turned the flag on" if deed.action == "flag.toggled" else "reset the circuit"
+    what = "reset the circuit" if deed.action == "circuit.reset" else "turned the flag on"
     return f"{_who(deed)} {what}{reason_of(deed.reason)}."
 
 
