@@ -3,14 +3,15 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 import pytest
 from aerobat_bench import FAILING, HEALTHY, SETTINGS, WAIT_S, Aerobat, Bench, running_bench
+from nats.js.errors import NotFoundError
 
 from tailslide_core.circuit import Circuit, Signal, State
-from tailslide_core.naming import CIRCUITS_BUCKET, FlagId, bucket_subject
+from tailslide_core.naming import CIRCUITS_BUCKET, bucket_subject
 from tailslide_runtime.cancellation import raise_if_cancelled
 
 STAY_OPEN = replace(SETTINGS, recovery=None)
@@ -114,10 +115,12 @@ async def until_judging(bench: Bench, aerobat: Aerobat) -> None:
 async def told(bench: Bench) -> list[tuple[Signal, Circuit]]:
     """Return the events once there are any."""
     async with asyncio.timeout(WAIT_S):
-        while not (events := await bench.events(FlagId(bench.ruleset.app, bench.ruleset.key))):
+        while True:
             raise_if_cancelled()
+            with suppress(NotFoundError):  # Aerobat has not made the stream again yet
+                if events := await bench.events():
+                    return [(event.transition.signal, event.transition.after) for event in events]
             await asyncio.sleep(0.05)
-    return [(event.transition.signal, event.transition.after) for event in events]
 
 
 @pytest.mark.parametrize("wiped", [True, False])
