@@ -78,12 +78,10 @@ class Verdicts:
         circuits.writes(move.flag_id, transition.after)
         try:
             revision = await self._store.write(move.flag_id, transition.after, move.revision)
-        except WriteRefusedError:
+        except (ConflictError, WriteRefusedError) as error:
             circuits.refused(move.flag_id)
-            raise
-        except ConflictError:
-            circuits.refused(move.flag_id)
-            log.info("another aerobat was first", flag=str(move.flag_id), signal=transition.signal)
+            if isinstance(error, ConflictError):
+                log.info("another aerobat was first", flag=str(move.flag_id), signal=transition.signal)
             raise
         circuits.wrote(move.flag_id, transition.after, revision)
         # It holds from now on, whether or not there is still a connection to publish it on.
