@@ -4,6 +4,7 @@ Writes are compare-and-set; what to write is decided in `judge`, in which order 
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NoReturn, Protocol
 
 import nats.errors
@@ -21,6 +22,7 @@ from tailslide_core.naming import (
     EVENTS_STREAM,
     EVENTS_SUBJECTS,
     FlagId,
+    bucket_stream,
     bucket_subject,
     event_message_id,
     event_subject,
@@ -89,6 +91,10 @@ class JetStreamCircuitStore:
         await ensure_bucket(client, CIRCUITS_BUCKET)
         await ensure_stream(client, EVENTS_STREAM, [EVENTS_SUBJECTS], max_age_s=EVENTS_MAX_AGE_S)
         return cls(client, await client.jetstream(timeout=API_TIMEOUT_S).key_value(CIRCUITS_BUCKET))
+
+    async def made(self) -> datetime | None:
+        """Return when the bucket was made; the errors of nats-py come out."""
+        return (await self._js.stream_info(bucket_stream(CIRCUITS_BUCKET))).created
 
     async def write(self, flag_id: FlagId, circuit: Circuit, revision: int | None) -> int:
         """Compare and set."""

@@ -6,6 +6,7 @@ A memory of what the watches deliver and of what Aerobat itself has written. Nei
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar
 
 import orjson
@@ -44,6 +45,14 @@ class Held(Generic[T]):
     broken: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Unsure(Generic[T]):
+    """A value that was written to the bucket made then, and that no answer has come to."""
+
+    value: T
+    made: datetime | None
+
+
 class BucketMemory(Generic[T]):
     """The keys of one bucket. A value that cannot be read is counted, logged once, and leaves the last good one."""
 
@@ -62,6 +71,9 @@ class BucketMemory(Generic[T]):
         """
         self._keeps_lost = keeps_lost
         self._changed = changed
+        self.made: datetime | None = None
+        """When the bucket of the present connection was made, which tells it from one of the same name before it."""
+        self._unsure: dict[FlagId, _Unsure[T]] = {}
         self.listed = False
         """Whether everything that the bucket holds has been delivered by the present connection."""
         self._bucket = bucket
@@ -82,9 +94,9 @@ class BucketMemory(Generic[T]):
         for entry in item.entries.values():
             self._take_entry(entry, before)
         if self._keeps_lost:
-            for flag_id, held in before.items():
-                if held.value is not None:
-                    self._held.setdefault(flag_id, Held(held.value, NEVER_WRITTEN))
+            lost = {flag_id: held.value for flag_id, held in before.items() if held.value is not None}
+            for flag_id, value in (lost | self._lost_unsure()).items():
+                self._held.setdefault(flag_id, Held(value, NEVER_WRITTEN))
         self.listed = True
         for flag_id in before.keys() | self._held.keys():
             self._changed(flag_id)
@@ -147,8 +159,27 @@ class BucketMemory(Generic[T]):
             if held.revision == NEVER_WRITTEN and held.value is not None
         }
 
+    def _lost_unsure(self) -> dict[FlagId, T]:
+        """Return the values that were written to a bucket that is no more, by a connection that ended before an answer.
+
+        Where it is still the same one, a listing without them says that they never arrived.
+        """
+        if self.listed:  # the answers of the present connection are yet to come
+            return {}
+        unsure, self._unsure = self._unsure, {}
+        return {flag_id: written.value for flag_id, written in unsure.items() if written.made != self.made}
+
+    def writes(self, flag_id: FlagId, value: T) -> None:
+        """Remember what is about to be written: it may be in the bucket, and be acted on, though no answer comes."""
+        self._unsure[flag_id] = _Unsure(value, self.made)
+
+    def refused(self, flag_id: FlagId) -> None:
+        """Forget a write that the bucket has not taken."""
+        self._unsure.pop(flag_id, None)
+
     def wrote(self, flag_id: FlagId, value: T | None, revision: int) -> None:
         """Remember our own write (None: deletion), without waiting for the watch to deliver it."""
+        self._unsure.pop(flag_id, None)
         known = self._held.get(flag_id)
         if known is None or known.revision < revision:
             self._held[flag_id] = Held(value, revision, deleted=value is None)

@@ -71,6 +71,7 @@ class Session:
     async def _serve(self, client: Client) -> None:
         leases = await JetStreamLeaseStore.open(client)
         store = await JetStreamCircuitStore.open(client)
+        self._flags.circuits.made = await store.made()
         verdicts = Verdicts(store, self._flags, self._metrics, self._troubles)
         known = asyncio.Event()
         async with asyncio.TaskGroup() as group:
@@ -78,7 +79,7 @@ class Session:
             group.create_task(self._follow_rulesets(client, known))
             watch = WatchStatus()
             group.create_task(self._follow_circuits(client, verdicts, known, watch))
-            group.create_task(self._keep_bucket(client, watch))
+            group.create_task(self._keep_bucket(client, store, watch))
             group.create_task(self._hold_lease(leases, known))
             group.create_task(self._rules.run(self._our_apps))
             group.create_task(self._keys.follow(client))
@@ -106,7 +107,7 @@ class Session:
                 if isinstance(item, Listing):
                     await verdicts.restore(self._holders.owns)
 
-    async def _keep_bucket(self, client: Client, watch: WatchStatus) -> None:
+    async def _keep_bucket(self, client: Client, store: JetStreamCircuitStore, watch: WatchStatus) -> None:
         """Create the bucket of circuits again if it has gone while the connection has not, so that it can be restored.
 
         Nobody else would, and while no circuit moves, none of our own writes tells us.
@@ -118,6 +119,7 @@ class Session:
             if watch.restarts != restarts:
                 restarts = watch.restarts
                 await ensure_bucket(client, CIRCUITS_BUCKET)
+                self._flags.circuits.made = await store.made()
 
     def _tell(self, known: asyncio.Event) -> None:
         if self._flags.listed:

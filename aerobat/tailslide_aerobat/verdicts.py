@@ -17,6 +17,7 @@ from tailslide_aerobat.circuit_store import (
     NO_EVENT,
     CircuitStore,
     ConflictError,
+    WriteRefusedError,
 )
 from tailslide_aerobat.flags import Broken, Flags, Judged
 from tailslide_aerobat.metrics import Metrics
@@ -73,12 +74,16 @@ class Verdicts:
     async def _write(self, move: Move) -> None:
         transition = move.transition
         await self._complete(move.flag_id, transition.before, transition.at_ms)
+        circuits = self._flags.circuits
+        circuits.writes(move.flag_id, transition.after)
         try:
             revision = await self._store.write(move.flag_id, transition.after, move.revision)
-        except ConflictError:
-            log.info("another aerobat was first", flag=str(move.flag_id), signal=transition.signal)
+        except (ConflictError, WriteRefusedError) as error:
+            circuits.refused(move.flag_id)
+            if isinstance(error, ConflictError):
+                log.info("another aerobat was first", flag=str(move.flag_id), signal=transition.signal)
             raise
-        self._flags.circuits.wrote(move.flag_id, transition.after, revision)
+        circuits.wrote(move.flag_id, transition.after, revision)
         # It holds from now on, whether or not there is still a connection to publish it on.
         self._metrics.transitions.labels(transition.signal).inc()
         _tell(move)

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from aerobat_court import FLAG, RULESET, SETTINGS
@@ -112,6 +113,45 @@ def test_a_circuit_that_a_bucket_has_lost_is_kept_to_be_written_again() -> None:
     flags.circuits.wrote(FLAG, OPEN, 1)
     assert known(flags) == [(State.OPEN, 1)]
     assert flags.circuits.lost() == {}
+
+
+def reconnected(flags: Flags, made: datetime, found: Listing) -> None:
+    flags.disconnected()
+    flags.circuits.made = made
+    flags.circuits.take(found)
+
+
+EARLIER, LATER = datetime(2026, 11, 22, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC)
+TRIPPED_AGAIN = replace(OPEN, trips=2, generation=5)
+
+
+@pytest.mark.parametrize(
+    ("made", "found", "kept"),
+    [
+        (LATER, NOTHING, TRIPPED_AGAIN),
+        (EARLIER, NOTHING, OPEN),
+        (EARLIER, listing(circuit(9)), None),
+        (EARLIER, listing(circuit(10, TRIPPED_AGAIN)), None),
+        (LATER, listing(circuit(1)), None),
+    ],
+)
+def test_what_was_written_without_an_answer_is_lost_with_its_bucket_alone(
+    made: datetime, found: Listing, kept: Circuit | None
+) -> None:
+    flags, _ = begun()
+    reconnected(flags, EARLIER, listing(circuit(9)))
+    flags.circuits.writes(FLAG, TRIPPED_AGAIN)
+    flags.circuits.take(listing(circuit(9)))  # a watch may start again before the answer comes
+    reconnected(flags, made, found)
+    assert flags.circuits.lost() == ({} if kept is None else {FLAG: kept})
+
+
+def test_what_was_written_without_an_answer_is_remembered_for_one_connection() -> None:
+    flags, _ = begun()
+    flags.circuits.writes(FLAG, OPEN)
+    reconnected(flags, EARLIER, listing(circuit(9, TRIPPED_AGAIN)))
+    reconnected(flags, LATER, NOTHING)
+    assert flags.circuits.lost() == {FLAG: TRIPPED_AGAIN}
 
 
 def test_a_listing_of_a_bucket_made_anew_counts_though_its_revisions_are_lower() -> None:

@@ -1,11 +1,19 @@
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import nats.errors
 import pytest
 from aerobat_court import FLAG, NOW_MS, SETTINGS, Court
 
-from tailslide_aerobat.circuit_store import EVENTS_MAX_AGE_S, InMemoryCircuitStore, LastEvent, WriteRefusedError
+from tailslide_aerobat.circuit_store import (
+    EVENTS_MAX_AGE_S,
+    ConflictError,
+    InMemoryCircuitStore,
+    LastEvent,
+    WriteRefusedError,
+)
 from tailslide_aerobat.verdicts import Move, between
 from tailslide_core.circuit import TRANSITIONS, Circuit, Signal, State, Transition
 from tailslide_core.contracts import CircuitEvent
@@ -192,6 +200,48 @@ async def test_a_bucket_made_anew_gets_its_verdicts_back() -> None:
 
     assert court.stored() == opened
     assert court.signals() == [Signal.BREACH]
+
+
+class Answering(InMemoryCircuitStore):
+    """The store behind a connection on which something happens to the next answer."""
+
+    happens: BaseException | None = None
+
+    async def write(self, flag_id: FlagId, circuit: Circuit, revision: int | None) -> int:
+        written = await super().write(flag_id, circuit, revision)
+        if self.happens is not None:
+            raise self.happens
+        return written
+
+
+@pytest.mark.parametrize(
+    ("happens", "restored"),
+    [
+        (nats.errors.ConnectionClosedError(), OPEN),
+        (TimeoutError(), OPEN),
+        (asyncio.CancelledError(), OPEN),  # how the loss of a connection ends the work on it
+        (ConflictError("another was first"), None),
+        (WriteRefusedError("message size exceeds maximum allowed"), None),
+        (None, OPEN),
+    ],
+)
+async def test_verdict_without_an_answer_is_restored_and_a_refused_one_is_not(
+    happens: BaseException | None, restored: Circuit | None
+) -> None:
+    store = Answering()
+    court = Court(store=store).begin()
+    store.happens = happens
+    with suppress(nats.errors.ConnectionClosedError, TimeoutError, asyncio.CancelledError):
+        await court.verdicts.write(breach())
+    store.happens = None
+    store.entries.clear()
+    court.flags.disconnected()
+    court.flags.circuits.made = datetime(2026, 11, 29, tzinfo=UTC)
+    court.begin()
+
+    await court.verdicts.restore(court.holders.owns)
+
+    assert court.stored() == restored
 
 
 async def test_before_moving_what_another_wrote_its_event_is_seen_to() -> None:

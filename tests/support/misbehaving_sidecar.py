@@ -16,6 +16,8 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import unquote
 
+from tailslide_embedded.addresses import any_free_port
+
 DRIP_S = 0.02
 SILENT_S = 60.0
 HUGE = 2_000_000
@@ -71,7 +73,7 @@ class Reported:
 class MisbehavingSidecar:
     """Listens on a port of its own, the same one after each restart."""
 
-    port: int = 0
+    port: int = field(default_factory=any_free_port)
     how: Mapping[str, Any] = field(default_factory=lambda: {"do": Behaviour.OK})
     reported: list[Reported] = field(default_factory=list)
     questions: int = 0
@@ -97,7 +99,6 @@ class MisbehavingSidecar:
     async def start(self) -> None:
         if self._server is None:
             self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, backlog=512)
-            self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """End the listener and all connections."""

@@ -145,9 +145,9 @@ async def running_origin() -> AsyncIterator[Origin]:
 
 @contextmanager
 def refusing_address() -> Iterator[str]:
-    """Yield a URL at which connections are refused for as long as the block lasts."""
+    """Yield a URL at which connections are refused for as long as the block lasts, and somebody may listen after it."""
     with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
+        bound.bind(("127.0.0.1", any_free_port()))
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 

@@ -85,11 +85,13 @@ class ClientTest < Minitest::Test
     evaluation.error
   end
 
+  # Below the ports of outgoing connections, one of which could have it before it is listened on.
   def free_port
-    server = TCPServer.new("127.0.0.1", 0)
-    server.addr[1]
-  ensure
-    server.close
+    port = rand(11_000...32_768)
+    TCPServer.new("127.0.0.1", port).close
+    port
+  rescue Errno::EADDRINUSE
+    retry
   end
 
   def test_question_as_sent_and_answer_as_read
