@@ -1,4 +1,4 @@
-"""What the thin clients of all languages make of a sidecar that is killed, hangs or restarts, of crowds; what they cost.
+"""What all thin clients make of a sidecar that is killed, hangs or restarts, and of crowds, and what they cost.
 
 Each language's driver uses its client as an application does. Troubles and overheads are of a real sidecar on real
 servers; in crowds a server answers whose question it was. Bounds are those of the clients' contract: nothing raises, 99

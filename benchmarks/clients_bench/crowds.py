@@ -49,6 +49,8 @@ class Crowd:
     mixed: int
     unanswered: int
     """Of those that wait."""
+    errors: Mapping[str, int]
+    """Why they were not answered."""
     late_percent: float
     """Defaults of those with a deadline."""
     p99_ms: float
@@ -63,11 +65,13 @@ class Crowd:
 async def crowd(driver: Driver, echo: Echo, size: Size) -> Crowd:
     """Let a crowd ask, first without hurry, then with it."""
     said: list[dict[str, Any]] = []
+    defaults: list[dict[str, int]] = []
     hurried_size = Size(min(size.workers, _HURRIED), 50)
     for timeout_ms, hold_ms, each in ((_PATIENT_MS, 0.0, size), (DEADLINE_MS, _HOLD_MS, hurried_size)):
         echo.hold_ms = hold_ms
         await driver.open(echo.url, timeout_ms=timeout_ms)
         said.append(await driver.ask("crowd", flag="crowd", workers=each.workers, calls=each.calls))
+        defaults.append((await driver.ask("stats"))["result"]["defaults"])
     echo.hold_ms = 0.0
     patient, hurried = said
     return Crowd(
@@ -77,6 +81,7 @@ async def crowd(driver: Driver, echo: Echo, size: Size) -> Crowd:
         raised=patient["raised"] + hurried["raised"],
         mixed=patient["mixed"] + hurried["mixed"],
         unanswered=patient["defaults"],
+        errors=defaults[0],
         late_percent=100 * hurried["defaults"] / hurried["calls"],
         p99_ms=percentile(patient["ms"], 99),
         slowest_hurried_ms=max(hurried["ms"]),

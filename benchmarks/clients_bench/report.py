@@ -46,13 +46,12 @@ class Result:
             for bound in stage.missed()
         ]
         for crowd in self.crowds:
-            for what, count in (
-                ("raised", crowd.raised),
-                ("mixed", crowd.mixed),
-                ("left", crowd.left if crowd.left > LEFT else 0),
-            ):
+            left = crowd.left if crowd.left > LEFT else 0
+            for what, count in (("raised", crowd.raised), ("mixed", crowd.mixed), ("left", left)):
                 found += [f"{crowd.language}, crowd: {count} {what}"] if count else []
-            found += [f"{crowd.language}, crowd: {crowd.unanswered} not answered"] if crowd.unanswered else []
+            if crowd.unanswered:
+                why = ", ".join(f"{count} {error}" for error, count in crowd.errors.items())
+                found.append(f"{crowd.language}, crowd: {crowd.unanswered} not answered ({why})")
         for fork in self.forks:
             wrong = fork.raised, fork.mixed, fork.defaults, fork.calls - fork.sent, fork.calls - fork.arrived
             found += [f"{fork.language}, fork: {fork.as_json()}"] if any(wrong) else []
@@ -65,7 +64,7 @@ def text(result: Result) -> str:
     parts = []
     if result.stages:
         headings = ["troubles", "calls", "defaults", "raised", near, "slowest ms", "calm ms", f"timers {near}"]
-        headings += ["timers latest ms", "first answer ms", "last default ms", "bounds"]
+        headings += ["timers latest ms", "first answer ms", "last default ms", "strays", "bounds"]
         parts.append(_table(headings, [_troubles(*one) for one in _by_language(result.stages).items()]))
     if result.crowds:
         headings = ["crowds", "workers", "calls", "raised", "mixed", "not answered", "p99 ms", "late answers"]
@@ -106,6 +105,7 @@ def _troubles(language: str, stages: Sequence[Stage]) -> list[str]:
         _each(stage.timers_latest_ms for stage in hurt),
         _each(stage.answer_ms for stage in hurt),
         _each(stage.settled_ms for stage in hurt),
+        str(sum(stage.strays for stage in hurt)),
         f"not held: {', '.join(missed)}" if missed else "held",
     ]
 

@@ -15,6 +15,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+
+class Sleep(NamedTuple):
+    """When it ended, Unix time in milliseconds, and how many milliseconds too late."""
+
+    ended_ms: float
+    late_ms: float
 
 
 @dataclass(frozen=True)
@@ -23,13 +31,12 @@ class Timers:
 
     process: asyncio.subprocess.Process
 
-    async def late_ms(self) -> list[float]:
-        """Return what was late since it was last asked, sorted."""
+    async def sleeps(self) -> list[Sleep]:
+        """Return the sleeps that have ended since it was last asked."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(b"\n")
-        late: list[float] = json.loads(await self.process.stdout.readline())
-        return late
+        return [Sleep(*each) for each in json.loads(await self.process.stdout.readline())]
 
 
 @asynccontextmanager
@@ -50,22 +57,22 @@ async def running_timers(sleep_ms: float, workers: int) -> AsyncIterator[Timers]
         await process.wait()
 
 
-def _sleep(sleep_s: float, offset_s: float, late_ms: deque[float]) -> None:
+def _sleep(sleep_s: float, offset_s: float, sleeps: deque[Sleep]) -> None:
     time.sleep(offset_s)
     while True:
         began = time.monotonic()
         time.sleep(sleep_s)
-        late_ms.append((time.monotonic() - began - sleep_s) * 1000)
+        sleeps.append(Sleep(time.time() * 1000, (time.monotonic() - began - sleep_s) * 1000))
 
 
 def main() -> None:
     sleep_s, workers = float(sys.argv[1]) / 1000, int(sys.argv[2])
-    late_ms: deque[float] = deque()
+    sleeps: deque[Sleep] = deque()
     for worker in range(workers):
         offset_s = sleep_s * worker / workers  # so that hardly a moment is not looked at
-        threading.Thread(target=_sleep, args=(sleep_s, offset_s, late_ms), daemon=True).start()
+        threading.Thread(target=_sleep, args=(sleep_s, offset_s, sleeps), daemon=True).start()
     for _ in sys.stdin:
-        print(json.dumps(sorted(round(late_ms.popleft(), 3) for _ in range(len(late_ms)))), flush=True)
+        print(json.dumps([sleeps.popleft() for _ in range(len(sleeps))]), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A steady load while the sidecar is killed, hangs or is restarted: what callers see of it, held against bounds."""
 
 import asyncio
+import math
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 from clients_bench.drivers import Driver
 from clients_bench.sidecars import FLAG, RealSidecar, now_ms
-from clients_bench.timers import Timers
+from clients_bench.timers import Sleep, Timers
 
 DEADLINE_MS = 50.0
 """What the contract has as default for `timeout_ms`."""
@@ -69,7 +70,9 @@ class Stage:
     answer_ms: float | None
     """From the sidecar's return to the first answer."""
     settled_ms: float | None
-    """From the sidecar's return to the last default."""
+    """From the sidecar's return to the last default that is no stray."""
+    strays: int
+    """Defaults after the first answer, at moments when bare timers were late too."""
     timers_near_percent: float
     timers_latest_ms: float
 
@@ -92,9 +95,7 @@ class Stage:
             for name, value in (("first answer", self.answer_ms), ("last default", self.settled_ms)):
                 if value is None or value >= RETURN_MS:
                     after = "not seen" if value is None else f"{value:.0f} ms after the return"
-                    # One timer that is late by a deadline is enough for one more default.
-                    late = name == "last default" and self.timers_latest_ms > DEADLINE_MS
-                    found.append(Bound(name, f"{name} {after} ({timers})", late))
+                    found.append(Bound(name, f"{name} {after} ({timers})", False))
         return found
 
     def as_json(self) -> dict[str, object]:
@@ -145,14 +146,14 @@ async def _stage(driver: Driver, sidecar: RealSidecar, timers: Timers, trouble: 
     elif trouble is not Trouble.CALM:
         # A start takes longer under the load than without.
         seconds += _OUTAGE_S + 2 * sidecar.start_s
-    await timers.late_ms()
+    await timers.sleeps()
     moments = None
     async with asyncio.TaskGroup() as group:
         load = group.create_task(_load(driver, seconds))
         if trouble is not Trouble.CALM:
             await asyncio.sleep(_BEFORE_S)
             moments = await _DOINGS[trouble](sidecar)
-    return stage(driver.language, trouble, load.result(), moments, await timers.late_ms())
+    return stage(driver.language, trouble, load.result(), moments, await timers.sleeps())
 
 
 async def _load(driver: Driver, seconds: float) -> dict[str, Any]:
@@ -162,17 +163,20 @@ async def _load(driver: Driver, seconds: float) -> dict[str, Any]:
 
 
 def stage(
-    language: str, trouble: Trouble, said: Mapping[str, Any], moments: Moments | None, late_ms: Sequence[float]
+    language: str, trouble: Trouble, said: Mapping[str, Any], moments: Moments | None, sleeps: Sequence[Sleep]
 ) -> Stage:
     """Return what a driver's answer comes to."""
     took, answered, defaults = said["ms"], said["answered_at"], said["defaults_at"]
     answer_ms = settled_ms = None
+    strays = 0
     if moments is not None:
-        answers = [at for at in answered if at >= moments.gone_ms]
-        if answers:  # it may have come before the probe's
-            answer_ms = max(0.0, min(answers) - moments.back_ms)
+        first = min((at for at in answered if at >= moments.gone_ms), default=math.inf)
+        if first < math.inf:  # it may have come before the probe's
+            answer_ms = max(0.0, first - moments.back_ms)
+        left = [at for at in defaults if at <= first or not _machine_was_late(sleeps, at)]
+        strays = len(defaults) - len(left)
         if max([*answered, *defaults], default=0) >= moments.back_ms + RETURN_MS:
-            settled_ms = max(0.0, max(defaults, default=0) - moments.back_ms)
+            settled_ms = max(0.0, max(left, default=0) - moments.back_ms)
     return Stage(
         language=language,
         trouble=trouble,
@@ -183,8 +187,17 @@ def stage(
         slowest_ms=max(took, default=0.0),
         answer_ms=answer_ms,
         settled_ms=settled_ms,
-        timers_near_percent=_share(late_ms, NEAR_MS),
-        timers_latest_ms=max(late_ms, default=0.0),
+        strays=strays,
+        timers_near_percent=_share([one.late_ms for one in sleeps], NEAR_MS),
+        timers_latest_ms=max((one.late_ms for one in sleeps), default=0.0),
+    )
+
+
+def _machine_was_late(sleeps: Sequence[Sleep], at_ms: float) -> bool:
+    """Return whether a bare timer was late while a call waited that had its default then."""
+    return any(
+        one.late_ms > NEAR_MS and one.ended_ms - one.late_ms <= at_ms and one.ended_ms >= at_ms - DEADLINE_MS - NEAR_MS
+        for one in sleeps
     )
 
 
