@@ -45,7 +45,7 @@ class Extent:
 
 
 FULL = Extent([name for name in LANGUAGES if "-" not in name], PARTS, tuple(Trouble), 3_000, 10_000)
-QUICK = replace(FULL, troubles=(Trouble.HUNG,), calls=300, most_workers=1_000)
+QUICK = replace(FULL, troubles=(Trouble.HUNG,), calls=300, most_workers=500)
 
 
 async def measure(extent: Extent) -> Result:

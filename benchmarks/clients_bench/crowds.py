@@ -11,8 +11,6 @@ from clients_bench.troubles import DEADLINE_MS
 _PATIENT_MS = 20_000
 _HOLD_MS = 1.5 * DEADLINE_MS
 """A third of the answers comes too late."""
-_HURRIED = 64
-"""Workers at most that have a deadline. With thousands every answer would be late, and none could be mixed up."""
 _FORK_CALLS = 500
 LEFT = 32
 """Threads or goroutines that may be left: Go has two for each of the 16 connections that a client keeps."""
@@ -26,6 +24,8 @@ class Size:
     calls: int
 
 
+_HURRIED = Size(64, 25)
+"""Those at most that have a deadline. With thousands every answer would be late, and none could be mixed up."""
 SIZES: Mapping[str, Size] = {
     "python": Size(32, 50),
     "python-asyncio": Size(32, 50),
@@ -66,7 +66,7 @@ async def crowd(driver: Driver, echo: Echo, size: Size) -> Crowd:
     """Let a crowd ask, first without hurry, then with it."""
     said: list[dict[str, Any]] = []
     defaults: list[dict[str, int]] = []
-    hurried_size = Size(min(size.workers, _HURRIED), 50)
+    hurried_size = Size(min(size.workers, _HURRIED.workers), _HURRIED.calls)
     for timeout_ms, hold_ms, each in ((_PATIENT_MS, 0.0, size), (DEADLINE_MS, _HOLD_MS, hurried_size)):
         echo.hold_ms = hold_ms
         await driver.open(echo.url, timeout_ms=timeout_ms)
