@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import uvloop
 from clients_bench.crowds import SIZES, Size, crowd, fork
-from clients_bench.drivers import LANGUAGES, MissingLanguageError, running_driver
+from clients_bench.drivers import LANGUAGES, DriverError, MissingLanguageError, running_driver
 from clients_bench.echo import Echo, running_echo
 from clients_bench.overhead import overhead
 from clients_bench.report import Result, text
@@ -55,8 +55,10 @@ async def measure(extent: Extent) -> Result:
             say(language)
             try:
                 await _language(result, language, extent, sidecar, echo, timers)
-            except MissingLanguageError as error:
-                result.skipped.append(f"{language} is skipped: {error}.")
+            except* MissingLanguageError as errors:
+                result.skipped.append(f"{language} is skipped: {_first(errors)}.")
+            except* DriverError as errors:
+                result.broken.append(str(_first(errors)))
     return result
 
 
@@ -89,6 +91,13 @@ def _names(known: Iterable[str]) -> Callable[[str], list[str]]:
     return read
 
 
+def _first(errors: BaseException) -> BaseException:
+    """Return what one of several tasks raised."""
+    while isinstance(errors, BaseExceptionGroup):
+        errors = errors.exceptions[0]
+    return errors
+
+
 def say(line: str) -> None:
     print(f"  {line}", file=sys.stderr, flush=True)
 
@@ -108,13 +117,13 @@ def main() -> None:
     try:
         result = uvloop.run(measure(extent))
     except* StartError as errors:
-        sys.exit(f"Error: {errors.exceptions[0]}")
+        sys.exit(f"Error: {_first(errors)}")
     except* KeyboardInterrupt:
         sys.exit(130)
     print(text(result))
     if options.json:
         print(json.dumps({"benchmark": "clients", "rows": result.rows(), "ratios": result.ratios()}))
-    sys.exit(1 if result.raised else 0)
+    sys.exit(1 if result.fails else 0)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tailslide_runtime.errors import StartError
-
 SDKS = Path(__file__).parents[2] / "sdk-thin"
 LANGUAGES: Mapping[str, Mapping[str, str]] = {
     "python": {},
@@ -30,6 +28,10 @@ _LONGEST_LINE = 1 << 25
 """An answer has the time of each call."""
 
 
+class DriverError(Exception):
+    """A driver does not do what it is told, or has ended."""
+
+
 class MissingLanguageError(Exception):
     """A language is not installed; the text is what its driver says."""
 
@@ -43,7 +45,7 @@ class Driver:
     log: Path
 
     async def ask(self, do: str, within_s: float = _ANSWER_S, **said: object) -> dict[str, Any]:
-        """Say something and return the answer; raise `MissingLanguageError`, or `StartError` when there is none."""
+        """Say something and return the answer; raise `MissingLanguageError`, `DriverError`."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         try:
@@ -52,13 +54,13 @@ class Driver:
                 await self.process.stdin.drain()
                 line = await self.process.stdout.readline()
         except TimeoutError:
-            raise StartError(f"the driver of {self.language} has not answered {do} in time{self._said()}") from None
+            raise DriverError(f"the driver of {self.language} has not answered {do} in time{self._said()}") from None
         except ConnectionError:
             line = b""
         if not line:
             if await self.process.wait() == MISSING:
                 raise MissingLanguageError(self.log.read_text(errors="replace").strip())
-            raise StartError(f"the driver of {self.language} has ended at {do}{self._said()}")
+            raise DriverError(f"the driver of {self.language} has ended at {do}{self._said()}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -66,7 +68,7 @@ class Driver:
         """Make a client that all that follows uses."""
         answer = await self.ask("open", within_s=_START_S, url=url, **settings)
         if answer:
-            raise StartError(f"{self.language} makes no client for {url}: {answer}")
+            raise DriverError(f"{self.language} makes no client for {url}: {answer}")
 
     async def end(self) -> None:
         """Close its input and wait for its end."""

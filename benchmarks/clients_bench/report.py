@@ -10,18 +10,21 @@ from clients_bench.troubles import DEADLINE_MS, NEAR_MS, Stage, Trouble
 
 @dataclass
 class Result:
-    """All that was measured; `skipped` are sentences."""
+    """All that was measured; `skipped` are sentences, one for each language that is not installed."""
 
     stages: list[Stage] = field(default_factory=list)
     crowds: list[Crowd] = field(default_factory=list)
     forks: list[Fork] = field(default_factory=list)
     overheads: list[Overhead] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    """What drivers did instead of going on."""
 
     @property
-    def raised(self) -> int:
-        """How many calls raised, in all parts."""
-        return sum(one.raised for part in (self.stages, self.crowds, self.forks) for one in part)
+    def fails(self) -> bool:
+        """Whether a call raised or got another's answer, or a driver did not go on; no machine is too busy for that."""
+        raised = sum(one.raised for part in (self.stages, self.crowds, self.forks) for one in part)
+        return bool(raised or sum(one.mixed for part in (self.crowds, self.forks) for one in part) or self.broken)
 
     def rows(self) -> list[dict[str, object]]:
         """Return all of it as JSON."""
@@ -40,7 +43,7 @@ class Result:
 
     def not_held(self) -> list[str]:
         """Return in words each bound that was not held."""
-        found = [
+        found = self.broken + [
             f"{stage.language}, {stage.trouble}: {bound.found}{', so the machine' if bound.machine_too else ''}"
             for stage in self.stages
             for bound in stage.missed()
