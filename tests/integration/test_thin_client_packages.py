@@ -1,0 +1,167 @@
+"""Packages of the thin clients, installed from the built file where there is nothing else, and used.
+
+The programs are the examples of the clients' own READMEs, word for word, against a real sidecar: the answers and the
+outcomes have to arrive. So each example there makes a client, asks `new-checkout` and `button-color`, and reports two
+guarded successes and a failure. The pages of docs are in `test_thin_client_pages`.
+"""
+
+import asyncio
+import re
+import sys
+import tarfile
+import zipfile
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import pytest
+from client_packages import CLIENTS, LANGUAGES, ROOT, Installed, JavaScript, Python, build, only
+from client_programs import program
+from example_flags import CHECKOUT, serve_examples
+from page_blocks import blocks
+from sidecar_bench import Bench, bench_on
+from suite_install import without
+
+from tailslide_embedded.stack import Endpoints
+
+GUARDED_TWICE: Mapping[str, str] = {"python": "new_checkout(cart)"}
+"""Where the README's second guard is a decorator, what calls the function that it decorates."""
+
+
+@pytest.fixture
+async def bench(servers: Endpoints) -> AsyncIterator[Bench]:
+    async with bench_on(servers.nats_url, servers.redis_url) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("built")
+
+
+DASHBOARD_MODULES = ROOT / "tower" / "dashboard" / "node_modules"
+"""Where a TypeScript and the types of Node.js are."""
+TYPED_SURROUNDINGS = """
+type Order = { rejected: boolean };
+type Cart = string[];
+declare const cart: Cart;
+declare let order: Order;
+declare function newCheckout(cart?: Cart): Promise<Order>;
+declare function oldCheckout(cart?: Cart): Promise<Order>;
+declare class EmptyCart extends Error {}
+"""
+ARCHIVES = {".whl", ".gz", ".tgz", ".gem", ".jar", ".nupkg", ".zip"}
+
+
+def package(built: Path, language: str) -> Path:
+    """Return the folder with the package of a language, which is built once."""
+    folder = built / language
+    if not folder.exists():
+        build(language, folder)
+    return folder
+
+
+async def used(bench: Bench, installed: Installed, code: str) -> list[str]:
+    """Run a program beside a real sidecar, see that its outcomes arrive, and return what it prints."""
+    command = await asyncio.to_thread(installed.prepare, code)
+    sidecar = await serve_examples(bench)
+    said = await asyncio.to_thread(installed.run, *command, TAILSLIDE_FLAGS_URL=sidecar.url)
+    await bench.until_counted(CHECKOUT, success=2, failure=1)
+    return said.splitlines()
+
+
+def readme(language: str) -> str:
+    examples = blocks(CLIENTS / language / "README.md")[language]
+    # What only says how the package is named is no example.
+    return program(
+        language,
+        [example for example in examples if not example.startswith("gem ")],
+        then=GUARDED_TWICE.get(language, ""),
+        prints=["color"],
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_an_installed_package_does_what_its_readme_says(
+    language: str, bench: Bench, built: Path, tmp_path: Path
+) -> None:
+    packaged = package(built, language)
+    installed = LANGUAGES[language](tmp_path)
+    installed.install(packaged)
+
+    said = await used(bench, installed, readme(language))
+    assert (said[0], said[-1]) == ("new checkout", "green")
+
+
+async def test_the_sdist_makes_the_same_package(bench: Bench, built: Path, tmp_path: Path) -> None:
+    sources = only(package(built, "python"), "*.tar.gz")
+    installed = Python(tmp_path)
+    wheels = tmp_path / "wheels"
+    # Without isolation, since hatchling would come from a registry.
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--no-build-isolation")
+    installed.run(*pip, "--quiet", "--no-index", "--no-deps", "-w", wheels, sources)
+    installed.install(wheels)
+
+    assert members(only(wheels, "*.whl")) == members(only(package(built, "python"), "*.whl"))
+    said = await used(bench, installed, readme("python"))
+    assert (said[0], said[-1]) == ("new checkout", "green")
+
+
+def members(archive: Path) -> list[str]:
+    """Return the names of the files in an archive."""
+    if archive.suffix in {".whl", ".jar", ".nupkg", ".zip"}:
+        with zipfile.ZipFile(archive) as opened:
+            return sorted(opened.namelist())
+    with tarfile.open(archive) as opened:
+        inner = next((one for one in opened.getmembers() if one.name == "data.tar.gz"), None)
+        if inner is None:
+            return sorted(opened.getnames())
+        with tarfile.open(fileobj=opened.extractfile(inner)) as data:
+            return sorted(data.getnames())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_archives_have_the_licence_and_no_tests(language: str, built: Path) -> None:
+    folder = package(built, language)
+    archives = [path for path in folder.rglob("*") if path.suffix in ARCHIVES]
+    assert archives
+    for archive in archives:
+        names = members(archive)
+        parts = {part for name in names for part in Path(name).parts}
+        assert "LICENSE" in parts or archive.name.endswith("-javadoc.jar"), names
+        assert not parts & {"tests", "test", "conformance"}, names
+
+
+async def test_the_package_for_javascript_can_be_required(bench: Bench, built: Path, tmp_path: Path) -> None:
+    packaged = package(built, "javascript")
+    installed = JavaScript(tmp_path)
+    installed.install(packaged)
+    code, imports = re.subn(r'import (\{.*\}) from (".*");', r"const \1 = require(\2);", readme("javascript"))
+    assert imports == 1
+    installed.written("package.json", '{"type": "commonjs"}')
+    installed.suffix = ".cjs"
+
+    said = await used(bench, installed, f"(async () => {{\n{code}\n}})();\n")
+    assert (said[0], said[-1]) == ("new checkout", "green")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"), [("", ""), ('"user-42"', "42"), ('"blue")', '"blue").toFixed()'), ("isActive", "isOn")]
+)
+def test_the_package_for_javascript_has_types(built: Path, tmp_path: Path, right: str, wrong: str) -> None:
+    packaged = package(built, "javascript")
+    compiler = DASHBOARD_MODULES / "typescript" / "bin" / "tsc"
+    if not compiler.exists():
+        without("TypeScript is not installed: make dashboard")
+    installed = JavaScript(tmp_path)
+    installed.install(packaged)
+    examples = "\n".join(blocks(CLIENTS / "javascript" / "README.md")["javascript"])
+    assert right in examples
+    installed.written("example.mts", TYPED_SURROUNDINGS + (examples.replace(right, wrong) if right else examples))
+    options = ("--strict", "--noEmit", "--target", "es2022", "--module", "nodenext", "--types", "node")
+    types = ("--typeRoots", DASHBOARD_MODULES / "@types")
+
+    if wrong:
+        with pytest.raises(AssertionError, match=r"error TS"):
+            installed.run("node", compiler, *options, *types, "example.mts")
+    else:
+        installed.run("node", compiler, *options, *types, "example.mts")
