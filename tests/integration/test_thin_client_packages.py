@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
-from client_packages import CLIENTS, LANGUAGES, ROOT, Installed, JavaScript, Python, build, only
+from client_packages import CLIENTS, LANGUAGES, ROOT, Installed, Packages, Python, only
 from client_programs import program
 from example_flags import CHECKOUT, serve_examples
 from page_blocks import blocks
@@ -33,11 +33,6 @@ async def bench(servers: Endpoints) -> AsyncIterator[Bench]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("built")
-
-
 DASHBOARD_MODULES = ROOT / "tower" / "dashboard" / "node_modules"
 """Where a TypeScript and the types of Node.js are."""
 TYPED_SURROUNDINGS = """
@@ -50,14 +45,6 @@ declare function oldCheckout(cart?: Cart): Promise<Order>;
 declare class EmptyCart extends Error {}
 """
 ARCHIVES = {".whl", ".gz", ".tgz", ".gem", ".jar", ".nupkg", ".zip"}
-
-
-def package(built: Path, language: str) -> Path:
-    """Return the folder with the package of a language, which is built once."""
-    folder = built / language
-    if not folder.exists():
-        build(language, folder)
-    return folder
 
 
 async def used(bench: Bench, installed: Installed, code: str) -> list[str]:
@@ -82,18 +69,16 @@ def readme(language: str) -> str:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_an_installed_package_does_what_its_readme_says(
-    language: str, bench: Bench, built: Path, tmp_path: Path
+    language: str, bench: Bench, packages: Packages, tmp_path: Path
 ) -> None:
-    packaged = package(built, language)
-    installed = LANGUAGES[language](tmp_path)
-    installed.install(packaged)
+    installed = packages.install(language, tmp_path)
 
     said = await used(bench, installed, readme(language))
     assert (said[0], said[-1]) == ("new checkout", "green")
 
 
-async def test_the_sdist_makes_the_same_package(bench: Bench, built: Path, tmp_path: Path) -> None:
-    sources = only(package(built, "python"), "*.tar.gz")
+async def test_the_sdist_makes_the_same_package(bench: Bench, packages: Packages, tmp_path: Path) -> None:
+    sources = only(packages.of("python"), "*.tar.gz")
     installed = Python(tmp_path)
     wheels = tmp_path / "wheels"
     # Without isolation, since hatchling would come from a registry.
@@ -101,7 +86,7 @@ async def test_the_sdist_makes_the_same_package(bench: Bench, built: Path, tmp_p
     installed.run(*pip, "--quiet", "--no-index", "--no-deps", "-w", wheels, sources)
     installed.install(wheels)
 
-    assert members(only(wheels, "*.whl")) == members(only(package(built, "python"), "*.whl"))
+    assert members(only(wheels, "*.whl")) == members(only(packages.of("python"), "*.whl"))
     said = await used(bench, installed, readme("python"))
     assert (said[0], said[-1]) == ("new checkout", "green")
 
@@ -120,8 +105,8 @@ def members(archive: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_archives_have_the_licence_and_no_tests(language: str, built: Path) -> None:
-    folder = package(built, language)
+def test_archives_have_the_licence_and_no_tests(language: str, packages: Packages) -> None:
+    folder = packages.of(language)
     archives = [path for path in folder.rglob("*") if path.suffix in ARCHIVES]
     assert archives
     for archive in archives:
@@ -131,14 +116,12 @@ def test_archives_have_the_licence_and_no_tests(language: str, built: Path) -> N
         assert not parts & {"tests", "test", "conformance"}, names
 
 
-async def test_the_package_for_javascript_can_be_required(bench: Bench, built: Path, tmp_path: Path) -> None:
-    packaged = package(built, "javascript")
-    installed = JavaScript(tmp_path)
-    installed.install(packaged)
+async def test_the_package_for_javascript_can_be_required(bench: Bench, packages: Packages, tmp_path: Path) -> None:
+    installed = packages.install("javascript", tmp_path)
     code, imports = re.subn(r'import (\{.*\}) from (".*");', r"const \1 = require(\2);", readme("javascript"))
     assert imports == 1
     installed.written("package.json", '{"type": "commonjs"}')
-    installed.suffix = ".cjs"
+    installed.program = "example.cjs"
 
     said = await used(bench, installed, f"(async () => {{\n{code}\n}})();\n")
     assert (said[0], said[-1]) == ("new checkout", "green")
@@ -147,13 +130,11 @@ async def test_the_package_for_javascript_can_be_required(bench: Bench, built: P
 @pytest.mark.parametrize(
     ("right", "wrong"), [("", ""), ('"user-42"', "42"), ('"blue")', '"blue").toFixed()'), ("isActive", "isOn")]
 )
-def test_the_package_for_javascript_has_types(built: Path, tmp_path: Path, right: str, wrong: str) -> None:
-    packaged = package(built, "javascript")
+def test_the_package_for_javascript_has_types(packages: Packages, tmp_path: Path, right: str, wrong: str) -> None:
+    installed = packages.install("javascript", tmp_path)
     compiler = DASHBOARD_MODULES / "typescript" / "bin" / "tsc"
     if not compiler.exists():
         without("TypeScript is not installed: make dashboard")
-    installed = JavaScript(tmp_path)
-    installed.install(packaged)
     examples = "\n".join(blocks(CLIENTS / "javascript" / "README.md")["javascript"])
     assert right in examples
     installed.written("example.mts", TYPED_SURROUNDINGS + (examples.replace(right, wrong) if right else examples))

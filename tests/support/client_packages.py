@@ -34,18 +34,36 @@ def run_script(*command: str | Path) -> str:
     return said
 
 
-def build(language: str, out: Path) -> None:
-    """Build the package of a language into a folder."""
-    script = CLIENTS / language / "package.sh"
-    if not script.exists():
-        without(f"there is no package for {language} yet")
-    run_script(script, out)
+class Packages:
+    """The packages of all languages, each built once, when it is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def of(self, language: str) -> Path:
+        """Return the folder where the package of a language is; skip the test if the language is missing."""
+        out = self._folder / language
+        if not out.exists():
+            script = CLIENTS / language / "package.sh"
+            if not script.exists():
+                without(f"there is no package for {language} yet")
+            run_script(script, out)
+        return out
+
+    def install(self, language: str, folder: Path) -> "Installed":
+        """Return a language with its package installed into a folder."""
+        built = self.of(language)
+        installed = LANGUAGES[language](folder)
+        installed.install(built)
+        return installed
 
 
 class Installed(ABC):
     """A language with the client's package, installed from the built file into a folder of its own."""
 
     tools: tuple[str, ...] = ()
+    program = ""
+    """The file that a program is written to."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -100,27 +118,26 @@ def only(built: Path, pattern: str) -> Path:
 class Python(Installed):
     """A virtual environment without pip; the one of the tests installs into it."""
 
-    def install(self, built: Path) -> None:
-        self.install_file(only(built, "*.whl"))
+    program = "example.py"
 
-    def install_file(self, file: Path) -> None:
+    def install(self, built: Path) -> None:
         self.run(sys.executable, "-m", "venv", "--without-pip", "env")
         pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", self.python)
-        self.run(*pip, "install", "--quiet", "--no-index", file)
+        self.run(*pip, "install", "--quiet", "--no-index", only(built, "*.whl"))
 
     @property
     def python(self) -> Path:
         return self.folder / "env" / "bin" / "python"
 
     def prepare(self, program: str) -> list[str | Path]:
-        return [self.python, "-I", "-W", "error", self.written("example.py", program)]
+        return [self.python, "-I", "-W", "error", self.written(self.program, program)]
 
 
 class JavaScript(Installed):
     """An empty project with the package as its one dependency; programs are ES modules."""
 
     tools = ("node", "npm")
-    suffix = ".mjs"
+    program = "example.mjs"
 
     def environment(self) -> Mapping[str, str]:
         return {"npm_config_cache": str(self.folder / "cache"), "npm_config_offline": "true"}
@@ -130,13 +147,14 @@ class JavaScript(Installed):
         self.run("npm", "install", "--no-audit", "--no-fund", only(built, "*.tgz"))
 
     def prepare(self, program: str) -> list[str | Path]:
-        return ["node", self.written(f"example{self.suffix}", program)]
+        return ["node", self.written(self.program, program)]
 
 
 class Go(Installed):
     """A module of its own that takes the client from a folder laid out as Go's module proxy, and has no other proxy."""
 
     tools = ("go",)
+    program = "main.go"
     MODULE = "github.com/tailslide/tailslide/sdk-thin/go"
 
     def environment(self) -> Mapping[str, str]:
@@ -155,7 +173,7 @@ class Go(Installed):
         self.run("go", "get", f"{self.MODULE}@v{VERSION}")
 
     def prepare(self, program: str) -> list[str | Path]:
-        self.written("main.go", program)
+        self.written(self.program, program)
         self.run("go", "vet", ".")
         self.run("go", "build", "-o", "program", ".")
         return [self.folder / "program"]
@@ -165,6 +183,7 @@ class Ruby(Installed):
     """A folder of gems that has only this one."""
 
     tools = ("ruby", "gem")
+    program = "example.rb"
 
     def environment(self) -> Mapping[str, str]:
         return {"GEM_HOME": str(self.folder / "gems"), "GEM_PATH": str(self.folder / "gems")}
@@ -173,19 +192,20 @@ class Ruby(Installed):
         self.run("gem", "install", "--local", "--no-document", only(built, "*.gem"))
 
     def prepare(self, program: str) -> list[str | Path]:
-        return ["ruby", self.written("example.rb", program)]
+        return ["ruby", self.written(self.program, program)]
 
 
 class Java(Installed):
     """The jar alone on the class path."""
 
     tools = ("java", "javac")
+    program = "Example.java"
 
     def install(self, built: Path) -> None:
         self.jar = only(built, f"*-{VERSION}.jar")
 
     def prepare(self, program: str) -> list[str | Path]:
-        source = self.written("Example.java", program)
+        source = self.written(self.program, program)
         self.run("javac", "--release", "11", "-Xlint:all", "-Werror", "-cp", self.jar, "-d", self.folder, source)
         return ["java", "-cp", f"{self.jar}{os.pathsep}{self.folder}", "Example"]
 
@@ -194,6 +214,7 @@ class CSharp(Installed):
     """The library out of the package, beside a program of Mono."""
 
     tools = ("mcs", "mono")
+    program = "Example.cs"
 
     def install(self, built: Path) -> None:
         with zipfile.ZipFile(only(built, "*.nupkg")) as package:
@@ -201,7 +222,7 @@ class CSharp(Installed):
             (self.folder / "Tailslide.Client.dll").write_bytes(package.read(library))
 
     def prepare(self, program: str) -> list[str | Path]:
-        source = self.written("Example.cs", program)
+        source = self.written(self.program, program)
         references = ("-r:System.Net.Http", "-r:Tailslide.Client.dll")
         self.run("mcs", "-langversion:7.2", "-warnaserror", *references, "-out:Example.exe", source)
         return ["mono", "Example.exe"]
