@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -162,12 +163,9 @@ func New(options ...Option) (*Client, error) {
 		option(c)
 	}
 	switch {
-	case c.timeout <= 0:
-		return nil, fmt.Errorf("tailslide: timeout: expected a positive duration, got %v", c.timeout)
-	case c.flushInterval <= 0:
-		return nil, fmt.Errorf("tailslide: flush interval: expected a positive duration, got %v", c.flushInterval)
-	case c.maxOutcomes < 1:
-		return nil, fmt.Errorf("tailslide: max outcomes: expected at least 1, got %d", c.maxOutcomes)
+	case c.timeout <= 0 || c.flushInterval <= 0 || c.maxOutcomes <= 0:
+		return nil, fmt.Errorf("tailslide: expected a positive timeout, flush interval and number of outcomes, got %v, %v and %d",
+			c.timeout, c.flushInterval, c.maxOutcomes)
 	case strings.ContainsFunc(c.token, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return nil, errors.New("tailslide: token: expected printable ASCII without spaces")
 	}
@@ -391,40 +389,22 @@ func readAnswer(status int, text []byte) (*ofrepAnswer, *trouble) {
 }
 
 // decode returns a value of the type of like; of any type if that is nil.
-func decode(text json.RawMessage, like any) (value any, failed *trouble) {
-	var err error
-	switch like.(type) {
-	case nil:
-		value, err = as[any](text)
-	case bool:
-		value, err = as[bool](text)
-	case string:
-		value, err = as[string](text)
-	case float64:
-		value, err = as[float64](text)
-	case map[string]any:
-		value, err = as[map[string]any](text)
-	case int64:
-		if value, err = as[int64](text); err != nil {
-			var number float64 // 5.0
-			number, err = as[float64](text)
+func decode(text json.RawMessage, like any) (any, *trouble) {
+	var value any
+	err := json.Unmarshal(text, &value)
+	if _, isInt := like.(int64); isInt {
+		var whole int64
+		number, isNumber := value.(float64)
+		if json.Unmarshal(text, &whole) == nil { // exactly, which a float64 is not
+			value = whole
+		} else if isNumber && number == math.Trunc(number) && math.Abs(number) < 1<<63 { // 5.0
 			value = int64(number)
-			if number != math.Trunc(number) || math.Abs(number) >= 1<<63 {
-				err = errors.New("not a whole number")
-			}
 		}
-	default:
-		err = errors.New("not a type of flags")
 	}
-	if err != nil {
+	if err != nil || like != nil && reflect.TypeOf(value) != reflect.TypeOf(like) {
 		return nil, &trouble{TypeMismatch, "the value is of another type than the default"}
 	}
 	return value, nil
-}
-
-func as[T any](text []byte) (value T, err error) {
-	err = json.Unmarshal(text, &value)
-	return value, err
 }
 
 // Outcomes
@@ -555,24 +535,32 @@ func (c *Client) Flush(ctx context.Context) bool {
 	c.waiting, c.inFlight = nil, len(taken)
 	c.mu.Unlock()
 
+	byFlag := map[string][]outcome{}
+	for _, each := range taken {
+		byFlag[each.flag] = append(byFlag[each.flag], each)
+	}
 	var again []outcome
 	sent, refused, old := 0, 0, 0
 	reachable := true
-	for _, batch := range batches(taken) {
-		fresh := slices.DeleteFunc(batch, func(o outcome) bool { return time.Since(o.reported) > outcomeLifetime })
-		old += len(batch) - len(fresh)
-		status := 0
-		if reachable && len(fresh) > 0 && time.Now().After(c.notBefore[fresh[0].flag]) {
-			status = c.send(ctx, fresh)
-			reachable = status != 0
-		}
-		switch {
-		case status == 0 || status == http.StatusTooManyRequests || status >= 500:
-			again = append(again, fresh...)
-		case status >= 300:
-			refused += len(fresh)
-		default:
-			sent += len(fresh)
+	for flag, all := range byFlag {
+		for len(all) > 0 {
+			batch := all[:min(len(all), maxBatch)]
+			all = all[len(batch):]
+			fresh := slices.DeleteFunc(batch, func(o outcome) bool { return time.Since(o.reported) > outcomeLifetime })
+			old += len(batch) - len(fresh)
+			status := 0
+			if reachable && len(fresh) > 0 && time.Now().After(c.notBefore[flag]) {
+				status = c.send(ctx, flag, fresh)
+				reachable = status != 0
+			}
+			switch {
+			case status == 0 || status == http.StatusTooManyRequests || status >= 500:
+				again = append(again, fresh...)
+			case status >= 300:
+				refused += len(fresh)
+			default:
+				sent += len(fresh)
+			}
 		}
 	}
 	slices.SortStableFunc(again, func(a, b outcome) int { return a.reported.Compare(b.reported) })
@@ -587,25 +575,8 @@ func (c *Client) Flush(ctx context.Context) bool {
 	return sent == len(taken)
 }
 
-// batches returns lists of outcomes of one flag each, none longer than a request may be.
-func batches(outcomes []outcome) [][]outcome {
-	var all [][]outcome
-	latest := map[string]int{} // by flag, its place in all
-	for _, each := range outcomes {
-		place, known := latest[each.flag]
-		if !known || len(all[place]) == maxBatch {
-			place = len(all)
-			latest[each.flag] = place
-			all = append(all, nil)
-		}
-		all[place] = append(all[place], each)
-	}
-	return all
-}
-
 // send sends a batch and returns the status, 0 if there was no answer.
-func (c *Client) send(ctx context.Context, batch []outcome) (status int) {
-	flag := batch[0].flag
+func (c *Client) send(ctx context.Context, flag string, batch []outcome) (status int) {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	body, _ := json.Marshal(batch) // texts and numbers
@@ -642,6 +613,9 @@ func (c *Client) Close() {
 	defer c.mu.Unlock()
 	c.ended = true
 	c.dropIfEnded()
+	if c.timer != nil {
+		c.timer.Stop()
+	}
 	for _, connection := range c.kept {
 		connection.Close()
 	}
@@ -736,8 +710,7 @@ func (c *Client) post(ctx context.Context, path string, body []byte) (*http.Resp
 	}
 	request := append([]byte(head+"Content-Length: "+strconv.Itoa(len(body))+"\r\n\r\n"), body...)
 	if kept := c.takeKept(); kept != nil {
-		response, text, ended, failed := c.exchange(ctx, kept, request)
-		if !ended {
+		if response, text, failed := c.exchange(ctx, kept, request); failed != ended {
 			return response, text, failed
 		}
 	}
@@ -752,8 +725,7 @@ func (c *Client) post(ctx context.Context, path string, body []byte) (*http.Resp
 	}
 	fresh := &connection{Conn: dialed}
 	fresh.reader = bufio.NewReader(fresh)
-	response, text, _, failed := c.exchange(ctx, fresh, request)
-	return response, text, failed
+	return c.exchange(ctx, fresh, request)
 }
 
 func (c *Client) takeKept() *connection {
@@ -768,11 +740,11 @@ func (c *Client) takeKept() *connection {
 	return taken
 }
 
-// exchange sends a request and reads the answer; ended says that the connection did before the first byte of one. The
-// connection is kept if it can carry another request.
-func (c *Client) exchange(
-	ctx context.Context, on *connection, request []byte,
-) (response *http.Response, text []byte, ended bool, failed *trouble) {
+// ended is the trouble with a connection that ended before the first byte of an answer.
+var ended = &trouble{Broken, "the connection ended before an answer"}
+
+// exchange sends a request and reads the answer. The connection is kept if it can carry another request.
+func (c *Client) exchange(ctx context.Context, on *connection, request []byte) (response *http.Response, text []byte, failed *trouble) {
 	stop := context.AfterFunc(ctx, func() { _ = on.SetDeadline(time.Unix(1, 0)) }) // ends what blocks
 	keep := false
 	defer func() {
@@ -787,8 +759,10 @@ func (c *Client) exchange(
 	on.left = maxAnswerBytes
 	_, _ = on.Write(request) // the sidecar may answer before it has everything; whether it does, reading tells
 	if _, err := on.reader.Peek(1); err != nil {
-		failed = connectionTrouble(ctx, err)
-		return nil, nil, failed.code == Broken, failed
+		if failed = connectionTrouble(ctx, err); failed.code == Broken {
+			failed = ended
+		}
+		return nil, nil, failed
 	}
 	response, err := http.ReadResponse(on.reader, nil)
 	for err == nil && response.StatusCode < 200 && response.StatusCode != http.StatusSwitchingProtocols {
@@ -807,7 +781,7 @@ func (c *Client) exchange(
 	default:
 		keep = !response.Close && on.reader.Buffered() == 0
 	}
-	return response, text, false, failed
+	return response, text, failed
 }
 
 func connectionTrouble(ctx context.Context, err error) *trouble {
