@@ -168,7 +168,7 @@ class Go(Installed):
         }
 
     def install(self, built: Path) -> None:
-        (self.folder / "proxy").symlink_to(built)
+        (self.folder / "proxy").symlink_to(only(built, f"*-{VERSION}"))
         self.run("go", "mod", "init", "example")
         self.run("go", "get", f"{self.MODULE}@v{VERSION}")
 

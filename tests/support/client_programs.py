@@ -12,7 +12,7 @@ from dataclasses import dataclass
 PATIENT: Mapping[str, tuple[str, str]] = {
     "python": ("Client()", "Client(timeout_ms=10_000)"),
     "javascript": ("new Client()", "new Client({ timeoutMs: 10_000 })"),
-    "go": ("tailslide.New()", "tailslide.New(tailslide.WithTimeout(10 * time.Second))"),
+    "go": ("tailslide.New()", "tailslide.New(tailslide.WithTimeout(10_000_000_000))"),
     "ruby": ("Tailslide::Client.new", "Tailslide::Client.new(timeout_ms: 10_000)"),
     "java": ("new Tailslide()", "Tailslide.builder().timeout(java.time.Duration.ofSeconds(10)).build()"),
     "csharp": ("new TailslideClient()", "new TailslideClient(timeout: System.TimeSpan.FromSeconds(10))"),
@@ -31,13 +31,17 @@ class Shape:
     """The statement that prints `%s`."""
 
 
+def patient(language: str, code: str) -> str:
+    """Return the code, which makes one client with the defaults, with a longer timeout."""
+    short, long = PATIENT[language]
+    assert code.count(short) == 1, f"an example makes its client with {short}"
+    return code.replace(short, long)
+
+
 def program(language: str, examples: Sequence[str], *, prints: Sequence[str] = (), then: str = "") -> str:
     """Return the program of these examples, which ends by doing `then` and printing some of its variables."""
     shape = SHAPES[language]
-    short, patient = PATIENT[language]
-    text = "\n".join(examples)
-    assert text.count(short) == 1, f"an example makes its client with {short}"
-    text = text.replace(short, patient)
+    text = patient(language, "\n".join(examples))
     imports = dict.fromkeys(found[0] for found in re.finditer(shape.imports, text, re.MULTILINE))
     body = re.sub(shape.imports, "", text, flags=re.MULTILINE)
     return shape.around("".join(imports), "\n".join([body, then, *(shape.prints % name for name in prints)]))
@@ -101,17 +105,18 @@ var (
 	_            = time.Second
 )
 
-func newCheckout() (Order, error) {{
+func newCheckout(...any) (Order, error) {{
 	fmt.Println("new checkout")
 	return Order{{}}, nil
 }}
 
-func oldCheckout() (Order, error) {{
+func oldCheckout(...any) (Order, error) {{
 	fmt.Println("old checkout")
 	return Order{{}}, nil
 }}
 
 func run(ctx context.Context) (order Order, err error) {{
+	cart := "cart"
 {body}
 	return order, err
 }}
@@ -174,7 +179,6 @@ public class Example {{
         return new Order();
     }}
 
-    @SuppressWarnings("try") // the client is closed when the program ends
     public static void main(String[] arguments) {{
         Cart cart = new Cart();
         {body}
@@ -199,6 +203,7 @@ public static class Example
 
     internal class EmptyCartException : Exception {{ }}
 
+    internal static Cart cart = new Cart();
     internal static Order order;
 
     internal static Order NewCheckout(Cart cart)
@@ -215,7 +220,6 @@ public static class Example
 
     public static void Main()
     {{
-        var cart = new Cart();
         {body}
     }}
 }}
