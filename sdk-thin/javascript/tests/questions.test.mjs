@@ -5,7 +5,7 @@ import net from 'node:net';
 import { test } from 'node:test';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '../index.js';
 import { answering, echo, ends, eventually, fake, ofrep, patient, response, says } from './fake.mjs';
@@ -258,4 +258,17 @@ test('calls through the proxy', async (t) => {
 
 test('one client for import and require', () => {
   assert.equal(createRequire(import.meta.url)('../index.js').Client, Client);
+});
+
+test('the types have the names of the client', async (t) => {
+  const types = readFileSync(new URL('../index.d.ts', import.meta.url), 'utf8');
+  const declared = (type) => {
+    const [body] = new RegExp(`export (class|interface) ${type}\\b[^]*?\\n}`).exec(types);
+    return [...new Set([...body.matchAll(/^  (?:readonly )?(\w+)[?:<(]/gm)].map(([, name]) => name))].sort();
+  };
+  const [client] = await fake(t, says(answering('true')), patient);
+  const own = [...Object.getOwnPropertyNames(Client.prototype), ...Object.keys(client)];
+  assert.deepEqual(declared('Client'), own.sort());
+  assert.deepEqual(declared('Evaluation'), Object.keys(await client.evaluate('f')).sort());
+  assert.deepEqual(declared('Stats'), Object.keys(client.stats()).sort());
 });
