@@ -503,11 +503,15 @@ func (c *Client) flushAfter(wait time.Duration) {
 	c.timer = time.AfterFunc(wait, func() {
 		ctx, cancel := context.WithTimeout(context.Background(), outcomeLifetime)
 		defer cancel()
-		c.Flush(ctx)
+		allSent := c.Flush(ctx)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.timer = nil
-		if len(c.waiting) > 0 && !c.closed {
+		switch {
+		case c.closed || len(c.waiting) == 0:
+		case allSent && len(c.waiting) >= maxBatch:
+			c.flushAfter(0)
+		default:
 			c.flushAfter(c.flushInterval)
 		}
 	})
