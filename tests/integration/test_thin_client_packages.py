@@ -39,7 +39,6 @@ TYPED_SURROUNDINGS = """
 type Order = { rejected: boolean };
 type Cart = string[];
 declare const cart: Cart;
-declare let order: Order;
 declare function newCheckout(cart?: Cart): Promise<Order>;
 declare function oldCheckout(cart?: Cart): Promise<Order>;
 declare class EmptyCart extends Error {}
@@ -129,7 +128,14 @@ async def test_the_package_for_javascript_can_be_required(bench: Bench, packages
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong"), [("", ""), ('"user-42"', "42"), ('"blue")', '"blue").toFixed()'), ("isActive", "isOn")]
+    ("right", "wrong"),
+    [
+        ("", ""),
+        ('"user-42"', "42"),
+        ("order.rejected", "order.refused"),
+        ("const color =", "const color: number ="),
+        ("isActive", "isOn"),
+    ],
 )
 def test_the_package_for_javascript_has_types(packages: Packages, tmp_path: Path, right: str, wrong: str) -> None:
     installed = packages.install("javascript", tmp_path)

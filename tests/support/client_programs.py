@@ -74,7 +74,6 @@ def _javascript(imports: str, body: str) -> str:
 class EmptyCart extends Error {{}}
 const cart = "cart";
 const userId = "user-42";
-let order;
 const checkout = (which) => async () => {{
   console.log(`${{which}} checkout`);
   return {{ rejected: false }};
