@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from client_names import PRINTS_MISSING
-from client_packages import LANGUAGES, ROOT, Packages
+from client_packages import CLIENTS, LANGUAGES, ROOT, Packages
 from client_programs import program
 from example_flags import CHECKOUT, serve_examples
 from page_blocks import blocks
@@ -41,6 +41,18 @@ async def test_the_example_in_each_language(language: str, bench: Bench, package
 
     assert said == "new checkout\n"
     await bench.until_counted(CHECKOUT, success=1)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_installed_until_the_packages_are_published_is_there(language: str, packages: Packages) -> None:
+    table = next(tables(CLIENTS_PAGE.read_text()))
+    (row,) = [row for row in table if TITLES.get(row[0]) == language]
+    files = re.findall(r"(dist/sdk|sdk-thin)/([^\s`;]+)", row[-1])
+    assert files
+    for folder, name in files:
+        # `make sdk-package` puts all packages into one folder.
+        found = (packages.of(language) if folder == "dist/sdk" else CLIENTS).glob(name)
+        assert len(list(found)) == 1, name
 
 
 async def test_the_program_that_comes_after_the_original(bench: Bench, packages: Packages, tmp_path: Path) -> None:
