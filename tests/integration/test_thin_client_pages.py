@@ -47,7 +47,7 @@ async def test_the_example_in_each_language(language: str, bench: Bench, package
 def test_what_is_installed_until_the_packages_are_published_is_there(language: str, packages: Packages) -> None:
     table = next(tables(CLIENTS_PAGE.read_text()))
     (row,) = [row for row in table if TITLES.get(row[0]) == language]
-    files = re.findall(r"(dist/sdk|sdk-thin)/([^\s`;]+)", row[-1])
+    files = re.findall(r"(dist/sdk|sdk-thin)/([^\s`;=]+)", row[-1])
     assert files
     for folder, name in files:
         # `make sdk-package` puts all packages into one folder.
