@@ -539,12 +539,25 @@ func (c *Client) Flush(ctx context.Context) bool {
 	c.waiting, c.inFlight = nil, len(taken)
 	c.mu.Unlock()
 
+	sent, refused, old, again := c.sendAll(ctx, taken)
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stats.OutcomesSent += int64(sent)
+	c.stats.OutcomesRefused += int64(refused)
+	c.drop(old, &trouble{Timeout, "not sent within 10 s"})
+	c.waiting, c.inFlight = append(again, c.waiting...), 0
+	c.dropIfEnded()
+	return sent == len(taken)
+}
+
+// sendAll sends batches of one flag each. It returns how many outcomes were sent, refused and too old, and those to send
+// again.
+func (c *Client) sendAll(ctx context.Context, outcomes []outcome) (sent, refused, old int, again []outcome) {
 	byFlag := map[string][]outcome{}
-	for _, each := range taken {
+	for _, each := range outcomes {
 		byFlag[each.flag] = append(byFlag[each.flag], each)
 	}
-	var again []outcome
-	sent, refused, old := 0, 0, 0
 	reachable := true
 	for flag, all := range byFlag {
 		for len(all) > 0 {
@@ -568,15 +581,7 @@ func (c *Client) Flush(ctx context.Context) bool {
 		}
 	}
 	slices.SortStableFunc(again, func(a, b outcome) int { return a.reported.Compare(b.reported) })
-
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.stats.OutcomesSent += int64(sent)
-	c.stats.OutcomesRefused += int64(refused)
-	c.drop(old, &trouble{Timeout, "not sent within 10 s"})
-	c.waiting, c.inFlight = append(again, c.waiting...), 0
-	c.dropIfEnded()
-	return sent == len(taken)
+	return sent, refused, old, again
 }
 
 // send sends a batch and returns the status, 0 if there was no answer.

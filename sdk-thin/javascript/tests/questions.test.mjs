@@ -176,7 +176,7 @@ test('a pause after five troubles', async (t) => {
 test('nothing is thrown', async (t) => {
   const [client] = await fake(t, says(answering('true')), patient);
   const thrower = () => {
-    throw null; // eslint-disable-line no-throw-literal
+    throw null;
   };
   const own = { get a() { return thrower(); } };
   for (const attributes of [{ a: 1n }, 'text', [1], { toJSON: thrower }, own]) {
