@@ -65,7 +65,7 @@ func crowd(t *testing.T, count int) (*sidecar, *Client, *sync.Map) {
 
 func TestConnectionsAreKept(t *testing.T) {
 	s, client, _ := crowd(t, 40)
-	if s.accepted.Load() != 40 || len(client.kept) != maxKeptConnections {
+	if s.accepted.Load() != 40 || len(client.kept) != 16 {
 		t.Errorf("%d connections, %d kept", s.accepted.Load(), len(client.kept))
 	}
 	client.Close()
@@ -82,6 +82,23 @@ func TestKeptConnectionsHaveNoGoroutines(t *testing.T) {
 	if s.serving.Load() != 10 {
 		t.Errorf("%d connections", s.serving.Load())
 	}
+}
+
+func TestClosedClientKeepsNoConnection(t *testing.T) {
+	closed := make(chan struct{})
+	s, client := fake(t, func(c net.Conn, asked request) {
+		<-closed
+		says(answering("true"))(c, asked)
+	}, patient)
+	asked := make(chan Evaluation)
+	go func() { asked <- client.Evaluate(background, "f", "u", nil, nil) }()
+	<-s.requests
+	client.Close()
+	close(closed)
+	if got := <-asked; got.Error != "" {
+		t.Errorf("got %+v", got)
+	}
+	eventually(t, "the end of the connection", func() bool { return s.serving.Load() == 0 })
 }
 
 func TestOneSecondTry(t *testing.T) {
