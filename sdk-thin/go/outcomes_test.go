@@ -41,13 +41,33 @@ func TestOutcomesAreSentTogether(t *testing.T) {
 }
 
 func TestThousandOutcomesDoNotWait(t *testing.T) {
-	s, client := fake(t, says(accepted), rarely)
-	for range [2500]int{} {
+	reported := make(chan struct{})
+	s, client := fake(t, func(c net.Conn, asked request) {
+		<-reported
+		says(accepted)(c, asked)
+	}, rarely)
+	for range [1000]int{} {
 		client.Success("f", 0)
 	}
-	<-s.requests
-	if !client.Flush(background) || client.Stats().OutcomesSent != 2500 {
-		t.Errorf("%+v", client.Stats())
+	sizes := []int{len(reports(t, <-s.requests))}
+	for range [1500]int{} { // while a flush is under way
+		client.Success("f", 0)
+	}
+	close(reported)
+	sizes = append(sizes, len(reports(t, <-s.requests)), len(reports(t, <-s.requests)))
+	if !reflect.DeepEqual(sizes, []int{1000, 1000, 500}) {
+		t.Error(sizes)
+	}
+	eventually(t, "counts", func() bool { return client.Stats().OutcomesSent == 2500 })
+}
+
+func TestFlushDoesNotTryEachFlagWhenTheSidecarIsAway(t *testing.T) {
+	s, client := fake(t, func(c net.Conn, _ request) { c.Close() }, rarely)
+	for _, flag := range []string{"a", "b", "c"} {
+		client.Success(flag, 0)
+	}
+	if client.Flush(background) || len(s.requests) != 1 || client.Stats().OutcomesWaiting != 3 {
+		t.Errorf("%d requests, %+v", len(s.requests), client.Stats())
 	}
 }
 

@@ -98,8 +98,7 @@ type Client struct {
 	notBefore map[string]time.Time // by flag, what Retry-After said; for the holder of sending
 
 	mu        sync.Mutex // guards all below
-	closed    bool       // no question is asked and no outcome taken any more
-	ended     bool       // no outcome is sent any more either
+	closed    bool
 	kept      []*connection
 	troubles  int // questions in a row that had no answer
 	askAgain  time.Time
@@ -490,14 +489,6 @@ func (c *Client) drop(count int, why *trouble) {
 	}
 }
 
-// dropIfEnded leaves nothing that waits for a flush that never comes; mu is held.
-func (c *Client) dropIfEnded() {
-	if c.ended {
-		c.drop(len(c.waiting), &trouble{Closed, "the client has been closed"})
-		c.waiting = nil
-	}
-}
-
 // flushAfter plans to send what waits, and what then still waits; mu is held.
 func (c *Client) flushAfter(wait time.Duration) {
 	c.timer = time.AfterFunc(wait, func() {
@@ -539,12 +530,24 @@ func (c *Client) Flush(ctx context.Context) bool {
 	c.waiting, c.inFlight = nil, len(taken)
 	c.mu.Unlock()
 
+	sent, refused, old, again := c.sendAll(ctx, taken)
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stats.OutcomesSent += int64(sent)
+	c.stats.OutcomesRefused += int64(refused)
+	c.drop(old, &trouble{Timeout, "not sent within 10 s"})
+	c.waiting, c.inFlight = append(again, c.waiting...), 0
+	return sent == len(taken)
+}
+
+// sendAll sends batches of one flag each. It returns how many outcomes were sent, refused and too old, and those to send
+// again.
+func (c *Client) sendAll(ctx context.Context, outcomes []outcome) (sent, refused, old int, again []outcome) {
 	byFlag := map[string][]outcome{}
-	for _, each := range taken {
+	for _, each := range outcomes {
 		byFlag[each.flag] = append(byFlag[each.flag], each)
 	}
-	var again []outcome
-	sent, refused, old := 0, 0, 0
 	reachable := true
 	for flag, all := range byFlag {
 		for len(all) > 0 {
@@ -568,15 +571,7 @@ func (c *Client) Flush(ctx context.Context) bool {
 		}
 	}
 	slices.SortStableFunc(again, func(a, b outcome) int { return a.reported.Compare(b.reported) })
-
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.stats.OutcomesSent += int64(sent)
-	c.stats.OutcomesRefused += int64(refused)
-	c.drop(old, &trouble{Timeout, "not sent within 10 s"})
-	c.waiting, c.inFlight = append(again, c.waiting...), 0
-	c.dropIfEnded()
-	return sent == len(taken)
+	return sent, refused, old, again
 }
 
 // send sends a batch and returns the status, 0 if there was no answer.
@@ -615,8 +610,8 @@ func (c *Client) Close() {
 	c.Flush(context.Background())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ended = true
-	c.dropIfEnded()
+	c.drop(len(c.waiting), &trouble{Closed, "the client has been closed"})
+	c.waiting = nil
 	if c.timer != nil {
 		c.timer.Stop()
 	}
@@ -754,7 +749,7 @@ func (c *Client) exchange(ctx context.Context, on *connection, request []byte) (
 	defer func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if stop() && keep && !c.ended && len(c.kept) < maxKeptConnections {
+		if stop() && keep && !c.closed && len(c.kept) < maxKeptConnections {
 			c.kept = append(c.kept, on)
 		} else {
 			on.Close()

@@ -1,5 +1,8 @@
 import type { Agent } from 'node:http';
 
+/** Who is asked for, if anybody. */
+export type TargetingKey = string | null | undefined;
+
 /** Says of the user what the flag's rules ask for. Values are whatever JSON can write; `targetingKey` is ignored. */
 export type Attributes = Readonly<Record<string, unknown>>;
 
@@ -101,25 +104,49 @@ export class Client {
   readonly proxyAgent: Agent;
 
   /** Whether the user gets another variant than the flag's off variant. */
-  isActive(flag: string, targetingKey?: string | null, attributes?: Attributes, defaultValue?: boolean): Promise<boolean>;
+  isActive(
+    flag: string, targetingKey?: TargetingKey, attributes?: Attributes, defaultValue?: boolean,
+  ): Promise<boolean>;
 
   /** The key of the user's variant. */
-  variant(flag: string, targetingKey: string | null | undefined, attributes: Attributes | undefined, defaultValue: string): Promise<string>;
-  variant(flag: string, targetingKey?: string | null, attributes?: Attributes, defaultValue?: string | null): Promise<string | null>;
+  variant(
+    flag: string, targetingKey: TargetingKey, attributes: Attributes | undefined, defaultValue: string,
+  ): Promise<string>;
+  variant(
+    flag: string, targetingKey?: TargetingKey, attributes?: Attributes, defaultValue?: string | null,
+  ): Promise<string | null>;
 
   /** The value of the user's variant, of the default's type: boolean, string, number or object; of any if that is null. */
-  value(flag: string, targetingKey: string | null | undefined, attributes: Attributes | undefined, defaultValue: boolean): Promise<boolean>;
-  value(flag: string, targetingKey: string | null | undefined, attributes: Attributes | undefined, defaultValue: string): Promise<string>;
-  value(flag: string, targetingKey: string | null | undefined, attributes: Attributes | undefined, defaultValue: number): Promise<number>;
-  value(flag: string, targetingKey: string | null | undefined, attributes: Attributes | undefined, defaultValue: FlagObject): Promise<FlagObject>;
-  value(flag: string, targetingKey?: string | null, attributes?: Attributes, defaultValue?: null): Promise<unknown>;
+  value(
+    flag: string, targetingKey: TargetingKey, attributes: Attributes | undefined, defaultValue: boolean,
+  ): Promise<boolean>;
+  value(
+    flag: string, targetingKey: TargetingKey, attributes: Attributes | undefined, defaultValue: string,
+  ): Promise<string>;
+  value(
+    flag: string, targetingKey: TargetingKey, attributes: Attributes | undefined, defaultValue: number,
+  ): Promise<number>;
+  value(
+    flag: string, targetingKey: TargetingKey, attributes: Attributes | undefined, defaultValue: FlagObject,
+  ): Promise<FlagObject>;
+  value(flag: string, targetingKey?: TargetingKey, attributes?: Attributes, defaultValue?: null): Promise<unknown>;
 
   /** All that is known of the flag for the user. `error` is empty unless `value` is the default. */
-  evaluate(flag: string, targetingKey: string | null | undefined, attributes: Attributes | undefined, defaultValue: boolean): Promise<Evaluation<boolean>>;
-  evaluate(flag: string, targetingKey: string | null | undefined, attributes: Attributes | undefined, defaultValue: string): Promise<Evaluation<string>>;
-  evaluate(flag: string, targetingKey: string | null | undefined, attributes: Attributes | undefined, defaultValue: number): Promise<Evaluation<number>>;
-  evaluate(flag: string, targetingKey: string | null | undefined, attributes: Attributes | undefined, defaultValue: FlagObject): Promise<Evaluation<FlagObject>>;
-  evaluate(flag: string, targetingKey?: string | null, attributes?: Attributes, defaultValue?: null): Promise<Evaluation>;
+  evaluate(
+    flag: string, targetingKey: TargetingKey, attributes: Attributes | undefined, defaultValue: boolean,
+  ): Promise<Evaluation<boolean>>;
+  evaluate(
+    flag: string, targetingKey: TargetingKey, attributes: Attributes | undefined, defaultValue: string,
+  ): Promise<Evaluation<string>>;
+  evaluate(
+    flag: string, targetingKey: TargetingKey, attributes: Attributes | undefined, defaultValue: number,
+  ): Promise<Evaluation<number>>;
+  evaluate(
+    flag: string, targetingKey: TargetingKey, attributes: Attributes | undefined, defaultValue: FlagObject,
+  ): Promise<Evaluation<FlagObject>>;
+  evaluate(
+    flag: string, targetingKey?: TargetingKey, attributes?: Attributes, defaultValue?: null,
+  ): Promise<Evaluation>;
 
   /** Reports a call of the flag's feature that ended well, and how long it took in milliseconds, if known. Returns at once. */
   success(flag: string, latencyMs?: number): void;

@@ -47,7 +47,6 @@ class Client {
   #logger;
   #agent = new http.Agent({ keepAlive: true, maxFreeSockets: MAX_KEPT_CONNECTIONS, scheduling: 'lifo' });
   #closing; // the promise of close
-  #closed = false; // no outcome is sent any more
 
   #troubles = 0; // questions in a row that had no answer
   #askAgain = 0;
@@ -303,7 +302,6 @@ class Client {
     this.#drop(old, 'TIMEOUT', 'not sent within 10 s');
     this.#inFlight = 0;
     this.#waiting = again.sort((a, b) => a.reported - b.reported).concat(this.#waiting);
-    this.#dropIfClosed();
     return sent === taken.length;
   }
 
@@ -333,22 +331,14 @@ class Client {
   async #close() {
     clearTimeout(this.#timer);
     await this.flush();
-    this.#closed = true;
-    this.#dropIfClosed();
+    this.#drop(this.#waiting.length, 'CLOSED', 'the client has been closed');
+    this.#waiting = [];
     open.delete(this);
     if (open.size === 0) {
       process.off('beforeExit', closeAll);
     }
     this.#agent.destroy();
     this.proxyAgent.destroy();
-  }
-
-  /** Leaves nothing that waits for a flush that never comes. */
-  #dropIfClosed() {
-    if (this.#closed) {
-      this.#drop(this.#waiting.length, 'CLOSED', 'the client has been closed');
-      this.#waiting = [];
-    }
   }
 
   // What it says of itself

@@ -69,10 +69,18 @@ test('what could not be sent is sent again, the oldest first', async (t) => {
   const answers = [response(503, '', ''), accepted];
   const [client, sidecar] = await fake(t, (socket) => socket.write(answers.shift()), rarely);
   client.success('f', 1);
-  assert.equal(await client.flush(), false);
+  const flushed = client.flush();
   client.success('f', 2);
+  assert.equal(await flushed, false);
   assert.equal(await client.flush(), true);
   assert.deepEqual(sidecar.requests[1].body.map(({ latency_ms: latency }) => latency), [1, 2]);
+});
+
+test('a flush does not try each flag when the sidecar is away', async (t) => {
+  const [client, sidecar] = await fake(t, (socket) => socket.destroy(), rarely);
+  ['a', 'b', 'c'].forEach((flag) => client.success(flag));
+  assert.equal(await client.flush(), false);
+  assert.deepEqual([sidecar.requests.length, client.stats().outcomesWaiting], [1, 3]);
 });
 
 test('a full buffer drops its oldest, and a flush keeps its deadline', async (t) => {
