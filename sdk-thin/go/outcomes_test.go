@@ -188,15 +188,18 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-func TestClosedClientKeepsNothing(t *testing.T) {
-	waits := make(chan struct{})
-	s, client := fake(t, func(net.Conn, request) { <-waits }, WithFlushInterval(time.Millisecond))
-	defer close(waits)
-	client.Success("f", 0)
-	<-s.requests // by the flush in the background, which has no answer
+// The flush outlasts the second that Close takes.
+func TestFlushUnderWayWhenTheClientIsClosed(t *testing.T) {
+	s, client := fake(t, func(c net.Conn, asked request) {
+		time.Sleep(700 * time.Millisecond)
+		says(response(503, "", ""))(c, asked)
+	}, WithFlushInterval(time.Millisecond))
+	client.Success("a", 0)
+	client.Success("b", 0)
+	<-s.requests
 	client.Close()
 	eventually(t, "no outcome that waits", func() bool { return client.Stats().OutcomesWaiting == 0 })
-	if stats := client.Stats(); stats.OutcomesDropped != 1 {
+	if stats := client.Stats(); stats.OutcomesDropped != 2 {
 		t.Errorf("%+v", stats)
 	}
 }

@@ -98,7 +98,8 @@ type Client struct {
 	notBefore map[string]time.Time // by flag, what Retry-After said; for the holder of sending
 
 	mu        sync.Mutex // guards all below
-	closed    bool
+	closed    bool       // no question is asked and no outcome taken any more
+	ended     bool       // no outcome is sent any more either
 	kept      []*connection
 	troubles  int // questions in a row that had no answer
 	askAgain  time.Time
@@ -489,6 +490,14 @@ func (c *Client) drop(count int, why *trouble) {
 	}
 }
 
+// dropIfEnded drops what a flush leaves that was still under way when Close gave up; mu is held.
+func (c *Client) dropIfEnded() {
+	if c.ended {
+		c.drop(len(c.waiting), &trouble{Closed, "the client has been closed"})
+		c.waiting = nil
+	}
+}
+
 // flushAfter plans to send what waits, and what then still waits; mu is held.
 func (c *Client) flushAfter(wait time.Duration) {
 	c.timer = time.AfterFunc(wait, func() {
@@ -538,6 +547,7 @@ func (c *Client) Flush(ctx context.Context) bool {
 	c.stats.OutcomesRefused += int64(refused)
 	c.drop(old, &trouble{Timeout, "not sent within 10 s"})
 	c.waiting, c.inFlight = append(again, c.waiting...), 0
+	c.dropIfEnded()
 	return sent == len(taken)
 }
 
@@ -610,8 +620,8 @@ func (c *Client) Close() {
 	c.Flush(context.Background())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.drop(len(c.waiting), &trouble{Closed, "the client has been closed"})
-	c.waiting = nil
+	c.ended = true
+	c.dropIfEnded()
 	if c.timer != nil {
 		c.timer.Stop()
 	}

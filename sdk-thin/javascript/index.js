@@ -47,6 +47,7 @@ class Client {
   #logger;
   #agent = new http.Agent({ keepAlive: true, maxFreeSockets: MAX_KEPT_CONNECTIONS, scheduling: 'lifo' });
   #closing; // the promise of close
+  #ended = false; // close is over: no outcome is sent any more
 
   #troubles = 0; // questions in a row that had no answer
   #askAgain = 0;
@@ -302,6 +303,7 @@ class Client {
     this.#drop(old, 'TIMEOUT', 'not sent within 10 s');
     this.#inFlight = 0;
     this.#waiting = again.sort((a, b) => a.reported - b.reported).concat(this.#waiting);
+    this.#dropIfEnded();
     return sent === taken.length;
   }
 
@@ -331,14 +333,22 @@ class Client {
   async #close() {
     clearTimeout(this.#timer);
     await this.flush();
-    this.#drop(this.#waiting.length, 'CLOSED', 'the client has been closed');
-    this.#waiting = [];
+    this.#ended = true;
+    this.#dropIfEnded();
     open.delete(this);
     if (open.size === 0) {
       process.off('beforeExit', closeAll);
     }
     this.#agent.destroy();
     this.proxyAgent.destroy();
+  }
+
+  /** Drops what a flush leaves that was still under way when close gave up. */
+  #dropIfEnded() {
+    if (this.#ended) {
+      this.#drop(this.#waiting.length, 'CLOSED', 'the client has been closed');
+      this.#waiting = [];
+    }
   }
 
   // What it says of itself

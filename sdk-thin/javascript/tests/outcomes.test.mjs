@@ -101,13 +101,15 @@ test('closing sends what waits', async (t) => {
   assert.deepEqual([sidecar.requests.length, client.stats().outcomesSent], [1, 1]);
 });
 
-test('a closed client keeps nothing', async (t) => {
-  const [client, sidecar] = await fake(t, says(''), { flushIntervalMs: 1 });
-  client.success('f');
+test('a flush that outlasts the second that close takes', async (t) => {
+  const answer = (socket) => setTimeout(() => socket.write(response(503, '', '')), 700);
+  const [client, sidecar] = await fake(t, answer, { flushIntervalMs: 1 });
+  client.success('a');
+  client.success('b');
   await eventually('the flush in the background', () => sidecar.requests.length === 1);
   await client.close();
   await eventually('no outcome that waits', () => client.stats().outcomesWaiting === 0);
-  assert.equal(client.stats().outcomesDropped, 1);
+  assert.equal(client.stats().outcomesDropped, 2);
 });
 
 test('guards', async (t) => {
