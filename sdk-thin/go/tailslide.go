@@ -100,8 +100,9 @@ type Client struct {
 	mu        sync.Mutex // guards all below
 	closed    bool       // no question is asked and no outcome taken any more
 	ended     bool       // no outcome is sent any more either
-	kept      []*connection
-	troubles  int // questions in a row that had no answer
+	kept      pool       // of questions
+	reporting pool       // of outcomes, whose connections the sidecar does not answer questions on as fast
+	troubles  int        // questions in a row that had no answer
 	askAgain  time.Time
 	waiting   []outcome
 	inFlight  int
@@ -306,7 +307,7 @@ func (c *Client) answer(ctx context.Context, flag, targetingKey string, attribut
 	within, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	var answer *ofrepAnswer
-	response, text, failed := c.post(within, "/ofrep/v1/evaluate/flags/"+url.PathEscape(flag), body)
+	response, text, failed := c.post(within, &c.kept, "/ofrep/v1/evaluate/flags/"+url.PathEscape(flag), body)
 	if failed == nil {
 		answer, failed = readAnswer(response.StatusCode, text)
 	}
@@ -589,7 +590,7 @@ func (c *Client) send(ctx context.Context, flag string, batch []outcome) (status
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	body, _ := json.Marshal(batch) // texts and numbers
-	response, _, failed := c.post(ctx, "/v1/flags/"+url.PathEscape(flag)+"/outcomes", body)
+	response, _, failed := c.post(ctx, &c.reporting, "/v1/flags/"+url.PathEscape(flag)+"/outcomes", body)
 	if failed == nil {
 		status = response.StatusCode
 	}
@@ -625,10 +626,10 @@ func (c *Client) Close() {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	for _, connection := range c.kept {
+	for _, connection := range append(c.kept, c.reporting...) {
 		connection.Close()
 	}
-	c.kept = nil
+	c.kept, c.reporting = nil, nil
 	c.proxied.CloseIdleConnections()
 }
 
@@ -691,10 +692,14 @@ func (c *Client) HTTPClient() *http.Client { return c.proxied }
 // connection is one to the sidecar. It carries one request at a time.
 type connection struct {
 	net.Conn
+	from   *pool
 	reader *bufio.Reader // of the connection itself
 	left   int           // bytes that an answer may still have
 	err    error         // what ended reading
 }
+
+// pool has connections that wait for their next request.
+type pool []*connection
 
 var errTooLarge = errors.New("the answer is larger than 1 MiB")
 
@@ -712,13 +717,13 @@ func (on *connection) Read(into []byte) (n int, err error) {
 
 // post sends a request and returns the whole answer. A kept connection that ends before the first byte of an answer is
 // left for a new one: the sidecar may have been restarted in between.
-func (c *Client) post(ctx context.Context, path string, body []byte) (*http.Response, []byte, *trouble) {
+func (c *Client) post(ctx context.Context, from *pool, path string, body []byte) (*http.Response, []byte, *trouble) {
 	head := "POST " + path + " HTTP/1.1\r\nHost: " + c.host + "\r\nContent-Type: application/json\r\n"
 	if c.token != "" {
 		head += "Authorization: Bearer " + c.token + "\r\n"
 	}
 	request := append([]byte(head+"Content-Length: "+strconv.Itoa(len(body))+"\r\n\r\n"), body...)
-	if kept := c.takeKept(); kept != nil {
+	if kept := c.takeKept(from); kept != nil {
 		if response, text, failed := c.exchange(ctx, kept, request); failed != ended {
 			return response, text, failed
 		}
@@ -732,20 +737,20 @@ func (c *Client) post(ctx context.Context, path string, body []byte) (*http.Resp
 		}
 		return nil, nil, failed
 	}
-	fresh := &connection{Conn: dialed}
+	fresh := &connection{Conn: dialed, from: from}
 	fresh.reader = bufio.NewReader(fresh)
 	return c.exchange(ctx, fresh, request)
 }
 
-func (c *Client) takeKept() *connection {
+func (c *Client) takeKept(from *pool) *connection {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	last := len(c.kept) - 1
+	last := len(*from) - 1
 	if last < 0 {
 		return nil
 	}
-	taken := c.kept[last]
-	c.kept = c.kept[:last]
+	taken := (*from)[last]
+	*from = (*from)[:last]
 	return taken
 }
 
@@ -759,8 +764,8 @@ func (c *Client) exchange(ctx context.Context, on *connection, request []byte) (
 	defer func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if stop() && keep && !c.closed && len(c.kept) < maxKeptConnections {
-			c.kept = append(c.kept, on)
+		if stop() && keep && !c.closed && len(*on.from) < maxKeptConnections {
+			*on.from = append(*on.from, on)
 		} else {
 			on.Close()
 		}

@@ -46,6 +46,7 @@ class Client {
   #maxOutcomes;
   #logger;
   #agent = new http.Agent({ keepAlive: true, maxFreeSockets: MAX_KEPT_CONNECTIONS, scheduling: 'lifo' });
+  #outcomeAgent = new http.Agent({ keepAlive: true, maxFreeSockets: 1 }); // see Connections in the contract
   #closing; // the promise of close
   #ended = false; // close is over: no outcome is sent any more
 
@@ -159,7 +160,7 @@ class Client {
       this.#askAgain = now + PAUSE_MS;
     }
     try {
-      const answer = ofrepAnswer(await this.#post(path, body, now + this.#timeoutMs));
+      const answer = ofrepAnswer(await this.#post(this.#agent, path, body, now + this.#timeoutMs));
       this.#troubles = 0;
       return answer;
     } catch (trouble) {
@@ -310,7 +311,8 @@ class Client {
   /** Sends a batch and returns the status, 0 if there was no answer. */
   async #sendBatch(path, batch, deadline) {
     try {
-      const { status, retryAfter } = await this.#post(path, JSON.stringify(batch.map(({ said }) => said)), deadline);
+      const body = JSON.stringify(batch.map(({ said }) => said));
+      const { status, retryAfter } = await this.#post(this.#outcomeAgent, path, body, deadline);
       if (status === 429) {
         this.#notBefore.set(path, performance.now() + (Number(retryAfter) || 0) * 1000);
       }
@@ -340,6 +342,7 @@ class Client {
       process.off('beforeExit', closeAll);
     }
     this.#agent.destroy();
+    this.#outcomeAgent.destroy();
     this.proxyAgent.destroy();
   }
 
@@ -393,26 +396,26 @@ class Client {
   // HTTP
 
   /** Sends a request and reads the whole answer, or throws a Trouble. */
-  async #post(path, body, deadline) {
+  async #post(agent, path, body, deadline) {
     try {
-      return await this.#exchange(path, body, deadline);
+      return await this.#exchange(agent, path, body, deadline);
     } catch (trouble) {
       if (!trouble.stale) {
         throw trouble;
       }
       // The sidecar may have been restarted: then no kept connection is good any more.
-      Object.values(this.#agent.freeSockets).flat().forEach((socket) => socket.destroy());
-      return this.#exchange(path, body, deadline);
+      Object.values(agent.freeSockets).flat().forEach((socket) => socket.destroy());
+      return this.#exchange(agent, path, body, deadline);
     }
   }
 
-  #exchange(path, body, deadline) {
+  #exchange(agent, path, body, deadline) {
     return new Promise((resolve, reject) => {
       const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
       if (this.#token) {
         headers.Authorization = `Bearer ${this.#token}`;
       }
-      const request = http.request({ ...this.#sidecar, path, method: 'POST', headers, agent: this.#agent });
+      const request = http.request({ ...this.#sidecar, path, method: 'POST', headers, agent });
       let connected = false;
       let bytesBefore = 0;
       const fail = (code, details) => {
@@ -437,7 +440,9 @@ class Client {
       request.on('socket', (socket) => {
         connected = !socket.connecting;
         bytesBefore = socket.bytesRead;
-        socket.once('connect', () => (connected = true));
+        if (socket.connecting) {
+          socket.once('connect', () => (connected = true));
+        }
       });
       request.on('error', failWith);
       request.on('upgrade', (response, socket) => {
