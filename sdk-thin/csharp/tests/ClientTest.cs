@@ -189,7 +189,7 @@ internal static class ClientTest
             string request = fake.Requests.Take();
             Equal(true, request.StartsWith("POST /ofrep/v1/evaluate/flags/a%20b%2F%C3%BC HTTP/1.1\r\n"), request);
             Equal(true, request.Contains("Authorization: Bearer t0k3n\r\n"), request);
-            Equal(true, request.EndsWith("\r\n\r\n{\"context\":{\"targetingKey\":\"user-42\",\"country\":\"DE\",\"list\":[1,2.5,null,true]}}"), request);
+            Equal(true, request.EndsWith("\r\n\r\n{\"context\":{\"country\":\"DE\",\"list\":[1,2.5,null,true],\"targetingKey\":\"user-42\"}}"), request);
             Equal("blüe on True STATIC 3  ", string.Join(" ", evaluation.Value, evaluation.Variant, evaluation.Active,
                 evaluation.Reason, evaluation.Metadata["version"], evaluation.Error, evaluation.ErrorDetails));
             Equal(true, client.IsActive("f"));
