@@ -99,6 +99,7 @@ namespace Tailslide
             _maxOutcomes = maxOutcomes;
             _http = new Lazy<HttpClient>(() => new HttpClient(new HttpClientHandler { Proxy = new WebProxy(_proxy) }));
             AppDomain.CurrentDomain.ProcessExit += Exiting;
+            WarmUp();
         }
 
         /// <summary>Gets a warning at most once a minute. Add a listener to read it.</summary>
@@ -265,6 +266,19 @@ namespace Tailslide
 
         /// <summary>The address of the sidecar.</summary>
         public override string ToString() => $"TailslideClient({_url.Authority})";
+
+        /// <summary>
+        /// Does what a question does, but for connecting. The runtime loads and compiles it here, which takes longer than
+        /// the first question may.
+        /// </summary>
+        private static void WarmUp()
+        {
+            Question("user-42", null);
+            byte[] answer = Encoding.ASCII.GetBytes(
+                "HTTP/1.1 200 OK\r\n\r\n{\"value\":1,\"variant\":\"on\",\"reason\":\"STATIC\",\"metadata\":{\"active\":true}}");
+            Typed(Ofrep(Response.Read(answer, answer.Length, true).Json())["value"], typeof(double));
+            NewSocket(AddressFamily.InterNetwork).Dispose();
+        }
 
         private static string Variable(string name)
         {
@@ -699,8 +713,8 @@ namespace Tailslide
                         return socket;
                     socket.Dispose();
                 }
-                return null;
             }
+            return null;
         }
 
         private bool Keep(Socket socket)
@@ -723,7 +737,7 @@ namespace Tailslide
                 bool connected = false;
                 try
                 {
-                    socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+                    socket = NewSocket(address.AddressFamily);
                     var endpoint = new IPEndPoint(address, _url.Port);
                     if (async)
                         await InTime(socket.ConnectAsync(endpoint), deadline).ConfigureAwait(false);
@@ -763,6 +777,9 @@ namespace Tailslide
                 throw new Trouble("REFUSED", $"could not look up {_url.DnsSafeHost}: {e.Message}");
             }
         }
+
+        private static Socket NewSocket(AddressFamily family)
+            => new Socket(family, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
 
         private static void Connect(Socket socket, EndPoint endpoint, double deadline)
         {
@@ -964,7 +981,8 @@ namespace Tailslide
 
             private static int Number(string digits, NumberStyles style)
             {
-                if (!int.TryParse(digits, style, CultureInfo.InvariantCulture, out int number) || number < 0 || number > MaxBytes)
+                bool parsed = int.TryParse(digits, style, CultureInfo.InvariantCulture, out int number);
+                if (!parsed || number < 0 || number > MaxBytes)
                     throw Invalid($"expected a status or a length, got {digits}");
                 return number;
             }
@@ -1103,7 +1121,7 @@ namespace Tailslide
                 }
             }
 
-            /// <summary>Takes the bracket or comma before the next item and returns true, or takes the closing bracket.</summary>
+            /// <summary>Takes what is before the next item and returns true, or takes the closing bracket.</summary>
             private bool HasMore(char closing, bool first)
             {
                 if (first)

@@ -1195,7 +1195,7 @@ public final class Tailslide implements AutoCloseable {
             }
         }
 
-        /** Takes the bracket or comma before the next item and returns true, or takes the closing bracket. */
+        /** Takes what is before the next item and returns true, or takes the closing bracket. */
         private boolean hasMore(char closing, boolean first) {
             if (first) {
                 at++;
