@@ -316,7 +316,7 @@ public final class ClientTest {
         try (Fake fake = new Fake(raw(chunked)); Tailslide client = fake.client()) {
             equal(error(client), "TYPE_MISMATCH");
             fake.behaviour = (request, out) -> {
-                for (String piece : chunked.split("(?<=\r)")) {
+                for (String piece : ("HTTP/1.1 100 Continue\r\n\r\n" + chunked).split("(?<=\r)")) {
                     send(out, piece);
                 }
                 return true;

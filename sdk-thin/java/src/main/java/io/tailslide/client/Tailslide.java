@@ -717,7 +717,7 @@ public final class Tailslide implements AutoCloseable {
 
     /** A connection for one exchange at a time. Its channel never blocks, so that a deadline holds for all of it. */
     private static final class Connection {
-        private static final Pattern STATUS = Pattern.compile("([01]) ([2-5]\\d\\d)(?: .*)?");
+        private static final Pattern STATUS = Pattern.compile("([01]) ([1-5]\\d\\d)(?: .*)?");
         private final SocketChannel channel = SocketChannel.open();
         private final ByteBuffer bytes = ByteBuffer.allocate(4096).limit(0);
         private Selector selector;
@@ -770,17 +770,13 @@ public final class Tailslide implements AutoCloseable {
         }
 
         private Response answer() throws IOException, Trouble {
-            for (char letter : "HTTP/1.".toCharArray()) {
-                if (next() != letter) {
-                    throw invalid("not HTTP");
-                }
-            }
-            Matcher statusLine = STATUS.matcher(line());
-            if (!statusLine.matches()) {
-                throw invalid("not HTTP");
+            Matcher statusLine = statusLine();
+            Map<String, String> headers = headers();
+            while (statusLine.group(2).startsWith("1")) { // an interim response, before the one that counts
+                statusLine = statusLine();
+                headers = headers();
             }
             int status = Integer.parseInt(statusLine.group(2));
-            Map<String, String> headers = headers();
             boolean keep = statusLine.group(1).equals("1") && !"close".equalsIgnoreCase(headers.get("connection"));
             ByteArrayOutputStream body = new ByteArrayOutputStream();
             if ("chunked".equalsIgnoreCase(headers.get("transfer-encoding"))) {
@@ -800,6 +796,19 @@ public final class Tailslide implements AutoCloseable {
                 }
             }
             return new Response(status, headers, body.toByteArray(), keep && !bytes.hasRemaining());
+        }
+
+        private Matcher statusLine() throws IOException, Trouble {
+            for (char letter : "HTTP/1.".toCharArray()) {
+                if (next() != letter) {
+                    throw invalid("not HTTP");
+                }
+            }
+            Matcher statusLine = STATUS.matcher(line());
+            if (!statusLine.matches()) {
+                throw invalid("not HTTP");
+            }
+            return statusLine;
         }
 
         private Map<String, String> headers() throws IOException, Trouble {
