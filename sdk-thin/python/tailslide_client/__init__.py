@@ -468,6 +468,7 @@ class _Outcomes:
             with self._changed:
                 self._taken = deque()
                 self._waiting.extendleft(reversed(kept))
+                self._changed.notify_all()
                 too_many = max(0, len(self._waiting) - self._most)
                 for _ in range(too_many):
                     self._waiting.popleft()
