@@ -810,15 +810,9 @@ namespace Tailslide
         /// <summary>Awaits the task, until the deadline; the caller then closes the socket, which ends the task.</summary>
         private static async Task InTime(Task task, double deadline)
         {
+            int leftMs = (int)Math.Max(0, Math.Ceiling(deadline - NowMs));
             if (!task.IsCompleted)
-            {
-                using (var done = new CancellationTokenSource())
-                {
-                    var alarm = Task.Delay((int)Math.Max(0, Math.Ceiling(deadline - NowMs)), done.Token);
-                    await Task.WhenAny(task, alarm).ConfigureAwait(false);
-                    done.Cancel();
-                }
-            }
+                await Task.WhenAny(task, Task.Delay(leftMs)).ConfigureAwait(false);
             if (!task.IsCompleted)
             {
                 _ = task.ContinueWith(late => late.Exception, TaskContinuationOptions.OnlyOnFaulted);

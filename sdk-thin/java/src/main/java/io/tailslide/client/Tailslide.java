@@ -121,6 +121,23 @@ public final class Tailslide implements AutoCloseable {
         if (maxOutcomes < 1) {
             throw new IllegalArgumentException("maxOutcomes: expected at least 1, got " + maxOutcomes);
         }
+        warmUp();
+    }
+
+    /**
+     * Does what a question does, but for the network. Java loads the classes here, which takes longer than the first
+     * question may.
+     */
+    private void warmUp() {
+        String answer = "{\"value\":1,\"variant\":\"on\",\"reason\":\"STATIC\",\"metadata\":{\"active\":true}}";
+        try (SocketChannel channel = SocketChannel.open(); Selector selector = Selector.open()) {
+            channel.configureBlocking(false).register(selector, 0);
+            request(encoded("flag"), question("user-42", Map.of("country", "DE")));
+            byte[] body = answer.getBytes(StandardCharsets.UTF_8);
+            typed(ofrepAnswer(new Response(200, Map.of(), body, true).json()).get("value"), Double.class);
+        } catch (IOException | Trouble notNow) {
+            // The first question will tell.
+        }
     }
 
     /** Returns the settings to make a client with. */
@@ -1304,12 +1321,15 @@ public final class Tailslide implements AutoCloseable {
                 return value.toString();
             } else if (value instanceof Map) {
                 StringJoiner members = new StringJoiner(",", "{", "}");
-                ((Map<?, ?>) value).forEach((name, member) ->
-                        members.add(quoted((String) name) + ":" + write(member, depth + 1)));
+                for (Map.Entry<?, ?> member : ((Map<?, ?>) value).entrySet()) {
+                    members.add(quoted((String) member.getKey()) + ":" + write(member.getValue(), depth + 1));
+                }
                 return members.toString();
             } else if (value instanceof Iterable) {
                 StringJoiner items = new StringJoiner(",", "[", "]");
-                ((Iterable<?>) value).forEach(item -> items.add(write(item, depth + 1)));
+                for (Object item : (Iterable<?>) value) {
+                    items.add(write(item, depth + 1));
+                }
                 return items.toString();
             }
             throw new IllegalArgumentException("a " + value.getClass().getName());
