@@ -948,6 +948,8 @@ namespace Tailslide
                 string[] lines = text.Substring(0, at - 4).Split(new[] { "\r\n" }, StringSplitOptions.None);
                 string[] statusLine = lines[0].Split(' ');
                 var response = new Response { Status = Number(statusLine.ElementAtOrDefault(1), NumberStyles.None) };
+                if (response.Status < 200) // an interim response, before the one that counts
+                    return Read(bytes.Skip(at).ToArray(), length - at, ended);
                 foreach (string[] header in lines.Skip(1).Select(line => line.Split(new[] { ':' }, 2)))
                     response._headers[header[0]] = header.Last().Trim();
                 response._body = response.Body(text, ref at, ended);

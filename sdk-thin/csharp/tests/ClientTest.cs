@@ -290,10 +290,10 @@ internal static class ClientTest
             Equal("TIMEOUT", Errors(fake));
     }
 
-    private static void TestChunkedAnswers()
+    private static void TestChunkedAnswersAfterInterimOnes()
     {
         string body = FakeSidecar.Evaluation().Split(new[] { "\r\n\r\n" }, StringSplitOptions.None)[1];
-        string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        string chunked = "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
             + $"5;x=y\r\n{body.Substring(0, 5)}\r\n{body.Length - 5:x}\r\n{body.Substring(5)}\r\n0\r\nTrailer: x\r\n\r\n";
         using (var fake = new FakeSidecar((question, stream) => chunked))
         {

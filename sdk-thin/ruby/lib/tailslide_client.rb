@@ -726,6 +726,8 @@ module Tailslide
       def read_response
         version, status = status_line
         headers = read_headers
+        return read_response if status < 200 # an interim response, before the one that counts
+
         body = read_body(status, headers)
         keeps = !body.nil? && version == "1" && @buffer.empty? && !headers.fetch("connection", "").match?(/close/i)
         Response.new(status, headers, body || rest, keeps)
@@ -735,7 +737,7 @@ module Tailslide
         fill while @buffer.empty?
         fill while "HTTP/1.".start_with?(@buffer)
         invalid("not HTTP") unless @buffer.start_with?("HTTP/1.")
-        match = line.match(%r{\AHTTP/1\.([01]) ([2-5]\d\d)(?: |\z)}) || invalid("not HTTP")
+        match = line.match(%r{\AHTTP/1\.([01]) ([1-5]\d\d)(?: |\z)}) || invalid("not HTTP")
         [match[1], match[2].to_i]
       end
 
