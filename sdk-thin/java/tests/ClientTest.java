@@ -242,7 +242,10 @@ public final class ClientTest {
             fake.behaviour = raw(http(400, "{\"errorCode\":\"SOMETHING_NEW\",\"errorDetails\":\"x\"}"));
             equal(client.evaluate("f", "u", NONE, true).errorDetails, "HTTP status 400: x");
             equal(error(client), "GENERAL");
+            fake.behaviour = raw(http(400, "{\"errorCode\":null}"));
             equal(error(client), "GENERAL");
+            fake.behaviour = raw(http(400, "{\"errorCode\":[1],\"errorDetails\":5}"));
+            equal(client.evaluate("f", "u", NONE, true).errorDetails, "HTTP status 400: 5");
         }
     }
 

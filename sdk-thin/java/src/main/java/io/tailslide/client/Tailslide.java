@@ -229,7 +229,9 @@ public final class Tailslide implements AutoCloseable {
                     flag, typed(answer.get("value"), type), (String) answer.get("variant"),
                     Boolean.TRUE.equals(metadata.getOrDefault("active", fallback)), (String) answer.get("reason"),
                     metadata, null);
-        } catch (Trouble trouble) {
+        } catch (Trouble | RuntimeException e) {
+            Trouble trouble =
+                    e instanceof Trouble ? (Trouble) e : new Trouble("GENERAL", e.toString(), e.getClass().getName());
             synchronized (lock) {
                 defaults.merge(trouble.error, 1L, Long::sum);
             }
@@ -301,9 +303,9 @@ public final class Tailslide implements AutoCloseable {
         String status = "HTTP status " + response.status;
         try {
             Map<String, Object> answer = response.json();
-            Object code = answer.getOrDefault("errorCode", "");
+            Object code = answer.get("errorCode");
             String details = String.valueOf(answer.getOrDefault("errorDetails", ""));
-            return SIDECAR_ERRORS.contains(code)
+            return code instanceof String && SIDECAR_ERRORS.contains(code)
                     ? new Trouble((String) code, details, "")
                     : new Trouble("GENERAL", details.isEmpty() ? status : status + ": " + details, status);
         } catch (Trouble notJson) {
@@ -532,10 +534,9 @@ public final class Tailslide implements AutoCloseable {
         List<Outcome> batch = new ArrayList<>();
         synchronized (lock) {
             long oldestNs = System.nanoTime() - OUTCOME_LIFE.toNanos();
-            while (!waiting.isEmpty() && waiting.peek().reportedNs - oldestNs < 0) {
-                waiting.poll();
-                dropped++;
-            }
+            int before = waiting.size();
+            waiting.removeIf(outcome -> outcome.reportedNs - oldestNs < 0);
+            dropped += before - waiting.size();
             waiting.removeIf(outcome -> {
                 boolean taken = batch.isEmpty()
                         ? !later.contains(outcome.flag)
