@@ -249,13 +249,9 @@ module Tailslide
       evaluation(flag, answer(flag, targeting_key, attributes), default, &typed)
     rescue StandardError => e
       e = Trouble.new("GENERAL", e.message, loggable: e.class.name) unless e.is_a?(Trouble)
-      defaulted(flag, default, e)
-    end
-
-    def defaulted(flag, default, trouble)
-      count_default(trouble)
+      count_default(e)
       Evaluation.new(flag: flag, value: default, variant: "", active: default == true, reason: "ERROR", metadata: {},
-                     error: trouble.error, error_details: trouble.message)
+                     error: e.error, error_details: e.message)
     end
 
     def count_default(trouble)
@@ -566,7 +562,7 @@ module Tailslide
         @url = url.to_s
         if @url.start_with?("unix:/")
           @path = @url.delete_prefix("unix:")
-          Socket.pack_sockaddr_un(@path) # raises where it is too long
+          @unix = Addrinfo.unix(@path) # raises where it is too long
         else
           parse
         end
@@ -581,8 +577,8 @@ module Tailslide
       end
 
       # Numbers are resolved at once; names in a thread, since nothing else ends a lookup at a deadline.
-      def sockaddrs(deadline)
-        return [[Socket::AF_UNIX, Socket.pack_sockaddr_un(path)]] if path
+      def addrinfos(deadline)
+        return [@unix] if @unix
 
         resolve(Socket::AI_NUMERICHOST)
       rescue SocketError
@@ -610,7 +606,7 @@ module Tailslide
       end
 
       def resolve(flags)
-        Addrinfo.getaddrinfo(host, port, nil, :STREAM, nil, flags).map { |info| [info.afamily, info.to_sockaddr] }
+        Addrinfo.getaddrinfo(host, port, nil, :STREAM, nil, flags)
       end
     end
     private_constant :Address
@@ -633,14 +629,11 @@ module Tailslide
     # One HTTP/1.1 connection. Whatever it does ends at the deadline (of Process::CLOCK_MONOTONIC).
     class Connection
       MAX_BYTES = 1 << 20
-      ENDS = [EOFError, Errno::ECONNRESET, Errno::EPIPE, Errno::ECONNABORTED].freeze
 
       def initialize(address, deadline)
         @deadline = deadline
-        refusals = []
-        address.sockaddrs(deadline).find { |family, sockaddr| open(family, sockaddr, refusals) } || raise(refusals.last)
-      rescue SystemCallError, SocketError => e
-        raise Trouble.new("REFUSED", "could not connect to #{address}: #{e.message}")
+        @socket = connect(address)
+        @socket.setsockopt(:TCP, :NODELAY, true) unless address.path
       end
 
       # Nothing has come, not even the end, since the last answer.
@@ -660,38 +653,40 @@ module Tailslide
         @read = 0
         write(request.b)
         read_response
-      rescue *ENDS
+      rescue EOFError, SystemCallError => e
         raise Stale if @read.zero?
 
-        raise Trouble.new("BROKEN", "the connection ended before a whole answer")
-      rescue SystemCallError => e
-        raise Trouble.new("BROKEN", e.message)
+        raise Trouble.new("BROKEN", "the connection ended before a whole answer: #{e.message}")
       end
 
       private
 
-      def open(family, sockaddr, refusals)
-        @socket = Socket.new(family, :STREAM)
-        @socket.setsockopt(:TCP, :NODELAY, true) unless family == Socket::AF_UNIX
-        connected = @socket.connect_nonblock(sockaddr, exception: false)
-        if connected == :wait_writable
-          wait(:wait_writable)
-          error = @socket.getsockopt(:SOCKET, :ERROR).int
-          raise SystemCallError.new(nil, error) unless error.zero?
+      def connect(address)
+        refusal = nil
+        address.addrinfos(@deadline).each do |addrinfo|
+          return addrinfo.connect(timeout: left)
+        rescue Errno::ETIMEDOUT
+          timed_out
+        rescue SystemCallError => e
+          refusal = e
         end
-        connected = true
-      rescue SystemCallError => e
-        refusals << e
-        false
-      ensure
-        @socket&.close unless connected == true
+        raise refusal
+      rescue SystemCallError, SocketError => e
+        raise Trouble.new("REFUSED", "could not connect to #{address}: #{e.message}")
+      end
+
+      # Seconds until the deadline.
+      def left
+        left = @deadline - Process.clock_gettime(Process::CLOCK_MONOTONIC)
+        left.positive? ? left : timed_out
+      end
+
+      def timed_out
+        raise Trouble.new("TIMEOUT", "no whole answer within the deadline")
       end
 
       def wait(readiness)
-        left = @deadline - Process.clock_gettime(Process::CLOCK_MONOTONIC)
-        return if left.positive? && @socket.public_send(readiness, left)
-
-        raise Trouble.new("TIMEOUT", "no whole answer within the deadline")
+        @socket.public_send(readiness, left) || timed_out
       end
 
       def write(bytes)
@@ -718,9 +713,7 @@ module Tailslide
       end
 
       def line
-        until (length = @buffer.index("\n"))
-          fill
-        end
+        fill until (length = @buffer.index("\n"))
         @buffer.slice!(0..length).chomp
       end
 
@@ -733,6 +726,8 @@ module Tailslide
       def read_response
         version, status = status_line
         headers = read_headers
+        return read_response if status < 200 # an interim response, before the one that counts
+
         body = read_body(status, headers)
         keeps = !body.nil? && version == "1" && @buffer.empty? && !headers.fetch("connection", "").match?(/close/i)
         Response.new(status, headers, body || rest, keeps)
@@ -742,7 +737,7 @@ module Tailslide
         fill while @buffer.empty?
         fill while "HTTP/1.".start_with?(@buffer)
         invalid("not HTTP") unless @buffer.start_with?("HTTP/1.")
-        match = line.match(%r{\AHTTP/1\.([01]) ([2-5]\d\d)(?: |\z)}) || invalid("not HTTP")
+        match = line.match(%r{\AHTTP/1\.([01]) ([1-5]\d\d)(?: |\z)}) || invalid("not HTTP")
         [match[1], match[2].to_i]
       end
 
