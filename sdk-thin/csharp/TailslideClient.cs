@@ -56,6 +56,7 @@ namespace Tailslide
 
         private readonly object _lock = new object(); // guards all that follows
         private readonly Stack<Socket> _idle = new Stack<Socket>();
+        private readonly Stack<Socket> _idleForOutcomes = new Stack<Socket>();
         private readonly Dictionary<string, long> _defaults = new Dictionary<string, long>();
         private readonly Dictionary<string, Warning> _warnings = new Dictionary<string, Warning>();
         private Queue<Outcome> _waiting = new Queue<Outcome>();
@@ -240,8 +241,10 @@ namespace Tailslide
             {
                 Drop(_waiting.Count, "CLOSED");
                 _waiting.Clear();
-                while (_idle.Count > 0)
-                    _idle.Pop().Dispose();
+                foreach (Socket socket in _idle.Concat(_idleForOutcomes))
+                    socket.Dispose();
+                _idle.Clear();
+                _idleForOutcomes.Clear();
             }
             if (_http.IsValueCreated)
                 _http.Value.Dispose();
@@ -367,7 +370,7 @@ namespace Tailslide
             Map answer = null;
             try
             {
-                response = await Post(path, question, deadline, async).ConfigureAwait(false);
+                response = await Post(_idle, path, question, deadline, async).ConfigureAwait(false);
                 if (response.Status == 200)
                     answer = Ofrep(response.Json());
             }
@@ -606,7 +609,8 @@ namespace Tailslide
         {
             string body = Json.Write(batch.Select(outcome => outcome.Fields));
             deadline = Math.Min(deadline, NowMs + SendTimeoutMs);
-            var response = await Post($"/v1/flags/{Encoded(flag)}/outcomes", body, deadline, async).ConfigureAwait(false);
+            string path = $"/v1/flags/{Encoded(flag)}/outcomes";
+            var response = await Post(_idleForOutcomes, path, body, deadline, async).ConfigureAwait(false);
             lock (_lock)
             {
                 if (response.Status < 300)
@@ -680,18 +684,19 @@ namespace Tailslide
         // Connections
 
         /// <summary>One request, and a second one if a kept connection ended before the first byte of its answer.</summary>
-        private async Task<Response> Post(string path, string body, double deadline, bool async)
+        private async Task<Response> Post(
+            Stack<Socket> idle, string path, string body, double deadline, bool async)
         {
             byte[] content = Encoding.UTF8.GetBytes(body);
             byte[] head = Encoding.ASCII.GetBytes(
                 $"POST {path} HTTP/1.1\r\n{_headers}Content-Length: {content.Length}\r\n\r\n");
             byte[] request = head.Concat(content).ToArray();
-            Socket kept = Kept();
+            Socket kept = Kept(idle);
             if (kept != null)
             {
                 try
                 {
-                    return await Exchange(kept, request, deadline, async).ConfigureAwait(false);
+                    return await Exchange(kept, idle, request, deadline, async).ConfigureAwait(false);
                 }
                 catch (Trouble trouble) when (trouble.Stale)
                 {
@@ -699,16 +704,16 @@ namespace Tailslide
                 }
             }
             Socket connected = await Connect(deadline, async).ConfigureAwait(false);
-            return await Exchange(connected, request, deadline, async).ConfigureAwait(false);
+            return await Exchange(connected, idle, request, deadline, async).ConfigureAwait(false);
         }
 
-        private Socket Kept()
+        private Socket Kept(Stack<Socket> idle)
         {
             lock (_lock)
             {
-                while (_idle.Count > 0)
+                while (idle.Count > 0)
                 {
-                    Socket socket = _idle.Pop();
+                    Socket socket = idle.Pop();
                     if (!socket.Poll(0, SelectMode.SelectRead)) // nothing has come since, not even the end
                         return socket;
                     socket.Dispose();
@@ -717,13 +722,13 @@ namespace Tailslide
             return null;
         }
 
-        private bool Keep(Socket socket)
+        private bool Keep(Socket socket, Stack<Socket> idle)
         {
             lock (_lock)
             {
-                if (_closed || _idle.Count >= KeptConnections)
+                if (_closed || idle.Count >= KeptConnections)
                     return false;
-                _idle.Push(socket);
+                idle.Push(socket);
                 return true;
             }
         }
@@ -822,7 +827,8 @@ namespace Tailslide
         }
 
         /// <summary>Keeps the connection afterwards if it can be used again, else closes it.</summary>
-        private async Task<Response> Exchange(Socket socket, byte[] request, double deadline, bool async)
+        private async Task<Response> Exchange(
+            Socket socket, Stack<Socket> idle, byte[] request, double deadline, bool async)
         {
             int length = 0;
             bool kept = false;
@@ -844,7 +850,7 @@ namespace Tailslide
                     var response = length == 0 ? null : Response.Read(bytes, length, got == 0);
                     if (response != null)
                     {
-                        kept = response.Keeps && got > 0 && Keep(socket);
+                        kept = response.Keeps && got > 0 && Keep(socket, idle);
                         return response;
                     }
                     if (got == 0)

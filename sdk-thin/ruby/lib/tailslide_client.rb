@@ -81,6 +81,7 @@ module Tailslide
       @wake = ConditionVariable.new # outcomes to send, or closed
       @sent_all = ConditionVariable.new # the sender has ended a round
       @idle = []
+      @idle_for_outcomes = []
       @closed = false
       start_over
       at_exit { close }
@@ -157,7 +158,7 @@ module Tailslide
       flush
       @lock.synchronize do
         drop_outcomes(@waiting.slice!(0..).size, "CLOSED")
-        @idle.slice!(0..).each(&:close)
+        [@idle, @idle_for_outcomes].each { |idle| idle.slice!(0..).each(&:close) }
         @wake.broadcast
       end
       @log_line&.join(0.1)
@@ -222,7 +223,7 @@ module Tailslide
       @lock.synchronize do
         next unless forked?
 
-        @idle.slice!(0..).each(&:close)
+        [@idle, @idle_for_outcomes].each { |idle| idle.slice!(0..).each(&:close) }
         @waiting = []
         @in_flight = 0
         @sending = false
@@ -271,7 +272,7 @@ module Tailslide
       end
 
       begin
-        response = post("/ofrep/v1/evaluate/flags/#{encoded(flag)}", body, deadline)
+        response = post(@idle, "/ofrep/v1/evaluate/flags/#{encoded(flag)}", body, deadline)
         object = ofrep(response) if response.status == 200
       rescue Trouble
         count_trouble
@@ -462,7 +463,8 @@ module Tailslide
 
     def send_batch(flag, batch, deadline)
       body = JSON.generate(batch.map(&:fields))
-      response = post("/v1/flags/#{encoded(flag)}/outcomes", body, [deadline, now + SEND_TIMEOUT_S].min)
+      until_s = [deadline, now + SEND_TIMEOUT_S].min
+      response = post(@idle_for_outcomes, "/v1/flags/#{encoded(flag)}/outcomes", body, until_s)
       @lock.synchronize do
         if response.status == 429 || response.status >= 500
           @not_before[flag] = now + response.headers["retry-after"].to_f if response.status == 429
@@ -516,11 +518,11 @@ module Tailslide
     # -- Connections
 
     # One request, and a second one if a kept connection ended before the first byte of its answer.
-    def post(path, body, deadline)
+    def post(idle, path, body, deadline)
       request = "POST #{path} HTTP/1.1\r\n#{@headers}Content-Length: #{body.bytesize}\r\n\r\n#{body}"
-      kept = kept_connection
+      kept = kept_connection(idle)
       begin
-        exchange(kept || Connection.new(@address, deadline), request, deadline)
+        exchange(kept || Connection.new(@address, deadline), idle, request, deadline)
       rescue Stale
         raise Trouble.new("BROKEN", "the connection ended before an answer") unless kept
 
@@ -529,28 +531,28 @@ module Tailslide
       end
     end
 
-    def exchange(connection, request, deadline)
+    def exchange(connection, idle, request, deadline)
       response = connection.exchange(request, deadline)
-      keep(connection) if response.keeps
+      keep(connection, idle) if response.keeps
       response
     ensure
       connection.close unless response&.keeps
     end
 
-    def kept_connection
+    def kept_connection(idle)
       loop do
-        connection = @lock.synchronize { @idle.pop }
+        connection = @lock.synchronize { idle.pop }
         return connection if connection.nil? || connection.quiet?
 
         connection.close
       end
     end
 
-    def keep(connection)
+    def keep(connection, idle)
       @lock.synchronize do
-        next connection.close if @closed || forked? || @idle.size >= KEPT_CONNECTIONS
+        next connection.close if @closed || forked? || idle.size >= KEPT_CONNECTIONS
 
-        @idle << connection
+        idle << connection
       end
     end
 

@@ -17,6 +17,7 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
@@ -88,6 +89,7 @@ public final class Tailslide implements AutoCloseable {
     /** Guards all that follows. */
     private final Object lock = new Object();
     private final ArrayDeque<Connection> kept = new ArrayDeque<>();
+    private final ArrayDeque<Connection> keptForOutcomes = new ArrayDeque<>();
     private final Map<String, Long> defaults = new TreeMap<>();
     private final ArrayDeque<Outcome> waiting = new ArrayDeque<>();
     private int inFlight;
@@ -268,7 +270,7 @@ public final class Tailslide implements AutoCloseable {
         Response response;
         Map<String, Object> answer = null;
         try {
-            response = post(request, deadlineNs);
+            response = post(kept, request, deadlineNs);
             if (response.status == 200) {
                 answer = ofrepAnswer(response.json());
             }
@@ -499,6 +501,7 @@ public final class Tailslide implements AutoCloseable {
                 String reports = Json.write(batch.stream().map(outcome -> outcome.report).collect(Collectors.toList()));
                 long now = System.nanoTime();
                 Response response = post(
+                        keptForOutcomes,
                         request("/v1/flags/" + encoded(flag) + "/outcomes", reports),
                         now + Math.min(deadlineNs - now, SEND_TIMEOUT_NS));
                 status = response.status;
@@ -578,8 +581,10 @@ public final class Tailslide implements AutoCloseable {
         synchronized (lock) {
             dropped += waiting.size();
             waiting.clear();
-            kept.forEach(Connection::close);
-            kept.clear();
+            for (Deque<Connection> idle : List.of(kept, keptForOutcomes)) {
+                idle.forEach(Connection::close);
+                idle.clear();
+            }
         }
         try {
             Runtime.getRuntime().removeShutdownHook(hook);
@@ -659,21 +664,21 @@ public final class Tailslide implements AutoCloseable {
     }
 
     /** Sends a request, and once more if a kept connection ends before the first byte of its answer. */
-    private Response post(byte[] request, long deadlineNs) throws Trouble {
+    private Response post(Deque<Connection> idle, byte[] request, long deadlineNs) throws Trouble {
         // An interrupt closes the channel that its thread uses. One from before the question is the caller's affair.
         boolean interrupted = Thread.interrupted();
         try {
-            Connection old = keptConnection();
+            Connection old = keptConnection(idle);
             if (old != null) {
                 try {
-                    return exchange(old, request, deadlineNs);
+                    return exchange(old, idle, request, deadlineNs);
                 } catch (Trouble trouble) {
                     if (old.received > 0 || !trouble.error.equals("BROKEN")) {
                         throw trouble;
                     }
                 }
             }
-            return exchange(connect(deadlineNs), request, deadlineNs);
+            return exchange(connect(deadlineNs), idle, request, deadlineNs);
         } finally {
             if (interrupted) {
                 Thread.currentThread().interrupt();
@@ -681,23 +686,24 @@ public final class Tailslide implements AutoCloseable {
         }
     }
 
-    private Connection keptConnection() {
+    private Connection keptConnection(Deque<Connection> idle) {
         synchronized (lock) {
-            Connection connection = kept.pollLast();
+            Connection connection = idle.pollLast();
             while (connection != null && !connection.isIdle()) {
                 connection.close();
-                connection = kept.pollLast();
+                connection = idle.pollLast();
             }
             return connection;
         }
     }
 
-    private Response exchange(Connection connection, byte[] request, long deadlineNs) throws Trouble {
+    private Response exchange(Connection connection, Deque<Connection> idle, byte[] request, long deadlineNs)
+            throws Trouble {
         boolean keep = false;
         try {
             Response response = connection.exchange(request, deadlineNs);
             synchronized (lock) {
-                keep = response.keepsConnection && !closed && kept.size() < MAX_KEPT_CONNECTIONS && kept.add(connection);
+                keep = response.keepsConnection && !closed && idle.size() < MAX_KEPT_CONNECTIONS && idle.add(connection);
             }
             return response;
         } finally {
