@@ -18,7 +18,8 @@ class Readiness:
 
     `age_ms` is the time since NATS was last heard of in both buckets, up to two seconds when all is well, or since the
     snapshot that all came from was what NATS said. `connected` is false after five seconds of silence, be the
-    connection open or not.
+    connection open or not. Of a flags file, it is the time since the file last said what is answered, and `connected`
+    is false while it does not.
     """
 
     origin: Origin
@@ -39,7 +40,7 @@ def readiness(
     """Return what `/readyz` says, or None while no rulesets are loaded. Ages are in seconds, of the caller's clocks."""
     if origin is None:
         return None
-    age_s = silent_for_s if origin is Origin.JETSTREAM else snapshot_age_s or 0.0
+    age_s = snapshot_age_s or 0.0 if origin is Origin.SNAPSHOT else silent_for_s
     return Readiness(origin, max(0, round(age_s * 1000)), connected, published)
 
 

@@ -24,14 +24,13 @@ from tailslide_sidecar.config_file import (
     ConfigFile,
     FlagsToken,
     SocketMode,
-    Stamp,
     read_config_file,
-    stamp_of,
 )
 from tailslide_sidecar.nats_access import check_sdk_key
 from tailslide_sidecar.proxy.limits import ProxyOptions
 from tailslide_sidecar.proxy.routes import ForwardHost, Route
 from tailslide_sidecar.reported import DEFAULT_CALLS_PER_S
+from tailslide_sidecar.yaml_file import Stamp, stamp_of
 
 DEFAULT_FLAGS_LISTEN = ListenAddress("127.0.0.1", 4141)
 DEFAULT_PROXY_LISTEN = ListenAddress("127.0.0.1", 4140)
