@@ -283,15 +283,29 @@ def aerobat() -> None:
     metavar="FILE",
     help="The sidecar's YAML file: its app, its routes, its listeners.",
 )
-def sidecar(config: Path | None) -> None:
+@click.option(
+    "--flags",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Flags in YAML or JSON, in place of all servers; read again when the file changes.  [TAILSLIDE_FLAGS_FILE]",
+)
+@click.option("--check", is_flag=True, help="Say what the files would do, and what is wrong in them; start nothing.")
+def sidecar(config: Path | None, flags: Path | None, *, check: bool) -> None:
     """Run a sidecar: it answers flags on localhost and proxies calls to flagged features.
+
+    With --flags it needs no NATS, no Redis and no Tower: for local development, tests and CI. `tailslide init` writes a
+    first file of each kind.
 
     The environment overrides the file: TAILSLIDE_APP, TAILSLIDE_NATS_URL, TAILSLIDE_REDIS_URL, TAILSLIDE_SNAPSHOT,
     TAILSLIDE_FLAGS_LISTEN, TAILSLIDE_PROXY_LISTEN, TAILSLIDE_FLAGS_TOKEN; TAILSLIDE_SDK_KEY is the token for NATS.
     """
+    if check:
+        from tailslide_sidecar.check import main as run_check
+
+        raise SystemExit(run_check(config, flags, os.environ, click.echo))
     from tailslide_sidecar.main import main as run
 
-    raise SystemExit(run(config))
+    raise SystemExit(run(config, flags))
 
 
 def main() -> None:

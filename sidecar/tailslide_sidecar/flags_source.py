@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import structlog
 
+from tailslide_core.flag_contracts import encode_ruleset, encode_segment
 from tailslide_core.ruleset import Ruleset
 from tailslide_core.segment import Segment
 from tailslide_runtime.errors import StartError
@@ -108,17 +109,20 @@ class FlagsSource:
             # In a thread: a file of a thousand flags takes longer than a call may wait.
             file = await asyncio.to_thread(read_flags_file, self.path, self._app)
         except StartError as error:
-            self.refused += 1
-            self.problem = str(error)
-            log.error("flags_file_refused", problem=self.problem, then="the last good flags stay")
-            return
-        if self._take(file):
-            self._changed()
-        self._missing.warn()
+            self._refuse(str(error))
+        else:
+            if self._take(file):
+                self._changed()
+            self._missing.warn()
+
+    def _refuse(self, problem: str) -> None:
+        self.refused += 1
+        self.problem = problem
+        log.error("flags_file_refused", problem=problem, then="the last good flags stay")
 
     def _take(self, file: FlagsFile) -> bool:
-        self._rulesets = _numbered(file.rulesets, self._rulesets)
-        self._segments = _numbered(file.segments, self._segments)
+        self._rulesets = _numbered(file.rulesets, self._rulesets, encode_ruleset)
+        self._segments = _numbered(file.segments, self._segments, encode_segment)
         changed = self._store.replace(Content(self._rulesets, {}, None, self._segments))
         self.problem = None
         self.loaded += 1
@@ -138,15 +142,18 @@ class FlagsSource:
         return True
 
 
-def _numbered(values: Mapping[str, Value], before: Mapping[str, Value]) -> dict[str, Value]:
-    """Return values with the number of their version raised where they differ from those before: nobody else does."""
+def _numbered(
+    values: Mapping[str, Value], before: Mapping[str, Value], encode: Callable[[Value], bytes]
+) -> dict[str, Value]:
+    """Return values with a higher version where they differ from those before, since nobody else numbers them."""
     numbered: dict[str, Value] = {}
     for key, value in values.items():
         old = before.get(key)
-        if old is None:
+        if old is None or value.version > old.version:
             numbered[key] = value
-        elif replace(value, version=old.version) == old:
+        # As bytes, since to Python 1 equals true.
+        elif encode(replace(value, version=old.version)) == encode(old):
             numbered[key] = old
         else:
-            numbered[key] = replace(value, version=max(value.version, old.version + 1))
+            numbered[key] = replace(value, version=old.version + 1)
     return numbered

@@ -1,4 +1,4 @@
-"""Warns of what routes and flags name and the app does not have. What that means for answers is the store's to decide."""
+"""Warns of what routes and flags name and the app does not have. What that means for answers is decided elsewhere."""
 
 from collections.abc import Sequence
 

@@ -4,6 +4,8 @@ Once ready it stays ready: losing NATS makes the answers older, not worse than n
 """
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 from tailslide_sidecar.flag_store import Origin
 
@@ -27,6 +29,32 @@ class Readiness:
     connected: bool
     published: bool | None = None
     """Whether Tower has ever published the app; None while NATS has not told."""
+    problem: str | None = None
+    """What is amiss with the flags file as it is, so that the one before it is answered from."""
+
+
+class FlagsFileState(Protocol):
+    """What is known of a flags file; the fields are those of `FlagsSource`."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why it cannot be taken as it is."""
+
+    @property
+    def loaded(self) -> int:
+        """How often it was taken."""
+
+    @property
+    def refused(self) -> int:
+        """How often it was not."""
+
+    @property
+    def loaded_at(self) -> float:
+        """When it was last taken, in seconds since the epoch."""
 
 
 def readiness(
@@ -36,12 +64,13 @@ def readiness(
     silent_for_s: float,
     snapshot_age_s: float | None,
     published: bool | None = None,
+    problem: str | None = None,
 ) -> Readiness | None:
     """Return what `/readyz` says, or None while no rulesets are loaded. Ages are in seconds, of the caller's clocks."""
     if origin is None:
         return None
     age_s = snapshot_age_s or 0.0 if origin is Origin.SNAPSHOT else silent_for_s
-    return Readiness(origin, max(0, round(age_s * 1000)), connected, published)
+    return Readiness(origin, max(0, round(age_s * 1000)), connected, published, problem)
 
 
 def problem_of(app: str, published: bool | None) -> str | None:
