@@ -32,7 +32,7 @@ def init(folder: Path) -> None:
         "Then ask it from another terminal. The flag is on for user-1, and off for user-3:\n\n"
         "  curl 'http://127.0.0.1:4141/v1/flags/new-checkout?targeting_key=user-1'\n"
         "  curl 'http://127.0.0.1:4141/v1/flags/new-checkout?targeting_key=user-3'\n\n"
-        f"Change the rollout in {paths[1]} to 70, and ask again. To see what the files do without starting anything:\n\n"
+        f"Change the rollout in {paths[1]} to 70, and ask again. This says what the files do, and starts nothing:\n\n"
         f"  tailslide sidecar --config {config} --flags {flags} --check"
     )
 

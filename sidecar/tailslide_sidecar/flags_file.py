@@ -4,7 +4,6 @@
 `defaults` is that of an app. The file is taken whole or not at all. Reading it again is `flags_source`.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,7 +13,7 @@ from typing import TypeVar
 from tailslide_core.contracts import Json
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import Fields, shown
-from tailslide_core.naming import check_app_key, check_flag_key
+from tailslide_core.naming import check_app_key, check_flag_key, is_app_key
 from tailslide_core.relations import check_requirements, check_segments
 from tailslide_core.ruleset import Ruleset
 from tailslide_core.segment import Segment
@@ -141,6 +140,7 @@ class _Reader:
 
 def _app(content: Json, app: str | None) -> str:
     if "app" not in content:
+        app = app or _app_of_flags(content.get("flags"))
         if app is None:
             raise ContractError("app", "a value is required, the key of the app whose flags these are")
         return app
@@ -148,6 +148,13 @@ def _app(content: Json, app: str | None) -> str:
     if app is not None and key != app:
         raise ContractError("app", f"expected {app}, as TAILSLIDE_APP or the sidecar's file has it, got {key}")
     return key
+
+
+def _app_of_flags(flags: object) -> str | None:
+    """Return the app that Tower shows with each flag of a list."""
+    first = flags[0] if isinstance(flags, list) and flags else None
+    app = first.get("app") if isinstance(first, dict) else None
+    return app if isinstance(app, str) and is_app_key(app) else None
 
 
 def _defaults(content: Json, app: str) -> Json:
@@ -189,14 +196,7 @@ def _ruleset(app: str, key: str, given: Json, defaults: Json) -> Ruleset:
         fields["circuit"] = {name: value for name, value in circuit.items() if name != "reset_generation"}
     check_flag_names(fields)
     fields = {name: value for name, value in fields.items() if name != "key" and name not in NOTED_FIELDS}
-    try:
-        ruleset = new_ruleset(app, key, fields, defaults)
-    except ContractError as error:
-        name = re.split(r"[.[]", error.field)[0]
-        if name in defaults and name not in fields:
-            raise ContractError(error.field, f"{error.problem}; defaults has it so") from None
-        raise
-    return replace(ruleset, version=_version(app, given))
+    return replace(new_ruleset(app, key, fields, defaults), version=_version(app, given))
 
 
 def _segment(app: str, key: str, given: Json) -> Segment:

@@ -122,7 +122,8 @@ def read_yaml(path: Path, expected: str, *, core_schema: bool = False) -> YamlFi
     except OSError as error:
         raise FileError([f"{path}: cannot be read ({error.strerror or error})"]) from None
     if path.suffix.lower() == ".json":
-        return YamlFile(path, _read(path, expected, lambda: _json(text)), cache(lambda: _compose(text, _CoreSchema)))
+        nodes = cache(lambda: _compose(text, _CoreSchema))
+        return YamlFile(path, _read(path, expected, lambda: _json(text, nodes)), nodes)
     value = _read(path, expected, lambda: yaml.load(text, loader))  # noqa: S506 # a SafeLoader with one more check
     return YamlFile(path, value, cache(lambda: _compose(text, loader)))
 
@@ -133,10 +134,12 @@ def _read(path: Path, expected: str, read: Callable[[], object]) -> object:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         problem = f"{path}: {where}: expected JSON, but {error.msg[:1].lower()}{error.msg[1:]}"
+    except _TwiceError as error:
+        problem = f"{path}: {error.where}expected JSON, but {shown(error.name)} is there twice"
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = "" if mark is None else f" line {mark.line + 1}, column {mark.column + 1}:"
-        problem = f"{path}:{where} expected YAML, but {error.problem}"
+        problem = f"{path}:{where} expected YAML, but {str(error.problem).removeprefix('but ')}"
     except (yaml.YAMLError, ValueError) as error:  # a date like 2026-13-01 is a ValueError
         problem = f"{path}: expected YAML, but {' '.join(str(error).split())}"
     except RecursionError:
@@ -144,16 +147,41 @@ def _read(path: Path, expected: str, read: Callable[[], object]) -> object:
     raise FileError([problem]) from None
 
 
-def _json(text: str) -> object:
+class _TwiceError(Exception):
+    """A name is twice in an object of JSON; `where` is its place, or empty."""
+
+    def __init__(self, name: str, where: str) -> None:
+        super().__init__(name)
+        self.name = name
+        self.where = where
+
+
+def _json(text: str, nodes: Callable[[], yaml.Node | None]) -> object:
     def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
         found: dict[str, object] = {}
         for name, value in pairs:
             if name in found:
-                raise yaml.MarkedYAMLError(problem=f"{shown(name)} is there twice")
+                raise _TwiceError(name, _where_twice(nodes()))
             found[name] = value
         return found
 
-    return json.loads(text, object_pairs_hook=once, parse_int=lambda digits: _number(digits))
+    return json.loads(text, object_pairs_hook=once, parse_int=_number)
+
+
+def _where_twice(root: yaml.Node | None) -> str:
+    waiting = [] if root is None else [root]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, yaml.MappingNode):
+            try:
+                _check_once(node)
+            except yaml.MarkedYAMLError as error:
+                assert error.problem_mark is not None
+                return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: "
+            waiting += [value for _, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+    return ""
 
 
 def _number(digits: str) -> int | float:
