@@ -173,11 +173,8 @@ def _where_twice(root: yaml.Node | None) -> str:
     while waiting:
         node = waiting.pop()
         if isinstance(node, yaml.MappingNode):
-            try:
-                _check_once(node)
-            except yaml.MarkedYAMLError as error:
-                assert error.problem_mark is not None
-                return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: "
+            if (twice := _twice(node)) is not None:
+                return f"line {twice.start_mark.line + 1}, column {twice.start_mark.column + 1}: "
             waiting += [value for _, value in node.value]
         elif isinstance(node, yaml.SequenceNode):
             waiting += node.value
@@ -199,12 +196,19 @@ def _compose(text: str, loader: type[yaml.SafeLoader]) -> yaml.Node | None:
 
 
 def _check_once(node: yaml.MappingNode) -> None:
+    if (twice := _twice(node)) is not None:
+        raise yaml.MarkedYAMLError(problem=f"{shown(twice.value)} is there twice", problem_mark=twice.start_mark)
+
+
+def _twice(node: yaml.MappingNode) -> yaml.ScalarNode | None:
+    """Return the first name that an object has for the second time."""
     seen: set[str] = set()
     for key, _ in node.value:
         if isinstance(key, yaml.ScalarNode):
             if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"{shown(key.value)} is there twice", problem_mark=key.start_mark)
+                return key
             seen.add(key.value)
+    return None
 
 
 def _line(root: yaml.Node, field: str) -> int:
