@@ -109,7 +109,7 @@ async def test_the_example_for_tests_and_ci() -> None:
     async with shell_in_a_folder({}) as (shell, _):
         await shell.run("tailslide init .")
         # Without the test's own `curl`, which always succeeds: the example waits for it to.
-        said = await shell.run(f"unset -f curl\n{block}")
+        said = await shell.run(f"unset -f curl\n{block}\necho")
     assert '"ready":true' in said
     assert '{"flag":"button-colour","active":true,"variant":"green","value":"#00ff00"' in said
 
