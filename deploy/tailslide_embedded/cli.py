@@ -1,6 +1,7 @@
 """The `tailslide` command: what one can type, in words. What the words do is in the modules that they import.
 
-Nothing heavy is imported before a command is chosen: a sidecar must not pay for the database.
+Nothing heavy is imported before a command is chosen: a sidecar must not pay for the database, which is not even
+installed where only sidecars run.
 """
 
 import importlib
@@ -8,15 +9,18 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from tailslide_embedded.extras import from_extra
 from tailslide_runtime.errors import StartError
 
 _LAZY = {
     "demo": ("tailslide_embedded.demo.command", "Watch a circuit open and recover, on real servers."),
+    "init": ("tailslide_cli.init", "Write a first sidecar.yaml and flags.yaml."),
     "login": ("tailslide_cli.login", "Log in at a Tower."),
     "logout": ("tailslide_cli.login", "Revoke and forget the token of `tailslide login`."),
     "status": ("tailslide_cli.status", "Say which circuits are open, since when, why, and what comes next."),
@@ -49,7 +53,8 @@ class TailslideGroup(click.Group):
         """Return the command that is called, imported."""
         name, command, rest = super().resolve_command(ctx, args)
         if name in _LAZY:
-            command = getattr(importlib.import_module(_LAZY[name][0]), name)
+            with from_extra("embedded", f"tailslide {name}"):
+                command = getattr(importlib.import_module(_LAZY[name][0]), name)
         return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -99,7 +104,8 @@ def _port(server: str, title: str, setting: str) -> Callable[[_Function], _Funct
 def cli() -> None:
     """Feature flags with circuits that break by themselves.
 
-    `tailslide demo` shows what that means. `tailslide up` runs everything that one machine needs; then
+    `tailslide demo` shows what that means. `tailslide init` writes files for a sidecar that needs no server.
+    `tailslide up` runs everything that one machine needs; then
     `tailslide sidecar` beside each service answers its flags and proxies its calls.
     """
 
@@ -145,8 +151,9 @@ def up(
     by itself is started again after 1, 2, 4, 8 and 16 seconds, with the end of its log shown; at the sixth time within
     ten minutes everything is stopped. Started by root, each process runs as a user of its own.
     """
-    from tailslide_embedded.data_dir import default_data_dir
-    from tailslide_embedded.up import UpOptions, run_up
+    with from_extra("embedded", "tailslide up"):
+        from tailslide_embedded.data_dir import default_data_dir
+        from tailslide_embedded.up import UpOptions, run_up
 
     options = UpOptions(
         data_dir=data_dir or default_data_dir(),
@@ -215,7 +222,8 @@ def tower(context: click.Context) -> None:
     TAILSLIDE_TOWER_LISTEN, TAILSLIDE_ALLOWED_HOSTS; TAILSLIDE_SDK_KEY is the token for NATS.
     """
     if context.invoked_subcommand is None:
-        from tailslide_tower.main import main as run
+        with from_extra("tower", "tailslide tower"):
+            from tailslide_tower.main import main as run
 
         raise SystemExit(run())
 
@@ -238,7 +246,8 @@ def adopt(yes: bool) -> None:
     `tailslide up` runs, `tailslide env --admin` has them. Exit status 0: the bucket is this database's; 1: nothing was
     changed, or the error says what was.
     """
-    from tailslide_tower.adopt import run
+    with from_extra("tower", "tailslide tower adopt"):
+        from tailslide_tower.adopt import run
 
     def confirmed() -> bool:
         if yes:
@@ -260,7 +269,8 @@ def admin_link() -> None:
     Its settings are those of Tower, in the environment: TAILSLIDE_DATABASE_URL, and TAILSLIDE_TOWER_URL for the address
     that the link begins with. For what `tailslide up` runs:  eval "$(tailslide env --admin)"
     """
-    from tailslide_tower.setup_links.admin_link import run
+    with from_extra("tower", "tailslide admin-link"):
+        from tailslide_tower.setup_links.admin_link import run
 
     raise SystemExit(run(click.echo))
 
@@ -271,7 +281,8 @@ def aerobat() -> None:
 
     Its settings are in the environment: TAILSLIDE_NATS_URL, TAILSLIDE_REDIS_URL, TAILSLIDE_AEROBAT_LISTEN.
     """
-    from tailslide_aerobat.main import main as run
+    with from_extra("aerobat", "tailslide aerobat"):
+        from tailslide_aerobat.main import main as run
 
     raise SystemExit(run())
 
@@ -283,15 +294,29 @@ def aerobat() -> None:
     metavar="FILE",
     help="The sidecar's YAML file: its app, its routes, its listeners.",
 )
-def sidecar(config: Path | None) -> None:
+@click.option(
+    "--flags",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Flags in YAML or JSON, in place of all servers; read again when the file changes.  [TAILSLIDE_FLAGS_FILE]",
+)
+@click.option("--check", is_flag=True, help="Say what the files would do, and what is wrong in them; start nothing.")
+def sidecar(config: Path | None, flags: Path | None, *, check: bool) -> None:
     """Run a sidecar: it answers flags on localhost and proxies calls to flagged features.
+
+    With --flags it needs no NATS, no Redis and no Tower: for local development, tests and CI. `tailslide init` writes a
+    first file of each kind.
 
     The environment overrides the file: TAILSLIDE_APP, TAILSLIDE_NATS_URL, TAILSLIDE_REDIS_URL, TAILSLIDE_SNAPSHOT,
     TAILSLIDE_FLAGS_LISTEN, TAILSLIDE_PROXY_LISTEN, TAILSLIDE_FLAGS_TOKEN; TAILSLIDE_SDK_KEY is the token for NATS.
     """
+    if check:
+        from tailslide_sidecar.check import main as run_check
+
+        raise SystemExit(run_check(config, flags, os.environ, click.echo, partial(click.echo, err=True)))
     from tailslide_sidecar.main import main as run
 
-    raise SystemExit(run(config))
+    raise SystemExit(run(config, flags))
 
 
 def main() -> None:

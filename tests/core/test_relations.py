@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from tailslide_core.errors import ContractError
 from tailslide_core.preparation import MAX_CHAIN
+from tailslide_core.relations import Requirements, check_requirements, requiring
 from tailslide_core.ruleset import Requirement, Ruleset
-from tailslide_tower.flags.relations import Requirements, check_requirements, requiring
 
 ALL = {key: ["on", "off"] for key in "abcdefgh"}
 

@@ -1,7 +1,7 @@
 """How a flag refers to other flags of its app and to the app's segments, and whether that is allowed. Pure.
 
 A sidecar tolerates everything: a prerequisite that is missing or in a cycle is unmet, and a condition on a missing
-segment does not hold. Tower refuses what a person cannot have meant.
+segment does not hold. Tower, and the reader of a flags file, refuse what a person cannot have meant.
 """
 
 from collections import deque
