@@ -24,6 +24,7 @@ from tailslide_runtime.guard import (
 from tailslide_runtime.http1.refusals import JSON_TYPE
 from tailslide_runtime.listening import Bound, bind
 from tailslide_runtime.own_names import OwnNames
+from tailslide_runtime.service_manager import Inherited
 from tailslide_runtime.settings import ListenAddress
 
 _NEVER_S = 1e7
@@ -47,15 +48,17 @@ class HttpListener:
         error_type: bytes = JSON_TYPE,
         cancels: bool = False,
         websockets: Collection[str] = (),
+        inherited: Inherited | None = None,
     ) -> None:
-        """Serve `application` on `address`, which the setting of that name gives.
+        """Serve `application` on `address`, which the setting of that name gives, or on an `inherited` socket.
 
         `allowed_hosts` are names of this listener besides those of loopback. `error_body` gives the body of what the
         guard refuses, of the type `error_type`. With `cancels`, a handler is cancelled when its client is gone.
         `websockets` are the paths that may become one.
         """
         limits = ListenerLimits() if limits is None else limits
-        self.address = address
+        self.address = address = address if inherited is None else inherited.address
+        self._inherited = inherited
         self.connections = Connections(limits.max_connections)
         self._setting = setting
         # Larger than the guard's bounds, so that those decide.
@@ -105,7 +108,9 @@ class HttpListener:
         """
         await self._runner.setup()
         factory = self.guard.connection if protocol is None else protocol
-        self._bound = await bind(factory, self.address, self._setting, socket_mode=socket_mode)
+        self._bound = await bind(
+            factory, self.address, self._setting, socket_mode=socket_mode, inherited=self._inherited
+        )
         self.address = self._bound.address
         return self.address
 

@@ -1,5 +1,7 @@
 """Taking an address to listen on: TCP or a unix socket, with errors that name the setting.
 
+A socket that a service manager has opened is taken as it is.
+
 A unix socket is at its path only once it listens with its permissions, and takes the place of nothing but a dead one of
 ours.
 
@@ -21,6 +23,7 @@ import structlog
 
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.private_files import exposure_of, is_trusted
+from tailslide_runtime.service_manager import Inherited
 from tailslide_runtime.settings import ListenAddress
 
 log = structlog.get_logger()
@@ -39,10 +42,11 @@ class Bound:
     socket_file: Identity | None = None
 
     def close(self) -> None:
-        """Stop listening; a unix socket is removed, unless another one has taken its place."""
+        """Stop listening; a unix socket of ours is removed, unless another one has taken its place."""
         self.server.close()
-        if self.address.path is not None and _identity(self.address.path) == self.socket_file:
-            self.address.path.unlink(missing_ok=True)
+        path, own = self.address.path, self.socket_file
+        if path is not None and own is not None and _identity(path) == own:
+            path.unlink(missing_ok=True)
 
 
 async def bind(
@@ -52,13 +56,17 @@ async def bind(
     *,
     socket_mode: int | None = None,
     backlog: int = 1024,
+    inherited: Inherited | None = None,
 ) -> Bound:
     """Start to listen; raise `StartError` that names `setting` when the address cannot be had.
 
     `socket_mode` are the permissions of a unix socket, without which they follow from the umask. One that a process of
     ours has left behind is replaced; one that is served, or of another user, and whatever else is there, is not.
+    What is `inherited` takes the place of `address`; at the end it stays where it is, for the next process.
     """
     try:
+        if inherited is not None:
+            return await _serve_inherited(factory, inherited, backlog)
         if address.path is None:
             loop = asyncio.get_running_loop()
             server = await loop.create_server(factory, address.host, address.port, backlog=backlog)
@@ -68,6 +76,12 @@ async def bind(
     except OSError as error:
         raise cannot_listen(address, setting, error) from error
     return bound
+
+
+async def _serve_inherited(factory: Factory, inherited: Inherited, backlog: int) -> Bound:
+    loop = asyncio.get_running_loop()
+    create = loop.create_server if inherited.address.path is None else loop.create_unix_server
+    return Bound(await create(factory, sock=inherited.socket, backlog=backlog), inherited.address)
 
 
 async def _bind_unix(factory: Factory, path: Path, socket_mode: int | None, backlog: int) -> Bound:

@@ -11,6 +11,7 @@ import uvloop
 
 from tailslide_runtime.errors import StartError, leaves
 from tailslide_runtime.logs import LogFormat, LogLevel, configure
+from tailslide_runtime.service_manager import STOPPING, tell
 
 Main = Callable[[asyncio.Event], Awaitable[None]]
 """Runs a process until the event is set, then stops in order and returns."""
@@ -65,6 +66,11 @@ def _tell(error: BaseException) -> None:
 async def _until_signal(main: Main) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        tell(STOPPING)
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, end)
     await main(stop)
