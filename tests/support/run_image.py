@@ -128,7 +128,7 @@ class Build:
         # The process gets nothing that it could gain privileges by, as with cap_drop and no-new-privileges.
         drop = ("setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--no-new-privs", "--inh-caps=-all")
         words = ("chroot", str(root), *drop, "--bounding-set=-all", "env", "-C", config.workdir, *command)
-        os.execvpe(words[0], words, {**config.environment, **settings})
+        os.execve(shutil.which(words[0]) or words[0], words, {**config.environment, **settings})
 
 
 def _mount_system(root: Path) -> None:
