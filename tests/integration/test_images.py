@@ -35,7 +35,8 @@ def images() -> Iterator[Path]:
     missing = [name for name in ("debootstrap", "unshare", "setpriv") if shutil.which(name) is None]
     if missing:
         without(f"{', '.join(missing)} is missing: apt-get install debootstrap util-linux")
-    if subprocess.run(in_namespace("--help"), capture_output=True, check=False).returncode != 0:
+    mounting = ("unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt")
+    if subprocess.run(mounting, capture_output=True, check=False).returncode != 0:
         without("This machine lets nobody mount anything: the images' steps cannot run in a root of their own")
     with TemporaryDirectory(prefix="tailslide-images-") as name:
         folder = Path(name)
