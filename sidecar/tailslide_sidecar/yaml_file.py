@@ -57,7 +57,7 @@ class _CoreSchema(yaml.SafeLoader):
         self.flatten_mapping(node)
         return {_text(key): self.construct_object(value, deep=True) for key, value in node.value}
 
-    def construct_yaml_int(self, node: yaml.ScalarNode) -> int | float:
+    def construct_integer(self, node: yaml.ScalarNode) -> int | float:
         text = str(self.construct_scalar(node))
         base = {"0o": 8, "0x": 16}.get(text[:2], 10)
         # Python refuses to read thousands of digits.
@@ -83,7 +83,7 @@ for _tag, _pattern, _first in (
     ("merge", r"<<", "<"),
 ):
     _CoreSchema.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
-_CoreSchema.add_constructor("tag:yaml.org,2002:int", _CoreSchema.construct_yaml_int)
+_CoreSchema.add_constructor("tag:yaml.org,2002:int", _CoreSchema.construct_integer)
 
 
 class YamlFile:
