@@ -156,7 +156,7 @@ def _load(config_path: Path | None, environment: Environment, flags: FlagsFile |
     file = ConfigFile() if config_path is None else read_config_file(config_path)
     app = environment.app or file.app or (None if flags is None else flags.app)
     if app is None:
-        where = "" if config_path is None else f", or `app:` in {config_path}"
+        where = "; `tailslide init` writes first files" if config_path is None else f", or `app:` in {config_path}"
         raise StartError(f"TAILSLIDE_APP: a value is required, the key of the app whose flags are answered{where}")
     if environment.sdk_key is not None and flags is None:
         try:
