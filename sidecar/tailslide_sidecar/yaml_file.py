@@ -19,6 +19,9 @@ Stamp = tuple[int, int, int]
 """What tells one content of a file from another: when it was written, its size, its inode."""
 
 
+_MAX_FIELD = 400
+
+
 def stamp_of(path: Path) -> Stamp | None:
     """Return what a file is like now, through all links; None when it is not there."""
     try:
@@ -106,7 +109,9 @@ class YamlFile:
     def problem(self, field: str, problem: str) -> str:
         """Return a sentence on a field."""
         line = self.line_of(field)
-        return f"{self.path}: {'' if line is None else f'line {line}: '}{field}: {problem}"
+        # A name may be anything that somebody has typed.
+        name = field if field.isprintable() and len(field) <= _MAX_FIELD else shown(field, _MAX_FIELD)
+        return f"{self.path}: {'' if line is None else f'line {line}: '}{name}: {problem}"
 
 
 def read_yaml(path: Path, expected: str, *, core_schema: bool = False) -> YamlFile:
