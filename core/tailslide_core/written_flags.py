@@ -7,7 +7,7 @@ sidecars do (`flag_contracts`); what flags may say of each other is in `relation
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import orjson
@@ -129,6 +129,7 @@ def _json(value: Json) -> bytes:
         raise ContractError("body", f"expected what JSON can hold ({error})") from None
 
 
+@cache
 def _names(kind: type[Any]) -> frozenset[str]:
     return frozenset(field.name for field in fields(kind) if field.init)
 

@@ -118,11 +118,15 @@ class HttpListener:
         """End connections that are late, until cancelled."""
         await self.connections.run()
 
-    def stop(self) -> None:
-        """Take no new connections, and end those that are idle; requests that have begun go on."""
+    def stop_accepting(self) -> None:
+        """Take no new connections."""
         bound, self._bound = self._bound, None
         if bound is not None:
             bound.close()
+
+    def stop(self) -> None:
+        """Take no new connections, and end those that are idle; requests that have begun go on."""
+        self.stop_accepting()
         self.connections.close()
 
     async def close(self, drain_s: float) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 import structlog
@@ -14,6 +15,7 @@ from tailslide_runtime.bucket_watch import WatchStatus
 from tailslide_runtime.jetstream import LinkStatus
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_runtime.listening import Bound, bind
+from tailslide_runtime.process import Stop
 from tailslide_runtime.service_manager import READY, Inherited, tell
 from tailslide_sidecar import flags_api
 from tailslide_sidecar.answers import Answers
@@ -52,7 +54,7 @@ SOCKETS = ("flags", "proxy")
 """What sockets are called that a service manager hands over."""
 
 
-async def run(settings: Settings, stop: asyncio.Event, sockets: Mapping[str, Inherited] | None = None) -> None:
+async def run(settings: Settings, stop: Stop, sockets: Mapping[str, Inherited] | None = None) -> None:
     """Run a sidecar until `stop` is set; raise `StartError` when it cannot start.
 
     `sockets`, of the names `SOCKETS`, take the place of the addresses of the settings.
@@ -146,6 +148,7 @@ class _Sidecar:
         self._hot: HotListener | None = None
         self._proxy: ProxyListener | None = None
         self._bound: list[Bound] = []
+        self._ending = False
 
     def _watcher(self) -> Watcher:
         settings = self._settings
@@ -237,6 +240,7 @@ class _Sidecar:
             self._readiness,
             self._status.report,
             settings.flags_token,
+            is_ending=lambda: self._ending,
         )
         calls = Calls(self._store, self._buffer, metrics.evaluations, self._guards, metrics.outcomes_stale.inc)
         self._flags = listener = HttpListener(
@@ -275,7 +279,7 @@ class _Sidecar:
         proxy.listens_on(proxied.address)
         self._status.flags_listen, self._status.proxy_listen = flags_address, proxied.address
 
-    async def serve(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+    async def serve(self, group: asyncio.TaskGroup, stop: Stop) -> None:
         """Run the tasks until `stop` is set, then end in order."""
         flushed = asyncio.Event()
         assert self._flags is not None
@@ -302,11 +306,33 @@ class _Sidecar:
         )
         tell(READY)
         await stop.wait()
+        await self._grace(stop)
         await self._close_listeners()
         self._presence.leave()
         for task in tasks:
             task.cancel()
         flushed.set()
+
+    async def _grace(self, stop: Stop) -> None:
+        """Go on answering new calls for a while: who sends them learns of the end later than we do."""
+        self._ending = True
+        self._hand_over()
+        grace_ms = self._settings.drain_grace_ms
+        if grace_ms == 0 or stop.at_once.is_set():
+            return
+        log.info("sidecar_ending", grace_ms=grace_ms)
+        assert self._proxy is not None
+        self._proxy.end_with_answers()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.at_once.wait(), grace_ms / 1000)
+
+    def _hand_over(self) -> None:
+        """Leave inherited sockets to the next process: new connections wait in them for it, and none is refused."""
+        if "proxy" in self._sockets:
+            for each in self._bound:
+                each.close()
+        if "flags" in self._sockets and self._flags is not None:
+            self._flags.stop_accepting()
 
     async def close(self) -> None:
         """Write what is left, and let go of everything."""

@@ -14,7 +14,7 @@ from tailslide_core.contracts import Json
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import Fields, shown
 from tailslide_core.naming import check_app_key, check_flag_key, is_app_key
-from tailslide_core.relations import check_requirements, check_segments
+from tailslide_core.relations import check_each, check_segments
 from tailslide_core.ruleset import Ruleset
 from tailslide_core.segment import Segment
 from tailslide_core.written_flags import (
@@ -120,11 +120,10 @@ class _Reader:
             yield path, found, given or {}
 
     def _check_relations(self, flags: Mapping[str, Ruleset], segments: Mapping[str, Segment]) -> None:
-        variants = {key: {variant.key for variant in ruleset.variants} for key, ruleset in flags.items()}
-        requirements = {key: {one.flag: one.variants for one in ruleset.requires} for key, ruleset in flags.items()}
+        check_requirements = check_each(flags)
         for key, ruleset in flags.items():
             self._try(partial(check_segments, ruleset, segments), self._paths[key])
-            self._try(partial(check_requirements, ruleset, variants, requirements), self._paths[key])
+            self._try(partial(check_requirements, ruleset), self._paths[key])
 
     def _try(self, read: Callable[[], Read], within: str | None = None) -> Read | None:
         """Return what is read, None after a mistake, which is noted."""

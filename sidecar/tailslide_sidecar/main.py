@@ -1,12 +1,12 @@
 """The sidecar as a process: settings and inherited sockets in, exit status out."""
 
-import asyncio
 import os
 import sys
 from functools import partial
 from pathlib import Path
 
 from tailslide_runtime import process
+from tailslide_runtime.process import Stop
 from tailslide_runtime.service_manager import inherited_sockets
 from tailslide_sidecar import app
 from tailslide_sidecar.settings import Settings, load_config
@@ -20,7 +20,7 @@ def main(config_path: Path | None, flags_path: Path | None = None) -> int:
     return process.start("sidecar", partial(load_config, config_path, os.environ, flags_path), _run)
 
 
-async def _run(settings: Settings, stop: asyncio.Event) -> None:
+async def _run(settings: Settings, stop: Stop) -> None:
     await app.run(settings, stop, inherited_sockets(os.environ, app.SOCKETS))
 
 

@@ -19,6 +19,9 @@ Stamp = tuple[int, int, int]
 """What tells one content of a file from another: when it was written, its size, its inode."""
 
 
+_MAX_FIELD = 400
+
+
 def stamp_of(path: Path) -> Stamp | None:
     """Return what a file is like now, through all links; None when it is not there."""
     try:
@@ -57,7 +60,7 @@ class _CoreSchema(yaml.SafeLoader):
         self.flatten_mapping(node)
         return {_text(key): self.construct_object(value, deep=True) for key, value in node.value}
 
-    def construct_yaml_int(self, node: yaml.ScalarNode) -> int | float:
+    def construct_integer(self, node: yaml.ScalarNode) -> int | float:
         text = str(self.construct_scalar(node))
         base = {"0o": 8, "0x": 16}.get(text[:2], 10)
         # Python refuses to read thousands of digits.
@@ -83,7 +86,7 @@ for _tag, _pattern, _first in (
     ("merge", r"<<", "<"),
 ):
     _CoreSchema.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
-_CoreSchema.add_constructor("tag:yaml.org,2002:int", _CoreSchema.construct_yaml_int)
+_CoreSchema.add_constructor("tag:yaml.org,2002:int", _CoreSchema.construct_integer)
 
 
 class YamlFile:
@@ -106,7 +109,9 @@ class YamlFile:
     def problem(self, field: str, problem: str) -> str:
         """Return a sentence on a field."""
         line = self.line_of(field)
-        return f"{self.path}: {'' if line is None else f'line {line}: '}{field}: {problem}"
+        # A name may be anything that somebody has typed.
+        name = field if field.isprintable() and len(field) <= _MAX_FIELD else shown(field, _MAX_FIELD)
+        return f"{self.path}: {'' if line is None else f'line {line}: '}{name}: {problem}"
 
 
 def read_yaml(path: Path, expected: str, *, core_schema: bool = False) -> YamlFile:

@@ -24,7 +24,7 @@ def test_the_help_lists_every_command_and_imports_none(monkeypatch: pytest.Monke
     listed = re.findall(r"^  (\S+)", result.output.partition("Commands:\n")[2], re.MULTILINE)
     assert listed == [
         *("admin-link", "aerobat", "circuit", "demo", "env", "flags", "healthcheck", "init", "keys", "login"),
-        *("logout", "sidecar", "status", "tower", "up"),
+        *("logout", "sample", "sidecar", "status", "tower", "up"),
     ]
 
 

@@ -118,6 +118,7 @@ def test_every_flag_that_can_be_published_can_be_written(
         ("app: a\nflags:\n  - {key: f}\n  - {key: f}", ['line 4: flags[1].key: "f" is there twice']),
         ("app: a\nflags:\n  - {active: true}", ["line 3: flags[0].key: a value is required"]),
         ("app: a\nflags: {_f: {}}", ["line 2: flags._f.key: expected 1 to 100 characters of A-Z, a-z, 0-9, "]),
+        ('app: a\nflags:\n  "a\\nb": {}', ['line 3: "flags.a\\nb.key": expected 1 to 100 characters of A-Z']),
         ("app: a\nflags:\n  f:\n    active: yes", ['line 4: flags.f.active: expected true or false, got "yes"']),
         (
             "app: a\nflags:\n  f:\n    rollout: 101\n  g:\n    rules:\n      - rolout: 5",
