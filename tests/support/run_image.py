@@ -65,6 +65,8 @@ class Build:
         image = next(stage.base for stage in self.stages.values() if stage.base not in self.stages)
         suite = image.removeprefix("debian:").removesuffix("-slim")
         _run("debootstrap", "--variant=minbase", suite, self.folder / BASE, archive())
+        # As in Debian's own images: what a power cut leaves of this root matters to nobody.
+        (self.folder / BASE / "etc" / "dpkg" / "dpkg.cfg.d" / "unsafe-io").write_text("force-unsafe-io\n")
         for stage in self.stages.values():
             print(f"== {stage.name}", flush=True)
             self._make_stage(stage)
