@@ -58,9 +58,14 @@ def _written(prefix: bytes, key: bytes) -> str:
     return base64.b32encode(raw + binascii.crc_hqx(raw, 0).to_bytes(2, "little")).decode().rstrip("=")
 
 
+def _password() -> str:
+    # A letter first: what begins with a digit is a number to NATS.
+    return f"p{secrets.token_urlsafe(24)}"
+
+
 def contents() -> dict[str, str]:
     """Return the files by name."""
-    tower, aerobat, callout, system, redis, postgres = (secrets.token_urlsafe(24) for _ in range(6))
+    tower, aerobat, callout, system, redis, postgres = (_password() for _ in range(6))
     seed, public = issuer(secrets.token_bytes(32))
     shared = (
         f"TAILSLIDE_REDIS_URL=redis://tailslide:{redis}@redis:6379\n"

@@ -1,4 +1,4 @@
-"""The compose file as compose itself reads it: with its loader, compose-go, in a small Go program that is built here."""
+"""The compose file as compose itself reads it: with its loader, compose-go, in a Go program that is built here."""
 
 import functools
 import json
@@ -49,20 +49,24 @@ def made_secrets(folder: Path) -> None:
 
 def loaded(file: Path = COMPOSE, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return the project as compose would start it, with new secrets; raise `ValueError` for what it refuses."""
-    with tempfile.TemporaryDirectory(prefix="tailslide-compose-") as name:
-        copy = Path(name)
-        for path in FOLDER.iterdir():
-            if path.is_file():
-                shutil.copy2(path, copy)
-        shutil.copyfile(file, copy / "compose.yaml")
-        made_secrets(copy / "secrets")
-        done = subprocess.run(
-            [program(), copy / "compose.yaml"],
-            env={"PATH": os.environ["PATH"], **({"SDK_KEY": SDK_KEY} if environment is None else environment)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    with tempfile.TemporaryDirectory(prefix="tailslide-compose-") as folder:
+        return loaded_in(Path(folder), file, environment)
+
+
+def loaded_in(folder: Path, file: Path = COMPOSE, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return likewise a project whose files are copied to a folder, where its secrets stay."""
+    for path in FOLDER.iterdir():
+        if path.is_file():
+            shutil.copy2(path, folder)
+    shutil.copyfile(file, folder / "compose.yaml")
+    made_secrets(folder / "secrets")
+    done = subprocess.run(
+        [program(), folder / "compose.yaml"],
+        env={"PATH": os.environ["PATH"], **({"SDK_KEY": SDK_KEY} if environment is None else environment)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode != 0:
         raise ValueError(done.stderr)
     project: dict[str, Any] = json.loads(done.stdout)
