@@ -60,6 +60,7 @@ def _taken(descriptor: int, name: str) -> Inherited:
     except OSError as error:
         raise StartError(f"what the socket unit hands over as {name!r} is no socket: {error.strerror}") from error
     if not listens:
+        taken.close()
         raise StartError(f"the socket {name!r} of the socket unit does not listen: expected ListenStream=")
     taken.setblocking(False)
     return Inherited(taken, _address_of(taken))

@@ -40,6 +40,7 @@ PORTS = {
 }
 """Where each is asked for its health, but NATS."""
 STAGES = read_stages(DOCKERFILE.read_text())
+pytestmark = pytest.mark.timeout(300)
 
 
 class Project:
