@@ -57,6 +57,9 @@ class Project:
     def __getitem__(self, name: str) -> dict[str, str]:
         """Return a service's environment, with where things are here in the place of where they are in containers."""
         environment = {**self._image(name).environment, **self.services[name].get("environment", {})}
+        if name == "sidecar":
+            # Its default, which would be the same for all tests.
+            environment.setdefault("TAILSLIDE_FLAGS_LISTEN", "127.0.0.1:4141")
         return {key: self._here(name, value) for key, value in environment.items() if key.startswith("TAILSLIDE_")}
 
     def _image(self, name: str) -> Config:
@@ -83,14 +86,15 @@ class Project:
             return
         for needed in self.services[name].get("depends_on", {}):
             self.up(needed)
-        self.started[name] = subprocess.Popen(
-            [str(word) for word in self._command(name)],
-            env={"PATH": os.environ["PATH"], **self._settings(name)},
-            cwd=self._folder,
-            stdout=(self._folder / f"{name}.log").open("w"),
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        with (self._folder / f"{name}.log").open("w") as log:
+            self.started[name] = subprocess.Popen(
+                [str(word) for word in self._command(name)],
+                env={"PATH": os.environ["PATH"], **self._settings(name)},
+                cwd=self._folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
         until_healthy(lambda: self.healthy(name), self.started[name])
 
     def _settings(self, name: str) -> dict[str, str]:
@@ -117,7 +121,8 @@ class Project:
 
     def _redis(self, given: list[str]) -> list[str | Path]:
         process = Path(f"/proc/{self._servers.pid('redis')}")
-        module = next(line.split()[-1] for line in (process / "maps").open() if "timeseries" in line)
+        maps = (process / "maps").read_text().splitlines()
+        module = next(line.split()[-1] for line in maps if "timeseries" in line)
         acl = self._folder / "secrets" / "redis.acl"
         data = self._folder / "redis"
         data.mkdir()
