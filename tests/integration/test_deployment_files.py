@@ -2,8 +2,7 @@
 `test_compose` and `test_inherited_sockets`."""
 
 import configparser
-import json
-import os
+import re
 import shutil
 import subprocess
 import sys
@@ -124,9 +123,9 @@ def test_compose_publishes_on_loopback_alone() -> None:
 
 
 def test_no_secret_is_in_the_file() -> None:
+    told = {value for _, service in everyone() for value in (service.get("environment") or {}).values()}
     text = COMPOSE.read_text()
-    for word in json.loads(json.dumps(loaded()["services"]["tower"]["environment"])).values():
-        if word and "://" in word and "@" in word:
-            assert word not in text
-    assert "PASSWORD:" not in text
-    assert os.path.commonpath([COMPOSE.parent, CHECKOUT]) == str(CHECKOUT)
+    secret = re.compile("p[A-Za-z0-9_-]{32}|SA[A-Z2-7]{56}|[A-Za-z0-9_-]{43}")
+    found = {match for value in told for match in secret.findall(value)}
+    assert len(found) > 6
+    assert [each for each in found if each in text] == []
