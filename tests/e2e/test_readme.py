@@ -32,8 +32,8 @@ CHECKED = (
     ("curl {proxy}/checkout -H 'x-user-id: user-1'", '"served_by":"new"'),
     ("curl {proxy}/checkout -H 'x-user-id: user-3'", '"served_by":"old"'),
     ("curl -X POST {new}/break", '"failing_percent":100.0'),
-    ("tailslide status", r"checkout\.new-checkout  \[open\]"),
-    ("curl -i {proxy}/checkout -H 'x-user-id: user-1'", r'circuit=open(?s:.*)"served_by":"old"'),
+    ("tailslide status", r"checkout\.new-checkout  \[(Open|Recovering)"),
+    ("curl -i {proxy}/checkout -H 'x-user-id: user-1'", r'circuit=(open|recovering)(?s:.*)"served_by":"old"'),
     ("curl -X POST {new}/heal", '"failing_percent":0.0'),
     ("tailslide sidecar --config ~/checkout/sidecar.yaml --check", "No errors"),
 )
