@@ -1,8 +1,8 @@
 """PEM files of certificates and keys: what is in them, and from when to when a certificate is valid.
 
-Read here, and not by a library for X.509, because the sidecar needs nothing else of one: Python's `ssl` loads such
-files, and tells only after a handshake when they are valid. Whom a certificate is for, and who has signed it, is checked by
-OpenSSL. Pure.
+Read here, and not by a library for X.509, because the sidecar needs nothing else of one. Python's `ssl` loads such
+files, but tells only after a handshake when they are valid. Whom a certificate is for, and who has signed it, is
+checked by OpenSSL. Pure.
 """
 
 import re

@@ -40,6 +40,8 @@ MAX_OUTSTANDING_PINGS = 2
 """A server that hangs leaves its connections open. After this many pings without an answer, some six seconds, the
 connection is given up."""
 CLOSE_TIMEOUT_S = 2.0
+FAILED_CLOSE_TIMEOUT_S = 0.2
+"""For a connection that never was one: nothing is left to be sent."""
 _TLS_REMEDY = "compare the server's certificate with the name in the URL and with the CA file: docs/tls.md"
 API_TIMEOUT_S = 5.0
 
@@ -68,10 +70,7 @@ class Backoff:
 
 
 class NoTlsError(nats.errors.Error):
-    """A server that is to be reached over TLS offers none."""
-
-    def __str__(self) -> str:
-        return "the server offers no TLS, which the URL demands"
+    """TLS cannot be spoken with a server; the text says what is missing."""
 
 
 class SturdyClient(Client):
@@ -84,6 +83,9 @@ class SturdyClient(Client):
     and after a reconnection at the same message again. Here such a subject is read with U+FFFD in it, so that it is no
     key of anything, and such headers as none.
     """
+
+    has_certificate = False
+    """Whether there is one to show."""
 
     def _build_message(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
@@ -101,7 +103,10 @@ class SturdyClient(Client):
         assert self._current_server is not None
         if initial_connection and self._current_server.uri.scheme == "tls":
             if not (info.get("tls_required") or info.get("tls_available")):
-                raise NoTlsError
+                raise NoTlsError("the server offers no TLS, which the URL demands")
+            if info.get("tls_verify") and not self.has_certificate:
+                # It would end the connection, mostly without a word.
+                raise NoTlsError("the server asks its clients for a certificate, and none is set")
             info["tls_required"] = True  # which nats-py looks at next
         await super()._process_info(info, initial_connection)
 
@@ -199,6 +204,7 @@ class Link:
             last_error = error
 
         client = SturdyClient()
+        client.has_certificate = self._url.files.own is not None
         try:
             await client.connect(
                 **self._url.connect_options(self._token),
@@ -217,10 +223,11 @@ class Link:
                 disconnected_cb=on_closed,
             )
         except nats.errors.NoServersError as error:
-            await client.close()
+            await _close(client, FAILED_CLOSE_TIMEOUT_S)
             raise last_error or error from error
         except BaseException:
-            await client.close()
+            # After a handshake of TLS that failed, nats-py waits for the end of a connection that has ended already.
+            await _close(client, FAILED_CLOSE_TIMEOUT_S)
             raise
         return client, lost
 
@@ -248,10 +255,10 @@ class Link:
             await asyncio.gather(serving, losing, return_exceptions=True)
 
 
-async def _close(client: Client) -> None:
+async def _close(client: Client, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
     """Close; a server that hangs takes nothing any more, so what is still to be sent must not hold us up."""
     try:
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             await client.close()
     except TimeoutError:
         log.debug("nats did not take what was left to send")
