@@ -42,6 +42,13 @@ class _FreshTls:
         arguments: Mapping[str, Any] = super()._connection_arguments()  # type: ignore[misc] # of the connection beside it
         return {**arguments, "ssl": self.tls.context()}
 
+    async def _connect(self) -> None:
+        try:
+            await super()._connect()  # type: ignore[misc] # of the connection beside it
+        except TimeoutError as error:
+            # A Redis without TLS waits for the rest of what it takes for a command.
+            raise OSError("no connection in time, or no answer to its TLS handshake: is it a port for TLS?") from error
+
 
 def connection_pool(
     url: RedisUrl, *, connect_timeout_s: float, answer_timeout_s: float, protocol: int, **options: Any
