@@ -10,9 +10,10 @@ using System.Net;
 using System.Net.Http;
 using System.Net.Sockets;
 using System.Text;
-using System.Text.RegularExpressions;
 using System.Threading;
 using System.Threading.Tasks;
+using Attributes = System.Collections.Generic.IEnumerable<System.Collections.Generic.KeyValuePair<string, object>>;
+using Map = System.Collections.Generic.Dictionary<string, object>;
 
 namespace Tailslide
 {
@@ -39,6 +40,7 @@ namespace Tailslide
         private const double OutcomeLifeMs = 10000;
         private const double SendTimeoutMs = 1000;
         private const double LogEveryMs = 60000;
+        private static readonly TimeSpan LongestLatency = TimeSpan.FromDays(1);
         private static readonly string[] SidecarErrors =
             { "FLAG_NOT_FOUND", "TARGETING_KEY_MISSING", "PARSE_ERROR", "INVALID_CONTEXT" };
 
@@ -49,13 +51,14 @@ namespace Tailslide
         private readonly double _flushIntervalMs;
         private readonly int _maxOutcomes;
         private readonly Lazy<HttpClient> _http;
-        private readonly SemaphoreSlim _sending = new SemaphoreSlim(1); // one sends outcomes at a time
+        private readonly SemaphoreSlim _sending = new SemaphoreSlim(1); // one sends outcomes at a time; guards the next
+        private readonly Dictionary<string, double> _notBeforeMs = new Dictionary<string, double>(); // after a 429
 
         private readonly object _lock = new object(); // guards all that follows
         private readonly Stack<Socket> _idle = new Stack<Socket>();
+        private readonly Stack<Socket> _idleForOutcomes = new Stack<Socket>();
         private readonly Dictionary<string, long> _defaults = new Dictionary<string, long>();
         private readonly Dictionary<string, Warning> _warnings = new Dictionary<string, Warning>();
-        private readonly Dictionary<string, double> _notBeforeMs = new Dictionary<string, double>(); // after a 429
         private Queue<Outcome> _waiting = new Queue<Outcome>();
         private int _inFlight;
         private long _questions, _sent, _dropped, _refused;
@@ -86,7 +89,7 @@ namespace Tailslide
             _url = Address(nameof(url), url ?? Variable("TAILSLIDE_FLAGS_URL") ?? "http://127.0.0.1:4141");
             _proxy = Address(nameof(proxyUrl), proxyUrl ?? Variable("TAILSLIDE_PROXY_URL") ?? "http://127.0.0.1:4140");
             token = token ?? Variable("TAILSLIDE_FLAGS_TOKEN");
-            if (token != null && !Regex.IsMatch(token, @"\A[!-~]+\z"))
+            if (token != null && !token.All(letter => letter > ' ' && letter <= '~'))
                 throw new ArgumentException("expected printable ASCII without spaces", nameof(token));
             _headers = $"Host: {_url.Authority}\r\nContent-Type: application/json\r\n"
                 + (token == null ? "" : $"Authorization: Bearer {token}\r\n");
@@ -97,6 +100,7 @@ namespace Tailslide
             _maxOutcomes = maxOutcomes;
             _http = new Lazy<HttpClient>(() => new HttpClient(new HttpClientHandler { Proxy = new WebProxy(_proxy) }));
             AppDomain.CurrentDomain.ProcessExit += Exiting;
+            WarmUp();
         }
 
         /// <summary>Gets a warning at most once a minute. Add a listener to read it.</summary>
@@ -119,58 +123,43 @@ namespace Tailslide
         /// <param name="targetingKey">Whom the flag is asked for; null for nobody in particular.</param>
         /// <param name="attributes">Strings, numbers, booleans, and lists and dictionaries of them.</param>
         /// <param name="defaultValue">What is returned where the sidecar does not answer.</param>
-        public bool IsActive(
-            string flag,
-            string targetingKey = null,
-            IEnumerable<KeyValuePair<string, object>> attributes = null,
-            bool defaultValue = false)
+        public bool IsActive(string flag, string targetingKey = null, Attributes attributes = null, bool defaultValue = false)
             => Now(Ask(flag, targetingKey, attributes, defaultValue, typeof(object), false)).Active;
 
         /// <summary>As <see cref="IsActive"/>.</summary>
         public async Task<bool> IsActiveAsync(
-            string flag,
-            string targetingKey = null,
-            IEnumerable<KeyValuePair<string, object>> attributes = null,
-            bool defaultValue = false)
+            string flag, string targetingKey = null, Attributes attributes = null, bool defaultValue = false)
             => (await Ask(flag, targetingKey, attributes, defaultValue, typeof(object), true).ConfigureAwait(false)).Active;
 
         /// <summary>The key of the user's variant. Parameters as in <see cref="IsActive"/>.</summary>
-        public string Variant(
-            string flag, string targetingKey, IEnumerable<KeyValuePair<string, object>> attributes, string defaultValue)
-            => VariantOf(Now(Ask(flag, targetingKey, attributes, defaultValue, typeof(object), false)), defaultValue);
+        public string Variant(string flag, string targetingKey, Attributes attributes, string defaultValue)
+            => VariantOf(Now(Ask(flag, targetingKey, attributes, defaultValue, typeof(object), false)));
 
         /// <summary>As <see cref="Variant"/>.</summary>
-        public async Task<string> VariantAsync(
-            string flag, string targetingKey, IEnumerable<KeyValuePair<string, object>> attributes, string defaultValue)
-            => VariantOf(
-                await Ask(flag, targetingKey, attributes, defaultValue, typeof(object), true).ConfigureAwait(false),
-                defaultValue);
+        public async Task<string> VariantAsync(string flag, string targetingKey, Attributes attributes, string defaultValue)
+            => VariantOf(await Ask(flag, targetingKey, attributes, defaultValue, typeof(object), true).ConfigureAwait(false));
 
         /// <summary>The value of the user's variant. Parameters as in <see cref="IsActive"/>.</summary>
         /// <typeparam name="T">
         /// <c>bool</c>, <c>string</c>, a type of numbers, or <c>Dictionary&lt;string, object&gt;</c>; <c>object</c> takes
         /// any. A type of integers takes 5 and 5.0.
         /// </typeparam>
-        public T Value<T>(
-            string flag, string targetingKey, IEnumerable<KeyValuePair<string, object>> attributes, T defaultValue)
+        public T Value<T>(string flag, string targetingKey, Attributes attributes, T defaultValue)
             => (T)Now(Ask(flag, targetingKey, attributes, defaultValue, typeof(T), false)).Value;
 
         /// <summary>As <see cref="Value{T}"/>.</summary>
-        public async Task<T> ValueAsync<T>(
-            string flag, string targetingKey, IEnumerable<KeyValuePair<string, object>> attributes, T defaultValue)
+        public async Task<T> ValueAsync<T>(string flag, string targetingKey, Attributes attributes, T defaultValue)
             => (T)(await Ask(flag, targetingKey, attributes, defaultValue, typeof(T), true).ConfigureAwait(false)).Value;
 
         /// <summary>
         /// All that the sidecar says. Parameters as in <see cref="IsActive"/>; the value has the type of the default, and
         /// any where that is null.
         /// </summary>
-        public Evaluation Evaluate(
-            string flag, string targetingKey, IEnumerable<KeyValuePair<string, object>> attributes, object defaultValue)
+        public Evaluation Evaluate(string flag, string targetingKey, Attributes attributes, object defaultValue)
             => Now(Ask(flag, targetingKey, attributes, defaultValue, TypeOf(defaultValue), false));
 
         /// <summary>As <see cref="Evaluate"/>.</summary>
-        public Task<Evaluation> EvaluateAsync(
-            string flag, string targetingKey, IEnumerable<KeyValuePair<string, object>> attributes, object defaultValue)
+        public Task<Evaluation> EvaluateAsync(string flag, string targetingKey, Attributes attributes, object defaultValue)
             => Ask(flag, targetingKey, attributes, defaultValue, TypeOf(defaultValue), true);
 
         // Outcomes
@@ -192,15 +181,7 @@ namespace Tailslide
 
         /// <summary>As <see cref="Guard{T}"/>, of a block that returns nothing.</summary>
         public void Guard(string flag, Action block, Func<Exception, bool> failureIfThrown = null)
-            => Guard<object>(
-                flag,
-                () =>
-                {
-                    block();
-                    return null;
-                },
-                null,
-                failureIfThrown);
+            => Guard(flag, () => { block(); return true; }, null, failureIfThrown);
 
         /// <summary>As <see cref="Guard{T}"/>, of a task.</summary>
         public async Task<T> GuardAsync<T>(
@@ -221,21 +202,14 @@ namespace Tailslide
             }
             finally
             {
-                Report(flag, failed ? "failure" : "success", TimeSpan.FromTicks((long)((NowMs - began) * TimeSpan.TicksPerMillisecond)));
+                var latency = TimeSpan.FromTicks((long)((NowMs - began) * TimeSpan.TicksPerMillisecond));
+                Report(flag, failed ? "failure" : "success", latency);
             }
         }
 
         /// <summary>As <see cref="Guard{T}"/>, of a task without a result.</summary>
         public Task GuardAsync(string flag, Func<Task> block, Func<Exception, bool> failureIfThrown = null)
-            => GuardAsync<object>(
-                flag,
-                async () =>
-                {
-                    await block().ConfigureAwait(false);
-                    return null;
-                },
-                null,
-                failureIfThrown);
+            => GuardAsync(flag, async () => { await block().ConfigureAwait(false); return true; }, null, failureIfThrown);
 
         /// <summary>
         /// Sends the outcomes that wait, for at most <paramref name="timeout"/> (a second if left out). Returns whether all
@@ -267,8 +241,10 @@ namespace Tailslide
             {
                 Drop(_waiting.Count, "CLOSED");
                 _waiting.Clear();
-                while (_idle.Count > 0)
-                    _idle.Pop().Dispose();
+                foreach (Socket socket in _idle.Concat(_idleForOutcomes))
+                    socket.Dispose();
+                _idle.Clear();
+                _idleForOutcomes.Clear();
             }
             if (_http.IsValueCreated)
                 _http.Value.Dispose();
@@ -279,13 +255,33 @@ namespace Tailslide
         {
             lock (_lock)
             {
-                return new Stats(
-                    _questions, new Dictionary<string, long>(_defaults), _sent, _dropped, _refused, _waiting.Count + _inFlight);
+                return new Stats
+                {
+                    Questions = _questions,
+                    Defaults = new Dictionary<string, long>(_defaults),
+                    OutcomesSent = _sent,
+                    OutcomesDropped = _dropped,
+                    OutcomesRefused = _refused,
+                    OutcomesWaiting = _waiting.Count + _inFlight,
+                };
             }
         }
 
         /// <summary>The address of the sidecar.</summary>
         public override string ToString() => $"TailslideClient({_url.Authority})";
+
+        /// <summary>
+        /// Does what a question does, but for connecting. The runtime loads and compiles it here, which takes longer than
+        /// the first question may.
+        /// </summary>
+        private static void WarmUp()
+        {
+            Question("user-42", null);
+            byte[] answer = Encoding.ASCII.GetBytes(
+                "HTTP/1.1 200 OK\r\n\r\n{\"value\":1,\"variant\":\"on\",\"reason\":\"STATIC\",\"metadata\":{\"active\":true}}");
+            Typed(Ofrep(Response.Read(answer, answer.Length, true).Json())["value"], typeof(double));
+            NewSocket(AddressFamily.InterNetwork).Dispose();
+        }
 
         private static string Variable(string name)
         {
@@ -320,12 +316,7 @@ namespace Tailslide
         // How a question is asked. Methods with a parameter `async` block their thread if it is false.
 
         private async Task<Evaluation> Ask(
-            string flag,
-            string targetingKey,
-            IEnumerable<KeyValuePair<string, object>> attributes,
-            object defaultValue,
-            Type type,
-            bool async)
+            string flag, string targetingKey, Attributes attributes, object defaultValue, Type type, bool async)
         {
             try
             {
@@ -341,13 +332,16 @@ namespace Tailslide
                     throw new Trouble("PAUSED", "not asked, because the sidecar has just failed several times");
                 var answer = await Answer($"/ofrep/v1/evaluate/flags/{Encoded(flag)}", question, deadline, async)
                     .ConfigureAwait(false);
-                var metadata = answer.TryGetValue("metadata", out object found)
-                    ? (Dictionary<string, object>)found
-                    : new Dictionary<string, object>();
-                metadata.TryGetValue("active", out object active);
-                return new Evaluation(
-                    flag, Typed(answer["value"], type), (string)answer["variant"],
-                    active is bool ? (bool)active : true.Equals(defaultValue), (string)answer["reason"], metadata, "", "");
+                var metadata = (Map)Member(answer, "metadata") ?? new Map();
+                return new Evaluation
+                {
+                    Flag = flag,
+                    Value = Typed(answer["value"], type),
+                    Variant = (string)answer["variant"],
+                    Active = Member(metadata, "active") as bool? ?? true.Equals(defaultValue),
+                    Reason = (string)answer["reason"],
+                    Metadata = metadata,
+                };
             }
             catch (Exception e)
             {
@@ -358,19 +352,25 @@ namespace Tailslide
                     _defaults[trouble.Error] = count + 1;
                     Warn("questions got their defaults", 1, trouble.Loggable);
                 }
-                return new Evaluation(
-                    flag, defaultValue, "", true.Equals(defaultValue), "ERROR", new Dictionary<string, object>(), trouble.Error,
-                    trouble.Message);
+                return new Evaluation
+                {
+                    Flag = flag,
+                    Value = defaultValue,
+                    Active = true.Equals(defaultValue),
+                    Reason = "ERROR",
+                    Error = trouble.Error,
+                    ErrorDetails = trouble.Message,
+                };
             }
         }
 
-        private async Task<Dictionary<string, object>> Answer(string path, string question, double deadline, bool async)
+        private async Task<Map> Answer(string path, string question, double deadline, bool async)
         {
             Response response;
-            Dictionary<string, object> answer = null;
+            Map answer = null;
             try
             {
-                response = await Post(path, question, deadline, async).ConfigureAwait(false);
+                response = await Post(_idle, path, question, deadline, async).ConfigureAwait(false);
                 if (response.Status == 200)
                     answer = Ofrep(response.Json());
             }
@@ -388,19 +388,15 @@ namespace Tailslide
             return answer ?? throw SidecarTrouble(response);
         }
 
-        private static string Question(string targetingKey, IEnumerable<KeyValuePair<string, object>> attributes)
+        private static string Question(string targetingKey, Attributes attributes)
         {
             try
             {
-                var context = new Dictionary<string, object>();
+                var given = (attributes ?? new Map()).Where(attribute => attribute.Key != "targetingKey");
+                var context = given.ToDictionary(attribute => attribute.Key, attribute => attribute.Value);
                 if (targetingKey != null)
                     context["targetingKey"] = targetingKey;
-                foreach (var attribute in attributes ?? Enumerable.Empty<KeyValuePair<string, object>>())
-                {
-                    if (attribute.Key != "targetingKey")
-                        context[attribute.Key] = attribute.Value;
-                }
-                return Json.Write(new Dictionary<string, object> { ["context"] = context });
+                return Json.Write(new Map { ["context"] = context });
             }
             catch (Exception e) // the caller's own collections may throw anything
             {
@@ -422,16 +418,16 @@ namespace Tailslide
             }
         }
 
-        private static Dictionary<string, object> Ofrep(Dictionary<string, object> answer)
+        private static Map Ofrep(Map answer)
         {
-            answer.TryGetValue("value", out object value);
-            answer.TryGetValue("variant", out object variant);
-            answer.TryGetValue("reason", out object reason);
-            if (value == null || !(variant is string) || !(reason is string)
-                || (answer.TryGetValue("metadata", out object metadata) && !(metadata is Dictionary<string, object>)))
+            object metadata = Member(answer, "metadata");
+            if (Member(answer, "value") == null || !(Member(answer, "variant") is string)
+                || !(Member(answer, "reason") is string) || !(metadata == null || metadata is Map))
                 throw new Trouble("INVALID_RESPONSE", "expected value, variant, reason and metadata");
             return answer;
         }
+
+        private static object Member(Map map, string name) => map.TryGetValue(name, out object value) ? value : null;
 
         private static Trouble SidecarTrouble(Response response)
         {
@@ -439,8 +435,8 @@ namespace Tailslide
             try
             {
                 var answer = response.Json();
-                answer.TryGetValue("errorCode", out code);
-                answer.TryGetValue("errorDetails", out details);
+                code = Member(answer, "errorCode");
+                details = Member(answer, "errorDetails");
             }
             catch (Trouble)
             {
@@ -452,12 +448,12 @@ namespace Tailslide
             return new Trouble("GENERAL", details is string ? $"{status}: {details}" : status, status);
         }
 
-        private static string VariantOf(Evaluation evaluation, string defaultValue)
-            => evaluation.Error == "" ? evaluation.Variant : defaultValue;
+        private static string VariantOf(Evaluation evaluation)
+            => evaluation.Error == "" ? evaluation.Variant : (string)evaluation.Value;
 
         private static Type TypeOf(object defaultValue)
-            => defaultValue is IEnumerable<KeyValuePair<string, object>>
-                ? typeof(Dictionary<string, object>)
+            => defaultValue is Attributes
+                ? typeof(Map)
                 : defaultValue?.GetType() ?? typeof(object);
 
         private static object Typed(object value, Type type)
@@ -465,11 +461,8 @@ namespace Tailslide
             type = Nullable.GetUnderlyingType(type) ?? type;
             try
             {
-                bool number = value is long || value is double;
-                TypeCode code = type.IsEnum ? TypeCode.Object : Type.GetTypeCode(type);
-                if (number && code >= TypeCode.Single && code <= TypeCode.Decimal)
-                    return Convert.ChangeType(value, type, CultureInfo.InvariantCulture);
-                if (number && code >= TypeCode.SByte && code <= TypeCode.UInt64 && Convert.ToDouble(value) % 1 == 0)
+                bool numbers = (value is long || value is double) && Json.IsNumber(type);
+                if (numbers && (Type.GetTypeCode(type) >= TypeCode.Single || Convert.ToDouble(value) % 1 == 0))
                     return Convert.ChangeType(value, type, CultureInfo.InvariantCulture);
                 if (type.IsInstanceOfType(value))
                     return value;
@@ -499,12 +492,10 @@ namespace Tailslide
             }
         }
 
-        private static readonly TimeSpan LongestLatency = TimeSpan.FromDays(1);
-
         private void Report(string flag, string outcome, TimeSpan? latency)
         {
             long beganMs = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
-            var fields = new Dictionary<string, object> { ["outcome"] = outcome };
+            var fields = new Map { ["outcome"] = outcome };
             if (latency >= TimeSpan.Zero && latency <= LongestLatency)
             {
                 fields["latency_ms"] = Math.Round(latency.Value.TotalMilliseconds, 3);
@@ -583,18 +574,20 @@ namespace Tailslide
                     var batch = Fresh(ofFlag.Skip(first).Take(Batch).ToList());
                     if (batch.Count == 0)
                         continue;
-                    if (reached && NowMs < deadline && MaySend(ofFlag[0].Flag))
+                    _notBeforeMs.TryGetValue(batch[0].Flag, out double notBefore);
+                    if (reached && NowMs < deadline && NowMs >= notBefore)
                     {
                         try
                         {
-                            if (await SendBatch(ofFlag[0].Flag, batch, deadline, async).ConfigureAwait(false))
+                            if (await SendBatch(batch[0].Flag, batch, deadline, async).ConfigureAwait(false))
                                 continue;
                         }
                         catch (Exception e)
                         {
                             reached = false; // the other batches would only wait as long
+                            string latest = (e as Trouble)?.Loggable ?? e.GetType().Name;
                             lock (_lock)
-                                Warn("outcomes could not be sent yet", batch.Count, (e as Trouble)?.Loggable ?? e.GetType().Name);
+                                Warn("outcomes could not be sent yet", batch.Count, latest);
                         }
                     }
                     unsent.AddRange(batch);
@@ -616,7 +609,8 @@ namespace Tailslide
         {
             string body = Json.Write(batch.Select(outcome => outcome.Fields));
             deadline = Math.Min(deadline, NowMs + SendTimeoutMs);
-            var response = await Post($"/v1/flags/{Encoded(flag)}/outcomes", body, deadline, async).ConfigureAwait(false);
+            string path = $"/v1/flags/{Encoded(flag)}/outcomes";
+            var response = await Post(_idleForOutcomes, path, body, deadline, async).ConfigureAwait(false);
             lock (_lock)
             {
                 if (response.Status < 300)
@@ -630,15 +624,10 @@ namespace Tailslide
                     _notBeforeMs[flag] = NowMs + seconds * 1000;
                 if (!again)
                     _refused += batch.Count;
-                Warn(again ? "outcomes could not be sent yet" : "outcomes were refused", batch.Count, $"HTTP status {response.Status}");
+                string what = again ? "outcomes could not be sent yet" : "outcomes were refused";
+                Warn(what, batch.Count, $"HTTP status {response.Status}");
                 return !again;
             }
-        }
-
-        private bool MaySend(string flag)
-        {
-            lock (_lock)
-                return !_notBeforeMs.TryGetValue(flag, out double notBefore) || NowMs >= notBefore;
         }
 
         /// <summary>Leaves out old outcomes, which the sidecar would count as of now.</summary>
@@ -695,57 +684,51 @@ namespace Tailslide
         // Connections
 
         /// <summary>One request, and a second one if a kept connection ended before the first byte of its answer.</summary>
-        private async Task<Response> Post(string path, string body, double deadline, bool async)
+        private async Task<Response> Post(
+            Stack<Socket> idle, string path, string body, double deadline, bool async)
         {
             byte[] content = Encoding.UTF8.GetBytes(body);
             byte[] head = Encoding.ASCII.GetBytes(
                 $"POST {path} HTTP/1.1\r\n{_headers}Content-Length: {content.Length}\r\n\r\n");
             byte[] request = head.Concat(content).ToArray();
-            Socket kept = Kept();
+            Socket kept = Kept(idle);
             if (kept != null)
             {
                 try
                 {
-                    return await Exchange(kept, request, deadline, async).ConfigureAwait(false);
+                    return await Exchange(kept, idle, request, deadline, async).ConfigureAwait(false);
                 }
-                catch (Stale)
+                catch (Trouble trouble) when (trouble.Stale)
                 {
                     // A new connection, then.
                 }
             }
             Socket connected = await Connect(deadline, async).ConfigureAwait(false);
-            try
-            {
-                return await Exchange(connected, request, deadline, async).ConfigureAwait(false);
-            }
-            catch (Stale)
-            {
-                throw new Trouble("BROKEN", "the connection ended before an answer");
-            }
+            return await Exchange(connected, idle, request, deadline, async).ConfigureAwait(false);
         }
 
-        private Socket Kept()
+        private Socket Kept(Stack<Socket> idle)
         {
             lock (_lock)
             {
-                while (_idle.Count > 0)
+                while (idle.Count > 0)
                 {
-                    Socket socket = _idle.Pop();
+                    Socket socket = idle.Pop();
                     if (!socket.Poll(0, SelectMode.SelectRead)) // nothing has come since, not even the end
                         return socket;
                     socket.Dispose();
                 }
-                return null;
             }
+            return null;
         }
 
-        private bool Keep(Socket socket)
+        private bool Keep(Socket socket, Stack<Socket> idle)
         {
             lock (_lock)
             {
-                if (_closed || _idle.Count >= KeptConnections)
+                if (_closed || idle.Count >= KeptConnections)
                     return false;
-                _idle.Push(socket);
+                idle.Push(socket);
                 return true;
             }
         }
@@ -759,7 +742,7 @@ namespace Tailslide
                 bool connected = false;
                 try
                 {
-                    socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+                    socket = NewSocket(address.AddressFamily);
                     var endpoint = new IPEndPoint(address, _url.Port);
                     if (async)
                         await InTime(socket.ConnectAsync(endpoint), deadline).ConfigureAwait(false);
@@ -791,13 +774,17 @@ namespace Tailslide
                 var lookup = Task.Run(() => Dns.GetHostAddresses(_url.DnsSafeHost));
                 if (!async)
                     Task.WaitAny(new Task[] { lookup }, (int)Math.Max(0, deadline - NowMs));
-                return await InTime(lookup, deadline).ConfigureAwait(false);
+                await InTime(lookup, deadline).ConfigureAwait(false);
+                return lookup.Result;
             }
             catch (SocketException e)
             {
                 throw new Trouble("REFUSED", $"could not look up {_url.DnsSafeHost}: {e.Message}");
             }
         }
+
+        private static Socket NewSocket(AddressFamily family)
+            => new Socket(family, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
 
         private static void Connect(Socket socket, EndPoint endpoint, double deadline)
         {
@@ -825,24 +812,12 @@ namespace Tailslide
                 throw TimedOut();
         }
 
-        /// <summary>The task's result, or a trouble at the deadline; the caller then closes the socket, which ends the task.</summary>
-        private static async Task<T> InTime<T>(Task<T> task, double deadline)
-        {
-            await InTime((Task)task, deadline).ConfigureAwait(false);
-            return task.Result;
-        }
-
+        /// <summary>Awaits the task, until the deadline; the caller then closes the socket, which ends the task.</summary>
         private static async Task InTime(Task task, double deadline)
         {
+            int leftMs = (int)Math.Max(0, Math.Ceiling(deadline - NowMs));
             if (!task.IsCompleted)
-            {
-                using (var done = new CancellationTokenSource())
-                {
-                    var alarm = Task.Delay((int)Math.Max(0, Math.Ceiling(deadline - NowMs)), done.Token);
-                    await Task.WhenAny(task, alarm).ConfigureAwait(false);
-                    done.Cancel();
-                }
-            }
+                await Task.WhenAny(task, Task.Delay(leftMs)).ConfigureAwait(false);
             if (!task.IsCompleted)
             {
                 _ = task.ContinueWith(late => late.Exception, TaskContinuationOptions.OnlyOnFaulted);
@@ -852,37 +827,39 @@ namespace Tailslide
         }
 
         /// <summary>Keeps the connection afterwards if it can be used again, else closes it.</summary>
-        private async Task<Response> Exchange(Socket socket, byte[] request, double deadline, bool async)
+        private async Task<Response> Exchange(
+            Socket socket, Stack<Socket> idle, byte[] request, double deadline, bool async)
         {
             int length = 0;
             bool kept = false;
             try
             {
                 for (int sent = 0; sent < request.Length;)
-                    sent += await Transfer(socket, new ArraySegment<byte>(request, sent, request.Length - sent), true, deadline, async)
-                        .ConfigureAwait(false);
+                {
+                    var left = new ArraySegment<byte>(request, sent, request.Length - sent);
+                    sent += await Transfer(socket, left, true, deadline, async).ConfigureAwait(false);
+                }
                 var bytes = new byte[4096];
                 while (true)
                 {
                     if (length == bytes.Length)
                         Array.Resize(ref bytes, 2 * length);
-                    int got = await Transfer(
-                        socket, new ArraySegment<byte>(bytes, length, bytes.Length - length), false, deadline, async)
-                        .ConfigureAwait(false);
+                    var free = new ArraySegment<byte>(bytes, length, bytes.Length - length);
+                    int got = await Transfer(socket, free, false, deadline, async).ConfigureAwait(false);
                     length += got;
                     var response = length == 0 ? null : Response.Read(bytes, length, got == 0);
                     if (response != null)
                     {
-                        kept = response.Keeps && got > 0 && Keep(socket);
+                        kept = response.Keeps && got > 0 && Keep(socket, idle);
                         return response;
                     }
                     if (got == 0)
-                        throw length == 0 ? new Stale() : (Exception)new Trouble("BROKEN", "the connection ended before a whole answer");
+                        throw new Trouble("BROKEN", "the connection ended before a whole answer") { Stale = length == 0 };
                 }
             }
             catch (SocketException e)
             {
-                throw length == 0 ? new Stale() : (Exception)new Trouble("BROKEN", e.Message);
+                throw new Trouble("BROKEN", e.Message) { Stale = length == 0 };
             }
             finally
             {
@@ -897,8 +874,11 @@ namespace Tailslide
         {
             if (async)
             {
-                var transfer = send ? socket.SendAsync(bytes, SocketFlags.None) : socket.ReceiveAsync(bytes, SocketFlags.None);
-                return await InTime(transfer, deadline).ConfigureAwait(false);
+                var transfer = send
+                    ? socket.SendAsync(bytes, SocketFlags.None)
+                    : socket.ReceiveAsync(bytes, SocketFlags.None);
+                await InTime(transfer, deadline).ConfigureAwait(false);
+                return transfer.Result;
             }
             while (true)
             {
@@ -916,7 +896,7 @@ namespace Tailslide
         private sealed class Outcome
         {
             public string Flag;
-            public Dictionary<string, object> Fields;
+            public Map Fields;
             public double ReportedMs;
         }
 
@@ -925,11 +905,6 @@ namespace Tailslide
             public int Count;
             public double DueMs;
             public string Latest = "";
-        }
-
-        /// <summary>The connection ended before the first byte of an answer.</summary>
-        private sealed class Stale : Exception
-        {
         }
 
         /// <summary>The sidecar gave no answer, or none that can be used.</summary>
@@ -946,16 +921,19 @@ namespace Tailslide
             public string Error { get; }
 
             public string Loggable { get; }
+
+            /// <summary>Whether the connection ended before the first byte of an answer.</summary>
+            public bool Stale { get; set; }
         }
 
         private sealed class Response
         {
             private const int MaxBytes = 1 << 20;
             private static readonly Encoding Utf8 = new UTF8Encoding(false, true);
-            private static readonly Encoding Latin1 = Encoding.GetEncoding("iso-8859-1");
+            private static readonly Encoding Latin1 = Encoding.GetEncoding("iso-8859-1"); // a letter for each byte
             private readonly Dictionary<string, string> _headers =
                 new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
-            private byte[] _body;
+            private string _body;
 
             public int Status { get; private set; }
 
@@ -967,39 +945,33 @@ namespace Tailslide
             {
                 if (length > MaxBytes)
                     throw Invalid($"over {MaxBytes} bytes");
-                string start = Latin1.GetString(bytes, 0, Math.Min(length, 7));
-                if (!"HTTP/1.".StartsWith(start, StringComparison.Ordinal))
-                    throw Invalid("not HTTP");
                 string text = Latin1.GetString(bytes, 0, length);
-                int headLength = text.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4;
-                if (headLength < 4)
-                    return null;
-                string[] lines = text.Substring(0, headLength - 4).Split(new[] { "\r\n" }, StringSplitOptions.None);
-                Match match = Regex.Match(lines[0], @"\AHTTP/1\.([01]) ([2-5]\d\d)( |\z)");
-                if (!match.Success)
+                if (!"HTTP/1.".StartsWith(text.Substring(0, Math.Min(length, 7)), StringComparison.Ordinal))
                     throw Invalid("not HTTP");
-                var response = new Response { Status = int.Parse(match.Groups[2].Value, CultureInfo.InvariantCulture) };
-                foreach (string line in lines.Skip(1))
-                {
-                    int colon = line.IndexOf(':');
-                    if (colon < 0)
-                        throw Invalid("not HTTP");
-                    response._headers[line.Substring(0, colon)] = line.Substring(colon + 1).Trim();
-                }
-                int end = response.ReadBody(bytes, text, headLength, ended);
-                response.Keeps = end == length && match.Groups[1].Value == "1"
-                    && response.Header("connection").IndexOf("close", StringComparison.OrdinalIgnoreCase) < 0;
+                int at = text.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4;
+                if (at < 4)
+                    return null;
+                string[] lines = text.Substring(0, at - 4).Split(new[] { "\r\n" }, StringSplitOptions.None);
+                string[] statusLine = lines[0].Split(' ');
+                var response = new Response { Status = Number(statusLine.ElementAtOrDefault(1), NumberStyles.None) };
+                if (response.Status < 200) // an interim response, before the one that counts
+                    return Read(bytes.Skip(at).ToArray(), length - at, ended);
+                foreach (string[] header in lines.Skip(1).Select(line => line.Split(new[] { ':' }, 2)))
+                    response._headers[header[0]] = header.Last().Trim();
+                response._body = response.Body(text, ref at, ended);
+                response.Keeps = at == length && statusLine[0] == "HTTP/1.1"
+                    && !response.Header("connection").Equals("close", StringComparison.OrdinalIgnoreCase);
                 return response._body == null ? null : response;
             }
 
             public string Header(string name) => _headers.TryGetValue(name, out string value) ? value : "";
 
-            public Dictionary<string, object> Json()
+            public Map Json()
             {
                 try
                 {
-                    return TailslideClient.Json.Read(Utf8.GetString(_body)) as Dictionary<string, object>
-                        ?? throw Invalid("expected a JSON object");
+                    string json = Utf8.GetString(Latin1.GetBytes(_body));
+                    return TailslideClient.Json.Read(json) as Map ?? throw Invalid("expected a JSON object");
                 }
                 catch (Exception e) when (e is FormatException || e is ArgumentException)
                 {
@@ -1009,51 +981,45 @@ namespace Tailslide
 
             private static Trouble Invalid(string details) => new Trouble("INVALID_RESPONSE", details);
 
-            /// <summary>Sets the body if it is whole, and returns where it ends.</summary>
-            private int ReadBody(byte[] bytes, string text, int start, bool ended)
+            private static int Number(string digits, NumberStyles style)
             {
-                if (Header("transfer-encoding").IndexOf("chunked", StringComparison.OrdinalIgnoreCase) >= 0)
-                    return ReadChunks(bytes, text, start);
-                int size = text.Length - start;
-                string declared = Header("content-length");
-                if (Status == 204)
-                    size = 0;
-                else if (declared == "")
-                    size = ended ? size : int.MaxValue;
-                else if (!int.TryParse(declared, NumberStyles.None, CultureInfo.InvariantCulture, out size) || size > MaxBytes)
-                    throw Invalid($"a length of {declared} bytes");
-                if (text.Length - start >= size)
-                    _body = bytes.Skip(start).Take(size).ToArray();
-                return start + Math.Min(size, MaxBytes);
+                bool parsed = int.TryParse(digits, style, CultureInfo.InvariantCulture, out int number);
+                if (!parsed || number < 0 || number > MaxBytes)
+                    throw Invalid($"expected a status or a length, got {digits}");
+                return number;
             }
 
-            private int ReadChunks(byte[] bytes, string text, int start)
+            /// <summary>Returns the body if it is whole, else null, and moves behind it.</summary>
+            private string Body(string text, ref int at, bool ended)
             {
-                var body = new List<byte>();
+                if (Header("transfer-encoding").Equals("chunked", StringComparison.OrdinalIgnoreCase))
+                    return Chunks(text, ref at);
+                int start = at;
+                if (Header("content-length") != "")
+                    at += Number(Header("content-length"), NumberStyles.None);
+                else if (Status != 204)
+                    at = ended ? text.Length : int.MaxValue;
+                return at <= text.Length ? text.Substring(start, at - start) : null;
+            }
+
+            private static string Chunks(string text, ref int at)
+            {
+                var body = new StringBuilder();
                 while (true)
                 {
-                    int line = text.IndexOf("\r\n", start, StringComparison.Ordinal);
+                    int line = text.IndexOf("\r\n", at, StringComparison.Ordinal);
                     if (line < 0)
-                        return start;
-                    string digits = Regex.Match(text.Substring(start, line - start), @"\A[0-9a-fA-F]{1,6}(?![0-9a-fA-F])").Value;
-                    if (digits == "")
-                        throw Invalid("not HTTP");
-                    int size = Convert.ToInt32(digits, 16);
-                    start = line + 2;
+                        return null;
+                    int size = Number(text.Substring(at, line - at).Split(';')[0].Trim(), NumberStyles.AllowHexSpecifier);
                     if (size == 0)
                     {
-                        // After the last chunk come trailers, and an empty line.
-                        int end = text.IndexOf("\r\n\r\n", line, StringComparison.Ordinal);
-                        if (end >= 0)
-                            _body = body.ToArray();
-                        return end + 4;
+                        at = text.IndexOf("\r\n\r\n", line, StringComparison.Ordinal) + 4; // after the trailers
+                        return at < 4 ? null : body.ToString();
                     }
-                    if (text.Length < start + size + 2)
-                        return start;
-                    if (text[start + size] != '\r' || text[start + size + 1] != '\n')
-                        throw Invalid("not HTTP");
-                    body.AddRange(new ArraySegment<byte>(bytes, start, size));
-                    start += size + 2;
+                    at = line + 2 + size + 2;
+                    if (at > text.Length)
+                        return null;
+                    body.Append(text, line + 2, size);
                 }
             }
         }
@@ -1062,84 +1028,47 @@ namespace Tailslide
         internal sealed class Json
         {
             private const int MaxDepth = 100;
-            private static readonly Regex Number = new Regex(@"\G-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?");
             private readonly string _text;
             private int _at;
 
             private Json(string text) => _text = text;
 
-            /// <summary>Returns dictionaries, lists, strings, longs, doubles, booleans and null.</summary>
-            public static object Read(string text)
-            {
-                var reader = new Json(text);
-                object value = reader.Value(0);
-                if (reader.Peek() != '\0' || reader._at < text.Length)
-                    throw reader.Unexpected();
-                return value;
-            }
+            public static bool IsNumber(Type type)
+                => !type.IsEnum && Type.GetTypeCode(type) >= TypeCode.SByte && Type.GetTypeCode(type) <= TypeCode.Decimal;
 
-            public static string Write(object value)
-            {
-                var json = new StringBuilder();
-                Write(value, json, 0);
-                return json.ToString();
-            }
+            public static string Write(object value) => Write(value, 0);
 
-            private static void Write(object value, StringBuilder json, int depth)
+            private static string Write(object value, int depth)
             {
                 if (depth > MaxDepth)
                     throw new FormatException($"more than {MaxDepth} levels");
                 if (value == null)
-                    json.Append("null");
-                else if (value is bool)
-                    json.Append((bool)value ? "true" : "false");
-                else if (value is string)
-                    Quote((string)value, json);
-                else if (value is double || value is float)
-                    json.Append(Finite(Convert.ToDouble(value), (IFormattable)value));
-                else if (!(value is Enum) && Type.GetTypeCode(value.GetType()) >= TypeCode.SByte && Type.GetTypeCode(value.GetType()) <= TypeCode.Decimal)
-                    json.Append(((IFormattable)value).ToString(null, CultureInfo.InvariantCulture));
-                else if (value is IEnumerable<KeyValuePair<string, object>>)
-                    Write('{', (IEnumerable<KeyValuePair<string, object>>)value, '}', json, member => WriteMember(member.Key, member.Value, json, depth));
-                else if (value is IDictionary)
-                    Write('{', ((IDictionary)value).Keys.Cast<string>(), '}', json, name => WriteMember(name, ((IDictionary)value)[name], json, depth));
-                else if (value is IEnumerable)
-                    Write('[', ((IEnumerable)value).Cast<object>(), ']', json, item => Write(item, json, depth + 1));
-                else
+                    return "null";
+                if (value is bool truth)
+                    return truth ? "true" : "false";
+                if (value is string text)
+                    return Quoted(text);
+                if (value is Attributes members)
+                    return Written('{', members.Select(member => Member(member.Key, member.Value, depth)), '}');
+                if (value is IDictionary map)
+                    return Written('{', map.Keys.Cast<string>().Select(name => Member(name, map[name], depth)), '}');
+                if (value is IEnumerable items)
+                    return Written('[', items.Cast<object>().Select(item => Write(item, depth + 1)), ']');
+                if (!IsNumber(value.GetType()) || !(Math.Abs(Convert.ToDouble(value)) <= double.MaxValue)) // NaN, infinity
                     throw new FormatException($"a {value.GetType()}");
+                string format = value is double || value is float ? "R" : null;
+                return ((IFormattable)value).ToString(format, CultureInfo.InvariantCulture);
             }
 
-            private static void Write<T>(char open, IEnumerable<T> items, char close, StringBuilder json, Action<T> write)
-            {
-                json.Append(open);
-                bool first = true;
-                foreach (T item in items)
-                {
-                    if (!first)
-                        json.Append(',');
-                    first = false;
-                    write(item);
-                }
-                json.Append(close);
-            }
+            private static string Written(char open, IEnumerable<string> items, char close)
+                => open + string.Join(",", items) + close;
 
-            private static void WriteMember(string name, object value, StringBuilder json, int depth)
-            {
-                Quote(name, json);
-                json.Append(':');
-                Write(value, json, depth + 1);
-            }
+            private static string Member(string name, object value, int depth)
+                => Quoted(name) + ":" + Write(value, depth + 1);
 
-            private static string Finite(double number, IFormattable written)
+            private static string Quoted(string text)
             {
-                if (double.IsNaN(number) || double.IsInfinity(number))
-                    throw new FormatException($"the number {number}");
-                return written.ToString("R", CultureInfo.InvariantCulture);
-            }
-
-            private static void Quote(string text, StringBuilder json)
-            {
-                json.Append('"');
+                var json = new StringBuilder("\"");
                 foreach (char letter in text)
                 {
                     if (letter == '"' || letter == '\\')
@@ -1149,7 +1078,16 @@ namespace Tailslide
                     else
                         json.Append(letter);
                 }
-                json.Append('"');
+                return json.Append('"').ToString();
+            }
+
+            /// <summary>Returns dictionaries, lists, strings, longs, doubles, booleans and null.</summary>
+            public static object Read(string text)
+            {
+                var reader = new Json(text);
+                object value = reader.Value(0);
+                reader.Peek();
+                return reader._at == text.Length ? value : throw reader.Unexpected();
             }
 
             private object Value(int depth)
@@ -1159,9 +1097,19 @@ namespace Tailslide
                 switch (Peek())
                 {
                     case '{':
-                        return Object(depth);
+                        var members = new Map();
+                        while (HasMore('}', members.Count == 0))
+                        {
+                            string name = String();
+                            Take(':');
+                            members[name] = Value(depth + 1);
+                        }
+                        return members;
                     case '[':
-                        return Array(depth);
+                        var items = new List<object>();
+                        while (HasMore(']', items.Count == 0))
+                            items.Add(Value(depth + 1));
+                        return items;
                     case '"':
                         return String();
                     case 't':
@@ -1171,45 +1119,23 @@ namespace Tailslide
                     case 'n':
                         return Word("null", null);
                     default:
-                        return ReadNumber();
+                        return Number();
                 }
             }
 
-            private Dictionary<string, object> Object(int depth)
+            /// <summary>Takes what is before the next item and returns true, or takes the closing bracket.</summary>
+            private bool HasMore(char closing, bool first)
             {
-                var members = new Dictionary<string, object>();
-                Take('{');
-                while (!Leaves('}', members.Count == 0))
-                {
-                    if (Peek() != '"')
-                        throw Unexpected();
-                    string name = String();
-                    Take(':');
-                    members[name] = Value(depth + 1);
-                }
-                return members;
-            }
-
-            private List<object> Array(int depth)
-            {
-                var items = new List<object>();
-                Take('[');
-                while (!Leaves(']', items.Count == 0))
-                    items.Add(Value(depth + 1));
-                return items;
-            }
-
-            /// <summary>Takes the closing bracket and returns true, or the comma before another item and returns false.</summary>
-            private bool Leaves(char bracket, bool first)
-            {
-                if (Peek() == bracket)
+                if (first)
+                    _at++;
+                if (Peek() == closing)
                 {
                     _at++;
-                    return true;
+                    return false;
                 }
                 if (!first)
                     Take(',');
-                return false;
+                return true;
             }
 
             private object Word(string word, object value)
@@ -1220,34 +1146,30 @@ namespace Tailslide
                 return value;
             }
 
-            private object ReadNumber()
+            private object Number()
             {
-                Match match = Number.Match(_text, _at);
-                if (!match.Success)
-                    throw Unexpected();
-                _at += match.Length;
-                bool whole = !match.Groups[1].Success && !match.Groups[2].Success;
-                if (whole && long.TryParse(match.Value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long integer))
+                int start = _at;
+                while (_at < _text.Length && "+-.0123456789eE".IndexOf(_text[_at]) >= 0)
+                    _at++;
+                string number = _text.Substring(start, _at - start);
+                if (long.TryParse(number, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long integer))
                     return integer;
-                if (!double.TryParse(match.Value, NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
-                    || double.IsInfinity(number))
-                    throw Unexpected();
-                return number;
+                if (double.TryParse(number, NumberStyles.Float, CultureInfo.InvariantCulture, out double real))
+                    return real;
+                throw Unexpected();
             }
 
             private string String()
             {
+                Take('"');
                 var text = new StringBuilder();
-                _at++;
-                while (true)
+                for (char letter = Next(); letter != '"'; letter = Next())
                 {
-                    char letter = Next();
-                    if (letter == '"')
-                        return text.ToString();
                     if (letter < ' ')
                         throw Unexpected();
                     text.Append(letter == '\\' ? Escaped(Next()) : letter);
                 }
+                return text.ToString();
             }
 
             private char Escaped(char letter)
@@ -1255,8 +1177,9 @@ namespace Tailslide
                 int place = "\"\\/bfnrt".IndexOf(letter);
                 if (place >= 0)
                     return "\"\\/\b\f\n\r\t"[place];
-                if (letter != 'u' || _at + 4 > _text.Length || !ushort.TryParse(
-                    _text.Substring(_at, 4), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ushort code))
+                string digits = _text.Substring(_at, Math.Min(4, _text.Length - _at));
+                if (letter != 'u' || digits.Length < 4 || !ushort.TryParse(
+                    digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ushort code))
                     throw Unexpected();
                 _at += 4;
                 return (char)code;
@@ -1286,75 +1209,58 @@ namespace Tailslide
     /// <summary>What the sidecar says of a flag for one user.</summary>
     public sealed class Evaluation
     {
-        internal Evaluation(
-            string flag, object value, string variant, bool active, string reason,
-            IReadOnlyDictionary<string, object> metadata, string error, string errorDetails)
+        internal Evaluation()
         {
-            Flag = flag;
-            Value = value;
-            Variant = variant;
-            Active = active;
-            Reason = reason;
-            Metadata = metadata;
-            Error = error;
-            ErrorDetails = errorDetails;
         }
 
         /// <summary>The flag's key.</summary>
-        public string Flag { get; }
+        public string Flag { get; internal set; }
 
         /// <summary>The variant's value, or the caller's default.</summary>
-        public object Value { get; }
+        public object Value { get; internal set; }
 
         /// <summary>The variant's key; empty with an error.</summary>
-        public string Variant { get; }
+        public string Variant { get; internal set; } = "";
 
         /// <summary>Whether the variant is another than the off variant.</summary>
-        public bool Active { get; }
+        public bool Active { get; internal set; }
 
         /// <summary>Why; <c>ERROR</c> with an error.</summary>
-        public string Reason { get; }
+        public string Reason { get; internal set; }
 
         /// <summary>The flag's own metadata, and what else the sidecar says.</summary>
-        public IReadOnlyDictionary<string, object> Metadata { get; }
+        public IReadOnlyDictionary<string, object> Metadata { get; internal set; } = new Map();
 
         /// <summary>Why the value is the default: <c>TIMEOUT</c>, for example; else empty.</summary>
-        public string Error { get; }
+        public string Error { get; internal set; } = "";
 
         /// <summary>The error in words.</summary>
-        public string ErrorDetails { get; }
+        public string ErrorDetails { get; internal set; } = "";
     }
 
     /// <summary>Counts since a client was made.</summary>
     public sealed class Stats
     {
-        internal Stats(
-            long questions, IReadOnlyDictionary<string, long> defaults, long sent, long dropped, long refused, long waiting)
+        internal Stats()
         {
-            Questions = questions;
-            Defaults = defaults;
-            OutcomesSent = sent;
-            OutcomesDropped = dropped;
-            OutcomesRefused = refused;
-            OutcomesWaiting = waiting;
         }
 
         /// <summary>All questions.</summary>
-        public long Questions { get; }
+        public long Questions { get; internal set; }
 
         /// <summary>Questions that got their default, by error.</summary>
-        public IReadOnlyDictionary<string, long> Defaults { get; }
+        public IReadOnlyDictionary<string, long> Defaults { get; internal set; }
 
         /// <summary>Outcomes that the sidecar took.</summary>
-        public long OutcomesSent { get; }
+        public long OutcomesSent { get; internal set; }
 
         /// <summary>Outcomes that were too old or too many.</summary>
-        public long OutcomesDropped { get; }
+        public long OutcomesDropped { get; internal set; }
 
         /// <summary>Outcomes that the sidecar refused.</summary>
-        public long OutcomesRefused { get; }
+        public long OutcomesRefused { get; internal set; }
 
         /// <summary>Outcomes still to be sent.</summary>
-        public long OutcomesWaiting { get; }
+        public long OutcomesWaiting { get; internal set; }
     }
 }

@@ -5,36 +5,36 @@
 package tailslide
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"os"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
 const (
-	maxAnswerBytes      = 1 << 20
-	maxHeaderBytes      = 64 << 10
+	maxAnswerBytes      = 1 << 20 // its header included
 	maxKeptConnections  = 16
 	maxBatch            = 1000
 	troublesBeforePause = 5
 	pauseInterval       = 250 * time.Millisecond
+	longestLatency      = 24 * time.Hour
 	outcomeLifetime     = 10 * time.Second
 	sendTimeout         = time.Second
-	closeTimeout        = time.Second
 	logInterval         = time.Minute
 )
 
@@ -90,21 +90,23 @@ type Client struct {
 	flushInterval time.Duration
 	maxOutcomes   int
 	logger        *slog.Logger
-	transport     *http.Transport
-	proxied       *http.Client
 
-	start     sync.Once            // of the background's goroutine
-	hurry     chan struct{}        // holds an item when a whole batch waits
-	done      chan struct{}        // closed with the client
+	network, address, host string // of the sidecar: the dialer's two, and the Host header
+	proxied                *http.Client
+
 	sending   chan struct{}        // holds an item while somebody sends outcomes
 	notBefore map[string]time.Time // by flag, what Retry-After said; for the holder of sending
 
 	mu        sync.Mutex // guards all below
-	closed    bool
-	troubles  int // questions in a row that had no answer
+	closed    bool       // no question is asked and no outcome taken any more
+	ended     bool       // no outcome is sent any more either
+	kept      pool       // of questions
+	reporting pool       // of outcomes, whose connections the sidecar does not answer questions on as fast
+	troubles  int        // questions in a row that had no answer
 	askAgain  time.Time
 	waiting   []outcome
 	inFlight  int
+	timer     *time.Timer // of the flush that is planned or under way
 	stats     Stats
 	questions warnings
 	outcomes  warnings
@@ -114,20 +116,6 @@ type Client struct {
 type trouble struct {
 	code    ErrorCode
 	details string
-}
-
-type outcome struct {
-	flag     string
-	reported time.Time
-	Outcome  string  `json:"outcome"`
-	Latency  float64 `json:"latency_ms,omitempty"`
-	Began    int64   `json:"began_ms"`
-}
-
-// warnings counts troubles between two lines of the log.
-type warnings struct {
-	count int
-	next  time.Time
 }
 
 // Option is a setting of New.
@@ -160,92 +148,73 @@ func WithLogger(logger *slog.Logger) Option { return func(c *Client) { c.logger 
 // New makes a client. The error names a setting that cannot be right; whether there is a sidecar is not looked at.
 func New(options ...Option) (*Client, error) {
 	c := &Client{
-		url:           fromEnvironment("TAILSLIDE_FLAGS_URL", "http://127.0.0.1:4141"),
-		token:         fromEnvironment("TAILSLIDE_FLAGS_TOKEN", ""),
-		proxyURL:      fromEnvironment("TAILSLIDE_PROXY_URL", "http://127.0.0.1:4140"),
+		url:           or(os.Getenv("TAILSLIDE_FLAGS_URL"), "http://127.0.0.1:4141"),
+		token:         os.Getenv("TAILSLIDE_FLAGS_TOKEN"),
+		proxyURL:      or(os.Getenv("TAILSLIDE_PROXY_URL"), "http://127.0.0.1:4140"),
 		timeout:       50 * time.Millisecond,
 		flushInterval: 200 * time.Millisecond,
 		maxOutcomes:   10_000,
-		hurry:         make(chan struct{}, 1),
-		done:          make(chan struct{}),
 		sending:       make(chan struct{}, 1),
 		notBefore:     map[string]time.Time{},
 		stats:         Stats{Defaults: map[ErrorCode]int64{}},
+		questions:     warnings{text: "questions got their defaults"},
+		outcomes:      warnings{text: "outcomes could not be sent"},
 	}
 	for _, option := range options {
 		option(c)
 	}
-	if c.timeout <= 0 {
-		return nil, fmt.Errorf("tailslide: timeout: expected a positive duration, got %v", c.timeout)
-	}
-	if c.flushInterval <= 0 {
-		return nil, fmt.Errorf("tailslide: flush interval: expected a positive duration, got %v", c.flushInterval)
-	}
-	if c.maxOutcomes < 1 {
-		return nil, fmt.Errorf("tailslide: max outcomes: expected at least 1, got %d", c.maxOutcomes)
-	}
-	if strings.ContainsFunc(c.token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	switch {
+	case c.timeout <= 0 || c.flushInterval <= 0 || c.maxOutcomes <= 0:
+		return nil, fmt.Errorf("tailslide: expected a positive timeout, flush interval and number of outcomes, got %v, %v and %d",
+			c.timeout, c.flushInterval, c.maxOutcomes)
+	case strings.ContainsFunc(c.token, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return nil, errors.New("tailslide: token: expected printable ASCII without spaces")
 	}
-	dial := (&net.Dialer{Timeout: sendTimeout}).DialContext
-	if path, isSocket := strings.CutPrefix(c.url, "unix:"); isSocket {
-		if path == "" {
-			return nil, errors.New("tailslide: url: expected unix:/path, got no path")
-		}
-		tcp := dial
-		dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return tcp(ctx, "unix", path) }
-		c.url = "http://localhost"
+	if path, isSocket := strings.CutPrefix(c.url, "unix:"); isSocket && path != "" {
+		c.network, c.address, c.host = "unix", path, "localhost"
+	} else if sidecar, err := parse("url", c.url); err != nil {
+		return nil, err
+	} else {
+		c.network, c.address, c.host = "tcp", net.JoinHostPort(sidecar.Hostname(), or(sidecar.Port(), "80")), sidecar.Host
 	}
-	var err error
-	if c.url, err = address("url", c.url); err != nil {
+	proxy, err := parse("proxy url", c.proxyURL)
+	if err != nil {
 		return nil, err
 	}
-	if c.proxyURL, err = address("proxy url", c.proxyURL); err != nil {
-		return nil, err
-	}
-	c.transport = &http.Transport{
-		DialContext:            dial,
-		DisableCompression:     true,
-		MaxIdleConnsPerHost:    maxKeptConnections,
-		MaxResponseHeaderBytes: maxHeaderBytes,
-	}
-	proxy, _ := url.Parse(c.proxyURL)
+	c.proxyURL = "http://" + proxy.Host
 	c.proxied = &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy), MaxIdleConnsPerHost: maxKeptConnections}}
 	return c, nil
 }
 
-func fromEnvironment(name, otherwise string) string {
-	if value := os.Getenv(name); value != "" {
-		return value
+func or(text, otherwise string) string {
+	if text == "" {
+		return otherwise
 	}
-	return otherwise
+	return text
 }
 
-// address returns text as http://HOST:PORT.
-func address(setting, text string) (string, error) {
+// parse reads a URL of the form http://HOST:PORT.
+func parse(setting, text string) (*url.URL, error) {
 	parsed, err := url.Parse(text)
-	if err != nil || parsed.Scheme != "http" || parsed.Hostname() == "" || strings.Trim(parsed.Path, "/") != "" ||
-		parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != "" {
-		return "", fmt.Errorf("tailslide: %s: expected http://HOST:PORT, got %q", setting, text)
-	}
-	if port := parsed.Port(); port != "" {
-		if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
-			return "", fmt.Errorf("tailslide: %s: expected a port from 1 to 65535, got %q", setting, text)
+	if err == nil && parsed.Scheme == "http" && parsed.Hostname() != "" && strings.Trim(parsed.Path, "/") == "" &&
+		parsed.User == nil && parsed.RawQuery == "" && parsed.Fragment == "" {
+		if port, err := strconv.ParseUint(or(parsed.Port(), "80"), 10, 16); err == nil && port > 0 {
+			return parsed, nil
 		}
 	}
-	return "http://" + parsed.Host, nil
+	return nil, fmt.Errorf("tailslide: %s: expected http://HOST:PORT, got %q", setting, text)
 }
 
 // Questions
 
 // IsActive says whether the user gets another variant than the flag's off variant. An empty targetingKey is none.
 func (c *Client) IsActive(ctx context.Context, flag, targetingKey string, attributes Attributes, otherwise bool) bool {
-	return c.ask(ctx, flag, targetingKey, attributes, otherwise, anyType).Active
+	return c.ask(ctx, flag, targetingKey, attributes, otherwise, nil).Active
 }
 
 // Variant returns the key of the user's variant.
 func (c *Client) Variant(ctx context.Context, flag, targetingKey string, attributes Attributes, otherwise string) string {
-	evaluation := c.ask(ctx, flag, targetingKey, attributes, nil, anyType)
+	evaluation := c.ask(ctx, flag, targetingKey, attributes, nil, nil)
 	if evaluation.Error != "" {
 		return otherwise
 	}
@@ -280,78 +249,37 @@ func (c *Client) ObjectValue(ctx context.Context, flag, targetingKey string, att
 // Evaluate returns all that is known of the flag for the user. The default is a bool, string, int, int64, float64 or
 // map[string]any, and the value has its type (int64 for an int); with nil the value may have any type.
 func (c *Client) Evaluate(ctx context.Context, flag, targetingKey string, attributes Attributes, otherwise any) Evaluation {
-	return c.ask(ctx, flag, targetingKey, attributes, otherwise, sameType)
-}
-
-func (c *Client) ask(
-	ctx context.Context, flag, targetingKey string, attributes Attributes, otherwise any, typed func(json.RawMessage, any) any,
-) Evaluation {
 	if number, isInt := otherwise.(int); isInt {
 		otherwise = int64(number)
 	}
-	evaluation, failed := c.evaluation(ctx, flag, targetingKey, attributes, otherwise, typed)
+	return c.ask(ctx, flag, targetingKey, attributes, otherwise, otherwise)
+}
+
+// ask returns an evaluation whose value has the type of like.
+func (c *Client) ask(ctx context.Context, flag, targetingKey string, attributes Attributes, otherwise, like any) Evaluation {
+	active, _ := otherwise.(bool)
+	answer, failed := c.answer(ctx, flag, targetingKey, attributes)
+	var value any
+	if failed == nil {
+		value, failed = decode(answer.Value, like)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stats.Questions++
-	if failed == nil {
-		return evaluation
-	}
-	c.stats.Defaults[failed.code]++
-	c.warn(&c.questions, "questions got their defaults", 1, failed)
-	active, _ := otherwise.(bool)
-	return Evaluation{
-		Flag: flag, Value: otherwise, Active: active, Reason: "ERROR", Metadata: map[string]any{},
-		Error: failed.code, ErrorDetails: failed.details,
-	}
-}
-
-func (c *Client) evaluation(
-	ctx context.Context, flag, targetingKey string, attributes Attributes, otherwise any, typed func(json.RawMessage, any) any,
-) (Evaluation, *trouble) {
-	if flag == "" {
-		return Evaluation{}, &trouble{FlagNotFound, "no key of a flag was given"}
-	}
-	body, failed := question(targetingKey, attributes)
 	if failed != nil {
-		return Evaluation{}, failed
+		c.stats.Defaults[failed.code]++
+		c.warn(&c.questions, 1, failed)
+		return Evaluation{
+			Flag: flag, Value: otherwise, Active: active, Reason: "ERROR", Metadata: map[string]any{},
+			Error: failed.code, ErrorDetails: failed.details,
+		}
 	}
-	answer, failed := c.answer(ctx, "/ofrep/v1/evaluate/flags/"+url.PathEscape(flag), body)
-	if failed != nil {
-		return Evaluation{}, failed
-	}
-	value := typed(answer.Value, otherwise)
-	if value == nil {
-		return Evaluation{}, &trouble{TypeMismatch, "the value is of another type than the default"}
-	}
-	active, told := answer.Metadata["active"].(bool)
-	if !told {
-		active, _ = otherwise.(bool)
+	if told, isBool := answer.Metadata["active"].(bool); isBool {
+		active = told
 	}
 	return Evaluation{
 		Flag: flag, Value: value, Variant: *answer.Variant, Active: active, Reason: *answer.Reason, Metadata: answer.Metadata,
-	}, nil
-}
-
-// question returns the body of a question.
-func question(targetingKey string, attributes Attributes) (body []byte, failed *trouble) {
-	defer func() {
-		if thrown := recover(); thrown != nil { // by a MarshalJSON of the caller's
-			failed = &trouble{InvalidContext, fmt.Sprintf("the attributes cannot be written as JSON: %v", thrown)}
-		}
-	}()
-	about := make(map[string]any, len(attributes)+1)
-	for name, value := range attributes {
-		about[name] = value
 	}
-	delete(about, "targetingKey")
-	if targetingKey != "" {
-		about["targetingKey"] = targetingKey
-	}
-	body, err := json.Marshal(map[string]any{"context": about})
-	if err != nil {
-		return nil, &trouble{InvalidContext, "the attributes cannot be written as JSON: " + err.Error()}
-	}
-	return body, nil
 }
 
 type ofrepAnswer struct {
@@ -362,7 +290,14 @@ type ofrepAnswer struct {
 }
 
 // answer asks, unless the sidecar has just failed several times, and keeps count of that.
-func (c *Client) answer(ctx context.Context, path string, body []byte) (*ofrepAnswer, *trouble) {
+func (c *Client) answer(ctx context.Context, flag, targetingKey string, attributes Attributes) (*ofrepAnswer, *trouble) {
+	if flag == "" {
+		return nil, &trouble{FlagNotFound, "no key of a flag was given"}
+	}
+	body, failed := question(targetingKey, attributes)
+	if failed != nil {
+		return nil, failed
+	}
 	if failed := c.mayAsk(); failed != nil {
 		return nil, failed
 	}
@@ -371,22 +306,35 @@ func (c *Client) answer(ctx context.Context, path string, body []byte) (*ofrepAn
 	}
 	within, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	answer := &ofrepAnswer{Metadata: map[string]any{}}
-	status, _, text, failed := c.post(within, path, body)
-	if failed == nil && status == http.StatusOK {
-		err := json.Unmarshal(text, answer)
-		if err != nil || anyType(answer.Value, nil) == nil || answer.Variant == nil || answer.Reason == nil {
-			failed = &trouble{InvalidResponse, "expected JSON with value, variant and reason"}
-		}
+	var answer *ofrepAnswer
+	response, text, failed := c.post(within, &c.kept, "/ofrep/v1/evaluate/flags/"+url.PathEscape(flag), body)
+	if failed == nil {
+		answer, failed = readAnswer(response.StatusCode, text)
 	}
-	// A caller that gave up before the deadline says nothing about the sidecar.
-	if failed == nil || ctx.Err() == nil {
+	if ctx.Err() == nil { // a caller that gave up before the deadline says nothing about the sidecar
 		c.keepCount(failed)
 	}
-	if failed == nil && status != http.StatusOK {
-		failed = sidecarError(status, text)
-	}
 	return answer, failed
+}
+
+// question returns the body of a question.
+func question(targetingKey string, attributes Attributes) (body []byte, failed *trouble) {
+	defer func() {
+		if thrown := recover(); thrown != nil { // by a MarshalJSON of the caller's
+			failed = &trouble{InvalidContext, fmt.Sprintf("the attributes cannot be written as JSON: %v", thrown)}
+		}
+	}()
+	about := make(Attributes, len(attributes)+1)
+	maps.Copy(about, attributes)
+	delete(about, "targetingKey")
+	if targetingKey != "" {
+		about["targetingKey"] = targetingKey
+	}
+	body, err := json.Marshal(map[string]any{"context": about})
+	if err != nil {
+		return nil, &trouble{InvalidContext, "the attributes cannot be written as JSON: " + err.Error()}
+	}
+	return body, nil
 }
 
 func (c *Client) mayAsk() *trouble {
@@ -408,7 +356,7 @@ func (c *Client) mayAsk() *trouble {
 func (c *Client) keepCount(failed *trouble) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if failed == nil {
+	if failed == nil || !slices.Contains([]ErrorCode{Refused, Timeout, Broken, InvalidResponse}, failed.code) {
 		c.troubles = 0
 		return
 	}
@@ -418,8 +366,16 @@ func (c *Client) keepCount(failed *trouble) {
 	}
 }
 
-// sidecarError returns what an answer with another status than 200 says.
-func sidecarError(status int, text []byte) *trouble {
+// readAnswer returns what the sidecar said of a flag, or why it said nothing.
+func readAnswer(status int, text []byte) (*ofrepAnswer, *trouble) {
+	if status == http.StatusOK {
+		answer := &ofrepAnswer{Metadata: map[string]any{}}
+		if json.Unmarshal(text, answer) != nil || answer.Variant == nil || answer.Reason == nil ||
+			len(answer.Value) == 0 || strings.ContainsAny(string(answer.Value[:1]), "[n") { // a list or null
+			return nil, &trouble{InvalidResponse, "expected JSON with value, variant and reason"}
+		}
+		return answer, nil
+	}
 	var said struct {
 		Code    ErrorCode `json:"errorCode"`
 		Details string    `json:"errorDetails"`
@@ -427,60 +383,40 @@ func sidecarError(status int, text []byte) *trouble {
 	if json.Unmarshal(text, &said) == nil {
 		switch said.Code {
 		case FlagNotFound, TargetingKeyMissing, ParseError, InvalidContext:
-			return &trouble{said.Code, said.Details}
+			return nil, &trouble{said.Code, said.Details}
 		}
 	}
-	details := "HTTP status " + strconv.Itoa(status)
-	if said.Details != "" {
-		details += ": " + said.Details
-	}
-	return &trouble{General, details}
+	return nil, &trouble{General, strings.TrimSuffix(fmt.Sprintf("HTTP status %d: %s", status, said.Details), ": ")}
 }
 
-// anyType returns a value of OFREP, which is never null or a list, or nil.
-func anyType(text json.RawMessage, _ any) any {
+// decode returns a value of the type of like; of any type if that is nil.
+func decode(text json.RawMessage, like any) (any, *trouble) {
 	var value any
-	if json.Unmarshal(text, &value) != nil {
-		return nil
-	}
-	if _, isList := value.([]any); isList {
-		return nil
-	}
-	return value
-}
-
-// sameType returns the value with the type of otherwise, or nil if it has another one.
-func sameType(text json.RawMessage, otherwise any) any {
-	value := anyType(text, nil)
-	same := false
-	switch otherwise.(type) {
-	case nil:
-		same = true
-	case bool:
-		_, same = value.(bool)
-	case string:
-		_, same = value.(string)
-	case float64:
-		_, same = value.(float64)
-	case map[string]any:
-		_, same = value.(map[string]any)
-	case int64:
+	err := json.Unmarshal(text, &value)
+	if _, isInt := like.(int64); isInt {
 		var whole int64
-		if json.Unmarshal(text, &whole) == nil {
-			return whole
-		}
-		number, isNumber := value.(float64) // 5.0
-		if isNumber && number == math.Trunc(number) && math.Abs(number) < 1<<63 {
-			return int64(number)
+		number, isNumber := value.(float64)
+		if json.Unmarshal(text, &whole) == nil { // exactly, which a float64 is not
+			value = whole
+		} else if isNumber && number == math.Trunc(number) && math.Abs(number) < 1<<63 { // 5.0
+			value = int64(number)
 		}
 	}
-	if !same {
-		return nil
+	if err != nil || like != nil && reflect.TypeOf(value) != reflect.TypeOf(like) {
+		return nil, &trouble{TypeMismatch, "the value is of another type than the default"}
 	}
-	return value
+	return value, nil
 }
 
 // Outcomes
+
+type outcome struct {
+	flag     string
+	reported time.Time
+	Outcome  string  `json:"outcome"`
+	Latency  float64 `json:"latency_ms,omitempty"`
+	Began    int64   `json:"began_ms"`
+}
 
 // Success reports a call of the flag's feature that ended well, and how long it took (0: not known). It returns at once.
 func (c *Client) Success(flag string, latency time.Duration) { c.report(flag, "success", latency) }
@@ -492,18 +428,15 @@ func (c *Client) Failure(flag string, latency time.Duration) { c.report(flag, "f
 // every error a failure. A panic is a failure, and goes on to the caller like everything that block returns.
 func Guard[T any](c *Client, flag string, block func() (T, error), failed func(T, error) bool) (T, error) {
 	began := time.Now()
-	returned := false
+	failure := true // unless block returns
 	defer func() {
-		if !returned {
+		if failure {
 			c.Failure(flag, time.Since(began))
 		}
 	}()
 	result, err := block()
 	latency := time.Since(began)
-	returned = true
-	if isFailure(result, err, failed) {
-		c.Failure(flag, latency)
-	} else {
+	if failure = isFailure(result, err, failed); !failure {
 		c.Success(flag, latency)
 	}
 	return result, err
@@ -518,9 +451,6 @@ func isFailure[T any](result T, err error, failed func(T, error) bool) (failure 
 	return failed(result, err)
 }
 
-// longestLatency is the longest that counts as known.
-const longestLatency = 24 * time.Hour
-
 func (c *Client) report(flag, how string, latency time.Duration) {
 	now := time.Now()
 	if latency < 0 || latency > longestLatency {
@@ -528,15 +458,14 @@ func (c *Client) report(flag, how string, latency time.Duration) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if flag == "" {
+	switch {
+	case flag == "":
 		c.stats.OutcomesRefused++
 		return
-	}
-	if c.closed {
+	case c.closed:
 		c.stats.OutcomesDropped++
 		return
-	}
-	if len(c.waiting)+c.inFlight >= c.maxOutcomes {
+	case len(c.waiting)+c.inFlight >= c.maxOutcomes:
 		c.drop(1, &trouble{General, "the buffer is full"})
 		if len(c.waiting) == 0 {
 			return // all that fit are on their way
@@ -547,37 +476,46 @@ func (c *Client) report(flag, how string, latency time.Duration) {
 		flag: flag, reported: now, Outcome: how,
 		Latency: float64(latency) / float64(time.Millisecond), Began: now.Add(-latency).UnixMilli(),
 	})
-	c.start.Do(func() { go c.sendInBackground() })
-	if len(c.waiting) == maxBatch {
-		select {
-		case c.hurry <- struct{}{}:
-		default:
-		}
+	if c.timer == nil {
+		c.flushAfter(c.flushInterval)
+	} else if len(c.waiting) == maxBatch && c.timer.Stop() {
+		c.flushAfter(0)
 	}
 }
 
 // drop counts outcomes as lost; mu is held.
 func (c *Client) drop(count int, why *trouble) {
-	c.stats.OutcomesDropped += int64(count)
-	c.warn(&c.outcomes, "outcomes could not be sent", count, why)
+	if count > 0 {
+		c.stats.OutcomesDropped += int64(count)
+		c.warn(&c.outcomes, count, why)
+	}
 }
 
-// sendInBackground sends what waits until the client is closed.
-func (c *Client) sendInBackground() {
-	timer := time.NewTimer(c.flushInterval)
-	defer timer.Stop()
-	for {
-		select {
-		case <-timer.C:
-		case <-c.hurry:
-		case <-c.done:
-			return
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), outcomeLifetime)
-		c.Flush(ctx)
-		cancel()
-		timer.Reset(c.flushInterval)
+// dropIfEnded drops what a flush leaves that was still under way when Close gave up; mu is held.
+func (c *Client) dropIfEnded() {
+	if c.ended {
+		c.drop(len(c.waiting), &trouble{Closed, "the client has been closed"})
+		c.waiting = nil
 	}
+}
+
+// flushAfter plans to send what waits, and what then still waits; mu is held.
+func (c *Client) flushAfter(wait time.Duration) {
+	c.timer = time.AfterFunc(wait, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), outcomeLifetime)
+		defer cancel()
+		allSent := c.Flush(ctx)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.timer = nil
+		switch {
+		case c.closed || len(c.waiting) == 0:
+		case allSent && len(c.waiting) >= maxBatch:
+			c.flushAfter(0)
+		default:
+			c.flushAfter(c.flushInterval)
+		}
+	})
 }
 
 // Flush sends the outcomes that wait and says whether all of them were sent. It takes a second at most, unless ctx has
@@ -598,115 +536,77 @@ func (c *Client) Flush(ctx context.Context) bool {
 		return false
 	}
 	c.mu.Lock()
-	batches := byFlag(c.waiting)
-	c.inFlight = len(c.waiting)
-	c.waiting = nil
+	taken := c.waiting
+	c.waiting, c.inFlight = nil, len(taken)
 	c.mu.Unlock()
 
-	allSent := true
-	var again []outcome
-	later := map[string]bool{} // flags that have to wait for the next flush
-	reachable := true
-	for _, batch := range batches {
-		flag := batch[0].flag
-		if !reachable || later[flag] || ctx.Err() != nil || time.Now().Before(c.notBefore[flag]) {
-			again, allSent = append(again, batch...), false
-			continue
-		}
-		delete(c.notBefore, flag)
-		fresh := c.dropOld(batch)
-		if len(fresh) < len(batch) {
-			allSent = false
-		}
-		if len(fresh) == 0 {
-			continue
-		}
-		status, retryAfter, failed := c.send(ctx, flag, fresh)
-		if failed == nil && status < 300 {
-			c.settle(len(fresh), &c.stats.OutcomesSent, nil)
-			continue
-		}
-		allSent = false
-		switch {
-		case failed != nil:
-			reachable = false
-		case status == http.StatusTooManyRequests:
-			c.notBefore[flag] = time.Now().Add(retryAfter)
-			later[flag] = true
-		case status >= 500:
-			later[flag] = true
-		default:
-			c.settle(len(fresh), &c.stats.OutcomesRefused, sidecarError(status, nil))
-			continue
-		}
-		if failed == nil {
-			failed = sidecarError(status, nil)
-		}
-		again = append(again, fresh...)
-		c.mu.Lock()
-		c.warn(&c.outcomes, "outcomes could not be sent", len(fresh), failed)
-		c.mu.Unlock()
-	}
+	sent, refused, old, again := c.sendAll(ctx, taken)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.inFlight = 0
-	c.waiting = append(again, c.waiting...)
-	return allSent
+	c.stats.OutcomesSent += int64(sent)
+	c.stats.OutcomesRefused += int64(refused)
+	c.drop(old, &trouble{Timeout, "not sent within 10 s"})
+	c.waiting, c.inFlight = append(again, c.waiting...), 0
+	c.dropIfEnded()
+	return sent == len(taken)
 }
 
-// byFlag returns lists of outcomes of one flag each, none longer than a request may be.
-func byFlag(outcomes []outcome) [][]outcome {
-	var batches [][]outcome
-	current := map[string]int{}
+// sendAll sends batches of one flag each. It returns how many outcomes were sent, refused and too old, and those to send
+// again.
+func (c *Client) sendAll(ctx context.Context, outcomes []outcome) (sent, refused, old int, again []outcome) {
+	byFlag := map[string][]outcome{}
 	for _, each := range outcomes {
-		index, known := current[each.flag]
-		if !known || len(batches[index]) == maxBatch {
-			index = len(batches)
-			current[each.flag] = index
-			batches = append(batches, nil)
+		byFlag[each.flag] = append(byFlag[each.flag], each)
+	}
+	reachable := true
+	for flag, all := range byFlag {
+		for len(all) > 0 {
+			batch := all[:min(len(all), maxBatch)]
+			all = all[len(batch):]
+			fresh := slices.DeleteFunc(batch, func(o outcome) bool { return time.Since(o.reported) > outcomeLifetime })
+			old += len(batch) - len(fresh)
+			status := 0
+			if reachable && len(fresh) > 0 && time.Now().After(c.notBefore[flag]) {
+				status = c.send(ctx, flag, fresh)
+				reachable = status != 0
+			}
+			switch {
+			case status == 0 || status == http.StatusTooManyRequests || status >= 500:
+				again = append(again, fresh...)
+			case status >= 300:
+				refused += len(fresh)
+			default:
+				sent += len(fresh)
+			}
 		}
-		batches[index] = append(batches[index], each)
 	}
-	return batches
+	slices.SortStableFunc(again, func(a, b outcome) int { return a.reported.Compare(b.reported) })
+	return sent, refused, old, again
 }
 
-// dropOld returns those outcomes that are recent enough to be sent, which are the last ones.
-func (c *Client) dropOld(batch []outcome) []outcome {
-	old := 0
-	for old < len(batch) && time.Since(batch[old].reported) > outcomeLifetime {
-		old++
-	}
-	if old > 0 {
-		c.settle(old, &c.stats.OutcomesDropped, &trouble{Timeout, "not sent within 10 s"})
-	}
-	return batch[old:]
-}
-
-// settle counts outcomes that were in flight as one thing or the other, and warns of a trouble.
-func (c *Client) settle(count int, as *int64, failed *trouble) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.inFlight -= count
-	*as += int64(count)
-	if failed != nil {
-		c.warn(&c.outcomes, "outcomes could not be sent", count, failed)
-	}
-}
-
-func (c *Client) send(ctx context.Context, flag string, batch []outcome) (status int, retryAfter time.Duration, failed *trouble) {
-	body, err := json.Marshal(batch)
-	if err != nil {
-		return 0, 0, &trouble{General, err.Error()}
-	}
+// send sends a batch and returns the status, 0 if there was no answer.
+func (c *Client) send(ctx context.Context, flag string, batch []outcome) (status int) {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	status, header, _, failed := c.post(ctx, "/v1/flags/"+url.PathEscape(flag)+"/outcomes", body)
-	seconds, err := strconv.ParseUint(header.Get("Retry-After"), 10, 16)
-	if err != nil {
-		seconds = 1
+	body, _ := json.Marshal(batch) // texts and numbers
+	response, _, failed := c.post(ctx, &c.reporting, "/v1/flags/"+url.PathEscape(flag)+"/outcomes", body)
+	if failed == nil {
+		status = response.StatusCode
 	}
-	return status, time.Duration(seconds) * time.Second, failed
+	if status == http.StatusTooManyRequests {
+		seconds, _ := strconv.ParseUint(response.Header.Get("Retry-After"), 10, 16)
+		c.notBefore[flag] = time.Now().Add(time.Duration(seconds) * time.Second)
+	}
+	if status >= 300 {
+		failed = &trouble{General, "HTTP status " + strconv.Itoa(status)}
+	}
+	if failed != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.warn(&c.outcomes, len(batch), failed)
+	}
+	return status
 }
 
 // Close sends what waits, for at most a second, and ends the client. Questions get their defaults from then on.
@@ -718,17 +618,18 @@ func (c *Client) Close() {
 	if alreadyClosed {
 		return
 	}
-	close(c.done)
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
-	c.Flush(ctx)
+	c.Flush(context.Background())
 	c.mu.Lock()
-	if lost := len(c.waiting); lost > 0 {
-		c.drop(lost, &trouble{Closed, "the client has been closed"})
-		c.waiting = nil
+	defer c.mu.Unlock()
+	c.ended = true
+	c.dropIfEnded()
+	if c.timer != nil {
+		c.timer.Stop()
 	}
-	c.mu.Unlock()
-	c.transport.CloseIdleConnections()
+	for _, connection := range append(c.kept, c.reporting...) {
+		connection.Close()
+	}
+	c.kept, c.reporting = nil, nil
 	c.proxied.CloseIdleConnections()
 }
 
@@ -739,34 +640,37 @@ func (c *Client) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	stats := c.stats
+	stats.Defaults = maps.Clone(stats.Defaults)
 	stats.OutcomesWaiting = len(c.waiting) + c.inFlight
-	stats.Defaults = make(map[ErrorCode]int64, len(c.stats.Defaults))
-	for code, count := range c.stats.Defaults {
-		stats.Defaults[code] = count
-	}
 	return stats
 }
 
+// warnings counts troubles between two lines of the log.
+type warnings struct {
+	text  string
+	count int
+	next  time.Time
+}
+
 // warn logs at most once a minute; mu is held. The caller does not wait for the logger.
-func (c *Client) warn(about *warnings, message string, more int, latest *trouble) {
+func (c *Client) warn(about *warnings, more int, latest *trouble) {
 	about.count += more
 	now := time.Now()
 	if now.Before(about.next) {
 		return
 	}
-	count := about.count
+	count, details := about.count, latest.details
 	about.count, about.next = 0, now.Add(logInterval)
-	details := latest.details
 	if latest.code == InvalidContext {
 		details = "" // it might tell attributes
 	}
+	logger := c.logger
+	if logger == nil {
+		logger = slog.Default()
+	}
 	go func() {
-		defer func() { _ = recover() }()
-		logger := c.logger
-		if logger == nil {
-			logger = slog.Default()
-		}
-		logger.Warn("tailslide: "+message, "count", count, "error", latest.code, "details", details)
+		defer func() { _ = recover() }() // a logger's trouble is not the caller's
+		logger.Warn("tailslide: "+about.text, "count", count, "error", latest.code, "details", details)
 	}()
 }
 
@@ -783,47 +687,124 @@ func (c *Client) ProxyURL(path string) string {
 // HTTPClient returns a client whose calls go through the sidecar's proxy and keep their URLs. It has no timeout.
 func (c *Client) HTTPClient() *http.Client { return c.proxied }
 
-// HTTP
+// HTTP. Not net/http's Transport: it has two goroutines for each kept connection, and tries all kept ones that have ended.
 
-// post sends a request and reads the whole answer. The transport itself repeats a request whose kept connection ended
-// before the first byte of an answer.
-func (c *Client) post(ctx context.Context, path string, body []byte) (int, http.Header, []byte, *trouble) {
-	var answering atomic.Bool
-	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotFirstResponseByte: func() { answering.Store(true) }})
-	request, err := http.NewRequestWithContext(traced, http.MethodPost, c.url+path, bytes.NewReader(body))
-	if err != nil {
-		return 0, nil, nil, &trouble{General, err.Error()}
-	}
-	request.Header.Set("Content-Type", "application/json")
-	request.Header["Idempotency-Key"] = nil // not sent; tells the transport that it may repeat this POST
-	if c.token != "" {
-		request.Header.Set("Authorization", "Bearer "+c.token)
-	}
-	response, err := c.transport.RoundTrip(request)
-	if err != nil {
-		return 0, nil, nil, transportTrouble(ctx, err, answering.Load())
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes+1))
-	if err != nil {
-		return 0, nil, nil, transportTrouble(ctx, err, true)
-	}
-	if len(text) > maxAnswerBytes {
-		return 0, nil, nil, &trouble{InvalidResponse, "the answer is larger than 1 MiB"}
-	}
-	return response.StatusCode, response.Header, text, nil
+// connection is one to the sidecar. It carries one request at a time.
+type connection struct {
+	net.Conn
+	from   *pool
+	reader *bufio.Reader // of the connection itself
+	left   int           // bytes that an answer may still have
+	err    error         // what ended reading
 }
 
-func transportTrouble(ctx context.Context, err error, answering bool) *trouble {
-	var network *net.OpError
-	isNetwork := errors.As(err, &network)
-	switch {
-	case ctx.Err() != nil:
-		return &trouble{Timeout, "no whole answer within the deadline"}
-	case isNetwork && network.Op == "dial":
-		return &trouble{Refused, err.Error()}
-	case isNetwork, !answering, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return &trouble{Broken, err.Error()}
+// pool has connections that wait for their next request.
+type pool []*connection
+
+var errTooLarge = errors.New("the answer is larger than 1 MiB")
+
+// Read is for reader.
+func (on *connection) Read(into []byte) (n int, err error) {
+	if on.left == 0 {
+		err = errTooLarge
+	} else {
+		n, err = on.Conn.Read(into[:min(len(into), on.left)])
 	}
-	return &trouble{InvalidResponse, err.Error()}
+	on.left -= n
+	on.err = err
+	return n, err
+}
+
+// post sends a request and returns the whole answer. A kept connection that ends before the first byte of an answer is
+// left for a new one: the sidecar may have been restarted in between.
+func (c *Client) post(ctx context.Context, from *pool, path string, body []byte) (*http.Response, []byte, *trouble) {
+	head := "POST " + path + " HTTP/1.1\r\nHost: " + c.host + "\r\nContent-Type: application/json\r\n"
+	if c.token != "" {
+		head += "Authorization: Bearer " + c.token + "\r\n"
+	}
+	request := append([]byte(head+"Content-Length: "+strconv.Itoa(len(body))+"\r\n\r\n"), body...)
+	if kept := c.takeKept(from); kept != nil {
+		if response, text, failed := c.exchange(ctx, kept, request); failed != ended {
+			return response, text, failed
+		}
+	}
+	var dialer net.Dialer
+	dialed, err := dialer.DialContext(ctx, c.network, c.address)
+	if err != nil {
+		failed := connectionTrouble(ctx, err)
+		if failed.code == Broken {
+			failed = &trouble{Refused, err.Error()}
+		}
+		return nil, nil, failed
+	}
+	fresh := &connection{Conn: dialed, from: from}
+	fresh.reader = bufio.NewReader(fresh)
+	return c.exchange(ctx, fresh, request)
+}
+
+func (c *Client) takeKept(from *pool) *connection {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last := len(*from) - 1
+	if last < 0 {
+		return nil
+	}
+	taken := (*from)[last]
+	*from = (*from)[:last]
+	return taken
+}
+
+// ended is the trouble with a connection that ended before the first byte of an answer.
+var ended = &trouble{Broken, "the connection ended before an answer"}
+
+// exchange sends a request and reads the answer. The connection is kept if it can carry another request.
+func (c *Client) exchange(ctx context.Context, on *connection, request []byte) (response *http.Response, text []byte, failed *trouble) {
+	stop := context.AfterFunc(ctx, func() { _ = on.SetDeadline(time.Unix(1, 0)) }) // ends what blocks
+	keep := false
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if stop() && keep && !c.closed && len(*on.from) < maxKeptConnections {
+			*on.from = append(*on.from, on)
+		} else {
+			on.Close()
+		}
+	}()
+	on.left = maxAnswerBytes
+	_, _ = on.Write(request) // the sidecar may answer before it has everything; whether it does, reading tells
+	if _, err := on.reader.Peek(1); err != nil {
+		if failed = connectionTrouble(ctx, err); failed.code == Broken {
+			failed = ended
+		}
+		return nil, nil, failed
+	}
+	response, err := http.ReadResponse(on.reader, nil)
+	for err == nil && response.StatusCode < 200 && response.StatusCode != http.StatusSwitchingProtocols {
+		response, err = http.ReadResponse(on.reader, nil) // the one before was an interim response
+	}
+	if err == nil {
+		text, err = io.ReadAll(response.Body)
+	}
+	switch {
+	case err != nil && on.err != nil:
+		failed = connectionTrouble(ctx, on.err)
+	case err != nil:
+		failed = &trouble{InvalidResponse, err.Error()}
+	case response.StatusCode < 200:
+		failed = &trouble{InvalidResponse, "the sidecar switches protocols"}
+	default:
+		keep = !response.Close && on.reader.Buffered() == 0
+	}
+	return response, text, failed
+}
+
+func connectionTrouble(ctx context.Context, err error) *trouble {
+	var network net.Error
+	switch {
+	case ctx.Err() != nil, errors.As(err, &network) && network.Timeout():
+		return &trouble{Timeout, "no whole answer within the deadline"}
+	case err == errTooLarge:
+		return &trouble{InvalidResponse, err.Error()}
+	}
+	return &trouble{Broken, "the connection ended before a whole answer: " + err.Error()}
 }

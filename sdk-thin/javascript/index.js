@@ -46,7 +46,9 @@ class Client {
   #maxOutcomes;
   #logger;
   #agent = new http.Agent({ keepAlive: true, maxFreeSockets: MAX_KEPT_CONNECTIONS, scheduling: 'lifo' });
-  #closing;
+  #outcomeAgent = new http.Agent({ keepAlive: true, maxFreeSockets: 1 }); // see Connections in the contract
+  #closing; // the promise of close
+  #ended = false; // close is over: no outcome is sent any more
 
   #troubles = 0; // questions in a row that had no answer
   #askAgain = 0;
@@ -58,7 +60,7 @@ class Client {
   #sent = 0;
   #dropped = 0;
   #refused = 0;
-  #notBefore = new Map(); // by flag, what Retry-After said
+  #notBefore = new Map(); // by path, what Retry-After said
   #sending; // the promise of the flush that is under way
   #timer;
   #warnings = {
@@ -79,9 +81,9 @@ class Client {
    * @param {{warn(text: string): void}} [settings.logger] where warnings go
    */
   constructor(settings = {}) {
-    const url = settings.url || process.env.TAILSLIDE_FLAGS_URL || 'http://127.0.0.1:4141';
-    const proxyUrl = settings.proxyUrl || process.env.TAILSLIDE_PROXY_URL || 'http://127.0.0.1:4140';
-    this.#token = settings.token || process.env.TAILSLIDE_FLAGS_TOKEN;
+    const url = settings.url ?? (process.env.TAILSLIDE_FLAGS_URL || 'http://127.0.0.1:4141');
+    const proxyUrl = settings.proxyUrl ?? (process.env.TAILSLIDE_PROXY_URL || 'http://127.0.0.1:4140');
+    this.#token = settings.token ?? process.env.TAILSLIDE_FLAGS_TOKEN;
     this.#timeoutMs = milliseconds('timeoutMs', settings.timeoutMs ?? 50);
     this.#flushIntervalMs = milliseconds('flushIntervalMs', settings.flushIntervalMs ?? 200);
     this.#maxOutcomes = settings.maxOutcomes ?? 10_000;
@@ -127,7 +129,7 @@ class Client {
     this.#questions += 1;
     const activeDefault = defaultValue === true;
     try {
-      const answer = await this.#answer(evaluatePath(flag), question(targetingKey, attributes));
+      const answer = await this.#answer(`/ofrep/v1/evaluate/flags/${encoded(flag)}`, question(targetingKey, attributes));
       if (typed && defaultValue != null && typeOf(answer.value) !== typeOf(defaultValue)) {
         throw new Trouble('TYPE_MISMATCH', 'the value is of another type than the default');
       }
@@ -158,7 +160,7 @@ class Client {
       this.#askAgain = now + PAUSE_MS;
     }
     try {
-      const answer = ofrepAnswer(await this.#post(path, body, now + this.#timeoutMs));
+      const answer = ofrepAnswer(await this.#post(this.#agent, path, body, now + this.#timeoutMs));
       this.#troubles = 0;
       return answer;
     } catch (trouble) {
@@ -205,7 +207,10 @@ class Client {
   }
 
   #report(flag, outcome, latencyMs) {
-    if (typeof flag !== 'string' || flag === '') {
+    let path;
+    try {
+      path = `/v1/flags/${encoded(flag)}/outcomes`;
+    } catch {
       this.#refused += 1;
       return;
     }
@@ -214,40 +219,48 @@ class Client {
       return;
     }
     if (this.#waiting.length + this.#inFlight >= this.#maxOutcomes) {
-      this.#dropped += 1;
-      this.#warn(this.#warnings.outcomes, 1, new Trouble('GENERAL', 'the buffer is full'));
+      this.#drop(1, 'GENERAL', 'the buffer is full');
       if (this.#waiting.shift() === undefined) {
         return; // all that fit are on their way
       }
     }
     const known = Number.isFinite(latencyMs) && latencyMs >= 0 && latencyMs <= LONGEST_LATENCY_MS;
     const latency = known ? latencyMs : undefined;
-    const report = { outcome, latency_ms: latency, began_ms: Math.round(Date.now() - (latency ?? 0)) };
-    this.#waiting.push({ flag, report, reported: performance.now() });
+    const said = { outcome, latency_ms: latency, began_ms: Math.round(Date.now() - (latency ?? 0)) };
+    this.#waiting.push({ path, said, reported: performance.now() });
     if (open.size === 0) {
       process.on('beforeExit', closeAll);
     }
     open.add(this);
-    if (this.#waiting.length === MAX_BATCH) {
+    if (!this.#timer) {
+      this.#flushAfter(this.#flushIntervalMs);
+    } else if (this.#waiting.length === MAX_BATCH && !this.#sending) {
       clearTimeout(this.#timer);
-      this.#timer = undefined;
+      this.#flushAfter(0);
     }
-    this.#schedule(this.#waiting.length === MAX_BATCH ? 0 : this.#flushIntervalMs);
   }
 
-  #schedule(delayMs) {
-    this.#timer ??= setTimeout(async () => {
-      await this.flush(OUTCOME_LIFETIME_MS);
+  #drop(count, code, why) {
+    if (count > 0) {
+      this.#dropped += count;
+      this.#warn(this.#warnings.outcomes, count, new Trouble(code, why));
+    }
+  }
+
+  /** Plans to send what waits, and what then still waits. */
+  #flushAfter(delayMs) {
+    this.#timer = setTimeout(async () => {
+      const allSent = await this.flush(OUTCOME_LIFETIME_MS);
       this.#timer = undefined;
       if (this.#waiting.length > 0 && !this.#closing) {
-        this.#schedule(this.#flushIntervalMs);
+        this.#flushAfter(allSent && this.#waiting.length >= MAX_BATCH ? 0 : this.#flushIntervalMs);
       }
     }, delayMs).unref();
   }
 
   /** Sends what waits, for at most `timeoutMs`, and says whether all of it was sent. */
   async flush(timeoutMs = 1000) {
-    const deadline = performance.now() + timeoutMs;
+    const deadline = performance.now() + Math.min(timeoutMs, MAX_TIMER_MS);
     while (this.#sending) {
       if (!(await settledBefore(this.#sending, deadline))) {
         return false;
@@ -262,66 +275,55 @@ class Client {
   }
 
   async #send(deadline) {
-    const batches = byFlag(this.#waiting);
-    this.#inFlight = this.#waiting.length;
+    const taken = this.#waiting;
     this.#waiting = [];
+    this.#inFlight = taken.length;
     const again = [];
-    const later = new Set(); // flags that have to wait for the next flush
-    let allSent = true;
+    let [sent, refused, old] = [0, 0, 0];
     let reachable = true;
-    for (const batch of batches) {
-      const { flag } = batch[0];
+    for (const batch of batches(taken)) {
+      const { path } = batch[0];
       const now = performance.now();
-      if (!reachable || later.has(flag) || now >= deadline || now < (this.#notBefore.get(flag) ?? 0)) {
-        again.push(...batch);
-        allSent = false;
-        continue;
-      }
-      this.#notBefore.delete(flag);
       const fresh = batch.filter(({ reported }) => now - reported <= OUTCOME_LIFETIME_MS);
-      let trouble;
-      if (fresh.length < batch.length) {
-        this.#dropped += batch.length - fresh.length;
-        trouble = new Trouble('TIMEOUT', 'not sent within 10 s');
-      }
+      old += batch.length - fresh.length;
       let status = 0;
-      try {
-        if (fresh.length > 0) {
-          const body = JSON.stringify(fresh.map(({ report }) => report));
-          const answer = await this.#post(outcomesPath(flag), body, Math.min(deadline, now + SEND_TIMEOUT_MS));
-          status = answer.status;
-          if (status >= 300) {
-            trouble = new Trouble('GENERAL', `HTTP status ${status}`);
-          }
-          if (status === 429) {
-            const seconds = /^\d+$/.test(answer.retryAfter) ? Number(answer.retryAfter) : 1;
-            this.#notBefore.set(flag, performance.now() + seconds * 1000);
-          }
-        }
-      } catch (unsent) {
-        trouble = unsent;
-        reachable = trouble.code === 'FLAG_NOT_FOUND';
+      if (reachable && fresh.length > 0 && now < deadline && now >= (this.#notBefore.get(path) ?? 0)) {
+        status = await this.#sendBatch(path, fresh, Math.min(deadline, now + SEND_TIMEOUT_MS));
+        reachable = status !== 0;
       }
-      if (!reachable || status === 429 || status >= 500) {
+      if (status === 0 || status === 429 || status >= 500) {
         again.push(...fresh);
-        later.add(flag);
+      } else if (status >= 300) {
+        refused += fresh.length;
       } else {
-        this.#inFlight -= fresh.length;
-        if (status >= 200 && status < 300) {
-          this.#sent += fresh.length;
-        } else {
-          this.#refused += fresh.length;
-        }
-      }
-      this.#inFlight -= batch.length - fresh.length;
-      if (trouble) {
-        allSent = false;
-        this.#warn(this.#warnings.outcomes, batch.length, trouble);
+        sent += fresh.length;
       }
     }
+    this.#sent += sent;
+    this.#refused += refused;
+    this.#drop(old, 'TIMEOUT', 'not sent within 10 s');
     this.#inFlight = 0;
-    this.#waiting = again.concat(this.#waiting);
-    return allSent;
+    this.#waiting = again.sort((a, b) => a.reported - b.reported).concat(this.#waiting);
+    this.#dropIfEnded();
+    return sent === taken.length;
+  }
+
+  /** Sends a batch and returns the status, 0 if there was no answer. */
+  async #sendBatch(path, batch, deadline) {
+    try {
+      const body = JSON.stringify(batch.map(({ said }) => said));
+      const { status, retryAfter } = await this.#post(this.#outcomeAgent, path, body, deadline);
+      if (status === 429) {
+        this.#notBefore.set(path, performance.now() + (Number(retryAfter) || 0) * 1000);
+      }
+      if (status >= 300) {
+        this.#warn(this.#warnings.outcomes, batch.length, new Trouble('GENERAL', `HTTP status ${status}`));
+      }
+      return status;
+    } catch (trouble) {
+      this.#warn(this.#warnings.outcomes, batch.length, trouble);
+      return 0;
+    }
   }
 
   /** Sends what waits, for at most a second, and ends the client. Questions get their defaults from then on. */
@@ -333,17 +335,23 @@ class Client {
   async #close() {
     clearTimeout(this.#timer);
     await this.flush();
-    this.#dropped += this.#waiting.length;
-    if (this.#waiting.length > 0) {
-      this.#warn(this.#warnings.outcomes, this.#waiting.length, new Trouble('CLOSED', 'the client has been closed'));
-    }
-    this.#waiting = [];
+    this.#ended = true;
+    this.#dropIfEnded();
     open.delete(this);
     if (open.size === 0) {
       process.off('beforeExit', closeAll);
     }
     this.#agent.destroy();
+    this.#outcomeAgent.destroy();
     this.proxyAgent.destroy();
+  }
+
+  /** Drops what a flush leaves that was still under way when close gave up. */
+  #dropIfEnded() {
+    if (this.#ended) {
+      this.#drop(this.#waiting.length, 'CLOSED', 'the client has been closed');
+      this.#waiting = [];
+    }
   }
 
   // What it says of itself
@@ -388,26 +396,26 @@ class Client {
   // HTTP
 
   /** Sends a request and reads the whole answer, or throws a Trouble. */
-  async #post(path, body, deadline) {
+  async #post(agent, path, body, deadline) {
     try {
-      return await this.#exchange(path, body, deadline);
+      return await this.#exchange(agent, path, body, deadline);
     } catch (trouble) {
       if (!trouble.stale) {
         throw trouble;
       }
       // The sidecar may have been restarted: then no kept connection is good any more.
-      Object.values(this.#agent.freeSockets).flat().forEach((socket) => socket.destroy());
-      return this.#exchange(path, body, deadline);
+      Object.values(agent.freeSockets).flat().forEach((socket) => socket.destroy());
+      return this.#exchange(agent, path, body, deadline);
     }
   }
 
-  #exchange(path, body, deadline) {
+  #exchange(agent, path, body, deadline) {
     return new Promise((resolve, reject) => {
       const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
       if (this.#token) {
         headers.Authorization = `Bearer ${this.#token}`;
       }
-      const request = http.request({ ...this.#sidecar, path, method: 'POST', headers, agent: this.#agent });
+      const request = http.request({ ...this.#sidecar, path, method: 'POST', headers, agent });
       let connected = false;
       let bytesBefore = 0;
       const fail = (code, details) => {
@@ -432,9 +440,15 @@ class Client {
       request.on('socket', (socket) => {
         connected = !socket.connecting;
         bytesBefore = socket.bytesRead;
-        socket.once('connect', () => (connected = true));
+        if (socket.connecting) {
+          socket.once('connect', () => (connected = true));
+        }
       });
       request.on('error', failWith);
+      request.on('upgrade', (response, socket) => {
+        fail('INVALID_RESPONSE', 'the sidecar switches protocols');
+        socket.destroy();
+      });
       request.on('response', (response) => {
         const chunks = [];
         let size = 0;
@@ -468,7 +482,8 @@ class ProxyAgent extends http.Agent {
 
   addRequest(request, options) {
     const host = options.host.includes(':') ? `[${options.host}]` : options.host;
-    request.path = `http://${host}:${options.port}${request.path}`;
+    const port = Number(options.port) === 80 ? '' : `:${options.port}`;
+    request.path = `http://${host}${port}${request.path}`;
     super.addRequest(request, { ...options, ...this.#proxy });
   }
 }
@@ -496,14 +511,6 @@ function address(setting, text) {
 
 function connectTo({ hostname, port }) {
   return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port || 80) };
-}
-
-function evaluatePath(flag) {
-  return `/ofrep/v1/evaluate/flags/${encoded(flag)}`;
-}
-
-function outcomesPath(flag) {
-  return `/v1/flags/${encoded(flag)}/outcomes`;
 }
 
 function encoded(flag) {
@@ -568,19 +575,17 @@ function holds(predicate, subject) {
 }
 
 /** Lists of outcomes of one flag each, none longer than a request may be. */
-function byFlag(outcomes) {
-  const batches = [];
-  const current = new Map();
+function batches(outcomes) {
+  const byPath = new Map();
   for (const outcome of outcomes) {
-    let batch = current.get(outcome.flag);
-    if (!batch || batch.length === MAX_BATCH) {
-      batch = [];
-      batches.push(batch);
-      current.set(outcome.flag, batch);
+    const all = byPath.get(outcome.path) ?? [[]];
+    byPath.set(outcome.path, all);
+    if (all.at(-1).length === MAX_BATCH) {
+      all.push([]);
     }
-    batch.push(outcome);
+    all.at(-1).push(outcome);
   }
-  return batches;
+  return [...byPath.values()].flat();
 }
 
 async function settledBefore(promise, deadline) {

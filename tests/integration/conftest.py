@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
+from client_packages import Packages
 from real_servers import RealServers, real_servers
 from tower_bench import Tower, TowerBench, tower_bench
 
@@ -25,6 +26,12 @@ def running_servers() -> Iterator[RealServers]:
 @pytest.fixture(scope="session")
 def servers(running_servers: RealServers) -> Endpoints:
     return running_servers.endpoints
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
+    """Return the packages of the thin clients, built once for the whole run."""
+    return Packages(tmp_path_factory.mktemp("packages"))
 
 
 @pytest.fixture(autouse=True)

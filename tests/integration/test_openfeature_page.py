@@ -7,23 +7,19 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ofrep_bench import OfrepSidecar, put, serve
+from example_flags import serve_examples
+from ofrep_bench import OfrepSidecar
 from ofrep_clients import APP
+from page_blocks import blocks
 from sidecar_bench import Bench, bench_on
 from suite_install import node_app, without
 
-from tailslide_core.conditions import Condition, Operator
-from tailslide_core.ruleset import Rule, Ruleset
-from tailslide_core.variants import Share, ValueType, Variant
-from tailslide_embedded.addresses import any_free_port
 from tailslide_embedded.stack import Endpoints
 
-PAGE = (Path(__file__).parents[2] / "docs" / "openfeature.md").read_text()
-BLOCKS = dict(re.findall(r"^```(\w+(?: \w+)?)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+BLOCKS = {kind: found[-1] for kind, found in blocks(Path(__file__).parents[2] / "docs" / "openfeature.md").items()}
 TOKEN = "a-token-of-some-length"
 TOLD = ["new-checkout true TARGETING_MATCH", "button-color green"]
 MAVEN_S = 240.0
@@ -33,29 +29,6 @@ MAVEN_S = 240.0
 async def bench(servers: Endpoints) -> AsyncIterator[Bench]:
     async with bench_on(servers.nats_url, servers.redis_url) as running:
         yield running
-
-
-async def serving(bench: Bench, token: str | None = None) -> OfrepSidecar:
-    """Run a sidecar with the two flags of the examples: on in Germany, and a green button for everybody."""
-    off = Ruleset(bench.app, "new-checkout", 1, active=True, rollout=0.0, salt="new-checkout")
-    await put(bench, replace(off, rules=(Rule((Condition("country", Operator.IN, ("DE",)),), 100.0),)))
-    colors = (Variant("blue", "blue"), Variant("green", "green"))
-    await put(
-        bench,
-        Ruleset(
-            bench.app,
-            "button-color",
-            1,
-            active=True,
-            rollout=100.0,
-            salt="button-color",
-            type=ValueType.STRING,
-            variants=colors,
-            off_variant="blue",
-            split=(Share("green", 1),),
-        ),
-    )
-    return await serve(bench, any_free_port(), token=token)
 
 
 async def told_by(sidecar: OfrepSidecar, *command: str | Path, folder: Path, token: str = "") -> list[str]:
@@ -83,7 +56,7 @@ def _patient_one(found: re.Match[str]) -> str:
 
 @pytest.mark.parametrize("token", ["", TOKEN])
 async def test_the_example_for_python(bench: Bench, tmp_path: Path, token: str) -> None:
-    sidecar = await serving(bench, token or None)
+    sidecar = await serve_examples(bench, token or None)
     example = tmp_path / "example.py"
     example.write_text(patient(BLOCKS["python"]))
 
@@ -93,7 +66,7 @@ async def test_the_example_for_python(bench: Bench, tmp_path: Path, token: str) 
 @pytest.mark.parametrize(("kind", "token"), [("server", ""), ("server", TOKEN), ("web", "")])
 async def test_the_examples_for_javascript(bench: Bench, tmp_path: Path, kind: str, token: str) -> None:
     node = node_app(APP)
-    sidecar = await serving(bench, token or None)
+    sidecar = await serve_examples(bench, token or None)
     (tmp_path / "node_modules").symlink_to(APP / "node_modules")
     example = tmp_path / "example.mjs"
     example.write_text(patient(BLOCKS[f"javascript {kind}"]))
@@ -117,7 +90,7 @@ async def test_the_example_for_java(bench: Bench, tmp_path: Path) -> None:
         pytest.skip("Maven could not fetch the provider within four minutes")
     if fetched.returncode != 0:
         pytest.skip(f"Maven could not fetch the provider: {fetched.stdout.strip()[:200]}")
-    sidecar = await serving(bench)
+    sidecar = await serve_examples(bench)
     (tmp_path / "Example.java").write_text(patient(BLOCKS["java"]))
 
     assert await told_by(sidecar, "java", "-cp", "lib/*", "Example.java", folder=tmp_path) == TOLD

@@ -79,6 +79,8 @@ class MisbehavingSidecar:
     questions: int = 0
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _reporting: set[asyncio.StreamWriter] = field(default_factory=set)
+    """The connections that have carried outcomes."""
 
     @property
     def url(self) -> str:
@@ -129,6 +131,7 @@ class MisbehavingSidecar:
             pass  # stopped; asyncio would log it
         finally:
             self._tasks.discard(task)
+            self._reporting.discard(writer)
             writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
@@ -139,10 +142,11 @@ class MisbehavingSidecar:
         body = json.loads(await reader.readexactly(int(fields.get("content-length", "0"))) or b"null")
         how = self.how
         if path.endswith("/outcomes"):
+            self._reporting.add(writer)
             content = self._take(path, body, how)
         else:
             self.questions += 1
-            content = self._evaluate(path, body, how)
+            content = self._evaluate(path, body, how, with_outcomes=writer in self._reporting)
         return await self._write(writer, how, 202 if path.endswith("/outcomes") else 200, content)
 
     def _take(self, path: str, body: Any, how: Mapping[str, Any]) -> bytes:
@@ -152,14 +156,14 @@ class MisbehavingSidecar:
             self.reported += [Reported(flag, said, now_ms, len(reports)) for said in reports]
         return json.dumps({"accepted": len(reports)}).encode()
 
-    def _evaluate(self, path: str, body: Any, how: Mapping[str, Any]) -> bytes:
+    def _evaluate(self, path: str, body: Any, how: Mapping[str, Any], *, with_outcomes: bool) -> bytes:
         key = body["context"].get("targetingKey")
         answer = {
             "key": path.rpartition("/")[2],
             "value": key if how["do"] == Behaviour.ECHO else True,
             "reason": "STATIC",
             "variant": "on",
-            "metadata": {"stale": False, "active": True, "version": 1},
+            "metadata": {"stale": False, "active": True, "version": 1, "over_one_with_outcomes": with_outcomes},
         }
         return json.dumps(answer).encode()
 

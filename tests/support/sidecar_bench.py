@@ -169,6 +169,8 @@ class Bench:
         environment = {
             "TAILSLIDE_NATS_URL": self.nats_url,
             "TAILSLIDE_REDIS_URL": self.redis_url,
+            # Nobody waits for a sidecar of a test; how it ends is tried by itself.
+            "TAILSLIDE_DRAIN_GRACE_MS": "0",
             **self.environment,
         }
         with log_file.open("wb") as log:
@@ -197,30 +199,30 @@ class Bench:
             await sidecar.until_ready()
         return sidecar
 
-    async def samples(self, metric: str, suffix: str = "") -> dict[int, float]:
+    async def samples(self, metric: str, suffix: str = "", flag: str = FLAG) -> dict[int, float]:
         """Return what is counted of a metric of the flag, by time in milliseconds."""
         async with redis.asyncio.Redis.from_url(self.redis_url) as client:
             try:
                 found = await client.execute_command(  # type: ignore[no-untyped-call] # redis-py has no types here
-                    "TS.RANGE", series_key(self.flag_id(), metric) + suffix, "-", "+"
+                    "TS.RANGE", series_key(self.flag_id(flag), metric) + suffix, "-", "+"
                 )
             except ResponseError:
                 return {}
         return {int(at): float(value) for at, value in found}
 
-    async def total(self, metric: str) -> float:
-        return sum((await self.samples(metric)).values())
+    async def total(self, metric: str, flag: str = FLAG) -> float:
+        return sum((await self.samples(metric, flag=flag)).values())
 
     async def now_ms(self) -> int:
         async with redis.asyncio.Redis.from_url(self.redis_url) as client:
             seconds, microseconds = await client.time()
         return int(seconds) * 1000 + int(microseconds) // 1000
 
-    async def until_counted(self, **totals: int) -> None:
+    async def until_counted(self, flag: str = FLAG, /, **totals: int) -> None:
         """Wait for these totals, and see that they do not grow beyond them."""
         async with asyncio.timeout(WAIT_S):
-            while {metric: await self.total(metric) for metric in totals} != totals:
-                assert all([await self.total(metric) <= total for metric, total in totals.items()]), totals
+            while {metric: await self.total(metric, flag) for metric in totals} != totals:
+                assert all([await self.total(metric, flag) <= total for metric, total in totals.items()]), totals
                 await asyncio.sleep(0.02)
 
 

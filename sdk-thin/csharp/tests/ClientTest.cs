@@ -189,7 +189,7 @@ internal static class ClientTest
             string request = fake.Requests.Take();
             Equal(true, request.StartsWith("POST /ofrep/v1/evaluate/flags/a%20b%2F%C3%BC HTTP/1.1\r\n"), request);
             Equal(true, request.Contains("Authorization: Bearer t0k3n\r\n"), request);
-            Equal(true, request.EndsWith("\r\n\r\n{\"context\":{\"targetingKey\":\"user-42\",\"country\":\"DE\",\"list\":[1,2.5,null,true]}}"), request);
+            Equal(true, request.EndsWith("\r\n\r\n{\"context\":{\"country\":\"DE\",\"list\":[1,2.5,null,true],\"targetingKey\":\"user-42\"}}"), request);
             Equal("blüe on True STATIC 3  ", string.Join(" ", evaluation.Value, evaluation.Variant, evaluation.Active,
                 evaluation.Reason, evaluation.Metadata["version"], evaluation.Error, evaluation.ErrorDetails));
             Equal(true, client.IsActive("f"));
@@ -290,10 +290,10 @@ internal static class ClientTest
             Equal("TIMEOUT", Errors(fake));
     }
 
-    private static void TestChunkedAnswers()
+    private static void TestChunkedAnswersAfterInterimOnes()
     {
         string body = FakeSidecar.Evaluation().Split(new[] { "\r\n\r\n" }, StringSplitOptions.None)[1];
-        string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        string chunked = "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
             + $"5;x=y\r\n{body.Substring(0, 5)}\r\n{body.Length - 5:x}\r\n{body.Substring(5)}\r\n0\r\nTrailer: x\r\n\r\n";
         using (var fake = new FakeSidecar((question, stream) => chunked))
         {

@@ -47,9 +47,9 @@ public final class Driver {
             try {
                 Tailslide.Evaluation evaluation = client.evaluate(flag, key, Map.of(), null);
                 ms.add(since(began));
-                if (evaluation.error() == null) {
+                if (evaluation.error == null) {
                     answeredAt.add(System.currentTimeMillis());
-                    mixed.addAndGet(key.equals(evaluation.value()) ? 0 : 1);
+                    mixed.addAndGet(key.equals(evaluation.value) ? 0 : 1);
                 } else {
                     defaultsAt.add(System.currentTimeMillis());
                     defaults.incrementAndGet();
@@ -74,7 +74,7 @@ public final class Driver {
         for (String line = requests.readLine(); line != null; line = requests.readLine()) {
             Map<String, Object> answer;
             try {
-                answer = answer(Tailslide.Json.asMap(new Tailslide.Json(line).document()));
+                answer = answer(Tailslide.Json.asMap(Tailslide.Json.read(line)));
             } catch (Throwable raised) {
                 answer = Map.of("raised", raised.toString());
             }
@@ -183,7 +183,7 @@ public final class Driver {
                 } else if (fallback instanceof Map) {
                     return client.value(flag, key, attributes, (Map<String, Object>) fallback);
                 }
-                return client.evaluate(flag, key, attributes, fallback).value();
+                return client.evaluate(flag, key, attributes, fallback).value;
             default:
                 return fields(client.evaluate(flag, key, attributes, fallback));
         }
@@ -191,14 +191,14 @@ public final class Driver {
 
     private static Map<String, Object> fields(Tailslide.Evaluation evaluation) {
         Map<String, Object> fields = new LinkedHashMap<>();
-        fields.put("flag", evaluation.flag());
-        fields.put("value", evaluation.value());
-        fields.put("variant", evaluation.variant());
-        fields.put("active", evaluation.active());
-        fields.put("reason", evaluation.reason());
-        fields.put("metadata", evaluation.metadata());
-        fields.put("error", evaluation.error());
-        fields.put("error_details", evaluation.errorDetails());
+        fields.put("flag", evaluation.flag);
+        fields.put("value", evaluation.value);
+        fields.put("variant", evaluation.variant);
+        fields.put("active", evaluation.active);
+        fields.put("reason", evaluation.reason);
+        fields.put("metadata", evaluation.metadata);
+        fields.put("error", evaluation.error);
+        fields.put("error_details", evaluation.errorDetails);
         return fields;
     }
 
@@ -260,12 +260,12 @@ public final class Driver {
     private static Map<String, Object> stats() {
         Tailslide.Stats stats = client.stats();
         return Map.of(
-                "questions", stats.questions(),
-                "defaults", stats.defaults(),
-                "outcomes_sent", stats.outcomesSent(),
-                "outcomes_dropped", stats.outcomesDropped(),
-                "outcomes_refused", stats.outcomesRefused(),
-                "outcomes_waiting", stats.outcomesWaiting());
+                "questions", stats.questions,
+                "defaults", stats.defaults,
+                "outcomes_sent", stats.outcomesSent,
+                "outcomes_dropped", stats.outcomesDropped,
+                "outcomes_refused", stats.outcomesRefused,
+                "outcomes_waiting", stats.outcomesWaiting);
     }
 
     private static Map<String, Object> proxied(String target) {

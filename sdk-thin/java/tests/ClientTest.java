@@ -10,6 +10,7 @@ import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -38,7 +39,7 @@ public final class ClientTest {
 
         List<Object> reports() {
             @SuppressWarnings("unchecked")
-            List<Object> reports = (List<Object>) new Tailslide.Json(body).document();
+            List<Object> reports = (List<Object>) Tailslide.Json.read(body);
             return reports;
         }
     }
@@ -178,7 +179,7 @@ public final class ClientTest {
     }
 
     private static String error(Tailslide client) {
-        return client.evaluate("f", "user", NONE, false).error();
+        return client.evaluate("f", "user", NONE, false).error;
     }
 
     static void answerIsToldInFull() throws Exception {
@@ -186,8 +187,8 @@ public final class ClientTest {
             Tailslide.Evaluation evaluation = client.evaluate("f", "user-42", Map.of("country", "DE"), false);
 
             equal(evaluation, "f=true (STATIC)");
-            equal(evaluation.active() + " " + evaluation.variant() + " " + evaluation.error(), "true on null");
-            equal(evaluation.metadata(), "{active=true, version=3}");
+            equal(evaluation.active + " " + evaluation.variant + " " + evaluation.error, "true on null");
+            equal(evaluation.metadata, "{active=true, version=3}");
             equal(client.isActive("f", "user-42"), true);
             equal(client.variant("f", "user-42", NONE, "off"), "on");
             equal(fake.connections.size(), 1);
@@ -201,10 +202,10 @@ public final class ClientTest {
             Map<String, Object> attributes = new LinkedHashMap<>();
             attributes.put("targetingKey", "ignored");
             attributes.put("text", "\u00e9\ud83d\ude00\ud800\"\n");
-            attributes.put("more", new Object[] {1, 2.5, null, List.of(true)});
+            attributes.put("more", Arrays.asList(1, 2.5, null, List.of(true)));
             client.isActive("a/b \u00e9..", null, attributes);
 
-            equal(fake.requests.get(0).path(), "/ofrep/v1/evaluate/flags/a%2Fb%20%C3%A9%2E%2E");
+            equal(fake.requests.get(0).path(), "/ofrep/v1/evaluate/flags/a%2Fb%20%C3%A9..");
             equal(fake.requests.get(0).head.contains("\r\nAuthorization: Bearer secret\r\n"), true);
             equal(fake.requests.get(0).body, "{\"context\":{\"text\":\"\u00e9\\ud83d\\ude00\\ud800\\\"\\u000a\","
                     + "\"more\":[1,2.5,null,[true]]}}");
@@ -217,16 +218,16 @@ public final class ClientTest {
             equal(client.value("f", "u", NONE, 0.5), 5.0);
             equal(client.value("f", "u", NONE, "text"), "text");
             equal(client.value("f", "u", NONE, true), true);
-            equal(client.evaluate("f", "u", NONE, "text").error(), "TYPE_MISMATCH");
-            equal(client.evaluate("f", "u", NONE, List.of()).error(), "TYPE_MISMATCH");
-            equal(client.evaluate("f", "u", NONE, null).value(), 5.0);
+            equal(client.evaluate("f", "u", NONE, "text").error, "TYPE_MISMATCH");
+            equal(client.evaluate("f", "u", NONE, List.of()).error, "TYPE_MISMATCH");
+            equal(client.evaluate("f", "u", NONE, null).value, 5.0);
             fake.behaviour = value("5.5");
             equal(client.value("f", "u", NONE, 1), 1);
             fake.behaviour = value("12345678901234567890");
             equal(client.value("f", "u", NONE, 1), 1);
             fake.behaviour = value("{\"a\":[1,null]}");
             equal(client.value("f", "u", NONE, NONE), "{a=[1, null]}");
-            equal(client.stats().defaults(), "{TYPE_MISMATCH=6}");
+            equal(client.stats().defaults, "{TYPE_MISMATCH=6}");
         }
     }
 
@@ -234,14 +235,17 @@ public final class ClientTest {
         try (Fake fake = new Fake(null); Tailslide client = fake.client()) {
             fake.behaviour = raw(http(404, "{\"key\":\"f\",\"errorCode\":\"FLAG_NOT_FOUND\",\"errorDetails\":\"none\"}"));
             equal(client.evaluate("f", "u", NONE, true), "f=true (ERROR, FLAG_NOT_FOUND)");
-            equal(client.evaluate("f", "u", NONE, true).errorDetails(), "none");
+            equal(client.evaluate("f", "u", NONE, true).errorDetails, "none");
             fake.behaviour = raw(http(401, "no"));
-            equal(client.evaluate("f", "u", NONE, true).errorDetails(), "HTTP status 401");
-            equal(client.evaluate("f", "u", NONE, true).error(), "GENERAL");
+            equal(client.evaluate("f", "u", NONE, true).errorDetails, "HTTP status 401");
+            equal(client.evaluate("f", "u", NONE, true).error, "GENERAL");
             fake.behaviour = raw(http(400, "{\"errorCode\":\"SOMETHING_NEW\",\"errorDetails\":\"x\"}"));
-            equal(client.evaluate("f", "u", NONE, true).errorDetails(), "HTTP status 400: x");
+            equal(client.evaluate("f", "u", NONE, true).errorDetails, "HTTP status 400: x");
             equal(error(client), "GENERAL");
+            fake.behaviour = raw(http(400, "{\"errorCode\":null}"));
             equal(error(client), "GENERAL");
+            fake.behaviour = raw(http(400, "{\"errorCode\":[1],\"errorDetails\":5}"));
+            equal(client.evaluate("f", "u", NONE, true).errorDetails, "HTTP status 400: 5");
         }
     }
 
@@ -250,12 +254,12 @@ public final class ClientTest {
         cyclic.add(cyclic);
         try (Fake fake = new Fake(value("true")); Tailslide client = fake.client()) {
             for (Object attribute : new Object[] {Double.NaN, new Object(), cyclic, Map.of(1, 2)}) {
-                equal(client.evaluate("f", "u", Map.of("a", attribute), false).error(), "INVALID_CONTEXT");
+                equal(client.evaluate("f", "u", Map.of("a", attribute), false).error, "INVALID_CONTEXT");
             }
-            equal(client.evaluate("f", "u", null, false).value(), true);
-            equal(client.evaluate(null, null, null, null).error(), "FLAG_NOT_FOUND");
+            equal(client.evaluate("f", "u", null, false).value, true);
+            equal(client.evaluate(null, null, null, null).error, "FLAG_NOT_FOUND");
             client.success(null);
-            equal(client.stats().outcomesRefused(), 1);
+            equal(client.stats().outcomesRefused, 1);
             client.failure("f", Duration.ofSeconds(-1));
             client.failure("f", Duration.ofSeconds(Long.MAX_VALUE));
             equal(client.proxyUrl(null), "http://127.0.0.1:4140");
@@ -361,7 +365,7 @@ public final class ClientTest {
                         .timeout(Duration.ofMillis(100)).build()) {
             Map<String, Object> large = Map.of("text", "x".repeat(20_000_000));
             long began = System.nanoTime();
-            equal(client.evaluate("f", "u", large, false).error(), "TIMEOUT");
+            equal(client.evaluate("f", "u", large, false).error, "TIMEOUT");
             equal((System.nanoTime() - began) / 1_000_000 < 2000, true);
         }
         over.countDown();
@@ -434,8 +438,8 @@ public final class ClientTest {
                 thread.join();
             }
             equal(wrong, "[]");
-            until(() -> client.flush(Duration.ofSeconds(1)) && client.stats().outcomesWaiting() == 0);
-            equal(client.stats().outcomesSent(), 64 * 20);
+            until(() -> client.flush(Duration.ofSeconds(1)) && client.stats().outcomesWaiting == 0);
+            equal(client.stats().outcomesSent, 64 * 20);
         }
     }
 
@@ -444,7 +448,7 @@ public final class ClientTest {
             client.success("a", Duration.ofNanos(12_500_000));
             client.failure("b");
             client.success("a");
-            equal(client.stats().outcomesWaiting(), 3);
+            equal(client.stats().outcomesWaiting, 3);
             equal(client.flush(), true);
 
             equal(fake.requests.get(0).path(), "/v1/flags/a/outcomes");
@@ -455,7 +459,7 @@ public final class ClientTest {
             for (int call = 0; call < 1000; call++) {
                 client.success("a");
             }
-            until(() -> client.stats().outcomesSent() == 1003);
+            until(() -> client.stats().outcomesSent == 1003);
             equal(fake.requests.get(2).reports().size(), 1000);
         }
     }
@@ -469,15 +473,15 @@ public final class ClientTest {
             }
             until(() -> !fake.requests.isEmpty());
             equal(client.flush(), false);
-            until(() -> client.stats().outcomesWaiting() == 3);
+            until(() -> client.stats().outcomesWaiting == 3);
             fake.close();
             equal(client.flush(), false);
             try (Fake back = new Fake(raw(http(202, "")), port)) {
-                until(() -> client.stats().outcomesSent() == 3);
-                equal(client.stats().outcomesDropped(), 2);
+                until(() -> client.stats().outcomesSent == 3);
+                equal(client.stats().outcomesDropped, 2);
                 back.behaviour = raw(http(404, ""));
                 client.failure("a");
-                until(() -> client.stats().outcomesRefused() == 1);
+                until(() -> client.stats().outcomesRefused == 1);
             }
         }
     }
@@ -493,8 +497,8 @@ public final class ClientTest {
             until(() -> ofA.get() == 1);
             long began = System.nanoTime();
             client.success("b");
-            until(() -> client.stats().outcomesSent() == 1);
-            until(() -> client.stats().outcomesSent() == 2);
+            until(() -> client.stats().outcomesSent == 1);
+            until(() -> client.stats().outcomesSent == 2);
             equal((System.nanoTime() - began) / 1_000_000 >= 900, true);
             equal(ofA.get(), 2);
         }

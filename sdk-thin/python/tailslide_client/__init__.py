@@ -28,10 +28,10 @@ import time
 import urllib.request
 import weakref
 from collections import Counter, deque
-from collections.abc import Generator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, Callable, NamedTuple, Optional, TypeVar, cast
+from typing import Any, Callable, NamedTuple, Optional, TypeVar, Union, cast
 from urllib.parse import quote, urlsplit
 
 __all__ = ["AsyncClient", "Client", "Evaluation", "Guard"]
@@ -83,7 +83,7 @@ class _Failed(Exception):
         self.code = code
 
 
-class _Stale(Exception):
+class _Stale(ConnectionError):
     """A connection has ended before the first byte of an answer."""
 
 
@@ -180,9 +180,10 @@ def _response(received: bytearray, ended: bool) -> _Response | None:
     if "transfer-encoding" in headers:
         body, size = _unchunked(rest)
     elif "content-length" in headers:
-        if not re.fullmatch("[0-9]{1,7}", headers["content-length"]):
+        length = headers["content-length"]
+        size = int(length) if re.fullmatch("[0-9]{1,7}", length) else -1
+        if not 0 <= size <= MAX_ANSWER_BYTES:
             raise _invalid("is too large, or its Content-Length not a number")
-        size = int(headers["content-length"])
         body = bytes(rest[:size]) if len(rest) >= size else None
     else:  # up to the end of the connection
         size, body = len(rest), bytes(rest) if ended else None
@@ -210,20 +211,71 @@ def _unchunked(rest: bytearray) -> tuple[bytes | None, int]:
     return None, 0
 
 
-# Connections. `_Connections.exchange` yields what it waits for, and a thread or a task of asyncio waits.
+# Connections. `_Connections.exchange` is written once: in a thread it waits by `_Blocking`, in a task by `_Asyncio`.
 
-
-class _Step(NamedTuple):
-    """Something to wait for: `look_up` (its future), `connect` (to an address), `send` (bytes) or `receive`."""
-
-    kind: str
-    connection: socket.socket | None = None
-    what: Any = None
-
-
-_Steps = Generator[_Step, Any, _Response]
+_Addresses = concurrent.futures.Future[list[tuple[int, Any]]]
 _TIMEOUTS = (TimeoutError, socket.timeout, asyncio.TimeoutError, concurrent.futures.TimeoutError)
-_TOO_LATE = "no whole answer in time"
+
+
+class _Blocking:
+    """Waits in this thread, until `deadline`, a time of the monotonic clock. Its coroutines are never suspended."""
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+
+    async def look_up(self, found: _Addresses) -> list[tuple[int, Any]]:
+        return found.result(self._left())
+
+    async def connect(self, connection: socket.socket, address: Any) -> None:
+        connection.settimeout(self._left())
+        connection.connect(address)
+
+    async def send(self, connection: socket.socket, request: bytes) -> None:
+        connection.settimeout(self._left())
+        connection.sendall(request)
+
+    async def receive(self, connection: socket.socket) -> bytes:
+        connection.settimeout(self._left())
+        return connection.recv(65_536)
+
+    def _left(self) -> float:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+class _Asyncio:
+    """Waits in this task, for as long as it is let."""
+
+    async def look_up(self, found: _Addresses) -> list[tuple[int, Any]]:
+        return await asyncio.wrap_future(found)
+
+    async def connect(self, connection: socket.socket, address: Any) -> None:
+        connection.setblocking(False)
+        if connection.family == socket.AF_UNIX:  # connects at once, or not at all
+            connection.connect(address)
+        else:
+            await asyncio.get_running_loop().sock_connect(connection, address)
+
+    async def send(self, connection: socket.socket, request: bytes) -> None:
+        connection.setblocking(False)  # it may have been a thread's
+        await asyncio.get_running_loop().sock_sendall(connection, request)
+
+    async def receive(self, connection: socket.socket) -> bytes:
+        return await asyncio.get_running_loop().sock_recv(connection, 65_536)
+
+
+_Waiter = Union[_Blocking, _Asyncio]
+
+
+def _run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Return what a coroutine returns that waits by `_Blocking`."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return cast(T, end.value)
+    raise RuntimeError("the coroutine was suspended")
 
 
 class _Connections:
@@ -232,7 +284,7 @@ class _Connections:
     def __init__(self, endpoint: _Endpoint) -> None:
         self._endpoint = endpoint
         self._idle: list[socket.socket] = []
-        self._looking_up: concurrent.futures.Future[list[Any]] | None = None
+        self._looking_up: _Addresses | None = None
         self._lock = threading.Lock()
         self._closed = False
 
@@ -241,72 +293,70 @@ class _Connections:
         while self._idle:
             self._idle.pop().close()
 
-    def exchange(self, request: bytes) -> _Steps:
+    async def exchange(self, wait: _Waiter, request: bytes) -> _Response:
         """Send a request and return the response; raise `_Failed`."""
         try:
             with contextlib.suppress(IndexError, _Stale):
-                return (yield from self._talk(self._idle.pop(), request))
-            return (yield from self._talk((yield from self._connect()), request))
+                return await self._talk(wait, self._idle.pop(), request)
+            return await self._talk(wait, await self._connect(wait), request)
         except _TIMEOUTS:
-            raise _Failed("TIMEOUT", _TOO_LATE) from None
-        except (OSError, _Stale) as error:
+            raise _Failed("TIMEOUT", "no whole answer in time") from None
+        except OSError as error:
             raise _Failed("BROKEN", f"the connection ended before a whole answer: {error}") from None
 
-    def _connect(self) -> Generator[_Step, Any, socket.socket]:
-        trouble: Exception = OSError("the host has no address")
+    async def _connect(self, wait: _Waiter) -> socket.socket:
+        trouble = OSError("the host has no address")
         try:
-            if self._endpoint.path:
-                addresses = [(socket.AF_UNIX, self._endpoint.path)]
-            else:
-                found = yield _Step("look_up", what=self._look_up())
-                addresses = [(family, address) for family, _, _, _, address in found]
+            addresses = await wait.look_up(self._look_up())
         except OSError as error:
             addresses, trouble = [], error
         for family, address in addresses:
             connection = socket.socket(family, socket.SOCK_STREAM)
             try:
-                yield _Step("connect", connection, address)
-                if not self._endpoint.path:
+                await wait.connect(connection, address)
+                if family != socket.AF_UNIX:
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return connection
-            except BaseException as error:
+            except OSError as error:
                 connection.close()
-                if not isinstance(error, OSError) or isinstance(error, _TIMEOUTS):
-                    raise
                 trouble = error
+            except BaseException:  # cancelled
+                connection.close()
+                raise
         if isinstance(trouble, _TIMEOUTS):
             raise trouble
         raise _Failed("REFUSED", f"could not connect: {trouble}")
 
-    def _talk(self, connection: socket.socket, request: bytes) -> _Steps:
-        received, response, ended = bytearray(), None, False
+    async def _talk(self, wait: _Waiter, connection: socket.socket, request: bytes) -> _Response:
+        received, response = bytearray(), None
         try:
             with contextlib.suppress(ConnectionError):  # it may have answered before it had everything
-                yield _Step("send", connection, request)
+                await wait.send(connection, request)
             while response is None:
-                if ended:
-                    raise ConnectionResetError("closed in the middle of it")
-                more = yield _Step("receive", connection)
+                more = await wait.receive(connection)
                 received += more
-                ended = not more
-                if ended and not received:
-                    raise ConnectionResetError("closed before it")
-                response = _response(received, ended)
+                response = _response(received, ended=not more)
+                if not more and response is None:
+                    raise ConnectionResetError("closed before it or in the middle of it")
         except BaseException as error:
             connection.close()
-            raise _Stale(str(error)) if isinstance(error, ConnectionError) and not received else error from None
+            if isinstance(error, ConnectionError) and not received:
+                raise _Stale(str(error)) from None
+            raise
         if response.keeps and len(self._idle) < MAX_IDLE and not self._closed:
             self._idle.append(connection)
         else:
             connection.close()
         return response
 
-    def _look_up(self) -> concurrent.futures.Future[list[Any]]:
-        """Return the host's addresses to come. The resolver has no timeout, so a thread asks it, one at a time."""
-        host, port = self._endpoint.host, self._endpoint.port
-        found: concurrent.futures.Future[list[Any]] = concurrent.futures.Future()
+    def _look_up(self) -> _Addresses:
+        """Return the addresses to come. The resolver has no timeout, so a thread asks it, one at a time."""
+        found: _Addresses = concurrent.futures.Future()
+        if self._endpoint.path:
+            found.set_result([(socket.AF_UNIX, self._endpoint.path)])
+            return found
         with contextlib.suppress(OSError, UnicodeError):  # a numeric address is known at once
-            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
+            found.set_result(self._resolve(socket.AI_NUMERICHOST))
             return found
         with self._lock:
             if self._looking_up is not None and not self._looking_up.done():
@@ -316,7 +366,7 @@ class _Connections:
 
         def work() -> None:
             try:
-                found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+                found.set_result(self._resolve(0))
             except Exception as error:
                 found.set_exception(error if isinstance(error, OSError) else OSError(str(error)))
 
@@ -326,65 +376,9 @@ class _Connections:
             found.set_exception(OSError(str(error)))
         return found
 
-
-def _wait(steps: _Steps, deadline: float) -> _Response:
-    """Carry out an exchange in this thread until `deadline`, a time of the monotonic clock."""
-
-    def done(step: _Step) -> Any:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        if step.connection is None:
-            return step.what.result(left)
-        step.connection.settimeout(left)
-        if step.kind == "connect":
-            return step.connection.connect(step.what)
-        return step.connection.recv(65_536) if step.kind == "receive" else step.connection.sendall(step.what)
-
-    resume: Callable[[], _Step] = functools.partial(next, steps)
-    while True:
-        try:
-            step = resume()
-        except StopIteration as end:
-            return cast(_Response, end.value)
-        try:
-            resume = functools.partial(steps.send, done(step))
-        except BaseException as error:
-            resume = functools.partial(steps.throw, error)
-
-
-async def _wait_async(steps: _Steps, deadline: float) -> _Response:
-    """Carry out an exchange in this task until `deadline`, a time of the monotonic clock."""
-    loop = asyncio.get_running_loop()
-
-    async def done(step: _Step) -> Any:
-        if step.connection is None:
-            return await asyncio.wrap_future(step.what)
-        step.connection.setblocking(False)
-        if step.kind == "receive":
-            return await loop.sock_recv(step.connection, 65_536)
-        if step.kind == "send":
-            return await loop.sock_sendall(step.connection, step.what)
-        if isinstance(step.what, str):  # a unix socket connects at once, or not at all
-            return step.connection.connect(step.what)
-        return await loop.sock_connect(step.connection, step.what)
-
-    async def work() -> _Response:
-        resume: Callable[[], _Step] = functools.partial(next, steps)
-        while True:
-            try:
-                step = resume()
-            except StopIteration as end:
-                return cast(_Response, end.value)
-            try:
-                resume = functools.partial(steps.send, await done(step))
-            except BaseException as error:
-                resume = functools.partial(steps.throw, error)
-
-    try:
-        return await asyncio.wait_for(work(), deadline - time.monotonic())
-    except _TIMEOUTS:
-        raise _Failed("TIMEOUT", _TOO_LATE) from None
+    def _resolve(self, flags: int) -> list[tuple[int, Any]]:
+        found = socket.getaddrinfo(self._endpoint.host, self._endpoint.port, type=socket.SOCK_STREAM, flags=flags)
+        return [(family, address) for family, _, _, _, address in found]
 
 
 # Outcomes
@@ -474,6 +468,7 @@ class _Outcomes:
             with self._changed:
                 self._taken = deque()
                 self._waiting.extendleft(reversed(kept))
+                self._changed.notify_all()
                 too_many = max(0, len(self._waiting) - self._most)
                 for _ in range(too_many):
                     self._waiting.popleft()
@@ -514,7 +509,7 @@ class _Outcomes:
         body = json.dumps([outcome.said for outcome in batch], separators=(",", ":")).encode("ascii")
         request = self._endpoint.request(f"/v1/flags/{_encoded(batch[0].flag)}/outcomes", body)
         try:
-            response = _wait(self._connections.exchange(request), deadline)
+            response = _run(self._connections.exchange(_Blocking(deadline), request))
         except _Failed as failed:
             self._warn(f"{failed.code}: {failed}")
             return None
@@ -572,27 +567,29 @@ class Guard:
 
         @functools.wraps(function)
         def guarded(*args: Any, **named: Any) -> Any:
-            began = time.monotonic()
-            try:
-                result = function(*args, **named)
-            except BaseException as error:
-                self._ended(began, error)
-                raise
-            self._ended(began, None, result)
-            return result
+            with self._watch() as results:
+                results.append(function(*args, **named))
+                return results[0]
 
         @functools.wraps(function)
         async def guarded_coroutine(*args: Any, **named: Any) -> Any:
-            began = time.monotonic()
-            try:
-                result = await function(*args, **named)
-            except BaseException as error:
-                self._ended(began, error)
-                raise
-            self._ended(began, None, result)
-            return result
+            with self._watch() as results:
+                results.append(await function(*args, **named))
+                return results[0]
 
         return cast(Function, guarded_coroutine if inspect.iscoroutinefunction(function) else guarded)
+
+    @contextlib.contextmanager
+    def _watch(self) -> Iterator[list[Any]]:
+        """Yield where the result goes."""
+        results: list[Any] = []
+        began = time.monotonic()
+        try:
+            yield results
+        except BaseException as error:
+            self._ended(began, error)
+            raise
+        self._ended(began, None, *results)
 
     def _ended(self, began: float, error: BaseException | None, *result: object) -> None:
         took_ms = (time.monotonic() - began) * 1000
@@ -757,6 +754,8 @@ class _Base:
         code, details = "GENERAL", f"a defect of the client: {type(error).__name__}"
         if isinstance(error, _Failed):
             code, details = error.code, str(error)
+        elif isinstance(error, _TIMEOUTS):
+            code, details = "TIMEOUT", "no whole answer in time"
         with self._lock:
             self._defaults[code] += 1
             if code in TROUBLES:
@@ -785,8 +784,7 @@ class Client(_Base):
         self, flag: str, targeting_key: str | None = None, attributes: Attributes = None, default: bool = False
     ) -> bool:
         """Return whether the user gets another variant than the flag's off variant."""
-        evaluation = self._ask(_Question(flag, default, False), targeting_key, attributes)
-        return default if evaluation.error else evaluation.active
+        return self._ask(_Question(flag, default, False), targeting_key, attributes).active
 
     def variant(
         self, flag: str, targeting_key: str | None = None, attributes: Attributes = None, default: str | None = None
@@ -833,8 +831,8 @@ class Client(_Base):
     def _ask(self, question: _Question, targeting_key: str | None, attributes: Attributes) -> Evaluation:
         deadline = time.monotonic() + self._timeout_s
         try:
-            steps = self._connections.exchange(self._request(question, targeting_key, attributes))
-            return self._answered(question, _wait(steps, deadline))
+            request = self._request(question, targeting_key, attributes)
+            return self._answered(question, _run(self._connections.exchange(_Blocking(deadline), request)))
         except Exception as error:
             return self._default(question, error)
 
@@ -846,8 +844,7 @@ class AsyncClient(_Base):
         self, flag: str, targeting_key: str | None = None, attributes: Attributes = None, default: bool = False
     ) -> bool:
         """Return whether the user gets another variant than the flag's off variant."""
-        evaluation = await self._ask(_Question(flag, default, False), targeting_key, attributes)
-        return default if evaluation.error else evaluation.active
+        return (await self._ask(_Question(flag, default, False), targeting_key, attributes)).active
 
     async def variant(
         self, flag: str, targeting_key: str | None = None, attributes: Attributes = None, default: str | None = None
@@ -894,8 +891,9 @@ class AsyncClient(_Base):
     async def _ask(self, question: _Question, targeting_key: str | None, attributes: Attributes) -> Evaluation:
         deadline = time.monotonic() + self._timeout_s
         try:
-            steps = self._connections.exchange(self._request(question, targeting_key, attributes))
-            return self._answered(question, await _wait_async(steps, deadline))
+            request = self._request(question, targeting_key, attributes)
+            exchange = self._connections.exchange(_Asyncio(), request)
+            return self._answered(question, await asyncio.wait_for(exchange, deadline - time.monotonic()))
         except Exception as error:
             return self._default(question, error)
 

@@ -191,6 +191,19 @@ class Outcomes(Case):
         self.assertTrue(client.flush())
         self.assertEqual([one["outcome"] for one in self.sidecar.reported], ["failure"])
 
+    def test_what_a_flush_could_not_send_is_sent_in_the_background(self):
+        client = self.client(flush_interval_ms=1)
+        for _ in range(30):
+            self.sidecar.respond = lambda _: b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
+            client.success("f")
+            client.flush()
+            self.sidecar.respond = None
+            until = time.monotonic() + 5
+            while client.stats()["outcomes_waiting"] and time.monotonic() < until:
+                time.sleep(0.001)
+            self.assertEqual(client.stats()["outcomes_waiting"], 0)
+        self.assertEqual(client.stats()["outcomes_sent"], 30)
+
     def test_a_handler_of_a_signal_may_report(self):
         client = self.client(flush_interval_ms=60_000)
         before = signal.signal(signal.SIGALRM, lambda *_: client.success("f"))

@@ -81,6 +81,7 @@ module Tailslide
       @wake = ConditionVariable.new # outcomes to send, or closed
       @sent_all = ConditionVariable.new # the sender has ended a round
       @idle = []
+      @idle_for_outcomes = []
       @closed = false
       start_over
       at_exit { close }
@@ -157,7 +158,7 @@ module Tailslide
       flush
       @lock.synchronize do
         drop_outcomes(@waiting.slice!(0..).size, "CLOSED")
-        @idle.slice!(0..).each(&:close)
+        [@idle, @idle_for_outcomes].each { |idle| idle.slice!(0..).each(&:close) }
         @wake.broadcast
       end
       @log_line&.join(0.1)
@@ -222,7 +223,7 @@ module Tailslide
       @lock.synchronize do
         next unless forked?
 
-        @idle.slice!(0..).each(&:close)
+        [@idle, @idle_for_outcomes].each { |idle| idle.slice!(0..).each(&:close) }
         @waiting = []
         @in_flight = 0
         @sending = false
@@ -249,13 +250,9 @@ module Tailslide
       evaluation(flag, answer(flag, targeting_key, attributes), default, &typed)
     rescue StandardError => e
       e = Trouble.new("GENERAL", e.message, loggable: e.class.name) unless e.is_a?(Trouble)
-      defaulted(flag, default, e)
-    end
-
-    def defaulted(flag, default, trouble)
-      count_default(trouble)
+      count_default(e)
       Evaluation.new(flag: flag, value: default, variant: "", active: default == true, reason: "ERROR", metadata: {},
-                     error: trouble.error, error_details: trouble.message)
+                     error: e.error, error_details: e.message)
     end
 
     def count_default(trouble)
@@ -275,7 +272,7 @@ module Tailslide
       end
 
       begin
-        response = post("/ofrep/v1/evaluate/flags/#{encoded(flag)}", body, deadline)
+        response = post(@idle, "/ofrep/v1/evaluate/flags/#{encoded(flag)}", body, deadline)
         object = ofrep(response) if response.status == 200
       rescue Trouble
         count_trouble
@@ -466,7 +463,8 @@ module Tailslide
 
     def send_batch(flag, batch, deadline)
       body = JSON.generate(batch.map(&:fields))
-      response = post("/v1/flags/#{encoded(flag)}/outcomes", body, [deadline, now + SEND_TIMEOUT_S].min)
+      until_s = [deadline, now + SEND_TIMEOUT_S].min
+      response = post(@idle_for_outcomes, "/v1/flags/#{encoded(flag)}/outcomes", body, until_s)
       @lock.synchronize do
         if response.status == 429 || response.status >= 500
           @not_before[flag] = now + response.headers["retry-after"].to_f if response.status == 429
@@ -520,11 +518,11 @@ module Tailslide
     # -- Connections
 
     # One request, and a second one if a kept connection ended before the first byte of its answer.
-    def post(path, body, deadline)
+    def post(idle, path, body, deadline)
       request = "POST #{path} HTTP/1.1\r\n#{@headers}Content-Length: #{body.bytesize}\r\n\r\n#{body}"
-      kept = kept_connection
+      kept = kept_connection(idle)
       begin
-        exchange(kept || Connection.new(@address, deadline), request, deadline)
+        exchange(kept || Connection.new(@address, deadline), idle, request, deadline)
       rescue Stale
         raise Trouble.new("BROKEN", "the connection ended before an answer") unless kept
 
@@ -533,28 +531,28 @@ module Tailslide
       end
     end
 
-    def exchange(connection, request, deadline)
+    def exchange(connection, idle, request, deadline)
       response = connection.exchange(request, deadline)
-      keep(connection) if response.keeps
+      keep(connection, idle) if response.keeps
       response
     ensure
       connection.close unless response&.keeps
     end
 
-    def kept_connection
+    def kept_connection(idle)
       loop do
-        connection = @lock.synchronize { @idle.pop }
+        connection = @lock.synchronize { idle.pop }
         return connection if connection.nil? || connection.quiet?
 
         connection.close
       end
     end
 
-    def keep(connection)
+    def keep(connection, idle)
       @lock.synchronize do
-        next connection.close if @closed || forked? || @idle.size >= KEPT_CONNECTIONS
+        next connection.close if @closed || forked? || idle.size >= KEPT_CONNECTIONS
 
-        @idle << connection
+        idle << connection
       end
     end
 
@@ -566,7 +564,7 @@ module Tailslide
         @url = url.to_s
         if @url.start_with?("unix:/")
           @path = @url.delete_prefix("unix:")
-          Socket.pack_sockaddr_un(@path) # raises where it is too long
+          @unix = Addrinfo.unix(@path) # raises where it is too long
         else
           parse
         end
@@ -581,8 +579,8 @@ module Tailslide
       end
 
       # Numbers are resolved at once; names in a thread, since nothing else ends a lookup at a deadline.
-      def sockaddrs(deadline)
-        return [[Socket::AF_UNIX, Socket.pack_sockaddr_un(path)]] if path
+      def addrinfos(deadline)
+        return [@unix] if @unix
 
         resolve(Socket::AI_NUMERICHOST)
       rescue SocketError
@@ -610,7 +608,7 @@ module Tailslide
       end
 
       def resolve(flags)
-        Addrinfo.getaddrinfo(host, port, nil, :STREAM, nil, flags).map { |info| [info.afamily, info.to_sockaddr] }
+        Addrinfo.getaddrinfo(host, port, nil, :STREAM, nil, flags)
       end
     end
     private_constant :Address
@@ -633,14 +631,11 @@ module Tailslide
     # One HTTP/1.1 connection. Whatever it does ends at the deadline (of Process::CLOCK_MONOTONIC).
     class Connection
       MAX_BYTES = 1 << 20
-      ENDS = [EOFError, Errno::ECONNRESET, Errno::EPIPE, Errno::ECONNABORTED].freeze
 
       def initialize(address, deadline)
         @deadline = deadline
-        refusals = []
-        address.sockaddrs(deadline).find { |family, sockaddr| open(family, sockaddr, refusals) } || raise(refusals.last)
-      rescue SystemCallError, SocketError => e
-        raise Trouble.new("REFUSED", "could not connect to #{address}: #{e.message}")
+        @socket = connect(address)
+        @socket.setsockopt(:TCP, :NODELAY, true) unless address.path
       end
 
       # Nothing has come, not even the end, since the last answer.
@@ -660,38 +655,40 @@ module Tailslide
         @read = 0
         write(request.b)
         read_response
-      rescue *ENDS
+      rescue EOFError, SystemCallError => e
         raise Stale if @read.zero?
 
-        raise Trouble.new("BROKEN", "the connection ended before a whole answer")
-      rescue SystemCallError => e
-        raise Trouble.new("BROKEN", e.message)
+        raise Trouble.new("BROKEN", "the connection ended before a whole answer: #{e.message}")
       end
 
       private
 
-      def open(family, sockaddr, refusals)
-        @socket = Socket.new(family, :STREAM)
-        @socket.setsockopt(:TCP, :NODELAY, true) unless family == Socket::AF_UNIX
-        connected = @socket.connect_nonblock(sockaddr, exception: false)
-        if connected == :wait_writable
-          wait(:wait_writable)
-          error = @socket.getsockopt(:SOCKET, :ERROR).int
-          raise SystemCallError.new(nil, error) unless error.zero?
+      def connect(address)
+        refusal = nil
+        address.addrinfos(@deadline).each do |addrinfo|
+          return addrinfo.connect(timeout: left)
+        rescue Errno::ETIMEDOUT
+          timed_out
+        rescue SystemCallError => e
+          refusal = e
         end
-        connected = true
-      rescue SystemCallError => e
-        refusals << e
-        false
-      ensure
-        @socket&.close unless connected == true
+        raise refusal
+      rescue SystemCallError, SocketError => e
+        raise Trouble.new("REFUSED", "could not connect to #{address}: #{e.message}")
+      end
+
+      # Seconds until the deadline.
+      def left
+        left = @deadline - Process.clock_gettime(Process::CLOCK_MONOTONIC)
+        left.positive? ? left : timed_out
+      end
+
+      def timed_out
+        raise Trouble.new("TIMEOUT", "no whole answer within the deadline")
       end
 
       def wait(readiness)
-        left = @deadline - Process.clock_gettime(Process::CLOCK_MONOTONIC)
-        return if left.positive? && @socket.public_send(readiness, left)
-
-        raise Trouble.new("TIMEOUT", "no whole answer within the deadline")
+        @socket.public_send(readiness, left) || timed_out
       end
 
       def write(bytes)
@@ -718,9 +715,7 @@ module Tailslide
       end
 
       def line
-        until (length = @buffer.index("\n"))
-          fill
-        end
+        fill until (length = @buffer.index("\n"))
         @buffer.slice!(0..length).chomp
       end
 
@@ -733,6 +728,8 @@ module Tailslide
       def read_response
         version, status = status_line
         headers = read_headers
+        return read_response if status < 200 # an interim response, before the one that counts
+
         body = read_body(status, headers)
         keeps = !body.nil? && version == "1" && @buffer.empty? && !headers.fetch("connection", "").match?(/close/i)
         Response.new(status, headers, body || rest, keeps)
@@ -742,7 +739,7 @@ module Tailslide
         fill while @buffer.empty?
         fill while "HTTP/1.".start_with?(@buffer)
         invalid("not HTTP") unless @buffer.start_with?("HTTP/1.")
-        match = line.match(%r{\AHTTP/1\.([01]) ([2-5]\d\d)(?: |\z)}) || invalid("not HTTP")
+        match = line.match(%r{\AHTTP/1\.([01]) ([1-5]\d\d)(?: |\z)}) || invalid("not HTTP")
         [match[1], match[2].to_i]
       end
 

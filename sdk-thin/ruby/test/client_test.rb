@@ -165,8 +165,8 @@ class ClientTest < Minitest::Test
     silent&.close
   end
 
-  def test_chunked_answers
-    chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+  def test_chunked_answers_after_interim_ones
+    chunked = "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     FakeSidecar.evaluation.split("\r\n\r\n", 2).last.scan(/.{1,7}/) { |part| chunked += "#{part.size.to_s(16)};x\r\n#{part}\r\n" }
     client = client(fake { "#{chunked}0\r\nTrailer: x\r\n\r\n" }.url)
     2.times { assert client.active?("f", "u") }

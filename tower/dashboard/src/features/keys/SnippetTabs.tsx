@@ -18,6 +18,11 @@ export function SnippetTabs({ label, snippets }: { label: string; snippets: read
           {shown.needs}
         </Text>
       )}
+      {shown.install !== undefined && (
+        <Box mb="xs">
+          <Snippet code={shown.install} what="the commands to install it" />
+        </Box>
+      )}
       <Snippet code={shown.code} what={shown.what} />
     </Box>
   );

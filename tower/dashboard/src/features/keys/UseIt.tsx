@@ -4,8 +4,9 @@ import { Link } from "react-router";
 import { Snippet } from "@/components/Copy";
 import { paths } from "@/shell/paths";
 import { firstFlagQuery } from "./api";
+import { askSnippets } from "./askSnippets";
 import { SnippetTabs } from "./SnippetTabs";
-import { askSnippets, PLACEHOLDERS, runSnippets } from "./snippets";
+import { PLACEHOLDERS, runSnippets } from "./snippets";
 
 /** How a sidecar is run with a key, and how programs ask it. Without a key at hand its place is marked. */
 export function UseIt({ app, secret }: { app: string; secret: string | null }) {
@@ -38,7 +39,8 @@ export function UseIt({ app, secret }: { app: string; secret: string | null }) {
           Ask it
         </Title>
         <Text c="var(--quiet)" mb="xs">
-          Programs ask the sidecar beside them, without a key and without a library.
+          Programs ask the sidecar beside them, and need no key: by HTTP, with a client of one file, which also reports
+          how calls end, or with OpenFeature.
           {first === null && (
             <>
               {" "}

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { askSnippets, PLACEHOLDERS, runSnippets } from "./snippets";
+import { askSnippets } from "./askSnippets";
+import { PLACEHOLDERS, runSnippets } from "./snippets";
 
 const KEY = "tsk.shop.v9svt7s1.secret";
 
@@ -31,6 +32,15 @@ describe("askSnippets", () => {
     for (const { name, code } of askSnippets("pay")) {
       expect(code, name).toContain("pay");
       expect(code, name).toContain("http://127.0.0.1:4141");
+    }
+  });
+
+  it("take the clients from a checkout while none is published", () => {
+    const clients = askSnippets("pay").filter(({ install }) => install !== undefined);
+    expect(clients.map(({ name }) => name)).toEqual(["Python", "JavaScript", "Go", "Ruby", "Java", "C#"]);
+    for (const { name, needs, install } of clients) {
+      expect(needs, name).toContain("not published yet");
+      expect(install, name).toContain("../tailslide/sdk-thin/");
     }
   });
 });

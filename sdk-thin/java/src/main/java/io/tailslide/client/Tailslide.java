@@ -3,12 +3,11 @@ package io.tailslide.client;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.System.Logger;
-import java.math.BigDecimal;
-import java.math.BigInteger;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ProxySelector;
 import java.net.StandardSocketOptions;
+import java.net.URLEncoder;
 import java.net.http.HttpClient;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
@@ -18,32 +17,28 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.StringJoiner;
 import java.util.TreeMap;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.LinkedBlockingDeque;
 import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /**
  * A client of the Tailslide sidecar: asks it about flags, and reports how calls ended.
@@ -65,30 +60,26 @@ public final class Tailslide implements AutoCloseable {
     private static final int MAX_BATCH = 1000;
     private static final int TROUBLES_BEFORE_A_PAUSE = 5;
     private static final long PAUSE_NS = TimeUnit.MILLISECONDS.toNanos(250);
-    private static final long OUTCOME_LIFE_NS = TimeUnit.SECONDS.toNanos(10);
+    private static final Duration LONGEST_LATENCY = Duration.ofDays(1);
+    private static final Duration OUTCOME_LIFE = Duration.ofSeconds(10);
     private static final long SEND_TIMEOUT_NS = TimeUnit.SECONDS.toNanos(1);
     private static final long LOG_EVERY_NS = TimeUnit.MINUTES.toNanos(1);
     private static final Set<String> SIDECAR_ERRORS =
-            Set.of("FLAG_NOT_FOUND", "TARGETING_KEY_MISSING", "PARSE_ERROR", "INVALID_CONTEXT", "GENERAL");
+            Set.of("FLAG_NOT_FOUND", "TARGETING_KEY_MISSING", "PARSE_ERROR", "INVALID_CONTEXT");
     private static final Logger LOGGER = System.getLogger("io.tailslide.client");
 
     private final Address sidecar;
     private final Address proxy;
-    private final String token;
+    private final String headers;
     private final long timeoutNs;
     private final long flushIntervalNs;
     private final int maxOutcomes;
-
-    private final LinkedBlockingDeque<Connection> kept = new LinkedBlockingDeque<>(MAX_KEPT_CONNECTIONS);
+    private final Warnings questionWarnings = new Warnings("%d questions got their defaults; the latest: %s");
+    private final Warnings outcomeWarnings = new Warnings("%d outcomes could not be sent; the latest: %s");
     /** Looks up names and writes the log, which have no deadline of their own. */
     private final ExecutorService aside = new ThreadPoolExecutor(
             0, Integer.MAX_VALUE, 1, TimeUnit.SECONDS, new SynchronousQueue<>(), task -> daemon("tailslide-aside", task));
-    private final AtomicInteger troublesInARow = new AtomicInteger();
-    private final AtomicLong askAgainNs = new AtomicLong();
-    private final LongAdder questions = new LongAdder();
-    private final Map<String, LongAdder> defaults = new ConcurrentHashMap<>();
-    private final Warnings questionWarnings = new Warnings("%d questions got their defaults; the latest: %s");
-    private final Warnings outcomeWarnings = new Warnings("%d outcomes could not be sent; the latest: %s");
+    private final Thread hook = new Thread(this::close, "tailslide-close");
     private volatile boolean closed;
 
     /** Held by the thread that sends outcomes; guards the times before which a flag's outcomes are not sent. */
@@ -96,14 +87,20 @@ public final class Tailslide implements AutoCloseable {
     private final Map<String, Long> notBeforeNs = new HashMap<>();
 
     /** Guards all that follows. */
-    private final Object buffer = new Object();
+    private final Object lock = new Object();
+    private final ArrayDeque<Connection> kept = new ArrayDeque<>();
+    private final ArrayDeque<Connection> keptForOutcomes = new ArrayDeque<>();
+    private final Map<String, Long> defaults = new TreeMap<>();
     private final ArrayDeque<Outcome> waiting = new ArrayDeque<>();
     private int inFlight;
+    private long questions;
     private long sent;
     private long dropped;
     private long refused;
+    /** Questions in a row that got no answer, and when the next may be asked after too many of them. */
+    private int troubles;
+    private long askAgainNs;
     private Thread sender;
-    private Thread hook;
     private HttpClient proxied;
 
     /** Makes a client with the settings of the environment, or the defaults. */
@@ -114,15 +111,34 @@ public final class Tailslide implements AutoCloseable {
     private Tailslide(Builder settings) {
         sidecar = new Address("url", settings.url);
         proxy = new Address("proxyUrl", settings.proxyUrl);
-        token = settings.token;
-        if (token != null && !token.matches("[\\x21-\\x7e]+")) {
+        String token = settings.token;
+        if (token != null && !token.matches("[!-~]+")) {
             throw new IllegalArgumentException("token: expected printable ASCII without spaces");
         }
+        headers = "Host: " + sidecar.authority + "\r\nContent-Type: application/json\r\n"
+                + (token == null ? "" : "Authorization: Bearer " + token + "\r\n");
         timeoutNs = positive("timeout", settings.timeout);
         flushIntervalNs = positive("flushInterval", settings.flushInterval);
         maxOutcomes = settings.maxOutcomes;
         if (maxOutcomes < 1) {
             throw new IllegalArgumentException("maxOutcomes: expected at least 1, got " + maxOutcomes);
+        }
+        warmUp();
+    }
+
+    /**
+     * Does what a question does, but for the network. Java loads the classes here, which takes longer than the first
+     * question may.
+     */
+    private void warmUp() {
+        String answer = "{\"value\":1,\"variant\":\"on\",\"reason\":\"STATIC\",\"metadata\":{\"active\":true}}";
+        try (SocketChannel channel = SocketChannel.open(); Selector selector = Selector.open()) {
+            channel.configureBlocking(false).register(selector, 0);
+            request(encoded("flag"), question("user-42", Map.of("country", "DE")));
+            byte[] body = answer.getBytes(StandardCharsets.UTF_8);
+            typed(ofrepAnswer(new Response(200, Map.of(), body, true).json()).get("value"), Double.class);
+        } catch (IOException | Trouble notNow) {
+            // The first question will tell.
         }
     }
 
@@ -151,40 +167,40 @@ public final class Tailslide implements AutoCloseable {
      * @param fallback what is returned where the sidecar does not answer
      */
     public boolean isActive(String flag, String targetingKey, Map<String, ?> attributes, boolean fallback) {
-        return ask(flag, targetingKey, attributes, fallback, Object.class).active();
+        return ask(flag, targetingKey, attributes, fallback, Object.class).active;
     }
 
     /** Returns the key of the user's variant; parameters as in {@link #isActive(String, String, Map, boolean)}. */
     public String variant(String flag, String targetingKey, Map<String, ?> attributes, String fallback) {
         Evaluation evaluation = ask(flag, targetingKey, attributes, fallback, Object.class);
-        return evaluation.error() == null ? evaluation.variant() : fallback;
+        return evaluation.error == null ? evaluation.variant : fallback;
     }
 
     /** Returns the value of a boolean flag; parameters as in {@link #isActive(String, String, Map, boolean)}. */
     public boolean value(String flag, String targetingKey, Map<String, ?> attributes, boolean fallback) {
-        return (Boolean) ask(flag, targetingKey, attributes, fallback, Boolean.class).value();
+        return (Boolean) ask(flag, targetingKey, attributes, fallback, Boolean.class).value;
     }
 
     /** Returns the value of a string flag; parameters as in {@link #isActive(String, String, Map, boolean)}. */
     public String value(String flag, String targetingKey, Map<String, ?> attributes, String fallback) {
-        return (String) ask(flag, targetingKey, attributes, fallback, String.class).value();
+        return (String) ask(flag, targetingKey, attributes, fallback, String.class).value;
     }
 
     /** Returns the value of a number flag if it has no fraction (5, 5.0), else {@code fallback}. */
     public long value(String flag, String targetingKey, Map<String, ?> attributes, long fallback) {
-        return (Long) ask(flag, targetingKey, attributes, fallback, Long.class).value();
+        return (Long) ask(flag, targetingKey, attributes, fallback, Long.class).value;
     }
 
     /** Returns the value of a number flag; parameters as in {@link #isActive(String, String, Map, boolean)}. */
     public double value(String flag, String targetingKey, Map<String, ?> attributes, double fallback) {
-        return (Double) ask(flag, targetingKey, attributes, fallback, Double.class).value();
+        return (Double) ask(flag, targetingKey, attributes, fallback, Double.class).value;
     }
 
     /** Returns the value of an object flag; parameters as in {@link #isActive(String, String, Map, boolean)}. */
     @SuppressWarnings("unchecked")
     public Map<String, Object> value(
             String flag, String targetingKey, Map<String, ?> attributes, Map<String, Object> fallback) {
-        return (Map<String, Object>) ask(flag, targetingKey, attributes, fallback, Map.class).value();
+        return (Map<String, Object>) ask(flag, targetingKey, attributes, fallback, Map.class).value;
     }
 
     /**
@@ -197,43 +213,82 @@ public final class Tailslide implements AutoCloseable {
     }
 
     private Evaluation ask(String flag, String targetingKey, Map<String, ?> attributes, Object fallback, Class<?> type) {
-        questions.increment();
+        long deadlineNs = System.nanoTime() + timeoutNs;
+        synchronized (lock) {
+            questions++;
+        }
         try {
             if (closed) {
                 throw new Trouble("CLOSED", "the client has been closed");
             }
-            byte[] request = request("/ofrep/v1/evaluate/flags/" + encoded(flag), question(targetingKey, attributes));
-            return evaluation(flag, askUnlessPaused(request), fallback, type);
-        } catch (Trouble trouble) {
-            defaults.computeIfAbsent(trouble.error, error -> new LongAdder()).increment();
-            questionWarnings.add(1, trouble);
+            if (flag == null || flag.isEmpty()) {
+                throw new Trouble("FLAG_NOT_FOUND", "no key of a flag was given");
+            }
+            Map<String, Object> answer = answer(
+                    request("/ofrep/v1/evaluate/flags/" + encoded(flag), question(targetingKey, attributes)), deadlineNs);
+            Map<String, Object> metadata = Json.asMap(answer.getOrDefault("metadata", Map.of()));
+            return new Evaluation(
+                    flag, typed(answer.get("value"), type), (String) answer.get("variant"),
+                    Boolean.TRUE.equals(metadata.getOrDefault("active", fallback)), (String) answer.get("reason"),
+                    metadata, null);
+        } catch (Trouble | RuntimeException e) {
+            Trouble trouble =
+                    e instanceof Trouble ? (Trouble) e : new Trouble("GENERAL", e.toString(), e.getClass().getName());
+            synchronized (lock) {
+                defaults.merge(trouble.error, 1L, Long::sum);
+            }
+            questionWarnings.add(1, trouble.loggable);
             return new Evaluation(flag, fallback, null, Boolean.TRUE.equals(fallback), "ERROR", Map.of(), trouble);
         }
     }
 
-    private Response askUnlessPaused(byte[] request) throws Trouble {
-        long deadlineNs = System.nanoTime() + timeoutNs;
-        if (troublesInARow.get() >= TROUBLES_BEFORE_A_PAUSE) {
-            long now = System.nanoTime();
-            long again = askAgainNs.get();
-            if (now - again < 0 || !askAgainNs.compareAndSet(again, now + PAUSE_NS)) {
-                throw new Trouble("PAUSED", "not asked, because the sidecar has just failed several times");
+    private static String question(String targetingKey, Map<String, ?> attributes) throws Trouble {
+        try {
+            Map<String, Object> context = new LinkedHashMap<>(attributes == null ? Map.of() : attributes);
+            context.remove("targetingKey");
+            if (targetingKey != null) {
+                context.put("targetingKey", targetingKey);
+            }
+            return Json.write(Map.of("context", context));
+        } catch (RuntimeException notJson) {
+            // Whatever a map of the caller's may throw as well.
+            String details = "the attributes cannot be written as JSON: " + notJson.getMessage();
+            throw new Trouble("INVALID_CONTEXT", details, "");
+        }
+    }
+
+    /** Asks, unless the sidecar has just failed several times, and keeps count of that. */
+    private Map<String, Object> answer(byte[] request, long deadlineNs) throws Trouble {
+        synchronized (lock) {
+            if (troubles >= TROUBLES_BEFORE_A_PAUSE) {
+                if (System.nanoTime() - askAgainNs < 0) {
+                    throw new Trouble("PAUSED", "not asked, because the sidecar has just failed several times");
+                }
+                askAgainNs = System.nanoTime() + PAUSE_NS;
             }
         }
+        Response response;
+        Map<String, Object> answer = null;
         try {
-            Response response = exchange(request, deadlineNs);
+            response = post(kept, request, deadlineNs);
             if (response.status == 200) {
-                response.answer = ofrepAnswer(response.json());
+                answer = ofrepAnswer(response.json());
             }
-            troublesInARow.set(0);
-            return response;
         } catch (Trouble trouble) {
-            if (troublesInARow.get() < TROUBLES_BEFORE_A_PAUSE) {
-                askAgainNs.set(System.nanoTime() + PAUSE_NS);
+            synchronized (lock) {
+                if (++troubles == TROUBLES_BEFORE_A_PAUSE) {
+                    askAgainNs = System.nanoTime() + PAUSE_NS;
+                }
             }
-            troublesInARow.incrementAndGet();
             throw trouble;
         }
+        synchronized (lock) {
+            troubles = 0;
+        }
+        if (answer == null) {
+            throw sidecarError(response);
+        }
+        return answer;
     }
 
     private static Map<String, Object> ofrepAnswer(Map<String, Object> answer) throws Trouble {
@@ -241,89 +296,70 @@ public final class Tailslide implements AutoCloseable {
                 || !(answer.get("variant") instanceof String)
                 || !(answer.get("reason") instanceof String)
                 || !(answer.getOrDefault("metadata", Map.of()) instanceof Map)) {
-            throw Response.invalid("expected value, variant, reason and metadata");
+            throw invalid("expected value, variant, reason and metadata");
         }
         return answer;
     }
 
-    private static Evaluation evaluation(String flag, Response response, Object fallback, Class<?> type) throws Trouble {
-        if (response.status != 200) {
-            throw sidecarError(response);
-        }
-        Map<String, Object> answer = response.answer;
-        Object value = typed(answer.get("value"), type);
-        if (value == null) {
-            throw new Trouble("TYPE_MISMATCH", "the value is of another type than the default");
-        }
-        Map<String, Object> metadata = Json.asMap(answer.getOrDefault("metadata", Map.of()));
-        Object active = metadata.get("active");
-        return new Evaluation(
-                flag, value, (String) answer.get("variant"), Boolean.TRUE.equals(active instanceof Boolean ? active : fallback),
-                (String) answer.get("reason"), metadata, null);
-    }
-
     private static Trouble sidecarError(Response response) {
-        String details = "";
+        String status = "HTTP status " + response.status;
         try {
             Map<String, Object> answer = response.json();
-            details = String.valueOf(answer.getOrDefault("errorDetails", ""));
             Object code = answer.get("errorCode");
-            if (code instanceof String && SIDECAR_ERRORS.contains(code) && !code.equals("GENERAL")) {
-                return new Trouble((String) code, details);
-            }
+            String details = String.valueOf(answer.getOrDefault("errorDetails", ""));
+            return code instanceof String && SIDECAR_ERRORS.contains(code)
+                    ? new Trouble((String) code, details, "")
+                    : new Trouble("GENERAL", details.isEmpty() ? status : status + ": " + details, status);
         } catch (Trouble notJson) {
-            // The status says enough.
+            return new Trouble("GENERAL", status);
         }
-        return new Trouble("GENERAL", "HTTP status " + response.status + (details.isEmpty() ? "" : ": " + details));
     }
 
     private static Class<?> typeOf(Object fallback) {
-        if (fallback == null) {
-            return Object.class;
-        } else if (fallback instanceof CharSequence) {
-            return String.class;
+        if (fallback instanceof Number) {
+            return fallback instanceof Integer || fallback instanceof Long ? Long.class : Double.class;
         } else if (fallback instanceof Map) {
             return Map.class;
-        } else if (fallback instanceof Float || fallback instanceof BigDecimal) {
-            return Double.class;
-        } else if (fallback instanceof Number) {
-            return fallback instanceof Double ? Double.class : Long.class;
         }
-        return fallback.getClass();
+        return fallback == null ? Object.class : fallback.getClass();
     }
 
-    /** Returns the value as that type, or null. */
-    private static Object typed(Object value, Class<?> type) {
+    /** Returns the value as that type. */
+    private static Object typed(Object value, Class<?> type) throws Trouble {
         if (type == Double.class && value instanceof Long) {
             return ((Long) value).doubleValue();
-        }
-        if (type == Long.class && value instanceof Double) {
+        } else if (type == Long.class && value instanceof Double) {
             double number = (Double) value;
-            return number == Math.rint(number) && Math.abs(number) < 0x1p63 ? (Long) (long) number : null;
+            if (number == Math.rint(number) && Math.abs(number) < 0x1p63) {
+                return (long) number;
+            }
         }
-        return type.isInstance(value) ? value : null;
+        if (!type.isInstance(value)) {
+            throw new Trouble("TYPE_MISMATCH", "the value is of another type than the default");
+        }
+        return value;
     }
 
     // Outcomes
 
     /** Reports a call that went well; returns at once. */
     public void success(String flag) {
-        report(flag, true, null);
+        report(flag, "success", null);
     }
 
     /** Reports a call that went well, and how long it took; returns at once. */
     public void success(String flag, Duration latency) {
-        report(flag, true, latency);
+        report(flag, "success", latency);
     }
 
     /** Reports a call that failed; returns at once. */
     public void failure(String flag) {
-        report(flag, false, null);
+        report(flag, "failure", null);
     }
 
     /** Reports a call that failed, and how long it took; returns at once. */
     public void failure(String flag, Duration latency) {
-        report(flag, false, latency);
+        report(flag, "failure", latency);
     }
 
     /**
@@ -344,17 +380,17 @@ public final class Tailslide implements AutoCloseable {
             String flag, Block<T, E> block, Predicate<? super T> failedResult, Predicate<? super Throwable> failedThrowable)
             throws E {
         long began = System.nanoTime();
-        T result;
+        boolean failed = false;
         try {
-            result = block.run();
+            T result = block.run();
+            failed = holds(failedResult, result);
+            return result;
         } catch (Throwable thrown) {
-            Duration latency = Duration.ofNanos(System.nanoTime() - began);
-            report(flag, !holds(failedThrowable, thrown), latency);
+            failed = holds(failedThrowable, thrown);
             throw thrown;
+        } finally {
+            report(flag, failed ? "failure" : "success", Duration.ofNanos(System.nanoTime() - began));
         }
-        Duration latency = Duration.ofNanos(System.nanoTime() - began);
-        report(flag, !holds(failedResult, result), latency);
-        return result;
     }
 
     private static <T> boolean holds(Predicate<? super T> predicate, T subject) {
@@ -365,33 +401,33 @@ public final class Tailslide implements AutoCloseable {
         }
     }
 
-    private void report(String flag, boolean success, Duration latency) {
-        Outcome outcome = new Outcome(flag, success, latency);
-        boolean full = false;
-        synchronized (buffer) {
+    private void report(String flag, String outcome, Duration latency) {
+        boolean known = latency != null && !latency.isNegative() && latency.compareTo(LONGEST_LATENCY) <= 0;
+        Map<String, Object> report = new LinkedHashMap<>();
+        report.put("outcome", outcome);
+        report.put("began_ms", System.currentTimeMillis() - (known ? latency.toMillis() : 0));
+        if (known) {
+            report.put("latency_ms", latency.toNanos() / 1000 / 1000.0);
+        }
+        synchronized (lock) {
             if (flag == null || flag.isEmpty()) {
                 refused++;
-                return;
-            }
-            if (closed) {
+            } else if (closed) {
                 dropped++;
-                return;
-            }
-            startSending();
-            if (waiting.size() + inFlight >= maxOutcomes) {
-                full = true;
-                dropped++;
-                if (waiting.poll() == null) {
-                    return;
+            } else {
+                if (waiting.size() + inFlight >= maxOutcomes) {
+                    dropped++;
+                    outcomeWarnings.add(1, "maxOutcomes were waiting already");
+                    if (waiting.poll() == null) {
+                        return; // All that may wait is being sent.
+                    }
+                }
+                waiting.add(new Outcome(flag, report));
+                startSending();
+                if (waiting.size() == 1 || waiting.size() == MAX_BATCH) {
+                    lock.notifyAll();
                 }
             }
-            waiting.add(outcome);
-            if (waiting.size() == 1 || waiting.size() == MAX_BATCH) {
-                buffer.notifyAll();
-            }
-        }
-        if (full) {
-            outcomeWarnings.add(1, new Trouble("FULL", "maxOutcomes were waiting already"));
         }
     }
 
@@ -401,38 +437,31 @@ public final class Tailslide implements AutoCloseable {
         }
         sender = daemon("tailslide-outcomes", this::sendUntilClosed);
         sender.start();
-        hook = new Thread(this::close, "tailslide-close");
         try {
             Runtime.getRuntime().addShutdownHook(hook);
         } catch (IllegalStateException alreadyShuttingDown) {
-            hook = null;
+            // These outcomes may still be sent, by the thread.
         }
     }
 
+    /** Sends after the interval, and sooner where a whole batch waits and the last flush went well. */
     private void sendUntilClosed() {
         boolean allSent = true;
-        while (!closed) {
-            try {
-                awaitOutcomes(allSent);
-            } catch (InterruptedException nobodyElseHasThisThread) {
-                return;
+        try {
+            while (!closed) {
+                synchronized (lock) {
+                    while (!closed && waiting.isEmpty()) {
+                        lock.wait();
+                    }
+                    long dueNs = System.nanoTime() + flushIntervalNs;
+                    while (!closed && System.nanoTime() - dueNs < 0 && !(allSent && waiting.size() >= MAX_BATCH)) {
+                        TimeUnit.NANOSECONDS.timedWait(lock, dueNs - System.nanoTime());
+                    }
+                }
+                allSent = closed || flush(OUTCOME_LIFE);
             }
-            allSent = closed || flush(Duration.ofNanos(OUTCOME_LIFE_NS));
-        }
-    }
-
-    /** Returns when a flush is due: sooner than the interval where a whole batch waits and the last one went well. */
-    private void awaitOutcomes(boolean hurry) throws InterruptedException {
-        synchronized (buffer) {
-            while (!closed && waiting.isEmpty()) {
-                buffer.wait();
-            }
-            long dueNs = System.nanoTime() + flushIntervalNs;
-            long leftNs = flushIntervalNs;
-            while (!closed && leftNs > 0 && !(hurry && waiting.size() >= MAX_BATCH)) {
-                TimeUnit.NANOSECONDS.timedWait(buffer, Math.max(leftNs, 1_000_000));
-                leftNs = dueNs - System.nanoTime();
-            }
+        } catch (InterruptedException nobodyElseHasThisThread) {
+            Thread.currentThread().interrupt();
         }
     }
 
@@ -444,62 +473,61 @@ public final class Tailslide implements AutoCloseable {
     /** Sends the outcomes that wait, for at most this long, and returns whether all of them were sent. */
     public boolean flush(Duration timeout) {
         long deadlineNs = System.nanoTime() + nanos(timeout);
-        boolean mine = sending.tryLock();
         try {
-            mine = mine || sending.tryLock(deadlineNs - System.nanoTime(), TimeUnit.NANOSECONDS);
-            return mine && send(deadlineNs);
+            // An interrupted thread, too, may send if nobody else does.
+            if (!sending.tryLock() && !sending.tryLock(nanos(timeout), TimeUnit.NANOSECONDS)) {
+                return false;
+            }
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();
             return false;
+        }
+        try {
+            return send(deadlineNs);
         } finally {
-            if (mine) {
-                sending.unlock();
-            }
+            sending.unlock();
         }
     }
 
     private boolean send(long deadlineNs) {
-        Set<String> later = new HashSet<>();
-        notBeforeNs.values().removeIf(time -> time - System.nanoTime() <= 0);
-        later.addAll(notBeforeNs.keySet());
+        notBeforeNs.values().removeIf(timeNs -> timeNs - System.nanoTime() <= 0);
+        Set<String> later = new HashSet<>(notBeforeNs.keySet());
         long lostBefore = lost();
-        while (true) {
-            List<Outcome> batch = take(later);
-            if (batch.isEmpty()) {
-                synchronized (buffer) {
-                    return lostBefore == lost() && waiting.stream().noneMatch(outcome -> later.contains(outcome.flag));
-                }
-            }
+        for (List<Outcome> batch = take(later); !batch.isEmpty(); batch = take(later)) {
             String flag = batch.get(0).flag;
-            Trouble trouble = null;
-            boolean again = true;
+            int status = 0;
+            String trouble;
             try {
-                byte[] request = request("/v1/flags/" + encoded(flag) + "/outcomes", Outcome.json(batch));
+                String reports = Json.write(batch.stream().map(outcome -> outcome.report).collect(Collectors.toList()));
                 long now = System.nanoTime();
-                Response response = exchange(request, now + Math.min(deadlineNs - now, SEND_TIMEOUT_NS));
-                again = response.status == 429 || response.status >= 500;
-                if (response.status >= 300) {
-                    trouble = new Trouble("GENERAL", "HTTP status " + response.status);
-                    later.add(flag);
-                }
-                if (response.status == 429) {
-                    notBeforeNs.put(flag, System.nanoTime() + response.retryAfterNs);
+                Response response = post(
+                        keptForOutcomes,
+                        request("/v1/flags/" + encoded(flag) + "/outcomes", reports),
+                        now + Math.min(deadlineNs - now, SEND_TIMEOUT_NS));
+                status = response.status;
+                trouble = "HTTP status " + status;
+                if (status == 429) {
+                    notBeforeNs.put(flag, System.nanoTime() + response.retryAfterNs());
                 }
             } catch (Trouble unsent) {
-                trouble = unsent;
+                trouble = unsent.loggable;
             }
-            settle(batch, trouble == null, again);
-            if (trouble != null) {
+            settle(batch, status);
+            if (status == 0 || status >= 300) {
                 outcomeWarnings.add(batch.size(), trouble);
-                if (!later.contains(flag)) {
-                    return false;
-                }
+                later.add(flag);
             }
+            if (status == 0) {
+                return false; // The other flags would only wait as long.
+            }
+        }
+        synchronized (lock) {
+            return lostBefore == lost() && waiting.stream().noneMatch(outcome -> later.contains(outcome.flag));
         }
     }
 
     private long lost() {
-        synchronized (buffer) {
+        synchronized (lock) {
             return dropped + refused;
         }
     }
@@ -507,10 +535,10 @@ public final class Tailslide implements AutoCloseable {
     /** Takes the oldest outcomes of one flag out of the buffer, but of none of these. */
     private List<Outcome> take(Set<String> later) {
         List<Outcome> batch = new ArrayList<>();
-        synchronized (buffer) {
-            long now = System.nanoTime();
+        synchronized (lock) {
+            long oldestNs = System.nanoTime() - OUTCOME_LIFE.toNanos();
             int before = waiting.size();
-            waiting.removeIf(outcome -> now - outcome.reportedNs > OUTCOME_LIFE_NS);
+            waiting.removeIf(outcome -> outcome.reportedNs - oldestNs < 0);
             dropped += before - waiting.size();
             waiting.removeIf(outcome -> {
                 boolean taken = batch.isEmpty()
@@ -523,16 +551,16 @@ public final class Tailslide implements AutoCloseable {
         return batch;
     }
 
-    private void settle(List<Outcome> batch, boolean success, boolean again) {
-        synchronized (buffer) {
+    /** Counts a batch, or puts it back if it is to be sent again; status 0 is none. */
+    private void settle(List<Outcome> batch, int status) {
+        synchronized (lock) {
             inFlight = 0;
-            if (success) {
+            if (status == 0 || status == 429 || status >= 500) {
+                Collections.reverse(batch);
+                batch.forEach(waiting::addFirst);
+                lock.notifyAll();
+            } else if (status < 300) {
                 sent += batch.size();
-            } else if (again) {
-                for (int place = batch.size() - 1; place >= 0; place--) {
-                    waiting.addFirst(batch.get(place));
-                }
-                buffer.notifyAll();
             } else {
                 refused += batch.size();
             }
@@ -542,27 +570,26 @@ public final class Tailslide implements AutoCloseable {
     /** Sends what waits, for at most a second, and ends the background work. Questions get their defaults from now on. */
     @Override
     public void close() {
-        synchronized (buffer) {
+        synchronized (lock) {
             if (closed) {
                 return;
             }
             closed = true;
-            buffer.notifyAll();
+            lock.notifyAll();
         }
         flush();
-        synchronized (buffer) {
+        synchronized (lock) {
             dropped += waiting.size();
             waiting.clear();
-        }
-        for (Connection connection = kept.poll(); connection != null; connection = kept.poll()) {
-            connection.close();
-        }
-        if (hook != null && hook != Thread.currentThread()) {
-            try {
-                Runtime.getRuntime().removeShutdownHook(hook);
-            } catch (IllegalStateException alreadyShuttingDown) {
-                // The hook finds the client closed.
+            for (Deque<Connection> idle : List.of(kept, keptForOutcomes)) {
+                idle.forEach(Connection::close);
+                idle.clear();
             }
+        }
+        try {
+            Runtime.getRuntime().removeShutdownHook(hook);
+        } catch (IllegalStateException alreadyShuttingDown) {
+            // The hook has called this, or will find the client closed.
         }
     }
 
@@ -570,10 +597,8 @@ public final class Tailslide implements AutoCloseable {
 
     /** Returns the counts since the client was made. */
     public Stats stats() {
-        Map<String, Long> counts = new TreeMap<>();
-        defaults.forEach((error, count) -> counts.put(error, count.sum()));
-        synchronized (buffer) {
-            return new Stats(questions.sum(), counts, sent, dropped, refused, waiting.size() + inFlight);
+        synchronized (lock) {
+            return new Stats(questions, new TreeMap<>(defaults), sent, dropped, refused, waiting.size() + inFlight);
         }
     }
 
@@ -587,15 +612,14 @@ public final class Tailslide implements AutoCloseable {
             this.format = format;
         }
 
-        synchronized void add(long more, Trouble latest) {
+        synchronized void add(long more, String latest) {
             count += more;
-            if (System.nanoTime() - nextNs < 0) {
-                return;
+            if (System.nanoTime() - nextNs >= 0) {
+                String line = String.format(format, count, latest);
+                count = 0;
+                nextNs = System.nanoTime() + LOG_EVERY_NS;
+                aside.execute(() -> LOGGER.log(Logger.Level.WARNING, line));
             }
-            nextNs = System.nanoTime() + LOG_EVERY_NS;
-            long told = count;
-            count = 0;
-            aside.execute(() -> LOGGER.log(Logger.Level.WARNING, String.format(format, told, latest.forLog())));
         }
     }
 
@@ -614,7 +638,7 @@ public final class Tailslide implements AutoCloseable {
 
     /** Returns an HTTP client that sends its calls through the sidecar's proxy. Its errors are its own. */
     public HttpClient proxiedHttpClient() {
-        synchronized (buffer) {
+        synchronized (lock) {
             if (proxied == null) {
                 proxied = HttpClient.newBuilder()
                         .version(HttpClient.Version.HTTP_1_1)
@@ -629,61 +653,32 @@ public final class Tailslide implements AutoCloseable {
 
     private byte[] request(String path, String json) {
         byte[] body = json.getBytes(StandardCharsets.UTF_8);
-        String head = "POST " + path + " HTTP/1.1\r\nHost: " + sidecar.authority
-                + (token == null ? "" : "\r\nAuthorization: Bearer " + token)
-                + "\r\nContent-Type: application/json\r\nContent-Length: " + body.length + "\r\n\r\n";
-        byte[] request = Arrays.copyOf(head.getBytes(StandardCharsets.US_ASCII), head.length() + body.length);
-        System.arraycopy(body, 0, request, head.length(), body.length);
-        return request;
-    }
-
-    private static String question(String targetingKey, Map<String, ?> attributes) throws Trouble {
-        try {
-            Map<String, Object> context = new LinkedHashMap<>(attributes == null ? Map.of() : attributes);
-            context.remove("targetingKey");
-            if (targetingKey != null) {
-                context.put("targetingKey", targetingKey);
-            }
-            return Json.write(Map.of("context", context));
-        } catch (RuntimeException notJson) {
-            // Whatever a map of the caller's may throw as well.
-            throw new Trouble("INVALID_CONTEXT", "the attributes cannot be written as JSON: " + notJson.getMessage());
-        }
+        String head = "POST " + path + " HTTP/1.1\r\n" + headers + "Content-Length: " + body.length + "\r\n\r\n";
+        return ByteBuffer.allocate(head.length() + body.length)
+                .put(head.getBytes(StandardCharsets.US_ASCII)).put(body).array();
     }
 
     /** Returns the flag's key as one segment of a path. */
-    private static String encoded(String flag) throws Trouble {
-        if (flag == null || flag.isEmpty()) {
-            throw new Trouble("FLAG_NOT_FOUND", "no key of a flag was given");
-        }
-        StringBuilder segment = new StringBuilder();
-        for (byte octet : flag.getBytes(StandardCharsets.UTF_8)) {
-            char letter = (char) (octet & 0xff);
-            boolean plain = letter < 128 && (Character.isLetterOrDigit(letter) || letter == '-' || letter == '_');
-            segment.append(plain ? String.valueOf(letter) : String.format(Locale.ROOT, "%%%02X", (int) letter));
-        }
-        return segment.toString();
+    private static String encoded(String flag) {
+        return URLEncoder.encode(flag, StandardCharsets.UTF_8).replace("+", "%20");
     }
 
-    private Response exchange(byte[] request, long deadlineNs) throws Trouble {
+    /** Sends a request, and once more if a kept connection ends before the first byte of its answer. */
+    private Response post(Deque<Connection> idle, byte[] request, long deadlineNs) throws Trouble {
         // An interrupt closes the channel that its thread uses. One from before the question is the caller's affair.
         boolean interrupted = Thread.interrupted();
         try {
-            Connection old = kept.pollLast();
-            while (old != null && !old.isIdle()) {
-                old.close();
-                old = kept.pollLast();
-            }
+            Connection old = keptConnection(idle);
             if (old != null) {
                 try {
-                    return exchange(old, request, deadlineNs);
+                    return exchange(old, idle, request, deadlineNs);
                 } catch (Trouble trouble) {
-                    if (old.answering || !trouble.error.equals("BROKEN")) {
+                    if (old.received > 0 || !trouble.error.equals("BROKEN")) {
                         throw trouble;
                     }
                 }
             }
-            return exchange(connect(deadlineNs), request, deadlineNs);
+            return exchange(connect(deadlineNs), idle, request, deadlineNs);
         } finally {
             if (interrupted) {
                 Thread.currentThread().interrupt();
@@ -691,47 +686,52 @@ public final class Tailslide implements AutoCloseable {
         }
     }
 
-    private Response exchange(Connection connection, byte[] request, long deadlineNs) throws Trouble {
+    private Connection keptConnection(Deque<Connection> idle) {
+        synchronized (lock) {
+            Connection connection = idle.pollLast();
+            while (connection != null && !connection.isIdle()) {
+                connection.close();
+                connection = idle.pollLast();
+            }
+            return connection;
+        }
+    }
+
+    private Response exchange(Connection connection, Deque<Connection> idle, byte[] request, long deadlineNs)
+            throws Trouble {
         boolean keep = false;
         try {
             Response response = connection.exchange(request, deadlineNs);
-            keep = response.keepsConnection();
+            synchronized (lock) {
+                keep = response.keepsConnection && !closed && idle.size() < MAX_KEPT_CONNECTIONS && idle.add(connection);
+            }
             return response;
         } finally {
-            if (!keep || !kept.offerLast(connection) || closed && kept.remove(connection)) {
+            if (!keep) {
                 connection.close();
             }
         }
     }
 
     private Connection connect(long deadlineNs) throws Trouble {
-        Trouble last = null;
+        String refusal = "";
         for (InetAddress address : addresses(deadlineNs)) {
-            Connection connection = null;
             try {
-                connection = new Connection();
-                connection.connect(new InetSocketAddress(address, sidecar.port), deadlineNs);
-                return connection;
+                return new Connection(new InetSocketAddress(address, sidecar.port), deadlineNs);
             } catch (IOException e) {
-                if (connection != null) {
-                    connection.close();
-                }
-                last = e instanceof Trouble ? (Trouble) e : new Trouble("REFUSED", "could not connect: " + e.getMessage());
+                refusal = e.getMessage();
             }
         }
-        throw last;
+        throw new Trouble("REFUSED", "could not connect to " + sidecar.authority + ": " + refusal);
     }
 
     private InetAddress[] addresses(long deadlineNs) throws Trouble {
         try {
-            if (sidecar.isLiteral()) {
-                return InetAddress.getAllByName(sidecar.host);
-            }
             return aside.submit(() -> InetAddress.getAllByName(sidecar.host))
                     .get(deadlineNs - System.nanoTime(), TimeUnit.NANOSECONDS);
         } catch (TimeoutException e) {
             throw new Trouble("TIMEOUT", "timed out looking up " + sidecar.host);
-        } catch (IOException | ExecutionException e) {
+        } catch (ExecutionException e) {
             throw new Trouble("REFUSED", "unknown host " + sidecar.host);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -741,79 +741,171 @@ public final class Tailslide implements AutoCloseable {
 
     /** A connection for one exchange at a time. Its channel never blocks, so that a deadline holds for all of it. */
     private static final class Connection {
-        private final SocketChannel channel;
-        private final Selector selector;
+        private static final Pattern STATUS = Pattern.compile("([01]) ([1-5]\\d\\d)(?: .*)?");
+        private final SocketChannel channel = SocketChannel.open();
+        private final ByteBuffer bytes = ByteBuffer.allocate(4096).limit(0);
+        private Selector selector;
         private SelectionKey key;
-        /** Whether a byte of the answer to the latest request has come. */
-        boolean answering;
+        private long deadlineNs;
+        /** How many bytes of the answer to the latest request have come. */
+        int received;
 
-        Connection() throws IOException {
-            channel = SocketChannel.open();
+        Connection(InetSocketAddress address, long deadlineNs) throws IOException, Trouble {
+            this.deadlineNs = deadlineNs;
+            boolean connected = false;
             try {
                 selector = Selector.open();
-            } catch (IOException tooManyOpenFiles) {
-                channel.close();
-                throw tooManyOpenFiles;
-            }
-        }
-
-        void connect(InetSocketAddress address, long deadlineNs) throws IOException {
-            channel.configureBlocking(false);
-            channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
-            key = channel.register(selector, 0);
-            boolean connected = channel.connect(address);
-            while (!connected) {
-                await(SelectionKey.OP_CONNECT, deadlineNs);
-                connected = channel.finishConnect();
+                channel.configureBlocking(false);
+                channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
+                key = channel.register(selector, 0);
+                connected = channel.connect(address);
+                while (!connected) {
+                    await(SelectionKey.OP_CONNECT);
+                    connected = channel.finishConnect();
+                }
+            } finally {
+                if (!connected) {
+                    close();
+                }
             }
         }
 
         Response exchange(byte[] request, long deadlineNs) throws Trouble {
-            answering = false;
-            ByteBuffer out = ByteBuffer.wrap(request);
-            Response response = new Response();
+            this.deadlineNs = deadlineNs;
+            received = 0;
             try {
-                while (true) {
-                    boolean unsent = !write(out);
-                    int count = channel.read(response.space());
-                    answering |= count > 0;
-                    if (response.isWhole(count)) {
-                        response.keep &= !unsent && count >= 0;
-                        return response;
-                    }
-                    if (count < 0) {
-                        throw new Trouble("BROKEN", "the connection ended before a whole answer had come");
-                    }
-                    if (count == 0) {
-                        await(SelectionKey.OP_READ | (unsent ? SelectionKey.OP_WRITE : 0), deadlineNs);
-                    } else if (System.nanoTime() - deadlineNs >= 0) {
-                        throw new Trouble("TIMEOUT", "no whole answer within the deadline");
-                    }
-                }
-            } catch (Trouble trouble) {
-                throw trouble;
+                write(ByteBuffer.wrap(request));
+                return answer();
             } catch (IOException e) {
                 throw new Trouble("BROKEN", "the connection failed: " + e.getMessage());
             }
         }
 
-        /** Writes what the connection takes and returns whether that was all. */
-        private boolean write(ByteBuffer out) {
+        private void write(ByteBuffer request) throws Trouble {
             try {
-                channel.write(out);
+                while (request.hasRemaining()) {
+                    if (channel.write(request) == 0) {
+                        await(SelectionKey.OP_WRITE);
+                    }
+                }
             } catch (IOException e) {
                 // A sidecar that does not want all of a long request may have answered it: reading tells.
-                return false;
             }
-            return !out.hasRemaining();
         }
 
-        private void await(int operations, long deadlineNs) throws IOException {
+        private Response answer() throws IOException, Trouble {
+            Matcher statusLine = statusLine();
+            Map<String, String> headers = headers();
+            while (statusLine.group(2).startsWith("1")) { // an interim response, before the one that counts
+                statusLine = statusLine();
+                headers = headers();
+            }
+            int status = Integer.parseInt(statusLine.group(2));
+            boolean keep = statusLine.group(1).equals("1") && !"close".equalsIgnoreCase(headers.get("connection"));
+            ByteArrayOutputStream body = new ByteArrayOutputStream();
+            if ("chunked".equalsIgnoreCase(headers.get("transfer-encoding"))) {
+                for (int size = chunkSize(); size > 0; size = chunkSize()) {
+                    read(size, body);
+                    if (!line().isEmpty()) {
+                        throw invalid("a chunk that is longer than it says");
+                    }
+                }
+                headers(); // the trailers
+            } else if (headers.containsKey("content-length")) {
+                read(length(headers.get("content-length"), 10), body);
+            } else if (status != 204) {
+                keep = false;
+                for (int octet = read(); octet >= 0; octet = read()) {
+                    body.write(octet);
+                }
+            }
+            return new Response(status, headers, body.toByteArray(), keep && !bytes.hasRemaining());
+        }
+
+        private Matcher statusLine() throws IOException, Trouble {
+            for (char letter : "HTTP/1.".toCharArray()) {
+                if (next() != letter) {
+                    throw invalid("not HTTP");
+                }
+            }
+            Matcher statusLine = STATUS.matcher(line());
+            if (!statusLine.matches()) {
+                throw invalid("not HTTP");
+            }
+            return statusLine;
+        }
+
+        private Map<String, String> headers() throws IOException, Trouble {
+            Map<String, String> headers = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
+            for (String line = line(); !line.isEmpty(); line = line()) {
+                String[] header = line.split(":", 2);
+                headers.put(header[0], header[header.length - 1].trim());
+            }
+            return headers;
+        }
+
+        private int chunkSize() throws IOException, Trouble {
+            return length(line().split(";")[0].trim(), 16);
+        }
+
+        private static int length(String digits, int radix) throws Trouble {
+            try {
+                int length = Integer.parseInt(digits, radix);
+                if (length >= 0 && length <= MAX_ANSWER_BYTES) {
+                    return length;
+                }
+            } catch (NumberFormatException notDigits) {
+                // Reported like one that is too large.
+            }
+            throw invalid("a length of " + digits);
+        }
+
+        private String line() throws IOException, Trouble {
+            StringBuilder line = new StringBuilder();
+            for (int octet = next(); octet != '\n'; octet = next()) {
+                line.append((char) octet);
+            }
+            return line.toString().replaceAll("\r$", "");
+        }
+
+        private void read(int length, ByteArrayOutputStream body) throws IOException, Trouble {
+            for (int count = 0; count < length; count++) {
+                body.write(next());
+            }
+        }
+
+        private int next() throws IOException, Trouble {
+            int octet = read();
+            if (octet < 0) {
+                throw new Trouble("BROKEN", "the connection ended before a whole answer had come");
+            }
+            return octet;
+        }
+
+        /** Returns the next byte, or -1 after the end of the connection. */
+        private int read() throws IOException, Trouble {
+            while (!bytes.hasRemaining()) {
+                int count = channel.read(bytes.clear());
+                bytes.flip();
+                if (count < 0) {
+                    return -1;
+                } else if (count == 0) {
+                    await(SelectionKey.OP_READ);
+                }
+                received += count;
+                if (received > MAX_ANSWER_BYTES) {
+                    throw invalid("an answer of more than 1 MiB");
+                }
+            }
+            return bytes.get() & 0xff;
+        }
+
+        private void await(int operation) throws IOException, Trouble {
             long leftNs = deadlineNs - System.nanoTime();
             if (leftNs <= 0) {
                 throw new Trouble("TIMEOUT", "no whole answer within the deadline");
             }
-            key.interestOps(operations);
+            key.interestOps(operation);
             selector.selectedKeys().clear();
             selector.select(TimeUnit.NANOSECONDS.toMillis(leftNs + 999_999));
         }
@@ -829,197 +921,63 @@ public final class Tailslide implements AutoCloseable {
 
         void close() {
             try {
-                selector.close();
                 channel.close();
+                if (selector != null) {
+                    selector.close();
+                }
             } catch (IOException e) {
                 // There is nothing more that could be done about it.
             }
         }
     }
 
-    /** An answer of HTTP/1.1, as far as it has come. */
     private static final class Response {
-        private static final Pattern STATUS = Pattern.compile("HTTP/1\\.[01] ([1-5]\\d\\d)(?: .*)?");
-        private static final byte[] BEGINNING = "HTTP/1.".getBytes(StandardCharsets.US_ASCII);
+        final int status;
+        final Map<String, String> headers;
+        final byte[] body;
+        final boolean keepsConnection;
 
-        private final ByteArrayOutputStream body = new ByteArrayOutputStream();
-        private ByteBuffer bytes = ByteBuffer.allocate(4096);
-        /** Up to where the bytes have been read, and whether the head has been. */
-        private int at;
-        private boolean inBody;
-        private boolean chunked;
-        /** Of the body; -1 where the end of the connection is its end. */
-        private long length;
-        int status;
-        long retryAfterNs;
-        boolean keep;
-        Map<String, Object> answer;
-
-        /** Returns where the next bytes go. */
-        ByteBuffer space() {
-            if (!bytes.hasRemaining()) {
-                bytes = ByteBuffer.allocate(2 * bytes.capacity()).put(bytes.flip());
-            }
-            return bytes;
-        }
-
-        /** Returns whether all of the answer is there, after so many more bytes; -1: after the end of the connection. */
-        boolean isWhole(int count) throws Trouble {
-            if (bytes.position() > MAX_ANSWER_BYTES) {
-                throw invalid("an answer of more than 1 MiB");
-            }
-            for (int place = 0; place < Math.min(bytes.position(), BEGINNING.length); place++) {
-                if (bytes.get(place) != BEGINNING[place]) {
-                    throw invalid("not HTTP");
-                }
-            }
-            while (!inBody) {
-                String line = line();
-                if (line == null) {
-                    return false;
-                }
-                head(line);
-            }
-            if (chunked) {
-                return readChunks();
-            }
-            long wanted = length < 0 ? Long.MAX_VALUE : length;
-            int more = (int) Math.min(bytes.position() - at, wanted - body.size());
-            body.write(bytes.array(), at, more);
-            at += more;
-            return length < 0 ? count < 0 : body.size() == length;
-        }
-
-        private void head(String line) throws Trouble {
-            if (status == 0) {
-                Matcher matcher = STATUS.matcher(line);
-                if (!matcher.matches()) {
-                    throw invalid("not HTTP");
-                }
-                status = Integer.parseInt(matcher.group(1));
-                keep = line.startsWith("HTTP/1.1");
-                length = status == 204 || status == 304 ? 0 : -1;
-            } else if (line.isEmpty() && status < 200) {
-                status = 0;
-            } else if (line.isEmpty()) {
-                inBody = true;
-                length = chunked ? -1 : length;
-                keep &= chunked || length >= 0;
-            } else {
-                int colon = line.indexOf(':');
-                String value = line.substring(colon + 1).trim();
-                switch (line.substring(0, Math.max(colon, 0)).toLowerCase(Locale.ROOT)) {
-                    case "content-length":
-                        length = number(value, 10);
-                        break;
-                    case "transfer-encoding":
-                        chunked = value.equalsIgnoreCase("chunked");
-                        break;
-                    case "connection":
-                        keep &= !value.equalsIgnoreCase("close");
-                        break;
-                    case "retry-after":
-                        retryAfterNs = TimeUnit.SECONDS.toNanos(value.matches("\\d{1,5}") ? Long.parseLong(value) : 1);
-                        break;
-                    default:
-                }
-            }
-        }
-
-        private boolean readChunks() throws Trouble {
-            while (true) {
-                if (length == 0) {
-                    for (String trailer = line(); trailer != null; trailer = line()) {
-                        if (trailer.isEmpty()) {
-                            return true;
-                        }
-                    }
-                    return false;
-                }
-                int before = at;
-                String size = line();
-                if (size == null) {
-                    return false;
-                }
-                length = number(size.split(";", 2)[0].trim(), 16);
-                if (length > 0) {
-                    if (bytes.position() - at < length + 2) {
-                        at = before;
-                        return false;
-                    }
-                    body.write(bytes.array(), at, (int) length);
-                    at += length;
-                    if (!"".equals(line())) {
-                        throw invalid("a chunk that is longer than it says");
-                    }
-                }
-            }
-        }
-
-        /** Returns the next line without its end, or null if its end has not come. */
-        private String line() {
-            for (int end = at; end + 1 < bytes.position(); end++) {
-                if (bytes.get(end) == '\r' && bytes.get(end + 1) == '\n') {
-                    String line = new String(bytes.array(), at, end - at, StandardCharsets.ISO_8859_1);
-                    at = end + 2;
-                    return line;
-                }
-            }
-            return null;
-        }
-
-        private static long number(String digits, int radix) throws Trouble {
-            if (!digits.matches("[0-9a-fA-F]{1,8}")) {
-                throw invalid("a length that is no number");
-            }
-            try {
-                long number = Long.parseLong(digits, radix);
-                if (number <= MAX_ANSWER_BYTES) {
-                    return number;
-                }
-            } catch (NumberFormatException e) {
-                throw invalid("a length that is no number");
-            }
-            throw invalid("an answer of more than 1 MiB");
-        }
-
-        boolean keepsConnection() {
-            return keep && at == bytes.position();
+        Response(int status, Map<String, String> headers, byte[] body, boolean keepsConnection) {
+            this.status = status;
+            this.headers = headers;
+            this.body = body;
+            this.keepsConnection = keepsConnection;
         }
 
         Map<String, Object> json() throws Trouble {
             try {
-                ByteBuffer text = ByteBuffer.wrap(body.toByteArray());
-                Object value = new Json(StandardCharsets.UTF_8.newDecoder().decode(text).toString()).document();
-                return Json.asMap(value);
+                String text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(body)).toString();
+                return Json.asMap(Json.read(text));
             } catch (CharacterCodingException | IllegalArgumentException | ClassCastException e) {
                 throw invalid("expected a JSON object");
             }
         }
 
-        static Trouble invalid(String details) {
-            return new Trouble("INVALID_RESPONSE", details);
+        long retryAfterNs() {
+            String seconds = headers.getOrDefault("retry-after", "");
+            return TimeUnit.SECONDS.toNanos(seconds.matches("\\d{1,5}") ? Long.parseLong(seconds) : 1);
         }
     }
 
+    private static Trouble invalid(String details) {
+        return new Trouble("INVALID_RESPONSE", details);
+    }
+
     /** Why there is no answer. */
-    private static final class Trouble extends IOException {
+    private static final class Trouble extends Exception {
         private static final long serialVersionUID = 1;
         final String error;
+        /** What the log may say: nothing that may quote attributes. */
+        final String loggable;
 
         Trouble(String error, String details) {
-            super(details);
+            this(error, details, details);
+        }
+
+        Trouble(String error, String details, String loggable) {
+            super(details, null, false, false);
             this.error = error;
-        }
-
-        /** Without the sidecar's words, which may quote attributes. */
-        String forLog() {
-            return SIDECAR_ERRORS.contains(error) ? error : error + ", " + getMessage();
-        }
-
-        @Override
-        public synchronized Throwable fillInStackTrace() {
-            return this;
+            this.loggable = error + " " + loggable;
         }
     }
 
@@ -1095,14 +1053,22 @@ public final class Tailslide implements AutoCloseable {
 
     /** What the sidecar says of a flag for one user, or the default and why. */
     public static final class Evaluation {
-        private final String flag;
-        private final Object value;
-        private final String variant;
-        private final boolean active;
-        private final String reason;
-        private final Map<String, Object> metadata;
-        private final String error;
-        private final String errorDetails;
+        /** The flag's key. */
+        public final String flag;
+        /** A Boolean, String, Long, Double or Map; the default where there is an error. */
+        public final Object value;
+        /** The variant's key; null where there is an error. */
+        public final String variant;
+        /** Whether the user gets another variant than the flag's off variant. */
+        public final boolean active;
+        /** Why, in OpenFeature's words; {@code ERROR} where there is an error. */
+        public final String reason;
+        /** The flag's own metadata and the sidecar's; not null. */
+        public final Map<String, Object> metadata;
+        /** Why this is the default, for example {@code TIMEOUT}; null unless it is. */
+        public final String error;
+        /** The error in words; null unless there is one. */
+        public final String errorDetails;
 
         private Evaluation(
                 String flag, Object value, String variant, boolean active, String reason, Map<String, Object> metadata,
@@ -1117,46 +1083,6 @@ public final class Tailslide implements AutoCloseable {
             this.errorDetails = trouble == null ? null : trouble.getMessage();
         }
 
-        /** The flag's key. */
-        public String flag() {
-            return flag;
-        }
-
-        /** A Boolean, String, Long, Double or Map; the default where there is an error. */
-        public Object value() {
-            return value;
-        }
-
-        /** The variant's key; null where there is an error. */
-        public String variant() {
-            return variant;
-        }
-
-        /** Whether the user gets another variant than the flag's off variant. */
-        public boolean active() {
-            return active;
-        }
-
-        /** Why, in OpenFeature's words; {@code ERROR} where there is an error. */
-        public String reason() {
-            return reason;
-        }
-
-        /** The flag's own metadata and the sidecar's; not null. */
-        public Map<String, Object> metadata() {
-            return metadata;
-        }
-
-        /** Why this is the default, for example {@code TIMEOUT}; null unless it is. */
-        public String error() {
-            return error;
-        }
-
-        /** The error in words; null unless there is one. */
-        public String errorDetails() {
-            return errorDetails;
-        }
-
         @Override
         public String toString() {
             return flag + "=" + value + " (" + reason + (error == null ? "" : ", " + error) + ")";
@@ -1165,51 +1091,27 @@ public final class Tailslide implements AutoCloseable {
 
     /** Counts since the client was made. */
     public static final class Stats {
-        private final long questions;
-        private final Map<String, Long> defaults;
-        private final long outcomesSent;
-        private final long outcomesDropped;
-        private final long outcomesRefused;
-        private final long outcomesWaiting;
+        /** Questions asked of this client. */
+        public final long questions;
+        /** How many of them got their default, by error. */
+        public final Map<String, Long> defaults;
+        /** Outcomes that the sidecar has accepted. */
+        public final long outcomesSent;
+        /** Outcomes that were too old, or too many, to be sent. */
+        public final long outcomesDropped;
+        /** Outcomes that the sidecar did not accept. */
+        public final long outcomesRefused;
+        /** Outcomes that are still to be sent. */
+        public final long outcomesWaiting;
 
         private Stats(
                 long questions, Map<String, Long> defaults, long sent, long dropped, long refused, long waiting) {
             this.questions = questions;
-            this.defaults = Collections.unmodifiableMap(defaults);
+            this.defaults = defaults;
             this.outcomesSent = sent;
             this.outcomesDropped = dropped;
             this.outcomesRefused = refused;
             this.outcomesWaiting = waiting;
-        }
-
-        /** Questions asked of this client. */
-        public long questions() {
-            return questions;
-        }
-
-        /** How many of them got their default, by error. */
-        public Map<String, Long> defaults() {
-            return defaults;
-        }
-
-        /** Outcomes that the sidecar has accepted. */
-        public long outcomesSent() {
-            return outcomesSent;
-        }
-
-        /** Outcomes that were too old, or too many, to be sent. */
-        public long outcomesDropped() {
-            return outcomesDropped;
-        }
-
-        /** Outcomes that the sidecar did not accept. */
-        public long outcomesRefused() {
-            return outcomesRefused;
-        }
-
-        /** Outcomes that are still to be sent. */
-        public long outcomesWaiting() {
-            return outcomesWaiting;
         }
 
         @Override
@@ -1221,38 +1123,18 @@ public final class Tailslide implements AutoCloseable {
 
     private static final class Outcome {
         final String flag;
-        final boolean success;
-        /** In microseconds; -1 where it is not known. */
-        private static final Duration LONGEST_LATENCY = Duration.ofDays(1);
-        final long latencyUs;
-        final long beganMs;
+        final Map<String, Object> report;
         final long reportedNs = System.nanoTime();
 
-        Outcome(String flag, boolean success, Duration latency) {
+        Outcome(String flag, Map<String, Object> report) {
             this.flag = flag;
-            this.success = success;
-            boolean known = latency != null && !latency.isNegative() && latency.compareTo(LONGEST_LATENCY) <= 0;
-            this.latencyUs = known ? nanos(latency) / 1000 : -1;
-            this.beganMs = System.currentTimeMillis() - Math.max(latencyUs, 0) / 1000;
-        }
-
-        static String json(List<Outcome> batch) {
-            List<Object> reports = new ArrayList<>();
-            for (Outcome outcome : batch) {
-                Map<String, Object> report = new LinkedHashMap<>();
-                report.put("outcome", outcome.success ? "success" : "failure");
-                report.put("began_ms", outcome.beganMs);
-                if (outcome.latencyUs >= 0) {
-                    report.put("latency_ms", outcome.latencyUs / 1000.0);
-                }
-                reports.add(report);
-            }
-            return Json.write(reports);
+            this.report = report;
         }
     }
 
     private static final class Address {
-        private static final Pattern URL = Pattern.compile("(?i)http://(\\[[0-9a-f:.%]+]|[^\\s:/?#@\\[\\]]+)(?::(\\d{1,5}))?/?");
+        private static final Pattern URL =
+                Pattern.compile("(?i)http://(\\[[0-9a-f:.%]+]|[^\\s:/?#@\\[\\]]+)(?::(\\d{1,5}))?/?");
         final String authority;
         final String host;
         final int port;
@@ -1265,10 +1147,6 @@ public final class Tailslide implements AutoCloseable {
             }
             host = matcher.group(1).replaceAll("[\\[\\]]", "");
             authority = matcher.group(1) + ":" + port;
-        }
-
-        boolean isLiteral() {
-            return host.indexOf(':') >= 0 || host.matches("[0-9.]+");
         }
     }
 
@@ -1293,12 +1171,11 @@ public final class Tailslide implements AutoCloseable {
     /** Reads and writes JSON (RFC 8259), for which Java has nothing. Throws IllegalArgumentException. */
     static final class Json {
         private static final int MAX_DEPTH = 100;
-        private static final Pattern NUMBER = Pattern.compile("-?(?:0|[1-9]\\d*)(\\.\\d+)?([eE][+-]?\\d+)?");
+        private static final Pattern NUMBER = Pattern.compile("-?(0|[1-9]\\d*)(\\.\\d+)?([eE][+-]?\\d+)?");
         private final String text;
         private int at;
-        private int depth;
 
-        Json(String text) {
+        private Json(String text) {
             this.text = text;
         }
 
@@ -1307,22 +1184,37 @@ public final class Tailslide implements AutoCloseable {
             return (Map<String, Object>) value;
         }
 
-        /** Returns the whole text: maps, lists, strings, booleans, Longs, Doubles, null. */
-        Object document() {
-            Object value = value();
-            peek();
-            if (at < text.length()) {
-                throw unexpected();
+        /** Returns maps, lists, strings, Booleans, Longs, Doubles and null. */
+        static Object read(String text) {
+            Json json = new Json(text);
+            Object value = json.value(0);
+            json.peek();
+            if (json.at < text.length()) {
+                throw json.unexpected();
             }
             return value;
         }
 
-        private Object value() {
+        private Object value(int depth) {
+            if (depth > MAX_DEPTH) {
+                throw unexpected();
+            }
             switch (peek()) {
                 case '{':
-                    return object();
+                    Map<String, Object> members = new LinkedHashMap<>();
+                    while (hasMore('}', members.isEmpty())) {
+                        peek();
+                        String name = string();
+                        take(':');
+                        members.put(name, value(depth + 1));
+                    }
+                    return members;
                 case '[':
-                    return array();
+                    List<Object> items = new ArrayList<>();
+                    while (hasMore(']', items.isEmpty())) {
+                        items.add(value(depth + 1));
+                    }
+                    return items;
                 case '"':
                     return string();
                 case 't':
@@ -1336,47 +1228,19 @@ public final class Tailslide implements AutoCloseable {
             }
         }
 
-        private Map<String, Object> object() {
-            Map<String, Object> members = new LinkedHashMap<>();
-            enter('{');
-            while (!leaves('}', members.isEmpty())) {
-                if (peek() != '"') {
-                    throw unexpected();
-                }
-                String name = string();
-                take(':');
-                members.put(name, value());
-            }
-            return Collections.unmodifiableMap(members);
-        }
-
-        private List<Object> array() {
-            List<Object> items = new ArrayList<>();
-            enter('[');
-            while (!leaves(']', items.isEmpty())) {
-                items.add(value());
-            }
-            return Collections.unmodifiableList(items);
-        }
-
-        private void enter(char bracket) {
-            take(bracket);
-            if (++depth > MAX_DEPTH) {
-                throw unexpected();
-            }
-        }
-
-        /** Takes the closing bracket and returns true, or the comma before another item and returns false. */
-        private boolean leaves(char bracket, boolean first) {
-            if (peek() == bracket) {
+        /** Takes what is before the next item and returns true, or takes the closing bracket. */
+        private boolean hasMore(char closing, boolean first) {
+            if (first) {
                 at++;
-                depth--;
-                return true;
+            }
+            if (peek() == closing) {
+                at++;
+                return false;
             }
             if (!first) {
                 take(',');
             }
-            return false;
+            return true;
         }
 
         private Object word(String word, Object value) {
@@ -1393,31 +1257,20 @@ public final class Tailslide implements AutoCloseable {
                 throw unexpected();
             }
             at = matcher.end();
-            if (matcher.group(1) == null && matcher.group(2) == null && matcher.group().length() < 19) {
-                return Long.parseLong(matcher.group());
-            }
-            double number = Double.parseDouble(matcher.group());
-            if (Double.isInfinite(number)) {
-                throw unexpected();
-            }
-            return number;
+            String number = matcher.group();
+            return number.matches("-?\\d{1,18}") ? (Object) Long.valueOf(number) : Double.valueOf(number);
         }
 
         private String string() {
+            take('"');
             StringBuilder string = new StringBuilder();
-            at++;
-            while (true) {
-                char letter = next();
-                if (letter == '"') {
-                    return string.toString();
-                } else if (letter < ' ') {
+            for (char letter = next(); letter != '"'; letter = next()) {
+                if (letter < ' ') {
                     throw unexpected();
-                } else if (letter != '\\') {
-                    string.append(letter);
-                } else {
-                    string.append(escaped(next()));
                 }
+                string.append(letter == '\\' ? escaped(next()) : letter);
             }
+            return string.toString();
         }
 
         private char escaped(char letter) {
@@ -1425,11 +1278,12 @@ public final class Tailslide implements AutoCloseable {
             if (place >= 0) {
                 return "\"\\/\b\f\n\r\t".charAt(place);
             }
-            if (letter != 'u' || at + 4 > text.length() || !text.substring(at, at + 4).matches("[0-9a-fA-F]{4}")) {
+            String digits = text.substring(at, Math.min(at + 4, text.length()));
+            if (letter != 'u' || !digits.matches("[0-9a-fA-F]{4}")) {
                 throw unexpected();
             }
             at += 4;
-            return (char) Integer.parseInt(text.substring(at - 4, at), 16);
+            return (char) Integer.parseInt(digits, 16);
         }
 
         private char next() {
@@ -1459,72 +1313,47 @@ public final class Tailslide implements AutoCloseable {
         }
 
         static String write(Object value) {
-            StringBuilder out = new StringBuilder();
-            write(value, out, 0);
-            return out.toString();
+            return write(value, 0);
         }
 
-        private static void write(Object value, StringBuilder out, int depth) {
+        private static String write(Object value, int depth) {
             if (depth > MAX_DEPTH) {
                 throw new IllegalArgumentException("more than " + MAX_DEPTH + " levels");
             }
             if (value == null || value instanceof Boolean) {
-                out.append(value);
-            } else if (value instanceof CharSequence) {
-                quote(value.toString(), out);
-            } else if (value instanceof Number) {
-                out.append(finite((Number) value));
+                return String.valueOf(value);
+            } else if (value instanceof String) {
+                return quoted((String) value);
+            } else if (value instanceof Number && NUMBER.matcher(value.toString()).matches()) { // not NaN
+                return value.toString();
             } else if (value instanceof Map) {
-                String before = "{";
-                for (Map.Entry<?, ?> entry : ((Map<?, ?>) value).entrySet()) {
-                    out.append(before);
-                    quote((String) entry.getKey(), out);
-                    out.append(':');
-                    write(entry.getValue(), out, depth + 1);
-                    before = ",";
+                StringJoiner members = new StringJoiner(",", "{", "}");
+                for (Map.Entry<?, ?> member : ((Map<?, ?>) value).entrySet()) {
+                    members.add(quoted((String) member.getKey()) + ":" + write(member.getValue(), depth + 1));
                 }
-                out.append(before.equals("{") ? "{}" : "}");
+                return members.toString();
             } else if (value instanceof Iterable) {
-                String before = "[";
+                StringJoiner items = new StringJoiner(",", "[", "]");
                 for (Object item : (Iterable<?>) value) {
-                    out.append(before);
-                    write(item, out, depth + 1);
-                    before = ",";
+                    items.add(write(item, depth + 1));
                 }
-                out.append(before.equals("[") ? "[]" : "]");
-            } else if (value instanceof Object[]) {
-                write(Arrays.asList((Object[]) value), out, depth);
-            } else {
-                throw new IllegalArgumentException("a " + value.getClass().getName());
+                return items.toString();
             }
+            throw new IllegalArgumentException("a " + value.getClass().getName());
         }
 
-        private static String finite(Number number) {
-            if (number instanceof BigInteger || number instanceof BigDecimal) {
-                return number.toString();
-            }
-            if (number instanceof Double || number instanceof Float) {
-                if (!Double.isFinite(number.doubleValue())) {
-                    throw new IllegalArgumentException("the number " + number);
-                }
-                return number.toString();
-            }
-            return String.valueOf(number.longValue());
-        }
-
-        private static void quote(String string, StringBuilder out) {
-            out.append('"');
-            for (int place = 0; place < string.length(); place++) {
-                char letter = string.charAt(place);
+        private static String quoted(String string) {
+            StringBuilder out = new StringBuilder("\"");
+            for (char letter : string.toCharArray()) {
                 if (letter == '"' || letter == '\\') {
                     out.append('\\').append(letter);
                 } else if (letter < ' ' || Character.isSurrogate(letter)) {
-                    out.append(String.format(Locale.ROOT, "\\u%04x", (int) letter));
+                    out.append(String.format("\\u%04x", (int) letter));
                 } else {
                     out.append(letter);
                 }
             }
-            out.append('"');
+            return out.append('"').toString();
         }
     }
 }
