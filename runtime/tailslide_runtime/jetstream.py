@@ -169,7 +169,7 @@ class Link:
                     return
             finally:
                 self.status.connected = False
-                await _close(client)
+                await close(client)
             log.warning("nats connection lost", url=str(self._url))
             if time.monotonic() - connected_at >= STEADY_S:
                 backoff = Backoff()
@@ -223,11 +223,11 @@ class Link:
                 disconnected_cb=on_closed,
             )
         except nats.errors.NoServersError as error:
-            await _close(client, FAILED_CLOSE_TIMEOUT_S)
+            await close(client, FAILED_CLOSE_TIMEOUT_S)
             raise last_error or error from error
         except BaseException:
             # After a handshake of TLS that failed, nats-py waits for the end of a connection that has ended already.
-            await _close(client, FAILED_CLOSE_TIMEOUT_S)
+            await close(client, FAILED_CLOSE_TIMEOUT_S)
             raise
         return client, lost
 
@@ -255,7 +255,7 @@ class Link:
             await asyncio.gather(serving, losing, return_exceptions=True)
 
 
-async def _close(client: Client, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
+async def close(client: Client, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
     """Close; a server that hangs takes nothing any more, so what is still to be sent must not hold us up."""
     try:
         async with asyncio.timeout(timeout_s):

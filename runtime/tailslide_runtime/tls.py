@@ -140,6 +140,14 @@ class TlsOptions:
         ca = () if self.ca is None else (self.ca,)
         return ca if self.own is None else (*ca, *self.own.files)
 
+    def problems(self) -> list[str]:
+        """Return what is wrong with the files now, a sentence each."""
+        try:
+            _, valid = self.make()
+        except TlsFileError as problem:
+            return [str(problem)]
+        return [sentence for each in valid if (sentence := _invalid(*each)) is not None]
+
     def make(self) -> "tuple[ssl.SSLContext, list[tuple[NamedFile, Validity]]]":
         """Read all files; return a context, and when what decides in each file is valid. Raises `TlsFileError`."""
         valid = []
@@ -225,8 +233,13 @@ def _first_look(valid: Sequence[tuple[NamedFile, Validity]]) -> None:
 
 def _refuse_invalid(valid: Sequence[tuple[NamedFile, Validity]]) -> None:
     for file, validity in valid:
-        if problem := validity.problem(datetime.now(UTC)):
-            raise TlsFileError(f"{file.setting}: the certificate in {file.path} {problem}")
+        if sentence := _invalid(file, validity):
+            raise TlsFileError(sentence)
+
+
+def _invalid(file: NamedFile, validity: Validity) -> str | None:
+    problem = validity.problem(datetime.now(UTC))
+    return None if problem is None else f"{file.setting}: the certificate in {file.path} {problem}"
 
 
 def _tell_kept(problem: TlsFileError) -> None:

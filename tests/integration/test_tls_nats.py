@@ -16,7 +16,8 @@ from tower_bench import until
 
 from tailslide_embedded.stack import Endpoints
 from tailslide_runtime.jetstream import Link
-from tailslide_runtime.server_urls import NatsUrl, RedisUrl, TlsFiles
+from tailslide_runtime.server_urls import NatsUrl, RedisUrl
+from tailslide_runtime.tls import TlsFiles
 
 TIMEOUT_S = 20.0
 pytestmark = pytest.mark.filterwarnings("ignore:parameter 'timeout' of type:DeprecationWarning")  # of nats-py
