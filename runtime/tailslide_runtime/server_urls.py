@@ -302,13 +302,13 @@ class DatabaseUrl(_ServerUrl):
 
     @property
     def tls(self) -> TlsOptions | None:
-        """Return the files that the URL names for TLS, and what is verified with them; None where it names no mode.
+        """Return the files that the URL names for TLS, and what is verified with them; None where it demands no TLS.
 
         asyncpg reads the files itself, at each new connection; this is for who says what is wrong with them.
         """
         given = _split(self._options.get_secret_value() or "postgresql://", _DATABASE_PORTS).options
-        mode = given.get("sslmode")
-        if mode is None:
+        mode = given.get("sslmode", "disable")
+        if mode == "disable":
             return None
 
         def named(option: str) -> NamedFile | None:
