@@ -184,6 +184,7 @@ class _Sidecar:
             Reports(
                 self._store,
                 self._buffer,
+                metrics.outcomes,
                 metrics.outcomes_stale.inc,
                 accepts=settings.reported_outcomes,
                 calls_per_s=settings.reported_calls_per_s,
@@ -195,7 +196,14 @@ class _Sidecar:
             self._status.report,
             settings.flags_token,
         )
-        calls = Calls(self._store, self._buffer, metrics.evaluations, self._guards, metrics.outcomes_stale.inc)
+        calls = Calls(
+            self._store,
+            self._buffer,
+            metrics.evaluations,
+            metrics.outcomes,
+            self._guards,
+            metrics.outcomes_stale.inc,
+        )
         self._flags = listener = HttpListener(
             flags_api.build(api),
             settings.flags_listen,
