@@ -206,7 +206,7 @@ class Judge:
         counts = self.counts.over(flag.flag_id, rungs, now_ms, circuit.since_ms)
         complete_from_ms = max(self._complete_from_ms, self._apps_complete_from_ms.get(flag.flag_id.app, 0))
         transition = step(circuit, flag.ruleset, counts, now_ms, complete_from_ms).transition
-        return None if transition is None else Move(flag.flag_id, transition, flag.revision)
+        return None if transition is None else Move(flag.flag_id, transition, flag.revision, flag.ruleset)
 
     def _look_for_waiting(self, now_ms: int) -> list[Judged]:
         """Tell of circuits that moved when the clock was ahead of now: no call counts for them until it is there.

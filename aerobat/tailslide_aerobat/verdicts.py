@@ -5,8 +5,7 @@ known: when an app becomes its own, and before it moves a circuit that somebody 
 in order. A writer that was held up, for however long, publishes nothing behind what others have published since.
 """
 
-import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 import structlog
@@ -22,9 +21,12 @@ from tailslide_aerobat.circuit_store import (
 from tailslide_aerobat.flags import Broken, Flags, Judged
 from tailslide_aerobat.metrics import Metrics
 from tailslide_aerobat.troubles import Troubles
-from tailslide_core.circuit import TRANSITIONS, Circuit, Signal, Transition, dated
+from tailslide_core.circuit import Circuit, Transition, dated, transition_between
 from tailslide_core.contracts import CircuitEvent
 from tailslide_core.naming import FlagId
+from tailslide_core.ruleset import Ruleset
+from tailslide_core.sentences.transitions import transition_in_words
+from tailslide_runtime.circuit_lines import tell_transition
 
 log = structlog.get_logger()
 
@@ -36,6 +38,8 @@ class Move:
     flag_id: FlagId
     transition: Transition
     revision: int | None
+    ruleset: Ruleset | None = None
+    """What it was decided by, for the words that tell of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,13 @@ class Verdicts:
         circuits.wrote(move.flag_id, transition.after, revision)
         # It holds from now on, whether or not there is still a connection to publish it on.
         self._metrics.transitions.labels(transition.signal).inc()
-        _tell(move)
+        tell_transition(
+            log,
+            str(move.flag_id),
+            transition,
+            transition_in_words(transition, move.flag_id.flag, move.ruleset).text(),
+            signal=transition.signal,
+        )
         await self._publish(CircuitEvent(move.flag_id, transition))
 
     async def restore(self, owns: Callable[[str], bool]) -> None:
@@ -173,7 +183,7 @@ class Verdicts:
             self._published[flag_id] = _Published(circuit.generation, sequence)
             return
         self._published[flag_id] = _Published(before.generation, sequence)
-        if await self._publish(CircuitEvent(flag_id, between(before, circuit))):
+        if await self._publish(CircuitEvent(flag_id, transition_between(before, circuit))):
             self._metrics.completed_events.inc()
             log.info("missing event published", flag=str(flag_id), generation=circuit.generation)
 
@@ -207,36 +217,3 @@ def _is_of_an_earlier_life(event: CircuitEvent, circuit: Circuit) -> bool:
     """Whether an event is of a flag that was deleted and created again, with generations that start over."""
     last = event.transition
     return last.after.generation >= circuit.generation and last.at_ms < circuit.since_ms
-
-
-def between(before: Circuit, after: Circuit) -> Transition:
-    """Return the transition that must have led from one circuit to the other, as the table has it.
-
-    Where several signals lead there, a reset is known by its number. Where none does, because more than one event is
-    missing, it is the first signal that leads to the state at all.
-    """
-    fitting: Sequence[Signal] = [
-        signal for (state, signal), target in TRANSITIONS.items() if (state, target) == (before.state, after.state)
-    ] or [signal for (_, signal), target in TRANSITIONS.items() if target is after.state]
-    reset = after.reset_generation > before.reset_generation
-    signal = next((signal for signal in fitting if (signal is Signal.RESET) == reset), fitting[0])
-    # Calm keeps `since_ms`; it came about when it was due.
-    at_ms = before.next_ms if signal is Signal.CALM and before.next_ms is not None else after.since_ms
-    return Transition(signal, at_ms, before, after)
-
-
-def _tell(move: Move) -> None:
-    transition = move.transition
-    after, reason = transition.after, transition.after.reason
-    tripped = transition.signal is Signal.BREACH and reason is not None
-    why = {"rule": reason.rule, "observed": reason.observed, "calls": reason.calls} if tripped and reason else {}
-    log.log(
-        logging.WARNING if tripped else logging.INFO,
-        "circuit moved",
-        flag=str(move.flag_id),
-        signal=transition.signal,
-        state=after.state,
-        percentage=after.percentage,
-        trips=after.trips,
-        **why,
-    )

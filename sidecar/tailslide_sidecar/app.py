@@ -14,6 +14,7 @@ from tailslide_runtime.listening import Bound, bind
 from tailslide_sidecar import flags_api
 from tailslide_sidecar.answers import Answers
 from tailslide_sidecar.calls import Calls
+from tailslide_sidecar.circuit_news import CircuitNews
 from tailslide_sidecar.evaluation_series import EvaluationSeries
 from tailslide_sidecar.event_stream import EventStream, most_listeners
 from tailslide_sidecar.flag_store import FlagStore, Origin
@@ -77,6 +78,7 @@ class _Sidecar:
             refused=lambda bucket: self._metrics.refused_values.labels(bucket).inc(),
             access=nats.watch,
             seen=self._presence.changed,
+            news=CircuitNews(self._store).look,
             beside=self._presence.serve,
         )
         self._metrics = Metrics(

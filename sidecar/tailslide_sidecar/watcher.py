@@ -5,7 +5,7 @@ store's to decide.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -13,7 +13,7 @@ import structlog
 from nats.aio.client import Client
 
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, app_keys
-from tailslide_runtime.bucket_watch import IN_THE_SAME_ACCOUNT, Listing, WatchAccess, WatchStatus, watch_bucket
+from tailslide_runtime.bucket_watch import IN_THE_SAME_ACCOUNT, Entry, Listing, WatchAccess, WatchStatus, watch_bucket
 from tailslide_runtime.jetstream import Link
 from tailslide_sidecar.flag_store import Applied, FlagStore
 from tailslide_sidecar.proxy.routes import Route, flags_of, problem_with_variants
@@ -38,11 +38,13 @@ class Watcher:
         refused: Callable[[str], None],
         access: WatchAccess = IN_THE_SAME_ACCOUNT,
         seen: Callable[[], None] = lambda: None,
+        news: Callable[[Iterable[str] | None], None] = lambda _: None,
         beside: Callable[[Client], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         """`changed` is called after each change of the store, `refused` with the bucket of each refused value.
 
-        `seen` is called after everything that is read of rulesets, changed or not. `beside` runs with each connection
+        `seen` is called after everything that is read of rulesets, changed or not; `news` with the flags of which
+        something has come, None for all. `beside` runs with each connection
         for as long as it lasts.
         """
         self._link = link
@@ -53,6 +55,7 @@ class Watcher:
         self._changed = changed
         self._refused = refused
         self._seen = seen
+        self._news = news
         self._beside = beside
         self._warned: set[tuple[str, str]] = set()
         self._warned_of_variants: set[str] = set()
@@ -99,6 +102,7 @@ class Watcher:
         async with aclosing(watch_bucket(client, CIRCUITS_BUCKET, keys, status, self._access)) as items:
             async for item in items:
                 self._took(CIRCUITS_BUCKET, self._store.apply(CIRCUITS_BUCKET, item))
+                self._news(_flags(item))
                 listed.set()
 
     async def _watch_rulesets(self, client: Client, circuits_listed: asyncio.Event) -> None:
@@ -112,6 +116,7 @@ class Watcher:
             async for item in items:
                 applied = self._store.apply(RULESETS_BUCKET, item)
                 self._took(RULESETS_BUCKET, applied)
+                self._news(_flags(item))
                 self._seen()
                 if isinstance(item, Listing):
                     self._tell_listed(applied)
@@ -186,3 +191,7 @@ class Watcher:
             log.warning("unknown_segment", segment=key, flags=self._store.unknown_segments()[key], app=app)
         else:
             log.warning("unknown_prerequisite", flag=key, required_by=self._store.unknown_prerequisites()[key], app=app)
+
+
+def _flags(item: Listing | Entry) -> tuple[str] | None:
+    return None if isinstance(item, Listing) else (item.key.partition(".")[2],)
