@@ -85,7 +85,12 @@ class Verdicts:
         except (ConflictError, WriteRefusedError) as error:
             circuits.refused(move.flag_id)
             if isinstance(error, ConflictError):
-                log.info("another aerobat was first", flag=str(move.flag_id), signal=transition.signal)
+                log.info(
+                    "verdict_conflict",
+                    message="another aerobat was first",
+                    flag=str(move.flag_id),
+                    signal=transition.signal,
+                )
             raise
         circuits.wrote(move.flag_id, transition.after, revision)
         # It holds from now on, whether or not there is still a connection to publish it on.
@@ -111,7 +116,12 @@ class Verdicts:
     async def _restore(self, flag_id: FlagId, circuit: Circuit) -> None:
         revision = await self._store.write(flag_id, circuit, None)
         self._flags.circuits.wrote(flag_id, circuit, revision)
-        log.warning("verdict restored in a bucket that had lost it", flag=str(flag_id), state=circuit.state)
+        log.warning(
+            "verdict_restored",
+            message="verdict restored in a bucket that had lost it",
+            flag=str(flag_id),
+            state=circuit.state,
+        )
 
     async def replace(self, broken: Broken, now_ms: int) -> None:
         """Write a circuit in the place of one that cannot be read (`docs/decisions/0017`)."""
@@ -154,7 +164,7 @@ class Verdicts:
         deletion = await self._store.delete(flag_id, revision)
         self._flags.circuits.wrote(flag_id, None, deletion)
         self._published.pop(flag_id, None)
-        log.info("circuit deleted with its flag", flag=str(flag_id))
+        log.info("circuit_deleted", message="circuit deleted with its flag", flag=str(flag_id))
 
     async def complete_events(self, now_ms: int, owns: Callable[[str], bool]) -> None:
         """Publish the events that are missing in the apps that are ours.
@@ -185,7 +195,7 @@ class Verdicts:
         self._published[flag_id] = _Published(before.generation, sequence)
         if await self._publish(CircuitEvent(flag_id, transition_between(before, circuit))):
             self._metrics.completed_events.inc()
-            log.info("missing event published", flag=str(flag_id), generation=circuit.generation)
+            log.info("missing_event_published", flag=str(flag_id), generation=circuit.generation)
 
     async def _publish(self, event: CircuitEvent) -> bool:
         """Publish behind the latest event that is known of, and return whether it is in the stream by us.

@@ -123,7 +123,7 @@ class Link:
                 await backoff.wait()
                 continue
             self.status.refused = False
-            log.info("nats connected", url=str(self._url))
+            log.info("nats_connected", url=str(self._url))
             connected_at = time.monotonic()
             self.status.connected = True
             self.status.connects += 1
@@ -134,7 +134,7 @@ class Link:
             finally:
                 self.status.connected = False
                 await _close(client)
-            log.warning("nats connection lost", url=str(self._url))
+            log.warning("nats_connection_lost", url=str(self._url))
             if time.monotonic() - connected_at >= STEADY_S:
                 backoff = Backoff()
             else:  # a server that lets us in and then serves nothing must not be asked ten times a second
@@ -148,7 +148,7 @@ class Link:
         if refused and (first or not self.status.refused):
             log.error("nats_access_refused", url=str(self._url), error=_text(error), remedy=self._remedy)
         elif first:
-            log.warning("nats is not reachable", url=str(self._url), error=_text(error))
+            log.warning("nats_unreachable", url=str(self._url), error=_text(error))
         self.status.refused = refused
 
     async def _connect(self) -> tuple[Client, asyncio.Event]:
@@ -202,7 +202,9 @@ class Link:
             try:
                 await serving
             except* (nats.errors.Error, TimeoutError, ConnectionError) as group:
-                log.warning("nats did not answer", errors=[_text(error) for error in leaves(group)])
+                log.warning(
+                    "nats_silent", message="nats did not answer", errors=[_text(error) for error in leaves(group)]
+                )
                 failed = True
             return not failed
         finally:
@@ -217,7 +219,7 @@ async def _close(client: Client) -> None:
         async with asyncio.timeout(CLOSE_TIMEOUT_S):
             await client.close()
     except TimeoutError:
-        log.debug("nats did not take what was left to send")
+        log.debug("nats_flush_failed", message="nats did not take what was left to send")
 
 
 def _text(error: BaseException) -> str:

@@ -51,7 +51,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             await sidecar.serve(group, stop)
     finally:
         await sidecar.close()
-    log.info("sidecar stopped")
+    log.info("sidecar_stopped")
 
 
 class _Sidecar:
@@ -164,7 +164,7 @@ class _Sidecar:
         reading = self._file.read()
         if (snapshot := reading.snapshot) is not None:
             self._store.restore(snapshot.content)
-            log.info("snapshot loaded", flags=len(snapshot.content.rulesets), saved_at=snapshot.saved_at)
+            log.info("snapshot_loaded", flags=len(snapshot.content.rulesets), saved_at=snapshot.saved_at)
         return reading
 
     def _readiness(self) -> Readiness | None:
@@ -257,7 +257,7 @@ class _Sidecar:
             tasks.append(group.create_task(self._snapshots.run()))
         group.create_task(self._flusher.run(flushed))
         log.info(
-            "sidecar ready",
+            "sidecar_ready",
             app=self._settings.app,
             flags=str(self._status.flags_listen),
             proxy=str(self._status.proxy_listen),

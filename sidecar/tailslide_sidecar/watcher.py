@@ -110,7 +110,7 @@ class Watcher:
             async with asyncio.timeout(CIRCUITS_FIRST_S):
                 await circuits_listed.wait()
         except TimeoutError:
-            log.debug("no circuits yet")
+            log.debug("circuits_not_listed", message="no circuits yet")
         keys, status = app_keys(self._store.app), self.watches[RULESETS_BUCKET]
         async with aclosing(watch_bucket(client, RULESETS_BUCKET, keys, status, self._access)) as items:
             async for item in items:
@@ -123,11 +123,14 @@ class Watcher:
                 self._warn_of_what_is_missing()
 
     def _tell_listed(self, listed: Applied) -> None:
-        log.info("rulesets loaded", flags=len(self._store.flags()), segments=len(self._store.segments()))
+        log.info("rulesets_loaded", flags=len(self._store.flags()), segments=len(self._store.segments()))
         if listed.kept and listed.kept != self._kept:
             log.warning(
-                "flags or segments are missing from the bucket without having been deleted; "
-                "their last good values stay until tower has published again",
+                "flags_missing_from_bucket",
+                message=(
+                    "flags or segments are missing from the bucket without having been deleted; "
+                    "their last good values stay until tower has published again"
+                ),
                 keys=list(listed.kept),
             )
         self._kept = listed.kept
@@ -138,7 +141,8 @@ class Watcher:
         for refusal in applied.refused:
             self._refused(bucket)
             log.warning(
-                "a value is refused and the last good one stays",
+                "value_refused",
+                message="a value is refused and the last good one stays",
                 bucket=bucket,
                 key=refusal.key,
                 revision=refusal.revision,
@@ -146,7 +150,11 @@ class Watcher:
                 exc_info=refusal.unforeseen,
             )
         if applied.dropped:
-            log.warning("tower has published again without flags that were kept; they are gone", flags=applied.dropped)
+            log.warning(
+                "kept_flags_dropped",
+                message="tower has published again without flags that were kept; they are gone",
+                flags=applied.dropped,
+            )
         # Circuits alone are nothing to start from.
         if applied.changed and self._store.origin is not None:
             self._changed()
@@ -182,7 +190,8 @@ class Watcher:
         app = self._store.app
         if kind == "flag":
             log.warning(
-                "a route names a flag that the app does not have; its fallback answers until it has",
+                "unknown_flag",
+                message="a route names a flag that the app does not have; its fallback answers until it has",
                 fields=[f"routes[{index}].flag" for index in self._route_flags[key]],
                 flag=key,
                 app=app,

@@ -211,12 +211,14 @@ async def test_it_is_over_by_itself_and_counts_anew(bench: Bench, feature: Featu
     assert (await ask(sidecar, get("/"))).body == b"new"
     assert told(sidecar) == (2, 2)
     assert lines(sidecar, "warning")[0] == {
-        "event": "calls go to the fallback for a while, since the feature cannot be connected to",
+        "event": "local_guard_struck",
+        "message": "calls go to the fallback for a while, since the feature cannot be connected to",
         "consecutive_failures": 2,
         "max_ms": 400,
     }
     assert lines(sidecar, "info")[0] == {
-        "event": "calls are no longer kept away from the feature",
+        "event": "local_guard_let_go",
+        "message": "calls are no longer kept away from the feature",
         "because": "max_ms is over",
         "after_ms": 400,
         "kept_away": 0,

@@ -207,7 +207,8 @@ def _as_many_as_fit(limits: ProxyLimits, descriptors: int) -> int:
     fitting = connections_for(descriptors)
     if fitting < limits.max_connections:
         log.warning(
-            "there are too few file descriptors for limits.max_connections; raise the limit of open files (ulimit -n)",
+            "file_descriptors_too_few",
+            message="there are too few for limits.max_connections; raise the limit of open files (ulimit -n)",
             max_connections=limits.max_connections,
             descriptors=descriptors,
             connections=fitting,
