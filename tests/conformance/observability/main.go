@@ -7,11 +7,13 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
@@ -86,37 +88,69 @@ func readRules(content []byte) ([]use, []error) {
 
 func readDashboard(content []byte) ([]use, []error) {
 	var read dashboard.Dashboard
-	if err := read.UnmarshalJSONStrict(content); err != nil {
+	if err := wrong(read.UnmarshalJSONStrict(content)); err != nil {
 		return nil, []error{err}
 	}
-	if err := read.Validate(); err != nil {
+	if err := wrong(read.Validate()); err != nil {
+		return nil, []error{err}
+	}
+	// The library drops the panels and the queries that nothing is wrong with, so they are read again one by one.
+	var raw struct {
+		Panels []rawPanel `json:"panels"`
+	}
+	if err := json.Unmarshal(content, &raw); err != nil {
 		return nil, []error{err}
 	}
 	var uses []use
 	var problems []error
-	for _, each := range read.Panels {
-		if each.Panel == nil {
+	for _, each := range raw.Panels {
+		if each.Type == "row" {
 			continue
 		}
-		for _, target := range each.Panel.Targets {
-			query, isPrometheus := target.(*prometheus.Dataquery)
-			if !isPrometheus {
-				if value, isValue := target.(prometheus.Dataquery); isValue {
-					query = &value
-				} else {
-					problems = append(problems, fmt.Errorf("%v: a query of another kind: %T", *each.Panel.Title, target))
-					continue
-				}
-			}
-			found, err := selected(query.Expr)
-			if err != nil {
-				problems = append(problems, fmt.Errorf("%v: %w", *each.Panel.Title, err))
-				continue
-			}
-			uses = append(uses, found)
+		found, err := readQueries(each)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", each.Title, err))
 		}
+		uses = append(uses, found...)
 	}
 	return uses, problems
+}
+
+type rawPanel struct {
+	Type    string            `json:"type"`
+	Title   string            `json:"title"`
+	Targets []json.RawMessage `json:"targets"`
+}
+
+func readQueries(panel rawPanel) ([]use, error) {
+	if panel.Title == "" || len(panel.Targets) == 0 {
+		return nil, errors.New("expected a title and queries")
+	}
+	var uses []use
+	for _, target := range panel.Targets {
+		var query prometheus.Dataquery
+		if err := wrong(query.UnmarshalJSONStrict(target)); err != nil {
+			return nil, err
+		}
+		if err := wrong(query.Validate()); err != nil {
+			return nil, err
+		}
+		found, err := selected(query.Expr)
+		if err != nil {
+			return nil, err
+		}
+		uses = append(uses, found)
+	}
+	return uses, nil
+}
+
+// Where nothing is wrong, the library returns an empty list of errors, which is no nil.
+func wrong(err error) error {
+	var listed cog.BuildErrors
+	if errors.As(err, &listed) && len(listed) == 0 {
+		return nil
+	}
+	return err
 }
 
 func selected(expression string) (use, error) {
