@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import platformdirs
+import pytest
 from log_events import event_names
 from observability_page import page_metrics
 from prometheus_client import Metric
@@ -28,6 +29,8 @@ LIBRARY_LABELS = {"job", "instance"}
 """What Prometheus itself adds."""
 BUILD_S = 600.0
 
+Asked = Mapping[str, list[Mapping[str, Any]]]
+"""What each file asks for: expressions, each with the metrics that it selects."""
 Told = dict[str, Metric]
 """Families of metrics by the name of each sample."""
 
@@ -45,7 +48,8 @@ def lines_of(scene: Scene, part: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
-def asked_for() -> Mapping[str, list[Mapping[str, Any]]]:
+@pytest.fixture(scope="module")
+def asked() -> Asked:
     """Return what each file asks for, once Prometheus's and Grafana's own readers have found nothing wrong with it."""
     go = shutil.which("go")
     if go is None:
@@ -53,8 +57,9 @@ def asked_for() -> Mapping[str, list[Mapping[str, Any]]]:
     program = platformdirs.user_cache_path("tailslide") / "observability-checker"
     program.parent.mkdir(parents=True, exist_ok=True)
     own = {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+    # Not optimised, because with an empty cache building takes most of the time.
     built = subprocess.run(
-        [go, "build", "-o", str(program), "."],
+        [go, "build", "-gcflags=all=-N -l", "-o", str(program), "."],
         cwd=CHECKER,
         env={**os.environ, **own},
         check=False,
@@ -65,11 +70,12 @@ def asked_for() -> Mapping[str, list[Mapping[str, Any]]]:
     assert built.returncode == 0, built.stderr
     read = subprocess.run([program, *FILES], check=False, capture_output=True, text=True)
     assert read.returncode == 0, read.stderr
-    found: Mapping[str, list[Mapping[str, Any]]] = json.loads(read.stdout)
+    found: Asked = json.loads(read.stdout)
     return found
 
 
-async def test_what_is_asked_for_is_told_and_what_is_told_is_on_the_page(scene: Scene) -> None:
+@pytest.mark.timeout(BUILD_S + 120)  # the checker is built once, before the scene
+async def test_what_is_asked_for_is_told_and_what_is_told_is_on_the_page(asked: Asked, scene: Scene) -> None:
     scene.services.new.break_down()
     await scene.until(State.OPEN)
     scene.services.new.heal()
@@ -88,7 +94,6 @@ async def test_what_is_asked_for_is_told_and_what_is_told_is_on_the_page(scene: 
             assert labels in (set(), on_page[1]), name
 
     everything: Told = {name: family for metrics in told.values() for name, family in metrics.items()}
-    asked = asked_for()
     assert len(asked) == 3
     for file, expressions in asked.items():
         assert expressions, file

@@ -349,7 +349,7 @@ async def test_the_fallback_makes_up_for_what_can_be_made_again(bench: Bench) ->
         ]
         told = await sidecar.samples("tailslide_sidecar_outcomes_total")
         causes = {labels["cause"]: value for labels, value in told if labels["target"] == "feature" and value}
-        assert causes == {"timed_out": 3, "broken": 3, "5xx": 4}
+        assert causes == {"timed_out": 3, "broken": 2, "cut_off": 1, "5xx": 4}
 
 
 async def test_a_fallback_that_fails_as_well_is_the_answer(bench: Bench) -> None:
