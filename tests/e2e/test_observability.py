@@ -126,7 +126,8 @@ def assert_logs_tell_of_the_circuit(scene: Scene) -> None:
         assert [line["event"] for line in lines if line["event"] not in events] == []
     for part, flag in (("sidecar", FLAG), ("aerobat", f"{APP}.{FLAG}")):
         moves = [line for line in lines_of(scene, part) if line["event"].startswith("circuit_") and "state" in line]
-        assert [line["event"] for line in moves] == [
+        # After a while its trips are forgotten, which may be told by now.
+        assert [line["event"] for line in moves if line["event"] != "circuit_calm"] == [
             "circuit_opened",
             "circuit_recovering",
             *["circuit_step"] * 2,

@@ -1,7 +1,6 @@
 """The local guard in a real sidecar: a feature that cannot be connected to is let alone for a while."""
 
 import asyncio
-import json
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -112,9 +111,9 @@ async def fail(sidecar: Sidecar, times: int, status: int = 502) -> None:
 
 
 def lines(sidecar: Sidecar, level: str) -> list[dict[str, object]]:
-    """Return what the log has told of the flag at a level, without when."""
-    found = [json.loads(line) for line in sidecar.log().splitlines()]
-    of_the_flag = [line for line in found if line.get("flag") == FLAG and line["level"] == level]
+    """Return what the log has told of the flag's guard at a level, without when."""
+    found = sidecar.lines("local_guard_struck", "local_guard_let_go")
+    of_the_flag = [line for line in found if line["flag"] == FLAG and line["level"] == level]
     return [{name: line[name] for name in line if name not in OF_EVERY_LINE} for line in of_the_flag]
 
 
