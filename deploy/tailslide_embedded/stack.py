@@ -91,7 +91,7 @@ class Stack:
         Raises StartError when one does not start, or when one that was there ends meanwhile.
         """
         added = {key: Child(spec) for key, spec in specs.items()}
-        starting = asyncio.create_task(_together(*(child.start() for child in added.values())))
+        starting = asyncio.create_task(together(*(child.start() for child in added.values())))
         ending = asyncio.create_task(_first_exit(tuple(self.children.values())))
         self.children.update(added)
         try:
@@ -115,7 +115,7 @@ class Stack:
         `tell` gets a sentence, with the end of the log, for each end, and one for each restart. Raises StartError for a
         child that ends too often (see `restarts`).
         """
-        await _together(*(_keep_running(child, tell) for child in self.children.values()))
+        await together(*(_keep_running(child, tell) for child in self.children.values()))
 
     async def first_exit(self) -> Exit:
         """Return the end of the first child that ends; never, when there is no child."""
@@ -166,13 +166,13 @@ async def servers_on(
     stack = Stack(data, endpoints, {key: Child(server.process) for key, server in servers.items()})
     checks = (_reach(kind, given_urls[kind.key]) for kind in _KINDS if kind.key in own)
     try:
-        await _together(*(child.start() for child in stack.children.values()), *checks)
+        await together(*(child.start() for child in stack.children.values()), *checks)
         yield stack
     finally:
         await stack.stop()
 
 
-async def _together(*starts: Coroutine[Any, Any, None]) -> None:
+async def together(*starts: Coroutine[Any, Any, None]) -> None:
     """Await all; at the first failure cancel the others and raise it."""
     try:
         async with asyncio.TaskGroup() as group:

@@ -16,13 +16,15 @@ from typing import Any, NoReturn
 from rich.console import Console
 
 from tailslide_embedded.addresses import PortChooser, parse_listen, reachable
+from tailslide_embedded.circuit_news import CircuitNews
 from tailslide_embedded.data_dir import default_data_dir, holder_of, open_data_dir
 from tailslide_embedded.environments import environment_of, published
 from tailslide_embedded.parts import tailslide_process, user_of_part
 from tailslide_embedded.processes import NotReadyError, ProcessSpec
 from tailslide_embedded.servers import nats, postgres, redis
-from tailslide_embedded.stack import Endpoints, Stack, own_url, servers_on
+from tailslide_embedded.stack import Endpoints, Stack, own_url, servers_on, together
 from tailslide_runtime.errors import StartError
+from tailslide_runtime.logs import LogFormat, LogLevel, configure
 from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl, RedisUrl
 from tailslide_runtime.settings import ListenAddress
 from tailslide_tower.dashboard.built import read_built
@@ -51,6 +53,7 @@ def run_up(options: UpOptions, environ: Mapping[str, str]) -> int:
 
     Everything is stopped in both cases.
     """
+    configure("up", LogLevel.ERROR, LogFormat.CONSOLE)  # what there is to say is said on the console
     return asyncio.run(_until_signal(options, environ, _Output(highlight=False, soft_wrap=True)))
 
 
@@ -127,7 +130,9 @@ async def _run(options: UpOptions, environ: Mapping[str, str], console: Console)
                 # Told last, since it is the one thing here to do something about.
                 for line in _moved(stack, before):
                     tell(line)
-                await stack.keep_running(tell)
+                own = own_url(NatsUrl, environ)
+                nats_url = own if isinstance(own, NatsUrl) else NatsUrl.parse(stack.endpoints.nats_url)
+                await together(stack.keep_running(tell), CircuitNews(nats_url, tell).run())
             finally:
                 data.publish_environment(None)
 

@@ -159,7 +159,7 @@ class Link:
                 continue
             self.status.refused = False
             self._told_of_tls = None
-            log.info("nats connected", url=str(self._url))
+            log.info("nats_connected", url=str(self._url))
             connected_at = time.monotonic()
             self.status.connected = True
             self.status.connects += 1
@@ -170,7 +170,7 @@ class Link:
             finally:
                 self.status.connected = False
                 await close(client)
-            log.warning("nats connection lost", url=str(self._url))
+            log.warning("nats_connection_lost", url=str(self._url))
             if time.monotonic() - connected_at >= STEADY_S:
                 backoff = Backoff()
             else:  # a server that lets us in and then serves nothing must not be asked ten times a second
@@ -189,7 +189,7 @@ class Link:
                 log.error("nats_tls_failed", url=str(self._url), error=text, remedy=_TLS_REMEDY)
                 self._told_of_tls = text
         elif first:
-            log.warning("nats is not reachable", url=str(self._url), error=_text(error))
+            log.warning("nats_unreachable", url=str(self._url), error=_text(error))
         self.status.refused = refused
 
     async def _connect(self) -> tuple[Client, asyncio.Event]:
@@ -246,7 +246,9 @@ class Link:
             try:
                 await serving
             except* (nats.errors.Error, TimeoutError, ConnectionError) as group:
-                log.warning("nats did not answer", errors=[_text(error) for error in leaves(group)])
+                log.warning(
+                    "nats_silent", message="nats did not answer", errors=[_text(error) for error in leaves(group)]
+                )
                 failed = True
             return not failed
         finally:
@@ -261,7 +263,7 @@ async def close(client: Client, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
         async with asyncio.timeout(timeout_s):
             await client.close()
     except TimeoutError:
-        log.debug("nats did not take what was left to send")
+        log.debug("nats_flush_failed", message="nats did not take what was left to send")
 
 
 def _text(error: BaseException) -> str:

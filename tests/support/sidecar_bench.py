@@ -5,6 +5,7 @@ Tailslide runs. Upstreams are small servers in the test's own process.
 """
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ import redis.asyncio
 import yaml
 from aiohttp import web
 from nats.js.api import KeyValueConfig
+from prometheus_client.parser import text_string_to_metric_families
 from real_servers import temporary_folder
 from redis.exceptions import ResponseError
 
@@ -65,6 +67,13 @@ class Sidecar:
             lines = (await answer.text()).splitlines()
         return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{sample} ")), 0.0)
 
+    async def samples(self, metric: str) -> list[tuple[dict[str, str], float]]:
+        """Return all samples of a metric, each with its labels."""
+        async with self.flags() as session, session.get("/metrics") as answer:
+            families = text_string_to_metric_families(await answer.text())
+        found = [sample for family in families for sample in family.samples if sample.name == metric]
+        return [(sample.labels, sample.value) for sample in found]
+
     async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
         """Wait for something to hold while the process lives."""
         async with asyncio.timeout(WAIT_S):
@@ -102,6 +111,11 @@ class Sidecar:
 
     def log(self) -> str:
         return self.log_file.read_text()
+
+    def lines(self, *events: str) -> list[dict[str, Any]]:
+        """Return what it has logged, of these events alone if there are any."""
+        lines: list[dict[str, Any]] = [json.loads(line) for line in self.log().splitlines()]
+        return [line for line in lines if not events or line["event"] in events]
 
 
 @dataclass

@@ -177,7 +177,7 @@ class Database:
                         f"which cannot be used: {error}"
                     ) from error
                 if not complained:
-                    log.warning("waiting for the database", address=self.address, error=str(error))
+                    log.warning("database_awaited", address=self.address, error=str(error))
                     complained = True
             except SchemaLockedError as error:
                 if asyncio.get_running_loop().time() >= began + lock_patience_s:
