@@ -8,6 +8,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from tailslide_runtime.errors import StartError
 
 _LAZY = {
     "demo": ("tailslide_embedded.demo.command", "Watch a circuit open and recover, on real servers."),
+    "init": ("tailslide_cli.init", "Write a first sidecar.yaml and flags.yaml."),
     "login": ("tailslide_cli.login", "Log in at a Tower."),
     "logout": ("tailslide_cli.login", "Revoke and forget the token of `tailslide login`."),
     "status": ("tailslide_cli.status", "Say which circuits are open, since when, why, and what comes next."),
@@ -99,7 +101,8 @@ def _port(server: str, title: str, setting: str) -> Callable[[_Function], _Funct
 def cli() -> None:
     """Feature flags with circuits that break by themselves.
 
-    `tailslide demo` shows what that means. `tailslide up` runs everything that one machine needs; then
+    `tailslide demo` shows what that means. `tailslide init` writes files for a sidecar that needs no server.
+    `tailslide up` runs everything that one machine needs; then
     `tailslide sidecar` beside each service answers its flags and proxies its calls.
     """
 
@@ -283,15 +286,29 @@ def aerobat() -> None:
     metavar="FILE",
     help="The sidecar's YAML file: its app, its routes, its listeners.",
 )
-def sidecar(config: Path | None) -> None:
+@click.option(
+    "--flags",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Flags in YAML or JSON, in place of all servers; read again when the file changes.  [TAILSLIDE_FLAGS_FILE]",
+)
+@click.option("--check", is_flag=True, help="Say what the files would do, and what is wrong in them; start nothing.")
+def sidecar(config: Path | None, flags: Path | None, *, check: bool) -> None:
     """Run a sidecar: it answers flags on localhost and proxies calls to flagged features.
+
+    With --flags it needs no NATS, no Redis and no Tower: for local development, tests and CI. `tailslide init` writes a
+    first file of each kind.
 
     The environment overrides the file: TAILSLIDE_APP, TAILSLIDE_NATS_URL, TAILSLIDE_REDIS_URL, TAILSLIDE_SNAPSHOT,
     TAILSLIDE_FLAGS_LISTEN, TAILSLIDE_PROXY_LISTEN, TAILSLIDE_FLAGS_TOKEN; TAILSLIDE_SDK_KEY is the token for NATS.
     """
+    if check:
+        from tailslide_sidecar.check import main as run_check
+
+        raise SystemExit(run_check(config, flags, os.environ, click.echo, partial(click.echo, err=True)))
     from tailslide_sidecar.main import main as run
 
-    raise SystemExit(run(config))
+    raise SystemExit(run(config, flags))
 
 
 def main() -> None:

@@ -9,6 +9,8 @@ import structlog
 
 from tailslide_core.naming import SidecarId
 from tailslide_runtime import descriptors
+from tailslide_runtime.bucket_watch import WatchStatus
+from tailslide_runtime.jetstream import LinkStatus
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_runtime.listening import Bound, bind
 from tailslide_sidecar import flags_api
@@ -17,6 +19,8 @@ from tailslide_sidecar.calls import Calls
 from tailslide_sidecar.evaluation_series import EvaluationSeries
 from tailslide_sidecar.event_stream import EventStream, most_listeners
 from tailslide_sidecar.flag_store import FlagStore, Origin
+from tailslide_sidecar.flags_file import FlagsFile
+from tailslide_sidecar.flags_source import FlagsSource
 from tailslide_sidecar.flusher import Flusher
 from tailslide_sidecar.guarded_flags import GuardedFlags
 from tailslide_sidecar.hot_path import HotListener
@@ -36,6 +40,7 @@ from tailslide_sidecar.snapshot_file import Reading, SnapshotFile, SnapshotWrite
 from tailslide_sidecar.staleness import Staleness
 from tailslide_sidecar.status import Status
 from tailslide_sidecar.timeseries import RedisSeries
+from tailslide_sidecar.unwritten_counts import UnwrittenCounts
 from tailslide_sidecar.watcher import Watcher
 
 log = structlog.get_logger()
@@ -59,7 +64,7 @@ class _Sidecar:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._store = FlagStore(settings.app)
-        self._file = None if settings.snapshot is None else SnapshotFile(settings.snapshot, settings.app)
+        self._file = None if settings.snapshot_used is None else SnapshotFile(settings.snapshot_used, settings.app)
         self._reading = self._restore()
         self._restored = None if self._reading is None else self._reading.snapshot
         self._buffer = OutcomeBuffer()
@@ -67,28 +72,22 @@ class _Sidecar:
         self._presence = PresenceWriter(
             SidecarId(settings.app, new_instance()), lambda: self._status.presence(self._presence.sidecar_id)
         )
-        nats = access(settings.nats_url, self._presence.sidecar_id, settings.sdk_key)
-        self._link = nats.link
-        self._watcher = Watcher(
-            self._link,
-            self._store,
-            settings.routes,
-            changed=self._changed,
-            refused=lambda bucket: self._metrics.refused_values.labels(bucket).inc(),
-            access=nats.watch,
-            seen=self._presence.changed,
-            beside=self._presence.serve,
+        self._link_status, self._watches = LinkStatus(), dict[str, WatchStatus]()
+        self._flags_source: FlagsSource | None = None
+        self._source: Watcher | FlagsSource = (
+            self._watcher() if settings.flags is None else self._of_file(settings.flags)
         )
         self._metrics = Metrics(
             Live(
                 self._store,
                 self._buffer,
-                self._link.status,
-                self._watcher.watches,
-                lambda: self._watcher.connected,
+                self._link_status,
+                self._watches,
+                lambda: self._source.connected,
                 lambda: self._flusher.connected,
                 self._readiness,
                 lambda: self._events.listeners,
+                self._flags_source,
             )
         )
         self._metrics.registry.register(self._guards)
@@ -105,14 +104,8 @@ class _Sidecar:
             is_stale=lambda: self._staleness.stale,
             event_stream=self._events.request_uri,
         )
-        series = RedisSeries(settings.redis_login, settings.app)
-        self._flusher = Flusher(
-            self._buffer,
-            series,
-            settings.flush_interval_ms / 1000,
-            EvaluationSeries(self._metrics.evaluations, series, dropped=self._metrics.evaluations_dropped.inc),
-            written=self._metrics.outcomes_written.inc,
-            unconfirmed=self._metrics.outcomes_unconfirmed.inc,
+        self._flusher: Flusher | UnwrittenCounts = (
+            self._redis_flusher() if settings.flags is None else UnwrittenCounts(self._buffer)
         )
         self._snapshots = (
             None
@@ -121,7 +114,7 @@ class _Sidecar:
                 self._file,
                 self._store.content,
                 count=lambda result: self._metrics.snapshot_writes.labels(result).inc(),
-                age_s=self._watcher.silent_for_s,
+                age_s=self._source.silent_for_s,
             )
         )
         self._reloader = RouteReloader(settings, self._apply)
@@ -131,23 +124,62 @@ class _Sidecar:
             self._buffer,
             self._guards,
             self._readiness,
-            self._link.status,
-            self._watcher.watches,
+            self._link_status,
+            self._watches,
             lambda: self._flusher.connected,
             lambda: self._flusher.problem,
             self._reloader,
             self._presence.sidecar_id.instance,
+            self._flags_source,
         )
         self._flags: HttpListener | None = None
         self._hot: HotListener | None = None
         self._proxy: ProxyListener | None = None
         self._bound: list[Bound] = []
 
+    def _watcher(self) -> Watcher:
+        settings = self._settings
+        nats = access(settings.nats_url, self._presence.sidecar_id, settings.sdk_key)
+        watcher = Watcher(
+            nats.link,
+            self._store,
+            settings.routes,
+            changed=self._changed,
+            refused=lambda bucket: self._metrics.refused_values.labels(bucket).inc(),
+            access=nats.watch,
+            seen=self._presence.changed,
+            beside=self._presence.serve,
+        )
+        self._link_status, self._watches = nats.link.status, dict(watcher.watches)
+        return watcher
+
+    def _of_file(self, file: FlagsFile) -> FlagsSource:
+        self._flags_source = FlagsSource(file, self._store, self._settings.routes, changed=self._changed)
+        return self._flags_source
+
+    def _redis_flusher(self) -> Flusher:
+        settings = self._settings
+        series = RedisSeries(settings.redis_login, settings.app)
+        return Flusher(
+            self._buffer,
+            series,
+            settings.flush_interval_ms / 1000,
+            EvaluationSeries(self._metrics.evaluations, series, dropped=self._metrics.evaluations_dropped.inc),
+            written=self._metrics.outcomes_written.inc,
+            unconfirmed=self._metrics.outcomes_unconfirmed.inc,
+        )
+
     def _apply(self, changed: Changeable) -> None:
         assert self._proxy is not None
         self._proxy.change(RouteTable(changed.routes, changed.forward_allow), changed.proxy)
-        self._watcher.use(changed.routes)
+        self._source.use(changed.routes)
         self._presence.changed()
+
+    def _reload(self) -> None:
+        if self._flags_source is not None:
+            self._flags_source.reload()
+        if self._flags_source is None or self._settings.config_path is not None:
+            self._reloader.reload()
 
     def _changed(self) -> None:
         self._guards.look()
@@ -168,15 +200,16 @@ class _Sidecar:
     def _readiness(self) -> Readiness | None:
         return readiness(
             self._store.origin,
-            connected=self._watcher.connected,
-            silent_for_s=self._watcher.silent_for_s(),
+            connected=self._source.connected,
+            silent_for_s=self._source.silent_for_s(),
             snapshot_age_s=None if self._restored is None else time.time() - self._restored.saved_at,
             published=self._store.is_published,
+            problem=None if self._flags_source is None else self._flags_source.problem,
         )
 
     async def listen(self) -> None:
         """Open both listeners."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reloader.reload)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload)
         settings, metrics = self._settings, self._metrics
         api = flags_api.FlagsApi(
             settings.app,
@@ -235,7 +268,7 @@ class _Sidecar:
         assert self._hot is not None
         assert self._proxy is not None
         tasks = [
-            group.create_task(self._watcher.run()),
+            group.create_task(self._source.run()),
             group.create_task(self._flags.run()),
             group.create_task(self._hot.run()),
             group.create_task(self._proxy.run()),
@@ -251,6 +284,7 @@ class _Sidecar:
             app=self._settings.app,
             flags=str(self._status.flags_listen),
             proxy=str(self._status.proxy_listen),
+            flags_from=self._settings.flags_from,
         )
         await stop.wait()
         await self._close_listeners()

@@ -5,29 +5,25 @@ A route's fields are in `route_file`. What the environment overrides, and what t
 """
 
 import re
-from collections.abc import Hashable
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import AfterValidator, Field, PlainValidator, ValidationError, model_validator
 
 from tailslide_core.errors import ContractError
 from tailslide_core.fields import shown
 from tailslide_core.naming import check_app_key
-from tailslide_runtime.errors import StartError
 from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.server_urls import NatsUrl, RedisUrl
 from tailslide_runtime.settings import AllowedHosts, ListenAddress, problems
 from tailslide_sidecar.proxy.limits import Network, ProxyLimits, ProxyOptions
 from tailslide_sidecar.proxy.routes import ForwardHost
 from tailslide_sidecar.route_file import HOST_NAME, MAX_IDLE_MS, MAX_TIMEOUT_MS, RoutePart, Strict, is_ipv6
+from tailslide_sidecar.yaml_file import FileError, read_yaml
 
 _FORWARD_HOST = re.compile(rf"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<host>(?:\*\.)?{HOST_NAME}))(?::(?P<port>[0-9]{{1,5}}))?")
 MAX_CALLS_PER_S = 1_000_000
-Stamp = tuple[int, int, int]
-"""What tells one content of a file from another: when it was written, its size, its inode."""
 
 _LIMITS = ProxyLimits()
 _OPTIONS = ProxyOptions()
@@ -183,62 +179,18 @@ class ConfigFile(Strict):
         )
 
 
-def stamp_of(path: Path) -> Stamp | None:
-    """Return what a file is like now, through all links; None when it is not there."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
 def read_config_file(path: Path) -> ConfigFile:
-    """Read a file; raise `StartError` with the path of each field that is wrong and what was expected there."""
-    try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError:
-        raise StartError(f"{path}: expected text in UTF-8") from None
-    except OSError as error:
-        raise StartError(f"{path}: cannot be read ({error.strerror or error})") from None
-    try:
-        content = yaml.load(text, _UniqueKeys)  # noqa: S506 # a SafeLoader with one more check
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = "" if mark is None else f" line {mark.line + 1}, column {mark.column + 1}:"
-        raise StartError(f"{path}:{where} expected YAML, but {error.problem}") from None
-    except (yaml.YAMLError, ValueError) as error:  # a date like 2026-13-01 is a ValueError
-        raise StartError(f"{path}: expected YAML, but {' '.join(str(error).split())}") from None
-    except RecursionError:
-        raise StartError(f"{path}: expected settings, but they are nested too deeply") from None
-    if content is None:
-        content = {}
+    """Read a file; raise `FileError` with line and path of each field that is wrong and what was expected there."""
+    file = read_yaml(path, "settings")
+    content = {} if file.value is None else file.value
     if not isinstance(content, dict):
-        raise StartError(f"{path}: expected settings as `name: value`, got {shown(content)}")
+        raise FileError([f"{path}: expected settings as `name: value`, got {shown(content)}"])
     try:
         return ConfigFile.model_validate(content)
     except ValidationError as error:
-        raise StartError("; ".join(f"{path}: {problem}" for problem in sentences(error))) from None
+        raise FileError(file.problem(field, problem) for field, problem in mistakes(error)) from None
 
 
-def sentences(error: ValidationError) -> list[str]:
-    """Return one sentence for each wrong field, without the names that only this module gives to alternatives."""
-    found = []
-    for field, problem in problems(error):
-        where = re.sub(r"\.?<[a-z]+>|\.\[key\]", "", field)
-        found.append(f"{where}: {problem}")
-    return found
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """Refuses a field that is written twice, of which YAML would silently take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    raise yaml.MarkedYAMLError(
-                        problem=f"{shown(key.value)} is there twice", problem_mark=key.start_mark
-                    )
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
+def mistakes(error: ValidationError) -> list[tuple[str, str]]:
+    """Return each wrong field and what was expected, without the names that only this module gives to alternatives."""
+    return [(re.sub(r"\.?<[a-z]+>|\.\[key\]", "", field), problem) for field, problem in problems(error)]

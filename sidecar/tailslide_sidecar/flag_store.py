@@ -43,6 +43,8 @@ class Origin(StrEnum):
 
     JETSTREAM = "jetstream"
     SNAPSHOT = "snapshot"
+    FILE = "file"
+    """A flags file, which stands in for NATS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +239,19 @@ class FlagStore:
         self._mark = content.mark
         self._hold(content.rulesets)
         self.origin = Origin.SNAPSHOT
+
+    def replace(self, content: Content) -> bool:
+        """Make all values those of a flags file; say whether that changed anything."""
+        changed, flags = _Changed(), self._flags
+        for flag in flags.rulesets.keys() | content.rulesets.keys():
+            if _put(flags.rulesets, flag, content.rulesets.get(flag)):
+                changed.flags.add(flag)
+        for segment in flags.segments.keys() | content.segments.keys():
+            if _put(flags.segments, segment, content.segments.get(segment)):
+                changed.segments.add(segment)
+        self.origin = Origin.FILE
+        self._change(changed)
+        return bool(changed)
 
     def apply(self, bucket: str, item: Listing | Entry) -> Applied:
         """Take in what the watch of a bucket has seen."""

@@ -251,7 +251,7 @@ async def _readyz(request: web.Request) -> web.Response:
         "connected": readiness.connected,
         "published": readiness.published,
     }
-    problem = problem_of(request.app[_API].app, readiness.published)
+    problem = readiness.problem or problem_of(request.app[_API].app, readiness.published)
     return json_response(body if problem is None else body | {"problem": problem})
 
 

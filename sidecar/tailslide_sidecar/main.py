@@ -10,9 +10,12 @@ from tailslide_sidecar import app
 from tailslide_sidecar.settings import load_config
 
 
-def main(config_path: Path | None) -> int:
-    """Run a sidecar until SIGTERM or SIGINT; return 0, or 1 after a sentence on standard error."""
-    return process.start("sidecar", partial(load_config, config_path, os.environ), app.run)
+def main(config_path: Path | None, flags_path: Path | None = None) -> int:
+    """Run a sidecar until SIGTERM or SIGINT; return 0, or 1 after a sentence on standard error.
+
+    `flags_path` is that of a flags file, from which it runs without any server.
+    """
+    return process.start("sidecar", partial(load_config, config_path, os.environ, flags_path), app.run)
 
 
 if __name__ == "__main__":

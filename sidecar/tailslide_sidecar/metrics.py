@@ -16,10 +16,10 @@ from tailslide_runtime.bucket_watch import WatchStatus
 from tailslide_runtime.exposition import exposition, new_registry
 from tailslide_runtime.jetstream import LinkStatus
 from tailslide_sidecar.evaluation_counts import EvaluationCounts
-from tailslide_sidecar.flag_store import FlagStore
+from tailslide_sidecar.flag_store import FlagStore, Origin
 from tailslide_sidecar.latency_histogram import LatencyHistogram
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
-from tailslide_sidecar.readiness import Readiness
+from tailslide_sidecar.readiness import FlagsFileState, Readiness
 from tailslide_sidecar.snapshot_file import Reading
 
 STATE_NUMBERS = {State.CLOSED: 0, State.OPEN: 1, State.RECOVERING: 2}
@@ -37,6 +37,8 @@ class Live:
     redis_connected: Callable[[], bool]
     readiness: Callable[[], Readiness | None]
     event_listeners: Callable[[], int]
+    flags_file: FlagsFileState | None = None
+    """The file that stands in for NATS and Redis, of which there is nothing to tell then."""
 
 
 class Metrics:
@@ -115,20 +117,15 @@ class _LiveStates(Collector):
 
     def collect(self) -> Iterator[Metric]:
         live = self._live
-        yield _gauge(
-            "tailslide_sidecar_nats_connected", "Whether NATS is heard of in both buckets", live.nats_connected()
-        )
-        yield _counter("tailslide_sidecar_nats_connects", "Connections made to NATS", live.link.connects)
-        yield from _watches(live.watches)
-        redis_help = "Whether Redis took the last counts, and the marks by which Aerobat finds them"
-        yield _gauge("tailslide_sidecar_redis_connected", redis_help, live.redis_connected())
+        yield from _of_the_servers(live) if live.flags_file is None else _of_the_file(live.flags_file)
         yield _gauge("tailslide_sidecar_flags", "Flags known", len(live.store.flags()))
         readiness = live.readiness()
+        yield _source(live.store.origin)
         yield _gauge("tailslide_sidecar_ready", "Whether rulesets are loaded", readiness is not None)
         if readiness is not None:
             yield _gauge(
                 "tailslide_sidecar_rulesets_age_seconds",
-                "Time since NATS was last heard of, or since what the snapshot holds was so",
+                "Time since NATS was last heard of, or since what the snapshot, or the flags file, holds was so",
                 readiness.age_ms / 1000,
             )
         yield _counter(
@@ -150,6 +147,38 @@ class _LiveStates(Collector):
 
     def describe(self) -> Iterable[Metric]:
         return []
+
+
+def _of_the_servers(live: Live) -> Iterator[Metric]:
+    yield _gauge("tailslide_sidecar_nats_connected", "Whether NATS is heard of in both buckets", live.nats_connected())
+    yield _counter("tailslide_sidecar_nats_connects", "Connections made to NATS", live.link.connects)
+    yield from _watches(live.watches)
+    redis_help = "Whether Redis took the last counts, and the marks by which Aerobat finds them"
+    yield _gauge("tailslide_sidecar_redis_connected", redis_help, live.redis_connected())
+
+
+def _of_the_file(file: FlagsFileState) -> Iterator[Metric]:
+    reads = CounterMetricFamily(
+        "tailslide_sidecar_flags_file_reads", "Times that the flags file was read, by result", labels=["result"]
+    )
+    reads.add_metric(["loaded"], file.loaded)
+    reads.add_metric(["refused"], file.refused)
+    yield reads
+    yield _gauge(
+        "tailslide_sidecar_flags_file_valid", "Whether the flags file could be taken as it is", file.problem is None
+    )
+    yield _gauge(
+        "tailslide_sidecar_flags_file_loaded_timestamp_seconds", "When the flags in use were read", file.loaded_at
+    )
+
+
+def _source(origin: Origin | None) -> Metric:
+    source = GaugeMetricFamily(
+        "tailslide_sidecar_source", "1 for where the rulesets came from: jetstream, snapshot or file", labels=["source"]
+    )
+    for each in Origin:
+        source.add_metric([each], float(each is origin))
+    return source
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -1,8 +1,7 @@
 """Reading the route file again while the sidecar runs: when told to, and when the file has changed.
 
 All of it is taken or nothing. What a file says is `config_file`'s to judge; what new routes mean for running calls is
-the proxy's. The file is looked at rather than watched: a watch would miss the mounted volumes of containers, which swap
-a link somewhere above the file, and network file systems.
+the proxy's.
 """
 
 import asyncio
@@ -13,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 import structlog
 
 from tailslide_runtime.errors import StartError
-from tailslide_sidecar.config_file import Stamp, stamp_of
+from tailslide_sidecar.file_changes import FileChanges
 from tailslide_sidecar.proxy.limits import ProxyLimits, ProxyOptions
 from tailslide_sidecar.proxy.routes import ForwardHost, Route
 from tailslide_sidecar.settings import Settings, load_again
@@ -25,7 +24,7 @@ POLL_S = 1.0
 
 _FIELDS = {"nats_url": "nats.url", "redis_url": "redis.url"}
 """Settings that are called otherwise in the file."""
-_TAKEN = frozenset({"routes", "forward_allow", "proxy", "config_path", "config_stamp", "environment"})
+_TAKEN = frozenset({"routes", "forward_allow", "proxy", "config_path", "config_stamp", "environment", "flags"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +60,9 @@ class RouteReloader:
         self._poll_s = poll_s
         self.current = Changeable(settings.routes, settings.forward_allow, settings.proxy)
         self._told = asyncio.Event()
-        self._read_stamp: Stamp | None = settings.config_stamp
-        self._seen_stamp: Stamp | None = settings.config_stamp
+        self._changes = (
+            None if settings.config_path is None else FileChanges(settings.config_path, settings.config_stamp)
+        )
         self.loaded = 0
         self.failed = 0
         self.last_error: str | None = None
@@ -81,19 +81,15 @@ class RouteReloader:
             await (self.read() if told else self.look())
 
     async def look(self) -> None:
-        """Read the file if it has changed and, since the last look, stood still: half of a file may be valid, too."""
-        assert self._running.config_path is not None
-        stamp = stamp_of(self._running.config_path)
-        settled = stamp == self._seen_stamp
-        self._seen_stamp = stamp
-        if settled and stamp != self._read_stamp:
+        """Read the file if it has changed and stands still."""
+        assert self._changes is not None
+        if self._changes.look():
             await self.read()
 
     async def read(self) -> None:
         """Read the file, and take it whole or not at all."""
-        path = self._running.config_path
-        assert path is not None
-        self._read_stamp = self._seen_stamp = stamp_of(path)
+        assert self._changes is not None
+        self._changes.reading()
         try:
             # In a thread: a file of a thousand routes takes longer than a call may wait.
             settings = await asyncio.to_thread(load_again, self._running)

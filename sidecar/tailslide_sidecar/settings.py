@@ -24,14 +24,14 @@ from tailslide_sidecar.config_file import (
     ConfigFile,
     FlagsToken,
     SocketMode,
-    Stamp,
     read_config_file,
-    stamp_of,
 )
+from tailslide_sidecar.flags_file import FlagsFile, read_flags_file
 from tailslide_sidecar.nats_access import check_sdk_key
 from tailslide_sidecar.proxy.limits import ProxyOptions
 from tailslide_sidecar.proxy.routes import ForwardHost, Route
 from tailslide_sidecar.reported import DEFAULT_CALLS_PER_S
+from tailslide_sidecar.yaml_file import Stamp, stamp_of
 
 DEFAULT_FLAGS_LISTEN = ListenAddress("127.0.0.1", 4141)
 DEFAULT_PROXY_LISTEN = ListenAddress("127.0.0.1", 4140)
@@ -53,6 +53,7 @@ class Environment(BaseModel):
     server's own. Only here, so that no secret needs to be in a file."""
     redis_url: RedisUrl | None = None
     snapshot: str | None = None
+    flags_file: str | None = None
     flags_listen: ListenAddress | None = None
     proxy_listen: ListenAddress | None = None
     socket_mode: SocketMode | None = None
@@ -99,6 +100,8 @@ class Settings:
     forward_allow: tuple[ForwardHost, ...] = ()
     """Where requests in absolute form may go to without a route."""
     proxy: ProxyOptions = DEFAULT_PROXY_OPTIONS
+    flags: FlagsFile | None = field(default=None, compare=False)
+    """What a flags file said at the start. With one, no server is asked for anything, and no snapshot is kept."""
     config_path: Path | None = None
     """The file that all this comes from, as far as it does; it can be read again with `load_again`."""
     config_stamp: Stamp | None = field(default=None, compare=False)
@@ -109,6 +112,16 @@ class Settings:
     log_format: LogFormat = LogFormat.AUTO
 
     @property
+    def flags_from(self) -> str:
+        """Return where flags come from, for the log and for people."""
+        return str(self.nats_url) if self.flags is None else str(self.flags.path)
+
+    @property
+    def snapshot_used(self) -> Path | None:
+        """Return the snapshot to read and write: none beside a flags file, whose flags no other sidecar may get."""
+        return None if self.flags is not None else self.snapshot
+
+    @property
     def redis_login(self) -> RedisUrl:
         """Where Redis is, and as whom: the app's user, by an SDK key of Tower's, unless the URL has credentials."""
         if self.sdk_key is None or not is_sdk_key(self.sdk_key):
@@ -116,24 +129,36 @@ class Settings:
         return self.redis_url.as_user(user_of(self.app), self.sdk_key)
 
 
-def load_config(config_path: Path | None, environ: Mapping[str, str]) -> Settings:
-    """Read the file, if there is one, and the environment; raise `StartError` that names what is wrong."""
-    return _load(config_path, _read_environment(environ))
+def load_config(config_path: Path | None, environ: Mapping[str, str], flags_path: Path | None = None) -> Settings:
+    """Read the files, if there are any, and the environment; raise `StartError` that names what is wrong.
+
+    `flags_path` is that of a flags file; without it the environment may name one.
+    """
+    environment = read_environment(environ)
+    if flags_path is None and environment.flags_file is not None:
+        flags_path = Path(environment.flags_file)
+    if flags_path is None:
+        return _load(config_path, environment, None)
+    file = ConfigFile() if config_path is None else read_config_file(config_path)
+    return _load(config_path, environment, read_flags_file(flags_path, environment.app or file.app))
 
 
 def load_again(settings: Settings) -> Settings:
-    """Read the file of these settings as it is now, under the environment of the start; raise `StartError` likewise."""
-    return _load(settings.config_path, settings.environment)
+    """Read the sidecar's file as it is now, under the environment of the start; raise `StartError` likewise.
+
+    The flags file is read again by its own source.
+    """
+    return _load(settings.config_path, settings.environment, settings.flags)
 
 
-def _load(config_path: Path | None, environment: Environment) -> Settings:
+def _load(config_path: Path | None, environment: Environment, flags: FlagsFile | None) -> Settings:
     stamp = None if config_path is None else stamp_of(config_path)
     file = ConfigFile() if config_path is None else read_config_file(config_path)
-    app = environment.app or file.app
+    app = environment.app or file.app or (None if flags is None else flags.app)
     if app is None:
-        where = "" if config_path is None else f", or `app:` in {config_path}"
+        where = "; `tailslide init` writes first files" if config_path is None else f", or `app:` in {config_path}"
         raise StartError(f"TAILSLIDE_APP: a value is required, the key of the app whose flags are answered{where}")
-    if environment.sdk_key is not None:
+    if environment.sdk_key is not None and flags is None:
         try:
             check_sdk_key(environment.sdk_key, app)
         except ContractError as error:
@@ -158,6 +183,7 @@ def _load(config_path: Path | None, environment: Environment) -> Settings:
         routes=tuple(route.read() for route in file.routes),
         forward_allow=tuple(file.forward_allow),
         proxy=file.proxy_options(),
+        flags=flags,
         config_path=config_path,
         config_stamp=stamp,
         environment=environment,
@@ -172,7 +198,7 @@ def _first(environment: bool | None, file: bool | None, default: bool) -> bool:
     return default if file is None else file
 
 
-def _read_environment(environ: Mapping[str, str]) -> Environment:
+def read_environment(environ: Mapping[str, str]) -> Environment:
     """Read the variables; an empty one counts as unset."""
     given = {name: environ.get(_variable(name)) for name in Environment.model_fields}
     try:

@@ -18,7 +18,7 @@ from tailslide_sidecar.flag_store import FlagStore
 from tailslide_sidecar.guarded_flags import GuardedFlags
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
 from tailslide_sidecar.proxy.routes import Switch, flags_of, problem_with_variants
-from tailslide_sidecar.readiness import Readiness, problem_of
+from tailslide_sidecar.readiness import FlagsFileState, Readiness, problem_of
 from tailslide_sidecar.reload import RouteReloader
 from tailslide_sidecar.settings import Settings
 
@@ -39,7 +39,9 @@ class Status:
         redis_problem: Callable[[], str | None],
         reloader: RouteReloader,
         instance: str,
+        flags_file: FlagsFileState | None = None,
     ) -> None:
+        """`flags_file` is the file that stands in for NATS and Redis, of a sidecar that runs from one."""
         self._instance = instance
         self._settings = settings
         self._store = store
@@ -51,6 +53,7 @@ class Status:
         self._redis_connected = redis_connected
         self._redis_problem = redis_problem
         self._reloader = reloader
+        self._flags_file = flags_file
         self._version = version("tailslide-platform")
         self._started_ms = round(time.time() * 1000)
         self.flags_listen: ListenAddress = settings.flags_listen
@@ -59,7 +62,7 @@ class Status:
     def report(self) -> Mapping[str, object]:
         """Return it as JSON has it."""
         readiness = self._readiness()
-        reloader = self._reloader
+        reloader, flags_file = self._reloader, self._flags_file
         routes = reloader.current.routes
         return {
             "version": self._version,
@@ -71,15 +74,7 @@ class Status:
             "source": None if readiness is None else readiness.origin,
             "age_ms": None if readiness is None else readiness.age_ms,
             "published": self._store.is_published,
-            "problem": problem_of(self._settings.app, self._store.is_published),
-            "connected": self._link.connected and all(watch.in_touch for watch in self._watches.values()),
-            "nats": {
-                "connected": self._link.connected,
-                "connects": self._link.connects,
-                "refused": self._link.refused,
-                "buckets": {bucket: self._bucket(watch) for bucket, watch in self._watches.items()},
-            },
-            "redis": {"connected": self._redis_connected(), "problem": self._redis_problem()},
+            **(self._of_the_servers() if flags_file is None else _of_the_file(flags_file)),
             "revision": self._store.revision,
             "flags": {flag: self._flag(flag) for flag in self._store.flags()},
             "flags_kept": self._store.kept(),
@@ -102,6 +97,20 @@ class Status:
             "unknown_flags": sorted(flag for flag in flags_of(routes) if self._problem(flag)),
             "outcomes_waiting": self._buffer.waiting,
             "outcomes_dropped": self._buffer.dropped,
+        }
+
+    def _of_the_servers(self) -> Mapping[str, object]:
+        return {
+            "problem": problem_of(self._settings.app, self._store.is_published),
+            "connected": self._link.connected and all(watch.in_touch for watch in self._watches.values()),
+            "flags_file": None,
+            "nats": {
+                "connected": self._link.connected,
+                "connects": self._link.connects,
+                "refused": self._link.refused,
+                "buckets": {bucket: self._bucket(watch) for bucket, watch in self._watches.items()},
+            },
+            "redis": {"connected": self._redis_connected(), "problem": self._redis_problem()},
         }
 
     def presence(self, sidecar_id: SidecarId) -> Presence:
@@ -158,6 +167,21 @@ class Status:
         alike = next((other for other in self._store.flags() if other.lower() == flag.lower()), None)
         but = "" if alike is None else f" (it has {alike}, which differs by upper and lower case)"
         return f"the app {self._store.app} has no flag {flag}{but}, so the fallback answers"
+
+
+def _of_the_file(file: FlagsFileState) -> Mapping[str, object]:
+    return {
+        "problem": file.problem,
+        "connected": file.problem is None,
+        "flags_file": {
+            "path": str(file.path),
+            "loaded_at_ms": round(file.loaded_at * 1000),
+            "loaded": file.loaded,
+            "refused": file.refused,
+        },
+        "nats": None,
+        "redis": None,
+    }
 
 
 def _upstreams(switch: Switch) -> Mapping[str, str]:

@@ -16,7 +16,8 @@ from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, app_keys
 from tailslide_runtime.bucket_watch import IN_THE_SAME_ACCOUNT, Listing, WatchAccess, WatchStatus, watch_bucket
 from tailslide_runtime.jetstream import Link
 from tailslide_sidecar.flag_store import Applied, FlagStore
-from tailslide_sidecar.proxy.routes import Route, flags_of, problem_with_variants
+from tailslide_sidecar.missing_names import MissingNames
+from tailslide_sidecar.proxy.routes import Route
 from tailslide_sidecar.readiness import problem_of
 
 log = structlog.get_logger()
@@ -48,14 +49,11 @@ class Watcher:
         self._link = link
         self._access = access
         self._store = store
-        self._routes = routes
-        self._route_flags = flags_of(routes)
+        self._missing = MissingNames(store, routes)
         self._changed = changed
         self._refused = refused
         self._seen = seen
         self._beside = beside
-        self._warned: set[tuple[str, str]] = set()
-        self._warned_of_variants: set[str] = set()
         self._kept: tuple[str, ...] = ()
         self.watches: Mapping[str, WatchStatus] = {
             bucket: WatchStatus() for bucket in (CIRCUITS_BUCKET, RULESETS_BUCKET)
@@ -73,13 +71,11 @@ class Watcher:
 
     def use(self, routes: Sequence[Route]) -> None:
         """Look after the flags of other routes."""
-        self._routes = routes
-        self._route_flags = flags_of(routes)
-        self._warn_of_what_is_missing()
+        self._missing.use(routes)
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        self._warn_of_what_is_missing()
+        self._missing.warn()
         await self._link.run(self._serve)
 
     async def _serve(self, client: Client) -> None:
@@ -115,7 +111,7 @@ class Watcher:
                 self._seen()
                 if isinstance(item, Listing):
                     self._tell_listed(applied)
-                self._warn_of_what_is_missing()
+                self._missing.warn()
 
     def _tell_listed(self, listed: Applied) -> None:
         log.info("rulesets loaded", flags=len(self._store.flags()), segments=len(self._store.segments()))
@@ -145,44 +141,3 @@ class Watcher:
         # Circuits alone are nothing to start from.
         if applied.changed and self._store.origin is not None:
             self._changed()
-
-    def _warn_of_what_is_missing(self) -> None:
-        """Log each flag or segment that is named but that the app does not have, once; again only after it existed."""
-        if self._store.origin is None:
-            return
-        missing = {("flag", flag) for flag in self._route_flags if self._store.ruleset(flag) is None}
-        missing |= {("segment", segment) for segment in self._store.unknown_segments()}
-        missing |= {("prerequisite", flag) for flag in self._store.unknown_prerequisites()}
-        for kind, key in sorted(missing - self._warned):
-            self._warn_of(kind, key)
-        self._warned = missing
-        self._warn_of_variants()
-
-    def _warn_of_variants(self) -> None:
-        """Log upstreams for variants that are never called, once; again only after they could be called."""
-        problems: dict[str, list[str]] = {}
-        for index, route in enumerate(self._routes):
-            if route.switch is None or not route.switch.variants:
-                continue
-            ruleset = self._store.ruleset(route.switch.flag)
-            problem = None if ruleset is None else problem_with_variants(route.switch, ruleset)
-            if problem is not None:
-                problems.setdefault(problem, []).append(f"routes[{index}].variants")
-        for problem, fields in problems.items():
-            if problem not in self._warned_of_variants:
-                log.warning("route_variants_unused", fields=fields, problem=problem, app=self._store.app)
-        self._warned_of_variants = set(problems)
-
-    def _warn_of(self, kind: str, key: str) -> None:
-        app = self._store.app
-        if kind == "flag":
-            log.warning(
-                "a route names a flag that the app does not have; its fallback answers until it has",
-                fields=[f"routes[{index}].flag" for index in self._route_flags[key]],
-                flag=key,
-                app=app,
-            )
-        elif kind == "segment":
-            log.warning("unknown_segment", segment=key, flags=self._store.unknown_segments()[key], app=app)
-        else:
-            log.warning("unknown_prerequisite", flag=key, required_by=self._store.unknown_prerequisites()[key], app=app)

@@ -1,7 +1,5 @@
 """The examples of docs/tower.md and the pages beside it, in their order, as one shell types them, on a real Tower."""
 
-import asyncio
-import os
 import re
 import shutil
 from collections.abc import AsyncIterator
@@ -13,6 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
+from shell import Shell
 
 from tailslide_embedded.demo.services import running_services
 from tailslide_embedded.demo.story import PATH, plan
@@ -22,7 +21,6 @@ DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"^```(sh|json)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ANY = "…"
 """Stands in the page for what differs each time; in an object, for more members."""
-CURL = 'curl() { command curl --silent --show-error --fail-with-body --max-time 20 "$@"; echo; }\n'
 
 
 FLAGS_OF = {"access.md": "checkout/new-checkout", "log.md": "checkout/new-checkout", "graphs.md": "shop/search"}
@@ -62,7 +60,7 @@ async def test_every_command_of_a_page_beside_it_is_answered(page: str) -> None:
 
 
 @asynccontextmanager
-async def running_shell() -> "AsyncIterator[Shell]":
+async def running_shell() -> AsyncIterator[Shell]:
     """Yield a shell with the variables that `tailslide env --admin` sets."""
     async with running_services(PATH) as services:
         with temporary_data_dir() as folder:
@@ -74,45 +72,6 @@ async def running_shell() -> "AsyncIterator[Shell]":
                         yield shell
                     finally:
                         await shell.end()
-
-
-class Shell:
-    """One bash, so that variables that a block sets are there for the next."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    @classmethod
-    async def start(cls, environment: dict[str, str], working: str) -> "Shell":
-        process = await asyncio.create_subprocess_exec(
-            *("bash", "--noprofile", "--norc"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **environment},
-            limit=1 << 24,
-            cwd=working,
-        )
-        shell = cls(process)
-        await shell.run(CURL)
-        return shell
-
-    async def run(self, text: str) -> str:
-        """Run a block to its end and return what it says; fail when one of its commands does."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"set -e\n{text}\nset +e\necho '--end 0'\n".encode())
-        said: list[bytes] = []
-        async with asyncio.timeout(60):
-            while line := await self._process.stdout.readline():
-                if line == b"--end 0\n":
-                    return b"".join(said).decode()
-                said.append(line)
-        raise AssertionError(f"{text}\nsaid: {b''.join(said).decode()}")
-
-    async def end(self) -> None:
-        self._process.kill()
-        await self._process.communicate()
 
 
 def _last_json(said: str) -> str:

@@ -6,8 +6,10 @@ from types import ModuleType
 
 import click
 import pytest
+import yaml
 from click.testing import CliRunner
 
+from tailslide_core.bucketing import bucket_of
 from tailslide_embedded.cli import cli
 from tailslide_embedded.data_dir import open_data_dir
 from tailslide_runtime.errors import StartError
@@ -21,8 +23,8 @@ def test_the_help_lists_every_command_and_imports_none(monkeypatch: pytest.Monke
     assert result.exit_code == 0, result.output
     listed = re.findall(r"^  (\S+)", result.output.partition("Commands:\n")[2], re.MULTILINE)
     assert listed == [
-        *("admin-link", "aerobat", "circuit", "demo", "env", "flags", "keys", "login", "logout", "sidecar", "status"),
-        *("tower", "up"),
+        *("admin-link", "aerobat", "circuit", "demo", "env", "flags", "init", "keys", "login", "logout", "sidecar"),
+        *("status", "tower", "up"),
     ]
 
 
@@ -37,13 +39,64 @@ def test_the_demo_is_imported_when_it_is_called(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_start_error_is_one_sentence_and_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    def main(config: Path | None) -> int:
-        raise StartError(f"{config}: routes[0].flag: expected a flag key")
+    def main(config: Path | None, flags: Path | None) -> int:
+        raise StartError(f"{config}: routes[0].flag: expected a flag key, not one of {flags}")
 
     monkeypatch.setitem(sys.modules, "tailslide_sidecar.main", _module("main", main))
-    result = CliRunner().invoke(cli, ["sidecar", "--config", "sidecar.yaml"])
+    result = CliRunner().invoke(cli, ["sidecar", "--config", "sidecar.yaml", "--flags", "flags.yaml"])
     assert result.exit_code == 1
-    assert result.stderr == "Error: sidecar.yaml: routes[0].flag: expected a flag key\n"
+    assert result.stderr == "Error: sidecar.yaml: routes[0].flag: expected a flag key, not one of flags.yaml\n"
+
+
+def test_checking_starts_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "tailslide_sidecar.main", None)
+    flags = tmp_path / "flags.yaml"
+    flags.write_text("app: shop\nflags: {f: {active: true}}")
+    good = CliRunner().invoke(cli, ["sidecar", "--check", "--flags", str(flags)])
+    assert (good.exit_code, good.stderr) == (0, "")
+    assert "  f: boolean, on: everybody gets on\nNo errors\n" in good.stdout
+    flags.write_text("app: shop\nflags: {f: {actve: true}}")
+    wrong = CliRunner().invoke(cli, ["sidecar", "--check", "--flags", str(flags)])
+    assert (wrong.exit_code, wrong.stdout) == (1, "")
+    assert wrong.stderr == f"Error: {flags}: line 2: flags.f.actve: unknown field; did you mean active?\n"
+
+
+def test_first_files_are_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli, ["init", "my shop"])
+    assert result.exit_code == 0, result.output
+    assert "  tailslide sidecar --config 'my shop/sidecar.yaml' --flags 'my shop/flags.yaml'\n" in result.output
+    check = ["sidecar", "--check", "--config", "my shop/sidecar.yaml", "--flags", "my shop/flags.yaml"]
+    assert CliRunner().invoke(cli, check).exit_code == 0
+    before = {path: path.read_text() for path in Path("my shop").iterdir()}
+    assert {path.name for path in before} == {"sidecar.yaml", "flags.yaml"}
+    refusal = CliRunner().invoke(cli, ["init", "my shop"]).stderr
+    assert refusal.startswith(
+        "Error: my shop/sidecar.yaml and my shop/flags.yaml exist already, so nothing was written;"
+    )
+    Path("my shop/sidecar.yaml").unlink()
+    again = CliRunner().invoke(cli, ["init", "my shop"])
+    assert (again.exit_code, again.stderr) == (
+        1,
+        "Error: my shop/flags.yaml exists already, so nothing was written; give another folder\n",
+    )
+    assert [path.name for path in Path("my shop").iterdir()] == ["flags.yaml"]
+
+
+def test_first_files_cannot_be_written_into_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = CliRunner().invoke(cli, ["init", str(tmp_path / "file")])
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {tmp_path}/file/sidecar.yaml: cannot be written (File exists)\n"
+
+
+def test_the_first_users_of_the_first_file_see_both_sides(tmp_path: Path) -> None:
+    assert CliRunner().invoke(cli, ["init", str(tmp_path)]).exit_code == 0
+    content = yaml.safe_load((tmp_path / "flags.yaml").read_text())
+    rollout = content["flags"]["new-checkout"]["rollout"]
+    told = [bucket_of("new-checkout", user) < rollout * 1000 for user in ("user-1", "user-2", "user-3")]
+    assert told == [True, True, False]
+    assert bucket_of("new-checkout", "user-3") < 70_000, "which the command tells to change it to"
 
 
 @pytest.mark.parametrize("part", ["tower", "aerobat"])

@@ -237,5 +237,6 @@ async def test_a_bad_file_is_one_sentence(tmp_path: Path) -> None:
     )
     _, errors = await process.communicate()
     assert process.returncode == 1
-    assert errors.decode().startswith(f"Error: {file}: routes[0].match.methods[0]: expected a method like GET or POST ")
+    where = f"{file}: line 1: routes[0].match.methods[0]"
+    assert errors.decode().startswith(f"Error: {where}: expected a method like GET or POST ")
     assert errors.decode().count("\n") == 1

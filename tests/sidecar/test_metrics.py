@@ -1,6 +1,8 @@
 """What Prometheus reads: numbers that are explicit, labels that are bounded."""
 
 import re
+from dataclasses import dataclass
+from pathlib import Path
 
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -16,7 +18,16 @@ from tailslide_sidecar.outcome_buffer import OutcomeBuffer
 from tailslide_sidecar.readiness import Readiness
 
 
-def metrics_of(store: FlagStore, *, connected: bool = True, age_ms: int = 0) -> Metrics:
+@dataclass(frozen=True)
+class File:
+    path: Path = Path("flags.yaml")
+    problem: str | None = None
+    loaded: int = 3
+    refused: int = 2
+    loaded_at: float = 1_000.5
+
+
+def metrics_of(store: FlagStore, *, connected: bool = True, age_ms: int = 0, flags_file: File | None = None) -> Metrics:
     return Metrics(
         Live(
             store,
@@ -27,6 +38,7 @@ def metrics_of(store: FlagStore, *, connected: bool = True, age_ms: int = 0) -> 
             redis_connected=lambda: False,
             readiness=lambda: Readiness(Origin.JETSTREAM, age_ms, connected),
             event_listeners=lambda: 4,
+            flags_file=flags_file,
         )
     )
 
@@ -92,3 +104,22 @@ def test_names_follow_the_conventions_of_openmetrics() -> None:
         assert not family.name.endswith(("_total", "_ms", "_percentage", "_count")), family.name
         assert family.documentation, family.name
         assert not any(sample.name.endswith("_created") for sample in family.samples), family.name
+
+
+def test_of_a_flags_file_it_is_told_whether_it_is_good_and_of_servers_nothing() -> None:
+    store = FlagStore("clinic")
+    store.replace(Content({"a": flag("a", None)}, {}))
+    for problem, valid in ((None, 1), ("line 3: …", 0)):
+        text = metrics_of(store, flags_file=File(problem=problem)).exposition().decode()
+        for line in (
+            'tailslide_sidecar_source{source="file"} 1.0',
+            'tailslide_sidecar_source{source="jetstream"} 0.0',
+            'tailslide_sidecar_flags_file_reads_total{result="loaded"} 3.0',
+            'tailslide_sidecar_flags_file_reads_total{result="refused"} 2.0',
+            f"tailslide_sidecar_flags_file_valid {valid}.0",
+            "tailslide_sidecar_flags_file_loaded_timestamp_seconds 1000.5",
+            "tailslide_sidecar_flags 1.0",
+        ):
+            assert f"\n{line}\n" in text
+        assert re.search("nats|redis|bucket_revision|watch", re.sub("(?m)^#.*$", "", text)) is None
+    assert "flags_file" not in metrics_of(store).exposition().decode()

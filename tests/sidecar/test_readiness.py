@@ -33,3 +33,8 @@ def test_only_an_app_that_was_never_published_is_a_problem() -> None:
     assert problem_of("shop", False) == (
         "Tower has never published the app shop: create it in Tower, or correct app in the sidecar's file"
     )
+
+
+def test_of_a_flags_file_age_is_the_time_since_it_was_good() -> None:
+    broken = readiness(Origin.FILE, connected=False, silent_for_s=7, snapshot_age_s=None, problem="line 3: …")
+    assert broken == Readiness(Origin.FILE, 7_000, False, None, "line 3: …")

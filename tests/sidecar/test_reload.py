@@ -79,7 +79,7 @@ async def test_what_is_wrong_changes_nothing_and_is_told_once(scene: Scene) -> N
     assert scene.applied == []
     assert (reloader.loaded, reloader.failed, reloader.loaded_at) == (0, 1, 100.0)
     assert reloader.last_error is not None
-    assert reloader.last_error.startswith(f"{scene.path}: routes[1].upstream: expected http://host:port")
+    assert reloader.last_error.startswith(f"{scene.path}: line 1: routes[1].upstream: expected http://host:port")
     assert logs == [
         {"event": "configuration refused, the old one stays", "problem": reloader.last_error, "log_level": "error"}
     ]

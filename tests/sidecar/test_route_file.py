@@ -5,7 +5,7 @@ import yaml
 from pydantic import ValidationError
 
 from tailslide_core.naming import FLAG_KEY_RULE
-from tailslide_sidecar.config_file import ConfigFile, sentences
+from tailslide_sidecar.config_file import ConfigFile, mistakes
 from tailslide_sidecar.proxy.routes import (
     Address,
     FixedAnswer,
@@ -262,4 +262,4 @@ def test_what_is_written(text: str, expected: Route) -> None:
 def test_a_mistake_is_named(text: str, sentence: str) -> None:
     with pytest.raises(ValidationError) as error:
         ConfigFile.model_validate({"routes": [yaml.safe_load(f"{{{text}}}")]})
-    assert sentences(error.value) == [f"routes[0]{sentence}"]
+    assert [f"{field}: {problem}" for field, problem in mistakes(error.value)] == [f"routes[0]{sentence}"]

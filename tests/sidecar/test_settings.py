@@ -213,3 +213,42 @@ def test_reports_are_taken_unless_either_says_no(tmp_path: Path) -> None:
     assert settings("").reported_calls_per_s == 10_000
     assert settings("reported_calls_per_s: 5").reported_calls_per_s == 5
     assert settings("reported_calls_per_s: 5", TAILSLIDE_REPORTED_CALLS_PER_S="7").reported_calls_per_s == 7
+
+
+FLAGS = "app: shop\nflags: {f: {active: true}}"
+
+
+def test_a_flags_file_says_the_app_and_takes_the_place_of_servers(tmp_path: Path) -> None:
+    flags = tmp_path / "flags.yaml"
+    flags.write_text(FLAGS)
+    # A key of another app would keep a sidecar of Tower's from starting, and is of no use here.
+    environ = {"TAILSLIDE_SDK_KEY": f"tsk.other.{'a' * 16}.{'b' * 32}", "TAILSLIDE_SNAPSHOT": str(tmp_path / "s.json")}
+    settings = load_config(None, environ, flags)
+    assert settings.flags is not None
+    assert (settings.app, list(settings.flags.rulesets), settings.snapshot_used) == ("shop", ["f"], None)
+    assert settings.flags_from == str(flags)
+    assert load_config(None, {"TAILSLIDE_FLAGS_FILE": str(flags)}).flags == settings.flags
+
+
+def test_a_flags_file_is_of_the_app_that_the_others_name(tmp_path: Path) -> None:
+    flags = tmp_path / "flags.yaml"
+    flags.write_text(FLAGS)
+    config = written(tmp_path, "app: clinic")
+    for path, environ in ((config, {}), (None, {"TAILSLIDE_APP": "clinic"})):
+        with pytest.raises(
+            StartError, match=r"flags\.yaml: line 1: app: expected clinic, as TAILSLIDE_APP or .* got shop"
+        ):
+            load_config(path, environ, flags)
+    flags.write_text("flags: {}")
+    assert load_config(config, {}, flags).app == "clinic"
+
+
+def test_the_sidecar_s_file_is_read_again_though_the_flags_file_is_broken(tmp_path: Path) -> None:
+    flags = tmp_path / "flags.yaml"
+    flags.write_text(FLAGS)
+    config = written(tmp_path, "")
+    settings = load_config(config, {}, flags)
+    flags.write_text("[")
+    written(tmp_path, "answer_header: false")
+    again = load_again(settings)
+    assert (again.app, again.flags, again.proxy.answer_header) == ("shop", settings.flags, False)

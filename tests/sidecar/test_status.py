@@ -1,5 +1,6 @@
 """What `/v1/status` says of flags: what everybody gets, and what flags name that there is not."""
 
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,6 +16,8 @@ from tailslide_core.segment import Segment
 from tailslide_runtime.bucket_watch import Entry, Listing, WatchStatus
 from tailslide_runtime.jetstream import LinkStatus
 from tailslide_sidecar.flag_store import Content, FlagStore
+from tailslide_sidecar.flags_file import read_flags_file
+from tailslide_sidecar.flags_source import FlagsSource
 from tailslide_sidecar.guarded_flags import GuardedFlags
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
 from tailslide_sidecar.reload import RouteReloader
@@ -40,7 +43,9 @@ def store_of(
     return store
 
 
-def status_of(store: FlagStore, *flags_of_routes: str, watch: WatchStatus | None = None) -> Status:
+def status_of(
+    store: FlagStore, *flags_of_routes: str, watch: WatchStatus | None = None, flags_file: FlagsSource | None = None
+) -> Status:
     routes = [
         RoutePart.model_validate({"flag": flag, "feature": "http://a:1", "fallback": "http://b:1"}).read()
         for flag in flags_of_routes
@@ -58,6 +63,7 @@ def status_of(store: FlagStore, *flags_of_routes: str, watch: WatchStatus | None
         lambda: None,
         RouteReloader(settings, lambda _: None),
         "pay-1a2b3c",
+        flags_file,
     )
 
 
@@ -127,3 +133,19 @@ def test_presence_says_what_was_seen_of_the_bucket_and_which_flags_the_routes_na
 def test_presence_names_a_bounded_number_of_flags_and_counts_them_all() -> None:
     said = status_of(store_of(), *(f"f{n}" for n in range(MAX_FLAGS + 9))).presence(SidecarId(APP, "a"))
     assert (len(said.route_flags), said.route_flags_count) == (MAX_FLAGS, MAX_FLAGS + 9)
+
+
+def test_status_names_the_flags_file_and_no_servers(tmp_path: Path) -> None:
+    path = tmp_path / "flags.yaml"
+    path.write_text("app: shop\nflags: {f: {}}")
+    store = FlagStore(APP)
+    source = FlagsSource(read_flags_file(path, APP), store, (), changed=lambda: None, now_s=lambda: 5.0)
+    status = status_of(store, flags_file=source)
+    said = status.report()
+    assert (said["nats"], said["redis"], said["problem"], said["connected"]) == (None, None, None, True)
+    assert said["flags_file"] == {"path": str(path), "loaded_at_ms": 5_000, "loaded": 1, "refused": 0}
+    source.problem = "line 3: …"
+    said = status.report()
+    assert (said["problem"], said["connected"]) == ("line 3: …", False)
+    assert list(report(store)["flags"]) == ["f"]
+    assert report(store)["flags_file"] is None

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from tailslide_core.errors import ContractError
 from tailslide_core.flag_contracts import decode_ruleset, encode_ruleset
 from tailslide_core.ruleset import CircuitSettings, Recovery
+from tailslide_core.written_flags import MAX_RULESET_BYTES
 from tailslide_tower.flags.about import About
 from tailslide_tower.flags.flag import (
-    MAX_RULESET_BYTES,
     SANE_NUMBER,
     Flag,
     archived,

@@ -6,9 +6,9 @@ import pytest
 from tailslide_core.errors import ContractError
 from tailslide_core.flag_contracts import decode_segment, encode_segment
 from tailslide_core.segment import MAX_MEMBERS
+from tailslide_core.written_flags import MAX_SEGMENT_BYTES
 from tailslide_tower.segments.models import SegmentChange, SegmentCreate, SegmentMembers
 from tailslide_tower.segments.segment import (
-    MAX_SEGMENT_BYTES,
     KeptSegment,
     changed,
     created,

@@ -20,6 +20,7 @@ from tailslide_core.explanation import explain
 from tailslide_core.flag_set import FlagSet
 from tailslide_core.naming import MAX_FLAG_KEY, FlagId, SegmentId
 from tailslide_core.ramp import FULL
+from tailslide_core.relations import segments_named
 from tailslide_core.ruleset import Ruleset
 from tailslide_core.segment import Segment
 from tailslide_core.work import Demands, demands_of, together, work_of
@@ -29,7 +30,6 @@ from tailslide_tower.evaluation.models import MAX_CONTEXTS, MAX_KEYS, EvaluateFl
 from tailslide_tower.evaluation.told import MAX_VALUE, MAX_VALUES, answer_json
 from tailslide_tower.flags.checks import not_found
 from tailslide_tower.flags.flag import Flag, changed
-from tailslide_tower.flags.relations import segments_named
 from tailslide_tower.flags.store import FlagStore, read_flag
 from tailslide_tower.segments.store import SegmentStore, read_segment
 

@@ -91,10 +91,6 @@ class About:
         )
 
 
-FIELDS = frozenset({"name", "description", "tags", "owner", "lifetime", "expected_end"})
-"""The fields of a flag that are in `About`."""
-
-
 def date_of(text: str) -> date:
     """Read `YYYY-MM-DD` (RFC 3339, full-date); raise `ContractError`."""
     try:

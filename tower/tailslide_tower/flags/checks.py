@@ -7,12 +7,12 @@ from collections.abc import Collection
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tailslide_core import relations
 from tailslide_core.naming import FlagId
 from tailslide_core.ruleset import Ruleset
 from tailslide_runtime.http import ApiError
 from tailslide_tower.apps.errors import app_not_found, named
 from tailslide_tower.apps.store import AppStore
-from tailslide_tower.flags import relations
 from tailslide_tower.flags.store import FlagStore
 from tailslide_tower.segments.store import SegmentStore
 

@@ -14,29 +14,24 @@ import orjson
 
 from tailslide_core.contracts import Json
 from tailslide_core.errors import ContractError
-from tailslide_core.fields import Fields, shown
+from tailslide_core.fields import shown
 from tailslide_core.flag_contracts import (
     RULESET_SCHEMA,
-    circuit_settings,
-    circuit_settings_json,
     decode_ruleset,
     encode_ruleset,
     ruleset_json,
 )
 from tailslide_core.naming import FlagId, check_flag_key
 from tailslide_core.ramp import FULL
-from tailslide_core.ruleset import RESERVED_METADATA, CircuitSettings, Ruleset
+from tailslide_core.ruleset import CircuitSettings, Ruleset
 from tailslide_core.variants import ON_OFF
-from tailslide_tower.flags import about
+from tailslide_core.written_flags import NOTED_FIELDS, over_defaults, ruleset_with
 from tailslide_tower.flags.about import About
 from tailslide_tower.flags.models import FlagChange, FlagCreate
 from tailslide_tower.times import timestamp
 
 _NONE: Json = {}
 _NAME = re.compile(r"\w+")
-
-MAX_RULESET_BYTES = 512 * 1024
-"""Half of what a NATS server takes as one message by default."""
 
 SANE_NUMBER = 2**52
 """No number of changes leads here. A version or a generation that is larger is broken, and is not gone on from: a
@@ -134,19 +129,8 @@ def created(app: str, request: FlagCreate, now: datetime, defaults: Json = _NONE
     given = request.model_dump(exclude_unset=True)
     if given.get("salt") is None:
         given.pop("salt", None)
-    flag = _with(Flag(blank, About(key), 0, now, now), _over(defaults, given), ruleset_json(blank))
+    flag = _with(Flag(blank, About(key), 0, now, now), over_defaults(defaults, given), ruleset_json(blank))
     return _stamped(flag, 1, now)
-
-
-def _over(defaults: Json, given: Json) -> Json:
-    """Return what is given over the defaults; where it has other variants, none of theirs are left."""
-    superseded: set[str] = set()
-    if "variants" in given or given.get("type", defaults.get("type")) != defaults.get("type"):
-        superseded = {"variants", "off_variant", "split"}
-        rules = defaults.get("rules")
-        if isinstance(rules, list) and any(rule.get("split") or rule.get("variant") for rule in rules):
-            superseded.add("rules")
-    return _merged({name: value for name, value in defaults.items() if name not in superseded}, given)
 
 
 def because_of_defaults(error: ContractError, request: FlagCreate, defaults: Json) -> ContractError:
@@ -155,16 +139,6 @@ def because_of_defaults(error: ContractError, request: FlagCreate, defaults: Jso
     if name is None or name[0] not in defaults or name[0] in request.model_fields_set:
         return error
     return ContractError(error.field, f"{error.problem}; the app's defaults for new flags have it so")
-
-
-def _merged(before: Json, given: Json) -> Json:
-    """Return what is given over what was there; inside the circuit and its parts, too."""
-    merged = {**before, **given}
-    for part in ("circuit", "recovery", "local_guard"):
-        old, new = before.get(part), given.get(part)
-        if isinstance(old, dict) and isinstance(new, dict):
-            merged[part] = _merged(old, new)
-    return merged
 
 
 def check_defaults(app: str, defaults: Json, now: datetime) -> Ruleset:
@@ -309,23 +283,9 @@ def _split_of_none(variants: object, off_variant: object) -> list[Json] | None:
 def _with(flag: Flag, given: Json, base: Json) -> Flag:
     """Return the flag with the given fields over those of `base`, version and times as they were."""
     noted = flag.about.after(given, flag.ruleset.key)
-    given = {name: value for name, value in given.items() if name not in about.FIELDS}
-    circuit = given.get("circuit")
-    if isinstance(circuit, dict):
-        given["circuit"] = _merged_circuit(flag.ruleset.circuit or CircuitSettings(), circuit, flag.reset_generation)
-    ruleset = decode_ruleset(orjson.dumps(base | given))
-    for name, _ in ruleset.metadata:
-        if name in RESERVED_METADATA:
-            raise ContractError(f"metadata.{name}", "expected another name: the sidecar sets this one in its answers")
-    size = len(encode_ruleset(ruleset))
-    if size > MAX_RULESET_BYTES:
-        raise ContractError("body", f"expected a flag of at most {MAX_RULESET_BYTES} bytes as JSON, got {size}")
-    return replace(flag, ruleset=ruleset, about=noted)
-
-
-def _merged_circuit(current: CircuitSettings, given: Json, reset_generation: int) -> Json:
-    merged = _merged(circuit_settings_json(current), given) | {"reset_generation": reset_generation}
-    return circuit_settings_json(Fields.within("circuit", lambda: circuit_settings(Fields(merged))))
+    given = {name: value for name, value in given.items() if name not in NOTED_FIELDS}
+    circuit = flag.ruleset.circuit or CircuitSettings()
+    return replace(flag, ruleset=ruleset_with(base, given, circuit, flag.reset_generation), about=noted)
 
 
 def _reset(flag: Flag, reset_generation: int) -> Flag:

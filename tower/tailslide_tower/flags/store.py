@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tailslide_core.errors import ContractError
 from tailslide_core.naming import FlagId, SegmentId
+from tailslide_core.relations import Requirements
 from tailslide_tower.apps.store import archived_apps
 from tailslide_tower.database import metadata
 from tailslide_tower.flags.flag import Flag, flag_of, row_of
-from tailslide_tower.flags.relations import Requirements
 
 log = structlog.get_logger()
 

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tailslide_core.errors import ContractError
 from tailslide_core.flag_contracts import encode_ruleset, encode_segment
 from tailslide_core.naming import FlagId, SegmentId, segment_of
+from tailslide_core.relations import segments_named
 from tailslide_tower.apps.store import apps
 from tailslide_tower.database import Database, metadata
-from tailslide_tower.flags.relations import segments_named
 from tailslide_tower.flags.store import FlagStore, InvalidFlagError, deleted_flags, read_flag
 from tailslide_tower.publisher.claims import Identity
 from tailslide_tower.publisher.wanted import Apps, Wanted

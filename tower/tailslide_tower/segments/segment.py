@@ -15,13 +15,12 @@ from tailslide_core.errors import ContractError
 from tailslide_core.fields import shown
 from tailslide_core.flag_contracts import SEGMENT_SCHEMA, decode_segment, encode_segment, segment_json
 from tailslide_core.naming import SegmentId, check_flag_key
-from tailslide_core.segment import MAX_MEMBERS, Segment
+from tailslide_core.segment import Segment
+from tailslide_core.written_flags import segment_with
 from tailslide_tower.flags.flag import warnings_of_alike
 from tailslide_tower.segments.models import SegmentChange, SegmentCreate, SegmentMembers
 from tailslide_tower.times import timestamp
 
-MAX_SEGMENT_BYTES = 1_000_000
-"""What a NATS server takes as one message by default is 1 MiB, headers included."""
 MAX_LISTED_CONDITIONS = MAX_LISTED_VALUES = 20
 """What a list shows of each segment, and of each of its conditions: there may be thousands."""
 
@@ -158,15 +157,7 @@ def _with(kept: KeptSegment, given: Json) -> KeptSegment:
     """Return the segment with the given fields, version and times as they were."""
     given = dict(given)
     description = str(given.pop("description", kept.description))
-    segment = decode_segment(orjson.dumps(segment_json(kept.segment) | given))
-    members = len(segment.include) + len(segment.exclude)
-    if members > MAX_MEMBERS:
-        longer = "include" if len(segment.include) >= len(segment.exclude) else "exclude"
-        raise ContractError(longer, f"expected at most {MAX_MEMBERS} members in both lists together, got {members}")
-    size = len(encode_segment(segment))
-    if size > MAX_SEGMENT_BYTES:
-        raise ContractError("body", f"expected a segment of at most {MAX_SEGMENT_BYTES} bytes as JSON, got {size}")
-    return replace(kept, segment=segment, description=description)
+    return replace(kept, segment=segment_with(kept.segment, given), description=description)
 
 
 def _stamped(kept: KeptSegment, version: int, now: datetime) -> KeptSegment:

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -6,8 +8,8 @@ from hypothesis import strategies as st
 
 from tailslide_core.errors import ContractError
 from tailslide_core.preparation import MAX_CHAIN
+from tailslide_core.relations import Requirements, check_each, check_requirements, requiring
 from tailslide_core.ruleset import Requirement, Ruleset
-from tailslide_tower.flags.relations import Requirements, check_requirements, requiring
 
 ALL = {key: ["on", "off"] for key in "abcdefgh"}
 
@@ -86,3 +88,22 @@ def test_who_requires_a_variant_by_name() -> None:
     assert requiring("a", {"on"}, others) == ["b", "x"]
     assert requiring("a", {"off", "other"}, others) == ["b"]
     assert requiring("d", {"on"}, others) == []
+
+
+def outcome(check: Callable[[], None]) -> str | None:
+    try:
+        check()
+    except ContractError as error:
+        return str(error)
+    return None
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from("abcdefx"), max_size=3, unique=True)))
+def test_all_flags_of_an_app_at_once_are_held_to_the_same(required: dict[str, list[str]]) -> None:
+    rulesets = {key: flag(key, *others) for key, others in required.items()}
+    variants = {key: ["on", "off"] for key in rulesets}
+    check = check_each(rulesets)
+    for key, ruleset in rulesets.items():
+        others = {other: dict.fromkeys(names) for other, names in required.items() if other != key}
+        alone = partial(check_requirements, ruleset, variants, others)
+        assert outcome(partial(check, ruleset)) == outcome(alone)
