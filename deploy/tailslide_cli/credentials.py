@@ -16,7 +16,9 @@ from tailslide_runtime.errors import StartError
 from tailslide_runtime.private_files import UntrustedFileError, make_folder, open_folder
 
 URL = "TAILSLIDE_TOWER_URL"
+"""Tower's address, for `login` and with a token; else the address that you are logged in at."""
 TOKEN = "TAILSLIDE_API_TOKEN"  # noqa: S105 # the name of a variable
+"""An API token to use in place of that of `tailslide login`."""
 _FILE = "tower.json"
 _LIMIT = 16_384
 DEFAULT_URL = "http://127.0.0.1:4142"
