@@ -3,6 +3,7 @@
 What is in their environments is decided in `environments`.
 """
 
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -58,6 +59,8 @@ def tailslide_process(
         cwd=working_directory(),
         log=data.log(part),
         run_as=run_as,
+        # Who stops all of it has no balancer that a sidecar would have to wait for.
+        stop_signal=signal.SIGINT if part == "sidecar" else signal.SIGTERM,
         keep_open=data.keep_open,
         address=f"http://{listen}",
         ready=lambda: _answers_ready(f"http://{reachable(listen)}/readyz"),

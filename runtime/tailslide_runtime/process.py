@@ -12,9 +12,6 @@ import uvloop
 from tailslide_runtime.errors import StartError, leaves
 from tailslide_runtime.logs import LogFormat, LogLevel, configure
 
-Main = Callable[[asyncio.Event], Awaitable[None]]
-"""Runs a process until the event is set, then stops in order and returns."""
-
 
 class Logged(Protocol):
     """Settings that say how to log."""
@@ -28,10 +25,28 @@ class Logged(Protocol):
         """How lines are written."""
 
 
+class Stop(asyncio.Event):
+    """Set when the process is to end: by SIGTERM, which machines send, and by SIGINT, which a person sends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_once = asyncio.Event()
+        """Set where nobody is to be waited for who has yet to learn of the end: by SIGINT, and by a second signal."""
+
+    def end(self, *, at_once: bool) -> None:
+        """Have the process end."""
+        if at_once or self.is_set():
+            self.at_once.set()
+        self.set()
+
+
+Main = Callable[[Stop], Awaitable[None]]
+"""Runs a process until the event is set, then stops in order and returns."""
+
 Settings = TypeVar("Settings", bound=Logged)
 
 
-def start(name: str, load: Callable[[], Settings], main: Callable[[Settings, asyncio.Event], Awaitable[None]]) -> int:
+def start(name: str, load: Callable[[], Settings], main: Callable[[Settings, Stop], Awaitable[None]]) -> int:
     """Load the settings, set up the logs of the process `name`, then `run`; return the exit status."""
     try:
         settings = load()
@@ -63,8 +78,8 @@ def _tell(error: BaseException) -> None:
 
 
 async def _until_signal(main: Main) -> None:
-    stop = asyncio.Event()
+    stop = Stop()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, partial(stop.end, at_once=number == signal.SIGINT))
     await main(stop)

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 import structlog
@@ -13,6 +14,7 @@ from tailslide_runtime.bucket_watch import WatchStatus
 from tailslide_runtime.jetstream import LinkStatus
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_runtime.listening import Bound, bind
+from tailslide_runtime.process import Stop
 from tailslide_sidecar import flags_api
 from tailslide_sidecar.answers import Answers
 from tailslide_sidecar.calls import Calls
@@ -46,7 +48,7 @@ from tailslide_sidecar.watcher import Watcher
 log = structlog.get_logger()
 
 
-async def run(settings: Settings, stop: asyncio.Event) -> None:
+async def run(settings: Settings, stop: Stop) -> None:
     """Run a sidecar until `stop` is set; raise `StartError` when it cannot start."""
     sidecar = _Sidecar(settings)
     try:
@@ -136,6 +138,7 @@ class _Sidecar:
         self._hot: HotListener | None = None
         self._proxy: ProxyListener | None = None
         self._bound: list[Bound] = []
+        self._ending = False
 
     def _watcher(self) -> Watcher:
         settings = self._settings
@@ -227,6 +230,7 @@ class _Sidecar:
             self._readiness,
             self._status.report,
             settings.flags_token,
+            is_ending=lambda: self._ending,
         )
         calls = Calls(self._store, self._buffer, metrics.evaluations, self._guards, metrics.outcomes_stale.inc)
         self._flags = listener = HttpListener(
@@ -261,7 +265,7 @@ class _Sidecar:
         proxy.listens_on(proxied.address)
         self._status.flags_listen, self._status.proxy_listen = flags_address, proxied.address
 
-    async def serve(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+    async def serve(self, group: asyncio.TaskGroup, stop: Stop) -> None:
         """Run the tasks until `stop` is set, then end in order."""
         flushed = asyncio.Event()
         assert self._flags is not None
@@ -287,11 +291,24 @@ class _Sidecar:
             flags_from=self._settings.flags_from,
         )
         await stop.wait()
+        await self._grace(stop)
         await self._close_listeners()
         self._presence.leave()
         for task in tasks:
             task.cancel()
         flushed.set()
+
+    async def _grace(self, stop: Stop) -> None:
+        """Go on answering new calls for a while: who sends them learns of the end later than we do."""
+        self._ending = True
+        grace_ms = self._settings.drain_grace_ms
+        if grace_ms == 0 or stop.at_once.is_set():
+            return
+        log.info("sidecar_ending", grace_ms=grace_ms)
+        assert self._proxy is not None
+        self._proxy.end_with_answers()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.at_once.wait(), grace_ms / 1000)
 
     async def close(self) -> None:
         """Write what is left, and let go of everything."""

@@ -24,6 +24,8 @@ from tailslide_sidecar.yaml_file import FileError, read_yaml
 
 _FORWARD_HOST = re.compile(rf"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<host>(?:\*\.)?{HOST_NAME}))(?::(?P<port>[0-9]{{1,5}}))?")
 MAX_CALLS_PER_S = 1_000_000
+DEFAULT_GRACE_MS = 1_000
+"""With `limits.drain_ms` it is below the ten seconds after which Docker kills what it has told to end."""
 
 _LIMITS = ProxyLimits()
 _OPTIONS = ProxyOptions()
@@ -124,6 +126,13 @@ class LimitsPart(Strict):
         return ProxyLimits(**self.model_dump())
 
 
+class DrainPart(Strict):
+    """How the sidecar ends."""
+
+    grace_ms: Annotated[int, Field(ge=0, le=MAX_TIMEOUT_MS)] = DEFAULT_GRACE_MS
+    """How long new calls are answered after SIGTERM, for balancers that have yet to learn of it."""
+
+
 class FlagsLimitsPart(Strict):
     """What clients may take of the flags listener."""
 
@@ -168,6 +177,7 @@ class ConfigFile(Strict):
     access_log: AccessLogPart = AccessLogPart()
     limits: LimitsPart = LimitsPart()
     flags_limits: FlagsLimitsPart = FlagsLimitsPart()
+    drain: DrainPart = DrainPart()
     allowed_hosts: AllowedHosts | None = None
 
     def proxy_options(self) -> ProxyOptions:

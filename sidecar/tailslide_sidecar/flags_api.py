@@ -28,7 +28,7 @@ from tailslide_sidecar import ofrep
 from tailslide_sidecar.answers import Answers
 from tailslide_sidecar.event_stream import EventStream
 from tailslide_sidecar.metrics import Metrics
-from tailslide_sidecar.readiness import NOT_READY, NOTHING_LOADED, Readiness, problem_of
+from tailslide_sidecar.readiness import ENDING, NOT_READY, NOTHING_LOADED, Readiness, problem_of
 from tailslide_sidecar.replies import JSON, Reply
 from tailslide_sidecar.reported import MAX_BYTES, Reports, TooManyReportsError
 
@@ -52,6 +52,8 @@ class FlagsApi:
     readiness: Callable[[], Readiness | None]
     status: Callable[[], Mapping[str, object]]
     token: str | None = None
+    is_ending: Callable[[], bool] = lambda: False
+    """Whether the sidecar has been told to end, and answers for a while yet."""
 
 
 _API = web.AppKey("api", FlagsApi)
@@ -241,6 +243,8 @@ async def _healthz(_: web.Request) -> web.Response:
 
 
 async def _readyz(request: web.Request) -> web.Response:
+    if request.app[_API].is_ending():
+        raise ApiError(503, ENDING, "the sidecar has been told to end; it answers what still comes for a moment")
     readiness = request.app[_API].readiness()
     if readiness is None:
         raise ApiError(503, NOT_READY, NOTHING_LOADED)

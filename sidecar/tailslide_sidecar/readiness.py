@@ -11,6 +11,8 @@ from tailslide_sidecar.flag_store import Origin
 
 NOT_READY = "NOT_READY"
 """The code, and the reason of a proxied call, while nothing is known of any flag."""
+ENDING = "ENDING"
+"""The code after SIGTERM, while calls are still answered."""
 NOTHING_LOADED = "no rulesets are loaded yet, neither from JetStream nor from a snapshot"
 
 

@@ -22,7 +22,7 @@ log = structlog.get_logger()
 POLL_S = 1.0
 """How often the file is looked at. A change is read once it has stood still for as long."""
 
-_FIELDS = {"nats_url": "nats.url", "redis_url": "redis.url"}
+_FIELDS = {"nats_url": "nats.url", "redis_url": "redis.url", "drain_grace_ms": "drain.grace_ms"}
 """Settings that are called otherwise in the file."""
 _TAKEN = frozenset({"routes", "forward_allow", "proxy", "config_path", "config_stamp", "environment", "flags"})
 

@@ -19,6 +19,7 @@ from tailslide_runtime.redis_access import user_of
 from tailslide_runtime.server_urls import LOCAL_NATS, LOCAL_REDIS, NatsUrl, RedisUrl
 from tailslide_runtime.settings import AllowedHosts, ListenAddress, explain
 from tailslide_sidecar.config_file import (
+    DEFAULT_GRACE_MS,
     MAX_CALLS_PER_S,
     AppKey,
     ConfigFile,
@@ -31,6 +32,7 @@ from tailslide_sidecar.nats_access import check_sdk_key
 from tailslide_sidecar.proxy.limits import ProxyOptions
 from tailslide_sidecar.proxy.routes import ForwardHost, Route
 from tailslide_sidecar.reported import DEFAULT_CALLS_PER_S
+from tailslide_sidecar.route_file import MAX_TIMEOUT_MS
 from tailslide_sidecar.yaml_file import Stamp, stamp_of
 
 DEFAULT_FLAGS_LISTEN = ListenAddress("127.0.0.1", 4141)
@@ -60,6 +62,7 @@ class Environment(BaseModel):
     socket_mode: SocketMode | None = None
     flags_token: FlagsToken | None = None
     allowed_hosts: AllowedHosts | None = None
+    drain_grace_ms: Annotated[int, Field(ge=0, le=MAX_TIMEOUT_MS)] | None = None
     stale_after_ms: Annotated[int, Field(ge=1_000, le=86_400_000)] | None = None
     flush_interval_ms: Annotated[int, Field(ge=10, le=60_000)] | None = None
     reported_outcomes: bool | None = None
@@ -93,6 +96,8 @@ class Settings:
     """What clients may take of the flags listener."""
     allowed_hosts: tuple[str, ...] = ()
     """Names that the flags listener answers to besides `localhost` and loopback addresses."""
+    drain_grace_ms: int = DEFAULT_GRACE_MS
+    """How long new calls are answered after SIGTERM, in milliseconds."""
     stale_after_ms: int = DEFAULT_STALE_AFTER_MS
     """Out of contact with NATS for longer than this, answers say that they may be stale."""
     flush_interval_ms: int = DEFAULT_FLUSH_INTERVAL_MS
@@ -182,6 +187,7 @@ def _load(config_path: Path | None, environment: Environment, flags: FlagsFile |
         flags_token=environment.flags_token or file.flags_token,
         flags_limits=file.flags_limits.read(),
         allowed_hosts=environment.allowed_hosts or file.allowed_hosts or (),
+        drain_grace_ms=file.drain.grace_ms if environment.drain_grace_ms is None else environment.drain_grace_ms,
         stale_after_ms=environment.stale_after_ms or file.stale_after_ms or DEFAULT_STALE_AFTER_MS,
         flush_interval_ms=environment.flush_interval_ms or file.flush_interval_ms or DEFAULT_FLUSH_INTERVAL_MS,
         reported_outcomes=_first(environment.reported_outcomes, file.reported_outcomes, True),

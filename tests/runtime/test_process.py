@@ -21,14 +21,26 @@ def test_a_signal_stops_in_order_with_status_0(number: int) -> None:
     assert steps == ["stopped in order"]
 
 
-def test_a_second_signal_changes_nothing() -> None:
-    async def main(stop: asyncio.Event) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
-        await stop.wait()
-        os.kill(os.getpid(), signal.SIGINT)
-        await asyncio.sleep(0)
+@pytest.mark.parametrize(
+    ("numbers", "at_once"),
+    [
+        ([signal.SIGTERM], False),
+        ([signal.SIGINT], True),
+        ([signal.SIGTERM, signal.SIGTERM], True),
+        ([signal.SIGTERM, signal.SIGINT], True),
+    ],
+)
+def test_sigint_and_a_second_signal_wait_for_nobody(numbers: list[int], at_once: bool) -> None:
+    seen: list[bool] = []
+
+    async def main(stop: process.Stop) -> None:
+        for number in numbers:
+            os.kill(os.getpid(), number)
+        await (stop.at_once.wait() if at_once else stop.wait())
+        seen.append(stop.at_once.is_set())
 
     assert process.run(main) == 0
+    assert seen == [at_once]
 
 
 def test_an_end_without_a_signal_is_status_0() -> None:

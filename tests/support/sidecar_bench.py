@@ -166,6 +166,8 @@ class Bench:
         environment = {
             "TAILSLIDE_NATS_URL": self.nats_url,
             "TAILSLIDE_REDIS_URL": self.redis_url,
+            # Nobody waits for a sidecar of a test; how it ends is tried by itself.
+            "TAILSLIDE_DRAIN_GRACE_MS": "0",
             **self.environment,
         }
         with log_file.open("wb") as log:

@@ -186,6 +186,10 @@ class ProxyListener:
 
     # The end
 
+    def end_with_answers(self) -> None:
+        """Let each answer from now on be the last of its connection; new connections are still taken."""
+        self.closing = True
+
     def close(self) -> None:
         """End idle connections at once, and the others with their answer."""
         self.closing = True
