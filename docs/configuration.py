@@ -94,9 +94,9 @@ def _after_assignments(body: list[ast.stmt]) -> dict[str, str]:
         target = before.target if isinstance(before, ast.AnnAssign) else None
         if isinstance(before, ast.Assign):
             target = before.targets[0] if isinstance(before.targets[0], ast.Name) else None
-        is_text = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-        if isinstance(target, ast.Name) and is_text and isinstance(after.value.value, str):
-            found[target.id] = " ".join(after.value.value.split())
+        said = after.value if isinstance(after, ast.Expr) else None
+        if isinstance(target, ast.Name) and isinstance(said, ast.Constant) and isinstance(said.value, str):
+            found[target.id] = " ".join(said.value.split())
     return found
 
 
@@ -239,9 +239,9 @@ def parts_of(model: type[BaseModel]) -> Mapping[type[BaseModel], list[str]]:
     return found
 
 
-def is_flat(model: type[BaseModel]) -> bool:
-    """Whether a part of the file is written out with its path in the table of the whole: only the servers are."""
-    return {"url"} <= model.model_fields.keys()
+def is_flat(name: str, model: type[BaseModel]) -> bool:
+    """Whether a part of the file is written out in the table of the whole: where its fields have variables."""
+    return any(f"{name}_{field}" in Environment.model_fields for field in model.model_fields)
 
 
 # Rows
@@ -319,7 +319,7 @@ def file_rows(model: type[BaseModel], prefix: str = "") -> Iterator[Setting]:
     for name in model.model_fields:
         path = f"{prefix}{name}"
         parts = _models(hints(model)[name])
-        if parts and is_flat(parts[0]):
+        if parts and is_flat(name, parts[0]):
             yield from file_rows(parts[0], f"{path}.")
         elif model is ConfigFile or prefix:
             known = path.replace(".", "_")
@@ -389,7 +389,7 @@ def sidecar() -> list[str]:
     lines += ["", "Only in the environment:", ""]
     lines += table(("variable",), environment_rows(Environment, in_the_file()))
     for part, fields in parts_of(ConfigFile).items():
-        if not is_flat(part):
+        if not is_flat(fields[0], part):
             of = ", ".join(f"`{name}`" for name in dict.fromkeys(fields))
             said = f"{of}: {' '.join(str(part.__doc__).split())}"
             lines += ["", f"### {_title(part).capitalize()}", "", said, "", *table(("field",), file_rows(part))]
