@@ -109,8 +109,11 @@ def meaning(model: type, name: str, path: str) -> str:
         for alias in (path, name, re.sub("_ms$", "_s", name)):
             if text := docstrings(other).get(alias):
                 return text
-    if path != name:
-        return meaning(ConfigFile, path.replace(".", "_"), path.replace(".", "_"))
+    known = path.replace(".", "_")
+    if known in Environment.model_fields:  # a variable means the same in all processes
+        for other in (Settings, AerobatSettings):
+            if text := docstrings(other).get(known):
+                return text
     described = [part for part in (*_models(hints(model)[name]), hints(model)[name]) if _is_described(part)]
     return " ".join(str(described[0].__doc__).partition("\n\n")[0].split()) if described else ""
 
