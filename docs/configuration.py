@@ -26,8 +26,8 @@ import click
 from pydantic import BaseModel, PlainValidator, SecretStr, TypeAdapter, ValidationError
 from pydantic_core import PydanticUndefined
 
-import tailslide_cli.credentials
 from tailslide_aerobat.settings import AerobatSettings
+from tailslide_cli import credentials
 from tailslide_embedded.cli import cli
 from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl, RedisUrl
@@ -346,12 +346,14 @@ def in_the_file() -> set[str]:
 
 def command_rows() -> Iterator[Setting]:
     """Yield the variables that commands read beside those of the processes that they start."""
-    module = ast.parse(inspect.getsource(tailslide_cli.credentials)).body
-    said = _after_assignments(module)
-    for name in ("URL", "TOKEN"):
-        default = tailslide_cli.credentials.DEFAULT_URL if name == "URL" else None
-        names = (f"`{getattr(tailslide_cli.credentials, name)}`", "those that ask Tower")
-        yield Setting(names, "a URL" if name == "URL" else "text", _shown(default), said[name], name == "TOKEN")
+    said = _after_assignments(ast.parse(inspect.getsource(credentials)).body)
+    for name, read in vars(credentials).items():
+        if isinstance(read, str) and read.startswith("TAILSLIDE_"):
+            if name not in said:
+                raise ValueError(f"{credentials.__name__}.{name}: write what it means behind it, as a docstring")
+            default = credentials.DEFAULT_URL if read == credentials.URL else None
+            names = (f"`{read}`", "those that ask Tower")
+            yield Setting(names, "text", _shown(default), said[name], read == credentials.TOKEN)
     options: dict[str, list[tuple[str, click.Option]]] = {}
     for command, option in _options(cli, ""):
         for each in [option.envvar] if isinstance(option.envvar, str) else option.envvar or ():
