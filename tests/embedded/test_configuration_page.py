@@ -64,6 +64,28 @@ def test_every_variable_that_other_pages_name_is_on_this_one(written: str) -> No
         assert set(VARIABLE.findall(page.read_text(encoding="utf-8"))) <= known, page.name
 
 
+def test_other_pages_give_the_same_default_numbers(written: str) -> None:
+    defaults: dict[str, str] = {}
+    prefix = ""
+    for line in written.splitlines():
+        if part := re.match(r"`(\w+)`[,:] ", line):
+            prefix = "" if part[1] == "routes" else f"{part[1]}."
+        elif line.startswith("## "):
+            prefix = ""
+        elif line.startswith("| `"):
+            cells = [cell.strip() for cell in line.split("|")]
+            defaults[prefix + cells[1].strip("`")] = cells[-3]
+
+    compared = 0
+    for page in ("sidecar.md", "aerobat.md", "access.md"):
+        for name, line in rows((DOCS / page).read_text(encoding="utf-8")).items():
+            given = [cell.strip() for cell in line.split("|")[2:-1] if re.fullmatch(r" [0-9]+ ", cell)]
+            if given and name != "timeout_ms":  # short for another field, whose default it tells
+                assert given == [defaults[name]], (page, name)
+                compared += 1
+    assert compared > 20
+
+
 def test_secrets_are_marked_and_nothing_else(written: str) -> None:
     marked = {name for name, line in rows(written).items() if "**Secret.**" in line}
     assert marked == {
