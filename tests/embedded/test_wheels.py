@@ -32,7 +32,9 @@ def test_a_missing_wheel_is_one_sentence_that_names_the_extra_and_the_setting(
 
     monkeypatch.setattr(importlib.metadata, "distribution", missing)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(StartError, match=rf"tailslide-platform\[embedded\], or set {setting} to the URL of ") as error:
+    with pytest.raises(
+        StartError, match=rf"'tailslide-platform\[embedded\]', or set {setting} to the URL of "
+    ) as error:
         find()
     assert "\n" not in str(error.value)
 

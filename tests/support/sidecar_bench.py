@@ -114,6 +114,8 @@ class Bench:
     sidecars: list[Sidecar] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     """What sidecars are told besides, or otherwise."""
+    program: tuple[str, ...] = (sys.executable, "-m", "tailslide_sidecar.main")
+    """What is started, with the name of a sidecar's file as its last argument."""
 
     def flag_id(self, flag: str = FLAG) -> FlagId:
         return FlagId(self.app, flag)
@@ -172,9 +174,7 @@ class Bench:
         }
         with log_file.open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tailslide_sidecar.main",
+                *self.program,
                 str(file),
                 env={**os.environ, **environment},
                 stderr=log,

@@ -174,7 +174,7 @@ def _tell_where(console: Console, loop: WholeLoop, services: Services) -> None:
             f"-H 'if-match: *' -H 'content-type: application/json' -d '{{\"active\": false}}'"
         ),
         "Let the new service fail, and heal": (
-            f"curl -X POST {services.new.url}/demo/break; curl -X POST {services.new.url}/demo/heal"
+            f"curl -X POST {services.new.url}/break; curl -X POST {services.new.url}/heal"
         ),
     }
     console.print("\n[bold]Everything stays running.[/] Try:\n")
