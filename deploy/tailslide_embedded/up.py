@@ -11,7 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rich.console import Console
 
@@ -21,13 +21,13 @@ from tailslide_embedded.environments import environment_of, published
 from tailslide_embedded.parts import tailslide_process, user_of_part
 from tailslide_embedded.processes import NotReadyError, ProcessSpec
 from tailslide_embedded.servers import nats, postgres, redis
-from tailslide_embedded.stack import Endpoints, Stack, servers_on
+from tailslide_embedded.stack import Endpoints, Stack, own_url, servers_on
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl, RedisUrl
 from tailslide_runtime.settings import ListenAddress
 from tailslide_tower.dashboard.built import read_built
 
-_OWNERS: tuple[tuple[type[NatsUrl | RedisUrl | DatabaseUrl], Callable[[str], Awaitable[Path | None]]], ...] = (
+_OWNERS: tuple[tuple[type[NatsUrl | RedisUrl | DatabaseUrl], Callable[[Any], Awaitable[Path | None]]], ...] = (
     (NatsUrl, nats.data_dir_of),
     (RedisUrl, redis.data_dir_of),
     (DatabaseUrl, postgres.data_dir_of),
@@ -89,6 +89,11 @@ async def _until_signal(options: UpOptions, environ: Mapping[str, str], console:
 
 async def _run(options: UpOptions, environ: Mapping[str, str], console: Console) -> None:
     given = {"nats": options.nats_port, "redis": options.redis_port, "postgres": options.postgres_port}
+    if environ.get("TAILSLIDE_TLS_CERT_FILE") or environ.get("TAILSLIDE_TLS_KEY_FILE"):
+        raise StartError(
+            "TAILSLIDE_TLS_CERT_FILE, TAILSLIDE_TLS_KEY_FILE: expected none, since `tailslide up` serves Tower without "
+            "TLS; unset them, or run `tailslide tower` on servers of your own"
+        )
     await _refuse_to_join(environ)
     async with open_data_dir(options.data_dir) as data:
         ports = PortChooser()
@@ -135,12 +140,10 @@ async def _refuse_to_join(environ: Mapping[str, str]) -> None:
     """
     joined: dict[Path, list[str]] = {}
     for kind, data_dir_of in _OWNERS:
-        text = environ.get(kind.variable)
-        if not text:
-            continue
         try:
-            other = await data_dir_of(kind.parse(text).with_secrets())
-        except (ValueError, NotReadyError):  # told where the servers are started, with what to do
+            url = own_url(kind, environ)
+            other = None if url is None else await data_dir_of(url)
+        except (StartError, NotReadyError):  # told where the servers are started, with what to do
             continue
         if other is not None:
             joined.setdefault(other, []).append(kind.variable)

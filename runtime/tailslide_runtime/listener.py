@@ -25,6 +25,7 @@ from tailslide_runtime.http1.refusals import JSON_TYPE
 from tailslide_runtime.listening import Bound, bind
 from tailslide_runtime.own_names import OwnNames
 from tailslide_runtime.settings import ListenAddress
+from tailslide_runtime.tls import ServerTls
 
 _NEVER_S = 1e7
 """The guard ends idle connections, not aiohttp."""
@@ -47,16 +48,18 @@ class HttpListener:
         error_type: bytes = JSON_TYPE,
         cancels: bool = False,
         websockets: Collection[str] = (),
+        tls: ServerTls | None = None,
     ) -> None:
         """Serve `application` on `address`, which the setting of that name gives.
 
         `allowed_hosts` are names of this listener besides those of loopback. `error_body` gives the body of what the
         guard refuses, of the type `error_type`. With `cancels`, a handler is cancelled when its client is gone.
-        `websockets` are the paths that may become one.
+        `websockets` are the paths that may become one. With `tls` it answers over TLS alone.
         """
         limits = ListenerLimits() if limits is None else limits
         self.address = address
         self.connections = Connections(limits.max_connections)
+        self.tls = tls
         self._setting = setting
         # Larger than the guard's bounds, so that those decide.
         self._options: dict[str, Any] = {
@@ -105,13 +108,16 @@ class HttpListener:
         """
         await self._runner.setup()
         factory = self.guard.connection if protocol is None else protocol
-        self._bound = await bind(factory, self.address, self._setting, socket_mode=socket_mode)
+        self._bound = await bind(factory, self.address, self._setting, socket_mode=socket_mode, tls=self.tls)
         self.address = self._bound.address
         return self.address
 
     async def run(self) -> None:
-        """End connections that are late, until cancelled."""
-        await self.connections.run()
+        """End connections that are late, and follow the certificate, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.connections.run())
+            if self.tls is not None:
+                group.create_task(self.tls.run())
 
     def stop(self) -> None:
         """Take no new connections, and end those that are idle; requests that have begun go on."""
@@ -154,3 +160,9 @@ class ListenerMetrics(Collector):
         for code, count in sorted(guard.refused.items()):
             refused.add_metric([code], count)
         yield refused
+        if self._listener.tls is not None:
+            yield GaugeMetricFamily(
+                name("certificate_expires_timestamp_seconds"),
+                "When the certificate that is served expires, in Unix time.",
+                self._listener.tls.validity.ends.timestamp(),
+            )

@@ -22,6 +22,7 @@ import structlog
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.private_files import exposure_of, is_trusted
 from tailslide_runtime.settings import ListenAddress
+from tailslide_runtime.tls import ServerTls
 
 log = structlog.get_logger()
 
@@ -52,16 +53,19 @@ async def bind(
     *,
     socket_mode: int | None = None,
     backlog: int = 1024,
+    tls: ServerTls | None = None,
 ) -> Bound:
     """Start to listen; raise `StartError` that names `setting` when the address cannot be had.
 
     `socket_mode` are the permissions of a unix socket, without which they follow from the umask. One that a process of
     ours has left behind is replaced; one that is served, or of another user, and whatever else is there, is not.
+    With `tls`, which a unix socket has no use for, a connection is made once its handshake is done.
     """
     try:
         if address.path is None:
             loop = asyncio.get_running_loop()
-            server = await loop.create_server(factory, address.host, address.port, backlog=backlog)
+            options = {} if tls is None else tls.listening_options()
+            server = await loop.create_server(factory, address.host, address.port, backlog=backlog, **options)
             return Bound(server, ListenAddress(address.host, int(server.sockets[0].getsockname()[1])))
         bound = await _bind_unix(factory, address.path, socket_mode, backlog)
         _warn_if_exposed(address.path.parent, setting)

@@ -77,16 +77,33 @@ SocketMode = Annotated[int, PlainValidator(_socket_mode)]
 FlagsToken = Annotated[str, PlainValidator(_flags_token)]
 
 
-class NatsPart(Strict):
+FilePath = Annotated[str, Field(min_length=1)]
+
+
+class TlsPart(Strict):
+    """Files for TLS to a server: its authorities, and what is shown to it."""
+
+    ca_file: FilePath | None = None
+    cert_file: FilePath | None = None
+    key_file: FilePath | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "TlsPart":
+        if not self.model_fields_set:
+            raise ValueError(f"expected one of {', '.join(type(self).model_fields)}, got none")
+        return self
+
+
+class NatsPart(TlsPart):
     """Where NATS is; `nats: {url: …}`."""
 
-    url: NatsUrl
+    url: NatsUrl | None = None
 
 
-class RedisPart(Strict):
+class RedisPart(TlsPart):
     """Where Redis is; `redis: {url: …}`."""
 
-    url: RedisUrl
+    url: RedisUrl | None = None
 
 
 class AccessLogPart(Strict):

@@ -18,6 +18,7 @@ from tailslide_runtime.logs import LogFormat, LogLevel
 from tailslide_runtime.redis_access import user_of
 from tailslide_runtime.server_urls import LOCAL_NATS, LOCAL_REDIS, NatsUrl, RedisUrl
 from tailslide_runtime.settings import AllowedHosts, ListenAddress, explain
+from tailslide_runtime.tls import TlsFiles
 from tailslide_sidecar.config_file import (
     DEFAULT_GRACE_MS,
     MAX_CALLS_PER_S,
@@ -25,6 +26,7 @@ from tailslide_sidecar.config_file import (
     ConfigFile,
     FlagsToken,
     SocketMode,
+    TlsPart,
     read_config_file,
 )
 from tailslide_sidecar.flags_file import FlagsFile, read_flags_file
@@ -50,10 +52,16 @@ class Environment(BaseModel):
 
     app: AppKey | None = None
     nats_url: NatsUrl | None = None
+    nats_ca_file: str | None = None
+    nats_cert_file: str | None = None
+    nats_key_file: str | None = None
     sdk_key: str | None = None
     """What NATS and Redis let the sidecar in with: the app's SDK key, as Tower shows it once, or a token of the NATS
     server's own. Only here, so that no secret needs to be in a file."""
     redis_url: RedisUrl | None = None
+    redis_ca_file: str | None = None
+    redis_cert_file: str | None = None
+    redis_key_file: str | None = None
     snapshot: str | None = None
     flags_file: str | None = None
     """A file of flags to answer from instead of NATS and Redis, for development and tests; `--flags` goes before it."""
@@ -175,11 +183,18 @@ def _load(config_path: Path | None, environment: Environment, flags: FlagsFile |
         except ContractError as error:
             raise StartError(f"{_variable(error.field)}: {error.problem}") from None
     snapshot = environment.snapshot or file.snapshot
+    nats_url = environment.nats_url or (file.nats and file.nats.url) or LOCAL_NATS
+    redis_url = environment.redis_url or (file.redis and file.redis.url) or LOCAL_REDIS
+    try:
+        nats_url = nats_url.with_files(_tls_files("nats", file.nats, environment, config_path))
+        redis_url = redis_url.with_files(_tls_files("redis", file.redis, environment, config_path))
+    except ValueError as problem:
+        raise StartError(str(problem)) from None
     return Settings(
         app=app,
-        nats_url=environment.nats_url or (file.nats.url if file.nats else LOCAL_NATS),
+        nats_url=nats_url,
         sdk_key=environment.sdk_key,
-        redis_url=environment.redis_url or (file.redis.url if file.redis else LOCAL_REDIS),
+        redis_url=redis_url,
         snapshot=None if snapshot is None else Path(snapshot),
         flags_listen=environment.flags_listen or file.flags_listen or DEFAULT_FLAGS_LISTEN,
         proxy_listen=environment.proxy_listen or file.proxy_listen or DEFAULT_PROXY_LISTEN,
@@ -202,6 +217,25 @@ def _load(config_path: Path | None, environment: Environment, flags: FlagsFile |
         log_level=environment.log_level,
         log_format=environment.log_format,
     )
+
+
+def _tls_files(server: str, part: TlsPart | None, environment: Environment, config_path: Path | None) -> TlsFiles:
+    """Return the files for TLS to a server; raise `ValueError` for a certificate without its key."""
+    written = {} if part is None else part.model_dump(include=set(TlsPart.model_fields))
+
+    def told(name: str) -> str | None:
+        text: str | None = getattr(environment, f"{server}_{name}")
+        return text
+
+    def setting(name: str) -> str:
+        by_file = told(name) is None and written.get(name) is not None
+        return f"{config_path}: {server}.{name}" if by_file else _variable(f"{server}_{name}")
+
+    def path(name: str) -> Path | None:
+        text = told(name) or written.get(name)
+        return None if text is None else Path(text)
+
+    return TlsFiles.read(path("ca_file"), path("cert_file"), path("key_file"), setting)
 
 
 def _first(environment: bool | None, file: bool | None, default: bool) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import nats
@@ -116,6 +117,8 @@ class Bench:
     """What sidecars are told besides, or otherwise."""
     program: tuple[str, ...] = (sys.executable, "-m", "tailslide_sidecar.main")
     """What is started, with the name of a sidecar's file as its last argument."""
+    nats_options: dict[str, Any] = field(default_factory=dict)
+    """How the bench itself connects to NATS besides."""
 
     def flag_id(self, flag: str = FLAG) -> FlagId:
         return FlagId(self.app, flag)
@@ -132,7 +135,7 @@ class Bench:
 
     async def put_raw(self, bucket: str, key: str, value: bytes | None) -> None:
         """Write a value; None deletes it."""
-        client = await nats.connect(self.nats_url)
+        client = await nats.connect(self.nats_url, **self.nats_options)
         try:
             await ensure_bucket(client, bucket)
             kv = await client.jetstream().key_value(bucket)
@@ -142,7 +145,7 @@ class Bench:
 
     async def wipe(self, bucket: str) -> None:
         """Remove a bucket with all that it holds, and make it again, empty."""
-        client = await nats.connect(self.nats_url)
+        client = await nats.connect(self.nats_url, **self.nats_options)
         try:
             await client.jetstream().delete_key_value(bucket)
             await client.jetstream().create_key_value(KeyValueConfig(bucket=bucket))
