@@ -20,8 +20,11 @@ from tailslide_runtime.private_files import UntrustedFileError, make_folder, ope
 from tailslide_runtime.tls import NamedFile, TlsClient, TlsOptions
 
 URL = "TAILSLIDE_TOWER_URL"
+"""Tower's address, for `login` and with a token; else the address that you are logged in at."""
 CA_FILE = "TAILSLIDE_TOWER_CA_FILE"
+"""The authorities, as PEM, that the certificate of Tower is checked with, in place of the system's."""
 TOKEN = "TAILSLIDE_API_TOKEN"  # noqa: S105 # the name of a variable
+"""An API token to use in place of that of `tailslide login`."""
 _FILE = "tower.json"
 _LIMIT = 16_384
 DEFAULT_URL = "http://127.0.0.1:4142"

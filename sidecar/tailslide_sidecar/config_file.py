@@ -110,11 +110,13 @@ class AccessLogPart(Strict):
     """Which calls are logged."""
 
     sample_percent: Annotated[float, Field(ge=0, le=100)] = _OPTIONS.access_log_sample * 100
+    """About how many of 100 calls are logged; 0 for none."""
     failures: bool = _OPTIONS.access_log_failures
+    """Whether failed calls are logged besides, up to ten a second."""
 
 
 class LimitsPart(Strict):
-    """What clients may take of the proxy; the fields of `ProxyLimits`, with the bounds of sense."""
+    """What clients may take of the proxy."""
 
     max_header_bytes: Annotated[int, Field(ge=1_024, le=16_777_216)] = _LIMITS.max_header_bytes
     max_headers: Annotated[int, Field(ge=10, le=10_000)] = _LIMITS.max_headers

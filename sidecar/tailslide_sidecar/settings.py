@@ -64,6 +64,7 @@ class Environment(BaseModel):
     redis_key_file: str | None = None
     snapshot: str | None = None
     flags_file: str | None = None
+    """A file of flags to answer from instead of NATS and Redis, for development and tests; `--flags` goes before it."""
     flags_listen: ListenAddress | None = None
     proxy_listen: ListenAddress | None = None
     socket_mode: SocketMode | None = None
@@ -85,18 +86,20 @@ class Settings:
     app: str
     """The key of the app whose flags are answered; the one setting without a default."""
     nats_url: NatsUrl = LOCAL_NATS
-    """Where NATS is, with the files for TLS."""
+    """NATS with JetStream, where rulesets and circuits come from."""
     sdk_key: str | None = field(default=None, repr=False)
     redis_url: RedisUrl = LOCAL_REDIS
-    """Where Redis is, with the files for TLS."""
+    """Redis with time series, where outcomes go. Without credentials in it, the SDK key is presented."""
     snapshot: Path | None = None
-    """The file that rulesets and circuits are kept in for a start without NATS; None keeps none."""
+    """The file that rulesets and circuits are kept in for a start without NATS; without one, none is kept."""
     flags_listen: ListenAddress = DEFAULT_FLAGS_LISTEN
+    """Where questions about flags are answered."""
     proxy_listen: ListenAddress = DEFAULT_PROXY_LISTEN
+    """Where calls to flagged features are taken."""
     socket_mode: int | None = None
-    """Permissions of unix sockets; None leaves them to the umask."""
+    """Permissions of unix sockets; else what the umask leaves."""
     flags_token: str | None = field(default=None, repr=False)
-    """What callers of the flags listener have to know; None lets everybody in."""
+    """What callers of the flags listener have to send; without one, everybody who reaches it is answered."""
     flags_limits: ListenerLimits = DEFAULT_FLAGS_LIMITS
     """What clients may take of the flags listener."""
     allowed_hosts: tuple[str, ...] = ()
@@ -110,10 +113,11 @@ class Settings:
     reported_outcomes: bool = True
     """Whether callers of the flags listener may report outcomes, which open circuits or keep them closed."""
     reported_calls_per_s: int = DEFAULT_CALLS_PER_S
-    """Of how many calls a second for each flag, with room for ten seconds at once."""
+    """For how many calls a second of each flag outcomes may be reported, with room for ten seconds at once."""
     routes: tuple[Route, ...] = ()
+    """Where calls go; the first route that takes a call decides."""
     forward_allow: tuple[ForwardHost, ...] = ()
-    """Where requests in absolute form may go to without a route."""
+    """Hosts that may be called through the proxy, as a forward proxy, without a route."""
     proxy: ProxyOptions = DEFAULT_PROXY_OPTIONS
     flags: FlagsFile | None = field(default=None, compare=False)
     """What a flags file said at the start. With one, no server is asked for anything, and no snapshot is kept."""
