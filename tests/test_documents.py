@@ -73,3 +73,16 @@ def test_every_command_of_the_readme_is_there() -> None:
     assert [target for target in sorted(targets) if f"\n{target}:" not in makefile] == []
     for command in sorted(commands):
         subprocess.run([sys.executable, "-m", "tailslide_embedded", command, "--help"], check=True, capture_output=True)
+
+
+def test_every_log_event_that_the_operator_s_page_names_is_one_of_ours() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    rows = [line for line in page.splitlines() if re.match(r"\| (log|came back|all|one of)", line)]
+    named = {event for row in rows for event in re.findall(r"`([a-z]+(?:_[a-z]+)+)`", row)}
+    folders = ("aerobat", "runtime", "sidecar", "tower/tailslide_tower")
+    sources = "".join(path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+    assert len(named) > 10
+    # Notices are named after their entry in the log, and alerts after their occasion.
+    quoted = {event: {f'"{event}"', f'"{event.replace("_", ".", 1)}"'} for event in named if "tailslide" not in event}
+    assert [event for event, forms in quoted.items() if not any(form in sources for form in forms)] == []
