@@ -19,7 +19,9 @@ def requirements() -> dict[str, list[str]]:
     """Return the names of the direct dependencies by extra, those without an extra under the empty name."""
     project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
     groups = {"": project["dependencies"], **project["optional-dependencies"]}
-    return {extra: [re.split(r"[^A-Za-z0-9._-]", line)[0] for line in lines] for extra, lines in groups.items()}
+    named = {extra: [re.split(r"[^A-Za-z0-9._-]", line)[0] for line in lines] for extra, lines in groups.items()}
+    # One extra may bring others along, as `tailslide-platform[tower]`.
+    return {extra: [name for name in names if name != project["name"]] for extra, names in named.items()}
 
 
 def licence(package: str) -> str:

@@ -39,18 +39,18 @@ async def run(settings: AerobatSettings, stop: asyncio.Event) -> None:
     """Run until `stop` is set; raise `StartError` when the address cannot be listened on."""
     metrics = Metrics()
     flags = Flags(metrics)
-    series = RedisTimeSeries(settings.redis_url)
+    series = RedisTimeSeries(settings.redis_server)
     holders = Holders(worker_id(socket.gethostname(), secrets.token_hex(3)), time.monotonic)
     leaseholder = Leaseholder(holders, metrics, started_ms=int(time.time() * 1000))
     troubles = Troubles(metrics)
     judge = Judge(flags, series, metrics, settings.aerobat_tick_ms, holders, troubles)
-    commands = RedisCommands(settings.redis_url)
+    commands = RedisCommands(settings.redis_server)
     rules = SeriesRules(commands, made=metrics.series_rules.inc, refused=metrics.series_rules_refused.inc)
     keys = KnownKeys(metrics.refused_values.labels(KEYS_BUCKET).inc)
     session = Session(flags, judge, holders, leaseholder, metrics, troubles, rules, keys)
     callout_settings = settings.callout()
     callout = None if callout_settings is None else AuthCallout(callout_settings, keys, "aerobat")
-    link = Link(settings.nats_url, "aerobat", settings.nats_token)
+    link = Link(settings.nats_server, "aerobat", settings.nats_token)
     standing = Standing(flags, judge, holders, link.status, metrics)
     listener = HttpListener(
         Routes(standing).application(),
@@ -63,7 +63,7 @@ async def run(settings: AerobatSettings, stop: asyncio.Event) -> None:
     metrics.follow(ListenerMetrics(listener, "tailslide_aerobat_http"))
     if callout is not None:
         metrics.follow(callout.metrics("tailslide_aerobat"))
-    users = RedisUsers(settings.redis_url, keys) if settings.redis_users else None
+    users = RedisUsers(settings.redis_server, keys) if settings.redis_users else None
     if users is not None:
         metrics.follow(RedisUsersMetrics(users, keys, "tailslide_aerobat"))
     try:

@@ -138,7 +138,7 @@ class JetStreamCircuitStore:
         try:
             return LastEvent(decode_event(message.data or b""), sequence)
         except ContractError as error:
-            log.warning("last event refused", flag=str(flag_id), error=str(error))
+            log.warning("last_event_refused", flag=str(flag_id), error=str(error))
             return LastEvent(None, sequence)
 
 

@@ -135,7 +135,7 @@ class BucketMemory(Generic[T]):
         self._refusals.inc()
         unforeseen = None if isinstance(error, ContractError) else error
         log.warning(
-            "value refused",
+            "value_refused",
             bucket=self._bucket,
             key=entry.key,
             revision=entry.revision,

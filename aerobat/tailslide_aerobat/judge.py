@@ -206,7 +206,7 @@ class Judge:
         counts = self.counts.over(flag.flag_id, rungs, now_ms, circuit.since_ms)
         complete_from_ms = max(self._complete_from_ms, self._apps_complete_from_ms.get(flag.flag_id.app, 0))
         transition = step(circuit, flag.ruleset, counts, now_ms, complete_from_ms).transition
-        return None if transition is None else Move(flag.flag_id, transition, flag.revision)
+        return None if transition is None else Move(flag.flag_id, transition, flag.revision, flag.ruleset)
 
     def _look_for_waiting(self, now_ms: int) -> list[Judged]:
         """Tell of circuits that moved when the clock was ahead of now: no call counts for them until it is there.
@@ -226,7 +226,8 @@ class Judge:
         ahead_ms = [flag.circuit.since_ms - now_ms for flag in ahead if flag.circuit.since_ms <= last_ms]
         if ahead_ms:
             log.warning(
-                "circuits wait for the clock of redis, which was ahead when they moved; reset them, or set the clock",
+                "circuits_wait_for_clock",
+                message="the clock of redis was ahead when these circuits moved; reset them, or set the clock",
                 circuits=len(ahead_ms),
                 wait_s=round(max(ahead_ms) / 1000),
             )
@@ -237,14 +238,14 @@ class Judge:
         self._metrics.connected.labels("redis").set(0)
         self.readable = False
         if not self._complained:
-            log.warning("counts cannot be read, no circuit moves", error=str(error))
+            log.warning("counts_unreadable", message="counts cannot be read, no circuit moves", error=str(error))
             self._complained = True
 
     def _back(self) -> None:
         self._metrics.connected.labels("redis").set(1)
         self.readable = True
         if self._complained:
-            log.info("counts can be read again")
+            log.info("counts_readable_again")
             self._complained = False
 
     def _skipped(self, skipped: int, took_s: float, now: float) -> None:
@@ -254,4 +255,9 @@ class Judge:
         # Where the tick was short, this process was held up between two, as it is while it learns of many flags.
         if took_s >= self._interval_s and (self._told_at is None or now - self._told_at >= TELL_EVERY_S):
             self._told_at = now
-            log.warning("a tick took longer than its interval", took_s=round(took_s, 3), interval_s=self._interval_s)
+            log.warning(
+                "tick_too_long",
+                message="a tick took longer than its interval",
+                took_s=round(took_s, 3),
+                interval_s=self._interval_s,
+            )

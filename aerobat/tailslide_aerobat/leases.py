@@ -127,7 +127,9 @@ class Leaseholder:
                 if began - able_at <= PATIENCE_S:
                     await self._renew(store, began)
                 elif self._written:
-                    log.warning("apps are left to other aerobats, since we cannot judge them")
+                    log.warning(
+                        "apps_left_to_others", message="apps are left to other aerobats, since we cannot judge them"
+                    )
                     await self._release(store)
                 self._holders.refresh()
                 pause_s = RENEW_EVERY_S if self._written else LOOK_EVERY_S
@@ -142,12 +144,12 @@ class Leaseholder:
         except LeaseError as error:
             self._metrics.lease_errors.inc()
             if not self._complained:
-                log.warning("lease cannot be renewed", worker=self._lease.worker, error=str(error))
+                log.warning("lease_not_renewed", worker=self._lease.worker, error=str(error))
                 self._complained = True
             return
         self._holders.renewed(began, self._lease.since_ms)
         if self._complained:
-            log.info("lease is renewed again", worker=self._lease.worker)
+            log.info("lease_renewed_again", worker=self._lease.worker)
             self._complained = False
 
     async def _release(self, store: LeaseStore) -> None:
@@ -159,7 +161,7 @@ class Leaseholder:
         try:
             await store.release(self._lease.worker)
         except LeaseError as error:
-            log.info("lease is left to lapse", worker=self._lease.worker, error=str(error))
+            log.info("lease_left_to_lapse", worker=self._lease.worker, error=str(error))
 
     async def follow(self, items: AsyncIterator[Listing | Entry]) -> None:
         """Hear of the leases, as the watch of their bucket delivers them."""
@@ -180,7 +182,7 @@ class Leaseholder:
             if entry.key not in self._refused:
                 self._refused.add(entry.key)
                 self._metrics.refused_values.labels(LEASES_BUCKET).inc()
-                log.warning("value refused", bucket=LEASES_BUCKET, key=entry.key, error=str(error))
+                log.warning("value_refused", bucket=LEASES_BUCKET, key=entry.key, error=str(error))
 
 
 class InMemoryLeaseStore:

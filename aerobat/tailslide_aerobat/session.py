@@ -149,4 +149,4 @@ class Session:
         if divisions != self._divisions:
             self._metrics.divisions.inc(divisions - self._divisions)
             self._divisions = divisions
-            log.info("apps are divided", living=list(self._holders.living), ours=self._holders.worker)
+            log.info("apps_divided", living=list(self._holders.living), ours=self._holders.worker)

@@ -3,16 +3,17 @@
 from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from tailslide_core.sdk_keys import is_sdk_key
 from tailslide_runtime.auth_callout.service import CalloutSettings
 from tailslide_runtime.logs import LogFormat, LogLevel
 from tailslide_runtime.server_urls import LOCAL_NATS, LOCAL_REDIS, NatsUrl, RedisUrl
 from tailslide_runtime.settings import AllowedHosts, ListenAddress
+from tailslide_runtime.tls_settings import TlsFileSettings
 
 
-class AerobatSettings(BaseSettings):
+class AerobatSettings(TlsFileSettings):
     """Aerobat's environment; each field is the variable `TAILSLIDE_<FIELD>`, and an empty variable is unset."""
 
     model_config = SettingsConfigDict(env_prefix="TAILSLIDE_", env_ignore_empty=True, frozen=True)
@@ -50,6 +51,21 @@ class AerobatSettings(BaseSettings):
         token = None if self.sdk_key is None else self.sdk_key.get_secret_value()
         return None if token is None or is_sdk_key(token) else token
 
+    @property
+    def nats_server(self) -> NatsUrl:
+        """Return where NATS is, with the files for TLS."""
+        return self.nats_url.with_files(self.nats_files)
+
+    @property
+    def redis_server(self) -> RedisUrl:
+        """Return where Redis is, with the files for TLS."""
+        return self.redis_url.with_files(self.redis_files)
+
+    @model_validator(mode="after")
+    def _files_belong_to_servers(self) -> Self:
+        _ = self.nats_server, self.redis_server
+        return self
+
     @model_validator(mode="after")
     def _callout_is_whole(self) -> Self:
         self.callout()
@@ -57,4 +73,4 @@ class AerobatSettings(BaseSettings):
 
     def callout(self) -> CalloutSettings | None:
         """Return what answering NATS's auth callout takes; None where it is not to be answered."""
-        return CalloutSettings.read(self.nats_issuer_seed, self.nats_callout_url, self.nats_system_url)
+        return CalloutSettings.read(self.nats_issuer_seed, self.nats_callout_url, self.nats_system_url, self.nats_files)

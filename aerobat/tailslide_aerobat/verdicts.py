@@ -5,8 +5,7 @@ known: when an app becomes its own, and before it moves a circuit that somebody 
 in order. A writer that was held up, for however long, publishes nothing behind what others have published since.
 """
 
-import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 import structlog
@@ -22,9 +21,12 @@ from tailslide_aerobat.circuit_store import (
 from tailslide_aerobat.flags import Broken, Flags, Judged
 from tailslide_aerobat.metrics import Metrics
 from tailslide_aerobat.troubles import Troubles
-from tailslide_core.circuit import TRANSITIONS, Circuit, Signal, Transition, dated
+from tailslide_core.circuit import Circuit, Transition, dated, transition_between
 from tailslide_core.contracts import CircuitEvent
 from tailslide_core.naming import FlagId
+from tailslide_core.ruleset import Ruleset
+from tailslide_core.sentences.transitions import transition_in_words
+from tailslide_runtime.circuit_lines import tell_transition
 
 log = structlog.get_logger()
 
@@ -36,6 +38,8 @@ class Move:
     flag_id: FlagId
     transition: Transition
     revision: int | None
+    ruleset: Ruleset | None = None
+    """What it was decided by, for the words that tell of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +85,23 @@ class Verdicts:
         except (ConflictError, WriteRefusedError) as error:
             circuits.refused(move.flag_id)
             if isinstance(error, ConflictError):
-                log.info("another aerobat was first", flag=str(move.flag_id), signal=transition.signal)
+                log.info(
+                    "verdict_conflict",
+                    message="another aerobat was first",
+                    flag=str(move.flag_id),
+                    signal=transition.signal,
+                )
             raise
         circuits.wrote(move.flag_id, transition.after, revision)
         # It holds from now on, whether or not there is still a connection to publish it on.
         self._metrics.transitions.labels(transition.signal).inc()
-        _tell(move)
+        tell_transition(
+            log,
+            str(move.flag_id),
+            transition,
+            transition_in_words(transition, move.flag_id.flag, move.ruleset).text(),
+            signal=transition.signal,
+        )
         await self._publish(CircuitEvent(move.flag_id, transition))
 
     async def restore(self, owns: Callable[[str], bool]) -> None:
@@ -101,7 +116,12 @@ class Verdicts:
     async def _restore(self, flag_id: FlagId, circuit: Circuit) -> None:
         revision = await self._store.write(flag_id, circuit, None)
         self._flags.circuits.wrote(flag_id, circuit, revision)
-        log.warning("verdict restored in a bucket that had lost it", flag=str(flag_id), state=circuit.state)
+        log.warning(
+            "verdict_restored",
+            message="verdict restored in a bucket that had lost it",
+            flag=str(flag_id),
+            state=circuit.state,
+        )
 
     async def replace(self, broken: Broken, now_ms: int) -> None:
         """Write a circuit in the place of one that cannot be read (`docs/decisions/0017`)."""
@@ -144,7 +164,7 @@ class Verdicts:
         deletion = await self._store.delete(flag_id, revision)
         self._flags.circuits.wrote(flag_id, None, deletion)
         self._published.pop(flag_id, None)
-        log.info("circuit deleted with its flag", flag=str(flag_id))
+        log.info("circuit_deleted", message="circuit deleted with its flag", flag=str(flag_id))
 
     async def complete_events(self, now_ms: int, owns: Callable[[str], bool]) -> None:
         """Publish the events that are missing in the apps that are ours.
@@ -173,9 +193,9 @@ class Verdicts:
             self._published[flag_id] = _Published(circuit.generation, sequence)
             return
         self._published[flag_id] = _Published(before.generation, sequence)
-        if await self._publish(CircuitEvent(flag_id, between(before, circuit))):
+        if await self._publish(CircuitEvent(flag_id, transition_between(before, circuit))):
             self._metrics.completed_events.inc()
-            log.info("missing event published", flag=str(flag_id), generation=circuit.generation)
+            log.info("missing_event_published", flag=str(flag_id), generation=circuit.generation)
 
     async def _publish(self, event: CircuitEvent) -> bool:
         """Publish behind the latest event that is known of, and return whether it is in the stream by us.
@@ -207,36 +227,3 @@ def _is_of_an_earlier_life(event: CircuitEvent, circuit: Circuit) -> bool:
     """Whether an event is of a flag that was deleted and created again, with generations that start over."""
     last = event.transition
     return last.after.generation >= circuit.generation and last.at_ms < circuit.since_ms
-
-
-def between(before: Circuit, after: Circuit) -> Transition:
-    """Return the transition that must have led from one circuit to the other, as the table has it.
-
-    Where several signals lead there, a reset is known by its number. Where none does, because more than one event is
-    missing, it is the first signal that leads to the state at all.
-    """
-    fitting: Sequence[Signal] = [
-        signal for (state, signal), target in TRANSITIONS.items() if (state, target) == (before.state, after.state)
-    ] or [signal for (_, signal), target in TRANSITIONS.items() if target is after.state]
-    reset = after.reset_generation > before.reset_generation
-    signal = next((signal for signal in fitting if (signal is Signal.RESET) == reset), fitting[0])
-    # Calm keeps `since_ms`; it came about when it was due.
-    at_ms = before.next_ms if signal is Signal.CALM and before.next_ms is not None else after.since_ms
-    return Transition(signal, at_ms, before, after)
-
-
-def _tell(move: Move) -> None:
-    transition = move.transition
-    after, reason = transition.after, transition.after.reason
-    tripped = transition.signal is Signal.BREACH and reason is not None
-    why = {"rule": reason.rule, "observed": reason.observed, "calls": reason.calls} if tripped and reason else {}
-    log.log(
-        logging.WARNING if tripped else logging.INFO,
-        "circuit moved",
-        flag=str(move.flag_id),
-        signal=transition.signal,
-        state=after.state,
-        percentage=after.percentage,
-        trips=after.trips,
-        **why,
-    )

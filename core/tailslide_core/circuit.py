@@ -192,6 +192,22 @@ def dated(circuit: Circuit, settings: CircuitSettings, since_ms: int) -> Circuit
     return replace(began, next_ms=_next_ms(began, settings))
 
 
+def transition_between(before: Circuit, after: Circuit) -> Transition:
+    """Return the transition that must have led from one circuit to the other, as the table has it.
+
+    Where several signals lead there, a reset is known by its number. Where none does, because more than one event is
+    missing, it is the first signal that leads to the state at all.
+    """
+    fitting: Sequence[Signal] = [
+        signal for (state, signal), target in TRANSITIONS.items() if (state, target) == (before.state, after.state)
+    ] or [signal for (_, signal), target in TRANSITIONS.items() if target is after.state]
+    reset = after.reset_generation > before.reset_generation
+    signal = next((signal for signal in fitting if (signal is Signal.RESET) == reset), fitting[0])
+    # Calm keeps `since_ms`; it came about when it was due.
+    at_ms = before.next_ms if signal is Signal.CALM and before.next_ms is not None else after.since_ms
+    return Transition(signal, at_ms, before, after)
+
+
 def _next_percentage(circuit: Circuit, settings: CircuitSettings) -> Circuit:
     assert settings.recovery is not None
     recovery = settings.recovery

@@ -106,6 +106,17 @@ def classify(end: CallEnd, status: int | None, failure_statuses: StatusSet) -> O
             return Outcome.FAILURE
 
 
+_STATUS_CLASSES = ("", "1xx", "2xx", "3xx", "4xx", "5xx")
+_WITH_STATUS = (CallEnd.ANSWERED, CallEnd.UPGRADED)
+
+
+def failure_cause(end: CallEnd, status: int | None) -> str:
+    """Say why a call that `classify` calls a failure is one: the class of its status (`5xx`), or how it ended."""
+    if status is not None and end in _WITH_STATUS:
+        return _STATUS_CLASSES[status // 100]
+    return str(end)
+
+
 LATENCY_BOUNDS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 60000)
 """Upper bounds of the latency buckets, 1-2-5 spaced, so that the percentiles of many sidecars add up."""
 

@@ -1,10 +1,13 @@
 """Which Tower is asked, and with which token: from the environment, else from what `tailslide login` has kept.
 
+The authorities that an https Tower is verified with come from the environment alone.
+
 The file is the user's alone (mode 0600), in the user's configuration folder. A token that is kept there can be seen and
 revoked in Tower, where it has a name.
 """
 
 import contextlib
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +17,14 @@ import platformdirs
 
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.private_files import UntrustedFileError, make_folder, open_folder
+from tailslide_runtime.tls import NamedFile, TlsClient, TlsOptions
 
 URL = "TAILSLIDE_TOWER_URL"
+"""Tower's address, for `login` and with a token; else the address that you are logged in at."""
+CA_FILE = "TAILSLIDE_TOWER_CA_FILE"
+"""The authorities, as PEM, that the certificate of Tower is checked with, in place of the system's."""
 TOKEN = "TAILSLIDE_API_TOKEN"  # noqa: S105 # the name of a variable
+"""An API token to use in place of that of `tailslide login`."""
 _FILE = "tower.json"
 _LIMIT = 16_384
 DEFAULT_URL = "http://127.0.0.1:4142"
@@ -49,6 +57,15 @@ def find(environ: Mapping[str, str]) -> Credentials:
     if url and url.rstrip("/") != kept.url:
         raise StartError(f"{URL} is {url}, but you are logged in at {kept.url}: run `tailslide login {url}`")
     return kept
+
+
+def trusted(environ: Mapping[str, str]) -> ssl.SSLContext:
+    """Return whom to believe that it is Tower: who has a certificate of the given authorities, else of the system's.
+
+    Raises `StartError` for a file that cannot be used.
+    """
+    path = environ.get(CA_FILE)
+    return TlsClient(TlsOptions(NamedFile(CA_FILE, Path(path)) if path else None)).context()
 
 
 def read() -> Credentials | None:

@@ -25,7 +25,7 @@ def flag_argument(function: _Function) -> _Function:
 
 def ask(question: Callable[[TowerApi], Awaitable[_Result]]) -> _Result:
     """Ask the Tower that the environment names, or that the user is logged in at."""
-    return tower_api.ask(credentials.find(os.environ), question)
+    return tower_api.ask(credentials.find(os.environ), credentials.trusted(os.environ), question)
 
 
 def console() -> Console:

@@ -1,6 +1,7 @@
 """Asking Tower, as any client does: JSON over HTTP, a token, and errors that are sentences."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import aiohttp
 import click
 import orjson
 
-from tailslide_cli.credentials import Credentials
+from tailslide_cli.credentials import CA_FILE, Credentials
 from tailslide_core.errors import ContractError
 from tailslide_core.naming import FlagId
 
@@ -90,7 +91,7 @@ class TowerApi:
         except TimeoutError as error:
             raise RefusedError(f"Tower at {self.url} did not answer within {TIMEOUT_S:g} s") from error
         except aiohttp.ClientError as error:
-            raise RefusedError(f"Tower at {self.url} cannot be reached: {error}") from error
+            raise _unreachable(self.url, error) from error
 
     async def every(self, path: str, name: str, **query: str | None) -> list[Any]:
         """Return all items of a list, page by page; `name` is their member in each page."""
@@ -113,7 +114,18 @@ class TowerApi:
             refused = f"Tower at {self.url} refused the live connection ({error.status} {error.message})"
             raise RefusedError(refused, error.status) from error
         except aiohttp.ClientError as error:
-            raise RefusedError(f"Tower at {self.url} cannot be reached: {error}") from error
+            raise _unreachable(self.url, error) from error
+
+
+def _unreachable(url: str, error: aiohttp.ClientError) -> RefusedError:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        cause = error.certificate_error
+        why = getattr(cause, "verify_message", None) or cause
+        return RefusedError(
+            f"the certificate of Tower at {url} is not accepted: {why}; if it is of an authority of your own, set "
+            f"{CA_FILE} to the file of that authority's certificate"
+        )
+    return RefusedError(f"Tower at {url} cannot be reached: {error}")
 
 
 def _redirected(url: str, location: str) -> RefusedError:
@@ -138,23 +150,24 @@ def _refused(status: int, raw: bytes) -> RefusedError:
     return RefusedError(f"{field}: {detail}" if field and status == 400 else detail, status, code)
 
 
-def ask(credentials: Credentials, question: Callable[[TowerApi], Awaitable[_Result]]) -> _Result:
+def ask(credentials: Credentials, tls: ssl.SSLContext, question: Callable[[TowerApi], Awaitable[_Result]]) -> _Result:
     """Run a question against Tower."""
 
     async def run() -> _Result:
-        async with session(credentials.url, credentials.token) as tower:
+        async with session(credentials.url, credentials.token, tls) as tower:
             return await question(tower)
 
     return asyncio.run(run())
 
 
 @asynccontextmanager
-async def session(url: str, token: str | None) -> AsyncIterator[TowerApi]:
-    """Yield a way to ask Tower; without a token cookies are kept, as a browser does."""
+async def session(url: str, token: str | None, tls: ssl.SSLContext) -> AsyncIterator[TowerApi]:
+    """Yield a way to ask Tower; without a token cookies are kept, as a browser does. `tls` is for https."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     jar = aiohttp.CookieJar(unsafe=True) if token is None else aiohttp.DummyCookieJar()
-    async with aiohttp.ClientSession(headers=headers, timeout=timeout, cookie_jar=jar) as client:
+    connector = aiohttp.TCPConnector(ssl=tls)
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout, cookie_jar=jar, connector=connector) as client:
         yield TowerApi(client, url)
 
 

@@ -18,6 +18,8 @@ from tailslide_embedded.servers import EmbeddedServer, nats, postgres, redis
 from tailslide_runtime.auth_callout.service import ISSUER_SEED
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl, RedisUrl
+from tailslide_runtime.tls import TlsFiles
+from tailslide_runtime.tls_settings import variable_of
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ class _Kind:
     what: str
     url: type[NatsUrl | RedisUrl | DatabaseUrl]
     server: Callable[[DataDir, int], EmbeddedServer]
-    check: Callable[[str], Awaitable[None]]
+    check: Callable[[Any], Awaitable[None]]
+    """Is handed the URL of a server of one's own."""
 
 
 _KINDS = (
@@ -88,7 +91,7 @@ class Stack:
         Raises StartError when one does not start, or when one that was there ends meanwhile.
         """
         added = {key: Child(spec) for key, spec in specs.items()}
-        starting = asyncio.create_task(_together(*(child.start() for child in added.values())))
+        starting = asyncio.create_task(together(*(child.start() for child in added.values())))
         ending = asyncio.create_task(_first_exit(tuple(self.children.values())))
         self.children.update(added)
         try:
@@ -112,7 +115,7 @@ class Stack:
         `tell` gets a sentence, with the end of the log, for each end, and one for each restart. Raises StartError for a
         child that ends too often (see `restarts`).
         """
-        await _together(*(_keep_running(child, tell) for child in self.children.values()))
+        await together(*(_keep_running(child, tell) for child in self.children.values()))
 
     async def first_exit(self) -> Exit:
         """Return the end of the first child that ends; never, when there is no child."""
@@ -145,7 +148,8 @@ async def servers_on(
     data: DataDir, ports: PortChooser, given: Mapping[str, int | None], environ: Mapping[str, str]
 ) -> AsyncIterator[Stack]:
     """Do as `embedded_servers`, on a data folder that is held already; `given` has the wanted ports by key."""
-    own = {kind.key: url for kind in _KINDS if (url := _own(kind, environ)) is not None}
+    given_urls = {kind.key: url for kind in _KINDS if (url := own_url(kind.url, environ)) is not None}
+    own = {key: url.with_secrets() for key, url in given_urls.items()}
     chosen: dict[str, int] = {}
     for kind in _KINDS:
         wanted, option = given.get(kind.key), f"--{kind.key}-port"
@@ -160,15 +164,15 @@ async def servers_on(
     sdk_keys = access is not None or bool(environ.get(ISSUER_SEED))
     endpoints = Endpoints(urls["nats"], urls["redis"], urls["postgres"], frozenset(servers), access, sdk_keys)
     stack = Stack(data, endpoints, {key: Child(server.process) for key, server in servers.items()})
-    checks = (_reach(kind, own[kind.key]) for kind in _KINDS if kind.key in own)
+    checks = (_reach(kind, given_urls[kind.key]) for kind in _KINDS if kind.key in own)
     try:
-        await _together(*(child.start() for child in stack.children.values()), *checks)
+        await together(*(child.start() for child in stack.children.values()), *checks)
         yield stack
     finally:
         await stack.stop()
 
 
-async def _together(*starts: Coroutine[Any, Any, None]) -> None:
+async def together(*starts: Coroutine[Any, Any, None]) -> None:
     """Await all; at the first failure cancel the others and raise it."""
     try:
         async with asyncio.TaskGroup() as group:
@@ -188,21 +192,32 @@ def _set_up(kind: _Kind, data: DataDir, port: int) -> EmbeddedServer:
         raise StartError(f"--data-dir: {kind.what} cannot be set up in {data.path}: {error}") from error
 
 
-def _own(kind: _Kind, environ: Mapping[str, str]) -> str | None:
-    """Return the URL of one's own server, None when the variable is unset or empty."""
-    text = environ.get(kind.url.variable)
+def own_url(
+    kind: type[NatsUrl | RedisUrl | DatabaseUrl], environ: Mapping[str, str]
+) -> NatsUrl | RedisUrl | DatabaseUrl | None:
+    """Return the URL of one's own server, with its files for TLS; None when the variable is unset or empty."""
+    text = environ.get(kind.variable)
+    if not text:
+        return None
     try:
-        return kind.url.parse(text).with_secrets() if text else None
+        url = kind.parse(text)
+        if isinstance(url, DatabaseUrl):
+            return url
+        variable = variable_of("nats" if isinstance(url, NatsUrl) else "redis")
+        given = (environ.get(variable(name)) for name in ("ca_file", "cert_file", "key_file"))
+        ca, certificate, key = (Path(path) if path else None for path in given)
+        return url.with_files(TlsFiles.read(ca, certificate, key, variable))
     except ValueError as problem:
-        raise StartError(f"{kind.url.variable}: {problem}") from None
+        sentence = str(problem)
+        raise StartError(sentence if sentence.startswith("TAILSLIDE_") else f"{kind.variable}: {sentence}") from None
 
 
-async def _reach(kind: _Kind, url: str) -> None:
+async def _reach(kind: _Kind, url: NatsUrl | RedisUrl | DatabaseUrl) -> None:
     try:
         await kind.check(url)
     except NotReadyError as error:
         raise StartError(
-            f"{kind.url.variable}: no {kind.what} can be used at {kind.url.parse(url)}: {error}; "
+            f"{kind.url.variable}: no {kind.what} can be used at {url}: {error}; "
             f"start it, correct the URL, or unset the variable to use the embedded server"
         ) from error
 

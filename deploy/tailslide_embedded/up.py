@@ -11,23 +11,25 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rich.console import Console
 
 from tailslide_embedded.addresses import PortChooser, parse_listen, reachable
+from tailslide_embedded.circuit_news import CircuitNews
 from tailslide_embedded.data_dir import default_data_dir, holder_of, open_data_dir
 from tailslide_embedded.environments import environment_of, published
 from tailslide_embedded.parts import tailslide_process, user_of_part
 from tailslide_embedded.processes import NotReadyError, ProcessSpec
 from tailslide_embedded.servers import nats, postgres, redis
-from tailslide_embedded.stack import Endpoints, Stack, servers_on
+from tailslide_embedded.stack import Endpoints, Stack, own_url, servers_on, together
 from tailslide_runtime.errors import StartError
+from tailslide_runtime.logs import LogFormat, LogLevel, configure
 from tailslide_runtime.server_urls import DatabaseUrl, NatsUrl, RedisUrl
 from tailslide_runtime.settings import ListenAddress
 from tailslide_tower.dashboard.built import read_built
 
-_OWNERS: tuple[tuple[type[NatsUrl | RedisUrl | DatabaseUrl], Callable[[str], Awaitable[Path | None]]], ...] = (
+_OWNERS: tuple[tuple[type[NatsUrl | RedisUrl | DatabaseUrl], Callable[[Any], Awaitable[Path | None]]], ...] = (
     (NatsUrl, nats.data_dir_of),
     (RedisUrl, redis.data_dir_of),
     (DatabaseUrl, postgres.data_dir_of),
@@ -51,6 +53,7 @@ def run_up(options: UpOptions, environ: Mapping[str, str]) -> int:
 
     Everything is stopped in both cases.
     """
+    configure("up", LogLevel.ERROR, LogFormat.CONSOLE)  # what there is to say is said on the console
     return asyncio.run(_until_signal(options, environ, _Output(highlight=False, soft_wrap=True)))
 
 
@@ -89,6 +92,11 @@ async def _until_signal(options: UpOptions, environ: Mapping[str, str], console:
 
 async def _run(options: UpOptions, environ: Mapping[str, str], console: Console) -> None:
     given = {"nats": options.nats_port, "redis": options.redis_port, "postgres": options.postgres_port}
+    if environ.get("TAILSLIDE_TLS_CERT_FILE") or environ.get("TAILSLIDE_TLS_KEY_FILE"):
+        raise StartError(
+            "TAILSLIDE_TLS_CERT_FILE, TAILSLIDE_TLS_KEY_FILE: expected none, since `tailslide up` serves Tower without "
+            "TLS; unset them, or run `tailslide tower` on servers of your own"
+        )
     await _refuse_to_join(environ)
     async with open_data_dir(options.data_dir) as data:
         ports = PortChooser()
@@ -122,7 +130,9 @@ async def _run(options: UpOptions, environ: Mapping[str, str], console: Console)
                 # Told last, since it is the one thing here to do something about.
                 for line in _moved(stack, before):
                     tell(line)
-                await stack.keep_running(tell)
+                own = own_url(NatsUrl, environ)
+                nats_url = own if isinstance(own, NatsUrl) else NatsUrl.parse(stack.endpoints.nats_url)
+                await together(stack.keep_running(tell), CircuitNews(nats_url, tell).run())
             finally:
                 data.publish_environment(None)
 
@@ -135,12 +145,10 @@ async def _refuse_to_join(environ: Mapping[str, str]) -> None:
     """
     joined: dict[Path, list[str]] = {}
     for kind, data_dir_of in _OWNERS:
-        text = environ.get(kind.variable)
-        if not text:
-            continue
         try:
-            other = await data_dir_of(kind.parse(text).with_secrets())
-        except (ValueError, NotReadyError):  # told where the servers are started, with what to do
+            url = own_url(kind, environ)
+            other = None if url is None else await data_dir_of(url)
+        except (StartError, NotReadyError):  # told where the servers are started, with what to do
             continue
         if other is not None:
             joined.setdefault(other, []).append(kind.variable)

@@ -147,7 +147,7 @@ async def _watch(
             if not await consumer.create():
                 status.heard()
                 if not missing:
-                    log.warning("bucket does not exist yet", bucket=bucket)
+                    log.warning("bucket_missing", message="bucket does not exist yet", bucket=bucket)
                     missing = True
                 await asyncio.sleep(RETRY_S * random.uniform(0.5, 1.0))  # noqa: S311 # jitter, no secret
                 continue
@@ -158,7 +158,7 @@ async def _watch(
         except WatchGapError as gap:
             status.in_step = False
             status.restarts += 1
-            log.warning("watch starts again", bucket=bucket, why=str(gap))
+            log.warning("watch_restarted", bucket=bucket, why=str(gap))
         finally:
             await consumer.remove()
         # At once for the first time; a server that lets no watch live must not be asked without a pause.

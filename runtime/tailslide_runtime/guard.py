@@ -55,6 +55,7 @@ class ListenerLimits:
     """What clients may take of a listener. Sizes in bytes, times in seconds."""
 
     max_connections: int = 1_000
+    """Connections in all; for one more, those that have waited longest for their clients are closed."""
     max_header_bytes: int = 32_768
     """All header fields of one request, with their names; more is answered 431."""
     max_headers: int = 100
@@ -62,7 +63,7 @@ class ListenerLimits:
     max_target_bytes: int = 8_192
     """The request target, path and query together; more is answered 414."""
     max_body_bytes: int = 1_048_576
-    """More is answered 413."""
+    """The body of one request; more is answered 413."""
     head_timeout_s: float = 10.0
     """From the first byte of a request to the end of its header fields; longer is answered 408."""
     body_timeout_s: float = 30.0

@@ -89,7 +89,7 @@ def errors_in(shape: Callable[[ApiError], web.Response]) -> Middleware:
             message = f"{request.method} {request.path:.100}: {error.reason}"
             return shape(ApiError(error.status, code, message, headers=headers))
         except Exception:  # the last line of defence of a listener: logged with its traceback, answered as 500
-            log.exception("request failed", method=request.method, path=request.path)
+            log.exception("request_failed", method=request.method, path=request.path)
             return shape(ApiError(500, "INTERNAL", "the request failed for a reason that is in the log"))
 
     return answer_errors

@@ -3,13 +3,18 @@
 When NATS is down the link fails open: nobody waits for it, work that needs a connection simply does not run, and
 `LinkStatus` says so. There is no queue of unsent messages here: every user of the link is level-triggered and starts
 again from the current state with each connection.
+
+A URL of `tls://` or `wss://` is never served in plain: a server that offers no TLS is refused before anything is said
+to it, the credentials above all.
 """
 
 import asyncio
 import random
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import nats.errors
 import structlog
@@ -21,6 +26,7 @@ from nats.js.errors import BadRequestError
 from tailslide_runtime.cancellation import raise_if_cancelled
 from tailslide_runtime.errors import leaves
 from tailslide_runtime.server_urls import NatsUrl
+from tailslide_runtime.tls import tls_client
 
 log = structlog.get_logger()
 
@@ -34,6 +40,9 @@ MAX_OUTSTANDING_PINGS = 2
 """A server that hangs leaves its connections open. After this many pings without an answer, some six seconds, the
 connection is given up."""
 CLOSE_TIMEOUT_S = 2.0
+FAILED_CLOSE_TIMEOUT_S = 0.2
+"""For a connection that never was one: nothing is left to be sent."""
+_TLS_REMEDY = "compare the server's certificate with the name in the URL and with the CA file: docs/tls.md"
 API_TIMEOUT_S = 5.0
 
 
@@ -60,13 +69,23 @@ class Backoff:
         await asyncio.sleep(longest_s * random.uniform(0.5, 1.0))  # noqa: S311 # jitter, no secret
 
 
+class NoTlsError(nats.errors.Error):
+    """TLS cannot be spoken with a server; the text says what is missing."""
+
+
 class SturdyClient(Client):
-    """A client that one message cannot end.
+    """A client that one message cannot end, and that speaks TLS where its URL demands it.
+
+    nats-py goes on in plain when a server does not ask for TLS, password and all. Here a server that offers TLS gets
+    it, and any other is refused.
 
     A server takes any bytes as a subject or as headers. nats-py stops reading at the first that are no UTF-8, for good,
     and after a reconnection at the same message again. Here such a subject is read with U+FFFD in it, so that it is no
     key of anything, and such headers as none.
     """
+
+    has_certificate = False
+    """Whether there is one to show."""
 
     def _build_message(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
@@ -79,6 +98,17 @@ class SturdyClient(Client):
             _client=self,
             _sid=sid,
         )
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        assert self._current_server is not None
+        if initial_connection and self._current_server.uri.scheme == "tls":
+            if not (info.get("tls_required") or info.get("tls_available")):
+                raise NoTlsError("the server offers no TLS, which the URL demands")
+            if info.get("tls_verify") and not self.has_certificate:
+                # It would end the connection, mostly without a word.
+                raise NoTlsError("the server asks its clients for a certificate, and none is set")
+            info["tls_required"] = True  # which nats-py looks at next
+        await super()._process_info(info, initial_connection)
 
     async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
         try:
@@ -99,12 +129,17 @@ class Link:
         inbox_prefix: str = "_INBOX",
         remedy: str = "check user, password or token in the URL",
     ) -> None:
-        """`token` goes before the credentials of the URL. `remedy` says what to do when the server refuses them."""
+        """`token` goes before the credentials of the URL. `remedy` says what to do when the server refuses them.
+
+        Raises `TlsFileError` for files that cannot be used.
+        """
         self._url = url
+        self._tls = None if url.tls is None else tls_client(url.tls)
         self._name = name
         self._token = token
         self._inbox_prefix = inbox_prefix
         self._remedy = remedy
+        self._told_of_tls: str | None = None
         self.status = LinkStatus()
 
     async def run(self, serve: Callable[[Client], Awaitable[None]]) -> None:
@@ -123,7 +158,8 @@ class Link:
                 await backoff.wait()
                 continue
             self.status.refused = False
-            log.info("nats connected", url=str(self._url))
+            self._told_of_tls = None
+            log.info("nats_connected", url=str(self._url))
             connected_at = time.monotonic()
             self.status.connected = True
             self.status.connects += 1
@@ -133,8 +169,8 @@ class Link:
                     return
             finally:
                 self.status.connected = False
-                await _close(client)
-            log.warning("nats connection lost", url=str(self._url))
+                await close(client)
+            log.warning("nats_connection_lost", url=str(self._url))
             if time.monotonic() - connected_at >= STEADY_S:
                 backoff = Backoff()
             else:  # a server that lets us in and then serves nothing must not be asked ten times a second
@@ -147,8 +183,13 @@ class Link:
         )
         if refused and (first or not self.status.refused):
             log.error("nats_access_refused", url=str(self._url), error=_text(error), remedy=self._remedy)
+        elif isinstance(error, ssl.SSLError | NoTlsError):
+            # Also when the server was merely away before, and comes back with another certificate.
+            if (text := _text(error)) != self._told_of_tls:
+                log.error("nats_tls_failed", url=str(self._url), error=text, remedy=_TLS_REMEDY)
+                self._told_of_tls = text
         elif first:
-            log.warning("nats is not reachable", url=str(self._url), error=_text(error))
+            log.warning("nats_unreachable", url=str(self._url), error=_text(error))
         self.status.refused = refused
 
     async def _connect(self) -> tuple[Client, asyncio.Event]:
@@ -163,9 +204,11 @@ class Link:
             last_error = error
 
         client = SturdyClient()
+        client.has_certificate = self._url.files.own is not None
         try:
             await client.connect(
                 **self._url.connect_options(self._token),
+                tls=None if self._tls is None else self._tls.context(),
                 name=self._name,
                 inbox_prefix=self._inbox_prefix,
                 allow_reconnect=False,
@@ -180,10 +223,11 @@ class Link:
                 disconnected_cb=on_closed,
             )
         except nats.errors.NoServersError as error:
-            await client.close()
+            await close(client, FAILED_CLOSE_TIMEOUT_S)
             raise last_error or error from error
         except BaseException:
-            await client.close()
+            # After a handshake of TLS that failed, nats-py waits for the end of a connection that has ended already.
+            await close(client, FAILED_CLOSE_TIMEOUT_S)
             raise
         return client, lost
 
@@ -202,7 +246,9 @@ class Link:
             try:
                 await serving
             except* (nats.errors.Error, TimeoutError, ConnectionError) as group:
-                log.warning("nats did not answer", errors=[_text(error) for error in leaves(group)])
+                log.warning(
+                    "nats_silent", message="nats did not answer", errors=[_text(error) for error in leaves(group)]
+                )
                 failed = True
             return not failed
         finally:
@@ -211,13 +257,13 @@ class Link:
             await asyncio.gather(serving, losing, return_exceptions=True)
 
 
-async def _close(client: Client) -> None:
+async def close(client: Client, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
     """Close; a server that hangs takes nothing any more, so what is still to be sent must not hold us up."""
     try:
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             await client.close()
     except TimeoutError:
-        log.debug("nats did not take what was left to send")
+        log.debug("nats_flush_failed", message="nats did not take what was left to send")
 
 
 def _text(error: BaseException) -> str:

@@ -134,7 +134,7 @@ class KnownKeys:
             if self._unreadable.get(entry.key) != entry.revision:  # else seen before, in an earlier listing
                 self._unreadable[entry.key] = entry.revision
                 self._refused()
-                log.warning("value refused", bucket=KEYS_BUCKET, key=entry.key, error=str(error))
+                log.warning("value_refused", bucket=KEYS_BUCKET, key=entry.key, error=str(error))
             return
         self._unreadable.pop(entry.key, None)
         self._records[entry.key] = record

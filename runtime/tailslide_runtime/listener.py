@@ -26,6 +26,7 @@ from tailslide_runtime.listening import Bound, bind
 from tailslide_runtime.own_names import OwnNames
 from tailslide_runtime.service_manager import Inherited
 from tailslide_runtime.settings import ListenAddress
+from tailslide_runtime.tls import ServerTls
 
 _NEVER_S = 1e7
 """The guard ends idle connections, not aiohttp."""
@@ -49,17 +50,19 @@ class HttpListener:
         cancels: bool = False,
         websockets: Collection[str] = (),
         inherited: Inherited | None = None,
+        tls: ServerTls | None = None,
     ) -> None:
         """Serve `application` on `address`, which the setting of that name gives, or on an `inherited` socket.
 
         `allowed_hosts` are names of this listener besides those of loopback. `error_body` gives the body of what the
         guard refuses, of the type `error_type`. With `cancels`, a handler is cancelled when its client is gone.
-        `websockets` are the paths that may become one.
+        `websockets` are the paths that may become one. With `tls` it answers over TLS alone.
         """
         limits = ListenerLimits() if limits is None else limits
         self.address = address = address if inherited is None else inherited.address
         self._inherited = inherited
         self.connections = Connections(limits.max_connections)
+        self.tls = tls
         self._setting = setting
         # Larger than the guard's bounds, so that those decide.
         self._options: dict[str, Any] = {
@@ -109,14 +112,17 @@ class HttpListener:
         await self._runner.setup()
         factory = self.guard.connection if protocol is None else protocol
         self._bound = await bind(
-            factory, self.address, self._setting, socket_mode=socket_mode, inherited=self._inherited
+            factory, self.address, self._setting, socket_mode=socket_mode, inherited=self._inherited, tls=self.tls
         )
         self.address = self._bound.address
         return self.address
 
     async def run(self) -> None:
-        """End connections that are late, until cancelled."""
-        await self.connections.run()
+        """End connections that are late, and follow the certificate, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.connections.run())
+            if self.tls is not None:
+                group.create_task(self.tls.run())
 
     def stop_accepting(self) -> None:
         """Take no new connections."""
@@ -163,3 +169,9 @@ class ListenerMetrics(Collector):
         for code, count in sorted(guard.refused.items()):
             refused.add_metric([code], count)
         yield refused
+        if self._listener.tls is not None:
+            yield GaugeMetricFamily(
+                name("certificate_expires_timestamp_seconds"),
+                "When the certificate that is served expires, in Unix time.",
+                self._listener.tls.validity.ends.timestamp(),
+            )

@@ -25,6 +25,7 @@ from tailslide_runtime.errors import StartError
 from tailslide_runtime.private_files import exposure_of, is_trusted
 from tailslide_runtime.service_manager import Inherited
 from tailslide_runtime.settings import ListenAddress
+from tailslide_runtime.tls import ServerTls
 
 log = structlog.get_logger()
 
@@ -57,19 +58,22 @@ async def bind(
     socket_mode: int | None = None,
     backlog: int = 1024,
     inherited: Inherited | None = None,
+    tls: ServerTls | None = None,
 ) -> Bound:
     """Start to listen; raise `StartError` that names `setting` when the address cannot be had.
 
     `socket_mode` are the permissions of a unix socket, without which they follow from the umask. One that a process of
     ours has left behind is replaced; one that is served, or of another user, and whatever else is there, is not.
     What is `inherited` takes the place of `address`; at the end it stays where it is, for the next process.
+    With `tls`, which a unix socket has no use for, a connection is made once its handshake is done.
     """
     try:
         if inherited is not None:
-            return await _serve_inherited(factory, inherited, backlog)
+            return await _serve_inherited(factory, inherited, backlog, tls)
         if address.path is None:
             loop = asyncio.get_running_loop()
-            server = await loop.create_server(factory, address.host, address.port, backlog=backlog)
+            options = {} if tls is None else tls.listening_options()
+            server = await loop.create_server(factory, address.host, address.port, backlog=backlog, **options)
             return Bound(server, ListenAddress(address.host, int(server.sockets[0].getsockname()[1])))
         bound = await _bind_unix(factory, address.path, socket_mode, backlog)
         _warn_if_exposed(address.path.parent, setting)
@@ -78,10 +82,13 @@ async def bind(
     return bound
 
 
-async def _serve_inherited(factory: Factory, inherited: Inherited, backlog: int) -> Bound:
+async def _serve_inherited(factory: Factory, inherited: Inherited, backlog: int, tls: ServerTls | None) -> Bound:
     loop = asyncio.get_running_loop()
-    create = loop.create_server if inherited.address.path is None else loop.create_unix_server
-    return Bound(await create(factory, sock=inherited.socket, backlog=backlog), inherited.address)
+    if inherited.address.path is not None:
+        return Bound(await loop.create_unix_server(factory, sock=inherited.socket, backlog=backlog), inherited.address)
+    options = {} if tls is None else tls.listening_options()
+    server = await loop.create_server(factory, sock=inherited.socket, backlog=backlog, **options)
+    return Bound(server, inherited.address)
 
 
 async def _bind_unix(factory: Factory, path: Path, socket_mode: int | None, backlog: int) -> Bound:

@@ -2,21 +2,25 @@
 
 A URL that is read here is one that its client takes, and means there what it means here: what the clients would
 guess at, ignore or read each in its own way is refused, and credentials reach them decoded. Pure: nothing is
-connected to, and no variable is read.
+connected to, no file and no variable is read.
 
 The forms are in `docs/servers.md`. Syntax: RFC 3986, section 3; in user and password an `@` may stand as it is.
 """
 
 import re
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv6Address
+from pathlib import Path
 from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from pydantic import GetCoreSchemaHandler, SecretStr
 from pydantic_core import core_schema
+
+from tailslide_runtime.tls import NO_FILES, KeyPair, NamedFile, TlsFiles, TlsOptions
 
 _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?"
@@ -121,6 +125,7 @@ class NatsUrl(_ServerUrl):
     """The URL of each, without credentials."""
     _user: SecretStr | None
     _password: SecretStr | None
+    files: TlsFiles = NO_FILES
 
     variable = "TAILSLIDE_NATS_URL"
     expected = "expected a URL like nats://127.0.0.1:4222, or several with commas between"
@@ -131,6 +136,10 @@ class NatsUrl(_ServerUrl):
         servers = tuple(f"{part.scheme}://{_nats_host(part)}{_nats_path(part)}" for part in found)
         if len({part.scheme in _WEB_SCHEMES for part in found}) > 1:
             raise _Unusable("ws:// and wss:// cannot be mixed with nats:// and tls://")
+        if len({part.scheme in _NATS_TLS_SCHEMES for part in found}) > 1:
+            raise _Unusable(
+                "some of its servers are reached over TLS only and others are not: write all with one scheme"
+            )
         credentials = {(part.user, part.password) for part in found if part.user is not None}
         if len(credentials) > 1:
             raise _Unusable("its servers have different credentials, and those of a cluster have the same")
@@ -138,6 +147,18 @@ class NatsUrl(_ServerUrl):
         userinfo = _userinfo(user, password)
         full = ",".join(server.replace("://", f"://{userinfo}", 1) for server in servers)
         return cls(SecretStr(full), ",".join(servers), servers, _secret(user), _secret(password))
+
+    @property
+    def tls(self) -> TlsOptions | None:
+        """Return how TLS is spoken; None where it is not demanded."""
+        if not self.servers[0].startswith(tuple(f"{scheme}://" for scheme in _NATS_TLS_SCHEMES)):
+            return None
+        return TlsOptions(self.files.ca, self.files.own)
+
+    def with_files(self, files: TlsFiles, setting: str = variable) -> "NatsUrl":
+        """Return the URL, which is that of `setting`, with files for TLS; raise `ValueError` if it is not over TLS."""
+        _refuse_files(files, setting, None if self.tls is not None else "tls:// or wss://")
+        return replace(self, files=files)
 
     def connect_options(self, token: str | None = None) -> dict[str, Any]:
         """Return the arguments of nats-py's `connect` that say where and as whom; a `token` goes before the URL's."""
@@ -155,6 +176,8 @@ class NatsUrl(_ServerUrl):
 @dataclass(frozen=True, slots=True, repr=False)
 class RedisUrl(_ServerUrl):
     """A Redis, by TCP, by TLS, or through a unix socket. `with_secrets` is what redis-py's `from_url` takes."""
+
+    files: TlsFiles = NO_FILES
 
     variable = "TAILSLIDE_REDIS_URL"
     expected = "expected a URL like redis://127.0.0.1:6379/0"
@@ -179,6 +202,8 @@ class RedisUrl(_ServerUrl):
         if re.fullmatch(r"[0-9]{1,6}", db) is None:
             raise _Unusable("what follows the host is not the number of a database")
         options = _checked(given, _REDIS_TLS if part.scheme == "rediss" else {})
+        if ("ssl_certfile" in options) != ("ssl_keyfile" in options):
+            raise _Unusable("of ssl_certfile and ssl_keyfile, which belong together, one is missing")
         number = f"?db={int(db)}" if part.scheme == "unix" else f"/{int(db)}"
         userinfo = _userinfo(user or ("" if password else None), password)
         shown = f"{part.scheme}://{place}{number}"
@@ -191,14 +216,47 @@ class RedisUrl(_ServerUrl):
         part = _split(full, _REDIS_PORTS)
         if part.user is not None:
             return self
-        return RedisUrl.parse(full.replace("://", f"://{_userinfo(user, password)}", 1))
+        return replace(RedisUrl.parse(full.replace("://", f"://{_userinfo(user, password)}", 1)), files=self.files)
 
     def at(self, host: str, port: int) -> "RedisUrl":
         """Return the URL of another node of the same servers: the same credentials, and TLS where there is TLS."""
         part = _split(self.with_secrets(), _REDIS_PORTS)
         scheme, options = ("redis", {}) if part.scheme == "unix" else (part.scheme, part.options)
         userinfo = _userinfo(part.user, part.password)
-        return RedisUrl.parse(f"{scheme}://{userinfo}{_bracketed(host)}:{port}/0{_query(options)}")
+        url = RedisUrl.parse(f"{scheme}://{userinfo}{_bracketed(host)}:{port}/0{_query(options)}")
+        return replace(url, files=self.files)
+
+    @property
+    def tls(self) -> TlsOptions | None:
+        """Return how TLS is spoken; None where it is not."""
+        part = _split(self.with_secrets(), _REDIS_PORTS)
+        if part.scheme != "rediss":
+            return None
+        given, password = part.options, part.options.get("ssl_password")
+
+        def named(option: str) -> NamedFile | None:
+            return NamedFile(f"{self.variable}: {option}", Path(given[option])) if option in given else None
+
+        certificate, key = named("ssl_certfile"), named("ssl_keyfile")
+        own = None if certificate is None or key is None else KeyPair(certificate, key, _secret(password))
+        return TlsOptions(
+            ca=named("ssl_ca_certs") or self.files.ca,
+            own=own or self.files.own,
+            ca_folder=Path(given["ssl_ca_path"]) if "ssl_ca_path" in given else None,
+            verify_mode=_VERIFY_MODES[given.get("ssl_cert_reqs", "required")],
+            check_hostname=given.get("ssl_check_hostname", "true") == "true",
+        )
+
+    def with_files(self, files: TlsFiles, setting: str = variable) -> "RedisUrl":
+        """Return the URL, which is that of `setting`, with files for TLS.
+
+        Raises `ValueError` if it is not over TLS, or names such files itself.
+        """
+        _refuse_files(files, setting, None if self.tls is not None else "rediss://")
+        options = _split(self.with_secrets(), _REDIS_PORTS).options
+        if (files.ca and {"ssl_ca_certs", "ssl_ca_path"} & options.keys()) or (files.own and "ssl_certfile" in options):
+            raise ValueError(f"{setting}: it names files for TLS, and {' and '.join(files.settings)} do so, too")
+        return replace(self, files=files)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -242,6 +300,34 @@ class DatabaseUrl(_ServerUrl):
             database,
         )
 
+    @property
+    def tls(self) -> TlsOptions | None:
+        """Return the files that the URL names for TLS, and what is verified with them; None where it demands no TLS.
+
+        asyncpg reads the files itself, at each new connection; this is for who says what is wrong with them.
+        """
+        given = _split(self._options.get_secret_value() or "postgresql://", _DATABASE_PORTS).options
+        mode = given.get("sslmode", "disable")
+        if mode == "disable":
+            return None
+
+        def named(option: str) -> NamedFile | None:
+            return NamedFile(f"{self.variable}: {option}", Path(given[option])) if option in given else None
+
+        certificate, key = named("sslcert"), named("sslkey")
+        # Without sslkey it is libpq's usual file in the home folder.
+        own = (
+            None if certificate is None or key is None else KeyPair(certificate, key, _secret(given.get("sslpassword")))
+        )
+        # As libpq has it: with a file of authorities, `require` verifies as `verify-ca` does.
+        verifies = mode.startswith("verify-") or (mode == "require" and "sslrootcert" in given)
+        return TlsOptions(
+            ca=named("sslrootcert"),
+            own=own,
+            verify_mode=ssl.CERT_REQUIRED if verifies else ssl.CERT_NONE,
+            check_hostname=mode == "verify-full",
+        )
+
     def connect_options(self) -> dict[str, Any]:
         """Return the arguments of asyncpg's `connect` that say where and as whom; what is not said, is not there."""
         given = {
@@ -257,6 +343,8 @@ class DatabaseUrl(_ServerUrl):
 
 _NATS_PORTS = {"nats": 4222, "tls": 4222, "ws": 80, "wss": 443}
 _WEB_SCHEMES = ("ws", "wss")
+_NATS_TLS_SCHEMES = ("tls", "wss")
+_VERIFY_MODES = {"required": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL, "none": ssl.CERT_NONE}
 _REDIS_PORTS = {"redis": 6379, "rediss": 6379, "unix": 0}
 _DATABASE_PORTS = {"postgresql": 5432, "postgres": 5432, "postgresql+asyncpg": 5432}
 
@@ -351,6 +439,13 @@ def _checked(given: Mapping[str, str], known: Mapping[str, frozenset[str]]) -> M
         if name in given and values and given[name] not in values:
             raise _Unusable(f"{name} is none of {', '.join(sorted(values))}")
     return given
+
+
+def _refuse_files(files: TlsFiles, setting: str, schemes: str | None) -> None:
+    """Raise `ValueError` for files that would not be used; `schemes` are those that would use them."""
+    if files.settings and schemes is not None:
+        names = " and ".join(files.settings)
+        raise ValueError(f"{setting}: expected a URL that begins with {schemes}, for which {names} would be used")
 
 
 def _query(options: Mapping[str, str]) -> str:

@@ -20,6 +20,7 @@ from tailslide_runtime.service_manager import READY, Inherited, tell
 from tailslide_sidecar import flags_api
 from tailslide_sidecar.answers import Answers
 from tailslide_sidecar.calls import Calls
+from tailslide_sidecar.circuit_news import CircuitNews
 from tailslide_sidecar.evaluation_series import EvaluationSeries
 from tailslide_sidecar.event_stream import EventStream, most_listeners
 from tailslide_sidecar.flag_store import FlagStore, Origin
@@ -66,7 +67,7 @@ async def run(settings: Settings, stop: Stop, sockets: Mapping[str, Inherited] |
             await sidecar.serve(group, stop)
     finally:
         await sidecar.close()
-    log.info("sidecar stopped")
+    log.info("sidecar_stopped")
 
 
 class _Sidecar:
@@ -161,6 +162,7 @@ class _Sidecar:
             refused=lambda bucket: self._metrics.refused_values.labels(bucket).inc(),
             access=nats.watch,
             seen=self._presence.changed,
+            news=CircuitNews(self._store).look,
             beside=self._presence.serve,
         )
         self._link_status, self._watches = nats.link.status, dict(watcher.watches)
@@ -207,7 +209,7 @@ class _Sidecar:
         reading = self._file.read()
         if (snapshot := reading.snapshot) is not None:
             self._store.restore(snapshot.content)
-            log.info("snapshot loaded", flags=len(snapshot.content.rulesets), saved_at=snapshot.saved_at)
+            log.info("snapshot_loaded", flags=len(snapshot.content.rulesets), saved_at=snapshot.saved_at)
         return reading
 
     def _readiness(self) -> Readiness | None:
@@ -230,6 +232,7 @@ class _Sidecar:
             Reports(
                 self._store,
                 self._buffer,
+                metrics.outcomes,
                 metrics.outcomes_stale.inc,
                 accepts=settings.reported_outcomes,
                 calls_per_s=settings.reported_calls_per_s,
@@ -242,7 +245,14 @@ class _Sidecar:
             settings.flags_token,
             is_ending=lambda: self._ending,
         )
-        calls = Calls(self._store, self._buffer, metrics.evaluations, self._guards, metrics.outcomes_stale.inc)
+        calls = Calls(
+            self._store,
+            self._buffer,
+            metrics.evaluations,
+            metrics.outcomes,
+            self._guards,
+            metrics.outcomes_stale.inc,
+        )
         self._flags = listener = HttpListener(
             flags_api.build(api),
             settings.flags_listen,
@@ -298,7 +308,7 @@ class _Sidecar:
             tasks.append(group.create_task(self._snapshots.run()))
         group.create_task(self._flusher.run(flushed))
         log.info(
-            "sidecar ready",
+            "sidecar_ready",
             app=self._settings.app,
             flags=str(self._status.flags_listen),
             proxy=str(self._status.proxy_listen),

@@ -19,6 +19,7 @@ from tailslide_core.outcomes import (
     Outcome,
     StatusSet,
     classify,
+    failure_cause,
     is_slow,
 )
 from tailslide_core.ruleset import CircuitSettings
@@ -27,6 +28,7 @@ from tailslide_sidecar.flag_store import FlagStore, HeldFlag
 from tailslide_sidecar.guarded_flags import GuardedFlags
 from tailslide_sidecar.local_guard import Guard, has_failed_to_connect
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
+from tailslide_sidecar.outcome_counts import OutcomeCounts, Target, TargetOutcomes
 from tailslide_sidecar.proxy.routes import Request, Switch
 from tailslide_sidecar.proxy.sources import context_of
 from tailslide_sidecar.readiness import NOT_READY
@@ -66,6 +68,8 @@ class Terms:
     slow_call_ms: int | None
     guard: Guard | None
     """That of the stretch of time in which the call began, if the flag has one; never for a fallback's call."""
+    counted: TargetOutcomes
+    """Where its outcome is counted for people."""
 
     def fails_with(self, status: int) -> bool:
         """Whether an answer with this status is a failure."""
@@ -97,12 +101,14 @@ class Calls:
         store: FlagStore,
         buffer: OutcomeBuffer,
         counts: EvaluationCounts,
+        outcomes: OutcomeCounts,
         guards: GuardedFlags,
         stale: Callable[[], None],
     ) -> None:
         """`stale` is called for each call that no longer speaks of the feature as it is."""
         self._store = store
         self._counts = counts
+        self._outcomes = outcomes
         self._buffer = buffer
         self._guards = guards
         self._stale = stale
@@ -137,7 +143,8 @@ class Calls:
             return kept_away
         # A flag without a circuit is counted by the usual settings.
         circuit = held.ruleset.circuit or _DEFAULTS
-        terms = Terms(flag, held, circuit.failure_statuses, circuit.slow_call_ms, guard)
+        counted = self._outcomes.of(flag, Target.FEATURE if decision.active else Target.FALLBACK)
+        terms = Terms(flag, held, circuit.failure_statuses, circuit.slow_call_ms, guard, counted)
         verdict = held.answers[_CALL, decision] = self._made(flag, held, decision, decision.active, terms)
         return verdict
 
@@ -166,13 +173,18 @@ class Calls:
                 self._tell_guard(terms.guard, held, terms.flag, end, connected)
         elif not self._still_speaks(terms):
             return
-        buffer = self._buffer
+        buffer, counted = self._buffer, terms.counted
+        if failed:
+            counted.fail(failure_cause(end, status))
+        else:
+            counted.successes += 1
         buffer.add_both(
             terms.flag,
             Metric.FAILURE if failed else Metric.SUCCESS,
             LATENCY_METRICS[bisect_left(LATENCY_BOUNDS_MS, latency_ms)],
         )
         if is_slow(latency_ms, terms.slow_call_ms):
+            counted.slow += 1
             buffer.add(terms.flag, Metric.SLOW)
 
     def end_reported(
@@ -197,8 +209,14 @@ class Calls:
             failed = outcome is Outcome.FAILURE
         if self._store.held(terms.flag) is None:
             return
+        counted = terms.counted
+        if failed:
+            counted.fail(failure_cause(end, status))
+        else:
+            counted.successes += 1
         self._buffer.add(terms.flag, Metric.FALLBACK_FAILURE if failed else Metric.FALLBACK_SUCCESS)
         if is_slow(latency_ms, terms.slow_call_ms):
+            counted.slow += 1
             self._buffer.add(terms.flag, Metric.FALLBACK_SLOW)
 
     def _tell_guard(self, guard: Guard, held: HeldFlag, flag: str, end: CallEnd, connected: bool) -> None:

@@ -65,10 +65,17 @@ def check(config_path: Path | None, flags_path: Path | None, environ: Mapping[st
         settings = _try(checked, partial(load_config, config_path, environ, flags_path))
         if settings is not None:
             checked.lines += [*_settings(settings), *_routes(settings.routes)]
-            checked.problems += _unknown(settings, config_path)
+            checked.problems += [*_unknown(settings, config_path), *_tls(settings)]
     if flags is not None:
         checked.lines += _flags(flags)
     return checked
+
+
+def _tls(settings: Settings) -> Iterator[str]:
+    """Say what is wrong with the files for TLS; with a flags file no server is asked."""
+    for url in (settings.nats_url, settings.redis_url) if settings.flags is None else ():
+        if url.tls is not None:
+            yield from url.tls.problems()
 
 
 def _app(environment: Environment | None, config: ConfigFile | None, config_path: Path | None) -> str | None:

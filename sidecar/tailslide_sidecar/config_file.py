@@ -77,27 +77,46 @@ SocketMode = Annotated[int, PlainValidator(_socket_mode)]
 FlagsToken = Annotated[str, PlainValidator(_flags_token)]
 
 
-class NatsPart(Strict):
+FilePath = Annotated[str, Field(min_length=1)]
+
+
+class TlsPart(Strict):
+    """Files for TLS to a server: its authorities, and what is shown to it."""
+
+    ca_file: FilePath | None = None
+    cert_file: FilePath | None = None
+    key_file: FilePath | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "TlsPart":
+        if not self.model_fields_set:
+            raise ValueError(f"expected one of {', '.join(type(self).model_fields)}, got none")
+        return self
+
+
+class NatsPart(TlsPart):
     """Where NATS is; `nats: {url: …}`."""
 
-    url: NatsUrl
+    url: NatsUrl | None = None
 
 
-class RedisPart(Strict):
+class RedisPart(TlsPart):
     """Where Redis is; `redis: {url: …}`."""
 
-    url: RedisUrl
+    url: RedisUrl | None = None
 
 
 class AccessLogPart(Strict):
     """Which calls are logged."""
 
     sample_percent: Annotated[float, Field(ge=0, le=100)] = _OPTIONS.access_log_sample * 100
+    """About how many of 100 calls are logged; 0 for none."""
     failures: bool = _OPTIONS.access_log_failures
+    """Whether failed calls are logged besides, up to ten a second."""
 
 
 class LimitsPart(Strict):
-    """What clients may take of the proxy; the fields of `ProxyLimits`, with the bounds of sense."""
+    """What clients may take of the proxy."""
 
     max_header_bytes: Annotated[int, Field(ge=1_024, le=16_777_216)] = _LIMITS.max_header_bytes
     max_headers: Annotated[int, Field(ge=10, le=10_000)] = _LIMITS.max_headers

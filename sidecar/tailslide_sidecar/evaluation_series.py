@@ -122,7 +122,9 @@ class EvaluationSeries:
         if not self._is_full:
             self._is_full = True
             log.warning(
-                "evaluations of further variants and rules are not written, since there are too many", most=self._most
+                "evaluations_dropped",
+                message="evaluations of further variants and rules are not written, since there are too many",
+                most=self._most,
             )
         return False
 

@@ -156,7 +156,7 @@ async def _ofrep_errors(request: web.Request, handler: Handler) -> web.StreamRes
             answer.headers["Allow"] = error.headers["Allow"]
         return answer
     except Exception:  # the last line of defence of a listener: logged with its traceback, answered as 500
-        log.exception("request failed", method=request.method, path=request.path)
+        log.exception("request_failed", method=request.method, path=request.path)
         return _ofrep_refusal(request, 500, "the request failed for a reason that is in the log")
 
 

@@ -81,9 +81,13 @@ class Flusher:
                 await self.flush()
                 await self.flush_evaluations(all_of_them=True)
         except TimeoutError:
-            log.debug("the last flush was not finished in time")
+            log.debug("last_flush_unfinished", message="the last flush was not finished in time")
         if self._buffer.waiting:
-            log.warning("outcomes could not be written before the end", outcomes=self._buffer.waiting)
+            log.warning(
+                "outcomes_lost_at_end",
+                message="outcomes could not be written before the end",
+                outcomes=self._buffer.waiting,
+            )
         await self._series.close()
 
     async def flush(self) -> None:
@@ -154,9 +158,9 @@ class Flusher:
 
     def _lost(self, error: SeriesUnavailableError) -> None:
         if not self._away:
-            log.warning("redis is away; outcomes wait in memory", error=str(error))
+            log.warning("redis_unreachable", message="redis is away; outcomes wait in memory", error=str(error))
         elif str(error) not in self._told:
-            log.warning("redis is still away, for another reason", error=str(error))
+            log.warning("redis_still_unreachable", message="redis is still away, for another reason", error=str(error))
         self._told.add(str(error))
         self._problem = str(error)
         self._away, self.connected = True, False
@@ -165,7 +169,7 @@ class Flusher:
 
     def _found(self) -> None:
         if not self.connected:
-            log.info("redis connected")
+            log.info("redis_connected")
         self._away, self.connected = False, not self._series.unmarked
         self._told.clear()
         self._problem = None

@@ -87,7 +87,8 @@ class GuardedFlags(Collector):
         self._holding[flag] = record
         settings = guard.settings
         log.warning(
-            "calls go to the fallback for a while, since the feature cannot be connected to",
+            "local_guard_struck",
+            message="calls go to the fallback for a while, since the feature cannot be connected to",
             flag=flag,
             consecutive_failures=settings.consecutive_failures,
             max_ms=settings.max_ms,
@@ -113,7 +114,8 @@ class GuardedFlags(Collector):
             return
         by_time = record.guard.is_over(now_s)
         log.info(
-            "calls are no longer kept away from the feature",
+            "local_guard_let_go",
+            message="calls are no longer kept away from the feature",
             flag=flag,
             because="max_ms is over" if by_time else "its ruleset or its circuit has changed",
             after_ms=record.guard.held_for_ms(now_s),

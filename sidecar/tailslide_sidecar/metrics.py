@@ -19,6 +19,7 @@ from tailslide_sidecar.evaluation_counts import EvaluationCounts
 from tailslide_sidecar.flag_store import FlagStore, Origin
 from tailslide_sidecar.latency_histogram import LatencyHistogram
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
+from tailslide_sidecar.outcome_counts import OutcomeCounts
 from tailslide_sidecar.readiness import FlagsFileState, Readiness
 from tailslide_sidecar.snapshot_file import Reading
 
@@ -49,6 +50,8 @@ class Metrics:
         self.registry.register(_LiveStates(live))
         self.evaluations = EvaluationCounts()
         self.registry.register(self.evaluations)
+        self.outcomes = OutcomeCounts(live.store.app)
+        self.registry.register(self.outcomes)
         self.answer_seconds = LatencyHistogram(
             "tailslide_sidecar_answer_seconds",
             "Time that the hot path took for what came in at once, usually one request",

@@ -57,7 +57,8 @@ class MissingNames:
         app = self._store.app
         if kind == "flag":
             log.warning(
-                "a route names a flag that the app does not have; its fallback answers until it has",
+                "unknown_flag",
+                message="a route names a flag that the app does not have; its fallback answers until it has",
                 fields=[f"routes[{index}].flag" for index in self._route_flags[key]],
                 flag=key,
                 app=app,

@@ -101,7 +101,7 @@ class RouteReloader:
     def _refuse(self, problem: str) -> None:
         self.failed += 1
         self.last_error = problem
-        log.error("configuration refused, the old one stays", problem=problem)
+        log.error("configuration_refused", message="configuration refused, the old one stays", problem=problem)
 
     def _take(self, settings: Settings) -> None:
         self.loaded += 1
@@ -109,14 +109,18 @@ class RouteReloader:
         self.loaded_at = self._now_s()
         ignored = needing_restart(self._running, settings)
         if ignored:
-            log.warning("configuration needs a restart for some of its changes", fields=ignored)
+            log.warning(
+                "configuration_needs_restart",
+                message="configuration needs a restart for some of its changes",
+                fields=ignored,
+            )
         wanted = Changeable(
             settings.routes, settings.forward_allow, replace(settings.proxy, limits=self._running.proxy.limits)
         )
         if wanted != self.current:
             self._apply(wanted)
             self.current = wanted
-        log.info("configuration reloaded", file=str(settings.config_path), routes=len(wanted.routes))
+        log.info("configuration_reloaded", file=str(settings.config_path), routes=len(wanted.routes))
 
     async def _wait(self) -> bool:
         """Wait until told to read, or for the next look; return whether told."""
@@ -132,7 +136,7 @@ class RouteReloader:
         while True:
             await self._told.wait()
             self._told.clear()
-            log.warning("nothing to reload, since the sidecar was started without a file")
+            log.warning("nothing_to_reload", message="nothing to reload, since the sidecar was started without a file")
 
 
 def needing_restart(running: Settings, settings: Settings) -> list[str]:

@@ -20,6 +20,7 @@ from tailslide_core.outcomes import Outcome, is_slow, latency_metric
 from tailslide_runtime.http import ApiError
 from tailslide_sidecar.flag_store import FlagStore
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
+from tailslide_sidecar.outcome_counts import OutcomeCounts, Target
 from tailslide_sidecar.readiness import NOT_READY, NOTHING_LOADED
 from tailslide_sidecar.report_allowance import Allowance
 
@@ -64,6 +65,7 @@ class Reports:
         self,
         store: FlagStore,
         buffer: OutcomeBuffer,
+        outcomes: OutcomeCounts,
         stale: Callable[[int], None],
         *,
         accepts: bool = True,
@@ -80,6 +82,7 @@ class Reports:
         """
         self._store = store
         self._buffer = buffer
+        self._outcomes = outcomes
         self._stale = stale
         self._accepts = accepts
         self._allowance = Allowance(calls_per_s)
@@ -110,14 +113,17 @@ class Reports:
             self._stale(calls)
             return calls
         slow_call_ms = None if held.ruleset.circuit is None else held.ruleset.circuit.slow_call_ms
+        counted = self._outcomes.of(flag, Target.FEATURE)
         for report in reports:
             if report.began_ms is not None and held.opened_ms is not None and report.began_ms < held.opened_ms:
                 self._stale(report.count)
                 continue
+            counted.report(report.outcome, report.count)
             self._buffer.add(flag, report.outcome.value, report.count)
             if report.latency_ms is not None:
                 self._buffer.add(flag, latency_metric(report.latency_ms), report.count)
                 if is_slow(report.latency_ms, slow_call_ms):
+                    counted.slow += report.count
                     self._buffer.add(flag, Metric.SLOW, report.count)
         return calls
 

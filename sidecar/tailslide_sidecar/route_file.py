@@ -188,12 +188,17 @@ class MatchPart(Strict):
     """The requests that a route takes; without fields, all."""
 
     host: Annotated[str, AfterValidator(_host)] = "*"
+    """The host that the call is for; `*.suffix` takes all names below it, `*` all hosts."""
     path_prefix: Path = "/"
+    """What the path begins with, up to the border of a segment: `/a` takes `/a` and `/a/b`, not `/ab`."""
     path: Path | None = None
+    """What the path is exactly; instead of `path_prefix`."""
     methods: Annotated[list[Annotated[str, PlainValidator(_method)]], AfterValidator(_at_least_one)] | None = None
+    """The methods that it takes; else all."""
     headers: Annotated[dict[Token, Annotated[str | None, PlainValidator(_header_condition)]], AfterValidator(_once)] = (
         Field(default_factory=dict)
     )
+    """Headers that have to be there, each with its value, or `true` for any value."""
 
     @model_validator(mode="after")
     def _one_path(self) -> "MatchPart":
@@ -219,10 +224,15 @@ class SourcePart(Strict):
     """
 
     header: Token | None = None
+    """The first header of that name; with `jwt_claim`, the header that holds the token."""
     cookie: Token | None = None
+    """The first cookie of that name; with `jwt_claim`, the cookie that holds the token."""
     query: Name | None = None
+    """The first query parameter of that name."""
     jwt_claim: Annotated[str, Field(min_length=1)] | None = None
+    """A claim of a token, which is read and not verified: that of `Authorization: Bearer` unless said otherwise."""
     split: Annotated[str, Field(min_length=1)] | None = None
+    """For attributes only: what separates the parts of the text, which makes a list of it."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "SourcePart":
@@ -261,12 +271,15 @@ class AnswerPart(Strict):
     """An answer without an upstream; `{status: 503, body: "…", headers: {retry-after: "5"}}`."""
 
     status: Annotated[int, Field(ge=200, le=599)]
+    """Its status."""
     body: str = ""
+    """Its body, sent as UTF-8."""
     headers: Annotated[
         dict[Token, Annotated[str, PlainValidator(_field_value)]],
         AfterValidator(_once),
         AfterValidator(_left_to_headers),
     ] = Field(default_factory=dict)
+    """Its headers, but for those that the proxy sets itself."""
 
     @model_validator(mode="after")
     def _may_have_a_body(self) -> "AnswerPart":
@@ -283,9 +296,13 @@ class TimeoutsPart(Strict):
     """How long the parts of a call may take; null for no limit, where there may be none."""
 
     connect_ms: TimeoutMs = Timeouts().connect_ms
+    """For a connection to the server to be made."""
     first_byte_ms: TimeoutMs = Timeouts().first_byte_ms
+    """From the request on its way to the first byte of the answer."""
     idle_ms: IdleMs | None = Timeouts().idle_ms
+    """How long the answer, or an upgraded connection such as a WebSocket, may stand still; null for ever."""
     total_ms: IdleMs | None = Timeouts().total_ms
+    """For the whole call; starts over when the call is made again to the fallback."""
 
     @model_validator(mode="after")
     def _fit(self) -> "TimeoutsPart":
@@ -328,23 +345,41 @@ class RoutePart(Strict):
     """One route: `upstream`, or `answer`, or `flag` with `feature` and `fallback`."""
 
     match: MatchPart = MatchPart()
+    """Which calls the route takes; all that is given has to hold."""
     upstream: Servers | None = None
+    """Where calls go, without a flag: one server, or several that do the same."""
     answer: AnswerPart | None = None
+    """What is answered without a server."""
     flag: FlagKey | None = None
+    """The flag that decides between the next two."""
     feature: Servers | None = None
+    """Where calls go when the flag is on for the user."""
     fallback: Fallback | None = None
+    """Where calls go when it is not, or what is answered then."""
     variants: dict[FlagKey, Servers] = Field(default_factory=dict)
+    """Servers of their own for variants of the flag; the others go to `feature`, the off variant to `fallback`."""
     targeting_key: Annotated[SourcePart, AfterValidator(_one_text)] | None = None
+    """Where in the request the user's key is."""
     attributes: dict[str, SourcePart] = Field(default_factory=dict)
+    """Where in the request attributes of the user are."""
     anonymous: Literal["cookie"] | None = None
+    """Gives users without a key a random one, in a cookie."""
     anonymous_cookie: Token = ANONYMOUS_COOKIE
+    """The name of that cookie."""
     retry_on_fallback: Literal["never", "idempotent"] = "never"
+    """Whether the fallback answers for a failed call whose method may be repeated."""
     outcomes: Literal["observed", "reported"] = "observed"
+    """Whether the proxy sees how calls to the feature end, or the application reports it."""
     rewrite_prefix: Annotated[str, AfterValidator(_new_prefix)] | None = None
+    """Takes the place of `match.path_prefix` in the path that is sent on."""
     timeout_ms: TimeoutMs | None = None
+    """Short for `timeouts.first_byte_ms`; one of the two."""
     timeouts: TimeoutsPart = TimeoutsPart()
+    """How long the parts of a call may take."""
     max_body_bytes: Annotated[int, Field(ge=0)] | None = None
+    """The largest body of a request; more is answered 413."""
     max_calls: Annotated[int, Field(ge=1)] | None = None
+    """How many calls of the route may run at a time; one more is answered 503."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> "RoutePart":

@@ -18,6 +18,7 @@ from tailslide_runtime.logs import LogFormat, LogLevel
 from tailslide_runtime.redis_access import user_of
 from tailslide_runtime.server_urls import LOCAL_NATS, LOCAL_REDIS, NatsUrl, RedisUrl
 from tailslide_runtime.settings import AllowedHosts, ListenAddress, explain
+from tailslide_runtime.tls import TlsFiles
 from tailslide_sidecar.config_file import (
     DEFAULT_GRACE_MS,
     MAX_CALLS_PER_S,
@@ -25,6 +26,7 @@ from tailslide_sidecar.config_file import (
     ConfigFile,
     FlagsToken,
     SocketMode,
+    TlsPart,
     read_config_file,
 )
 from tailslide_sidecar.flags_file import FlagsFile, read_flags_file
@@ -50,12 +52,19 @@ class Environment(BaseModel):
 
     app: AppKey | None = None
     nats_url: NatsUrl | None = None
+    nats_ca_file: str | None = None
+    nats_cert_file: str | None = None
+    nats_key_file: str | None = None
     sdk_key: str | None = None
     """What NATS and Redis let the sidecar in with: the app's SDK key, as Tower shows it once, or a token of the NATS
     server's own. Only here, so that no secret needs to be in a file."""
     redis_url: RedisUrl | None = None
+    redis_ca_file: str | None = None
+    redis_cert_file: str | None = None
+    redis_key_file: str | None = None
     snapshot: str | None = None
     flags_file: str | None = None
+    """A file of flags to answer from instead of NATS and Redis, for development and tests; `--flags` goes before it."""
     flags_listen: ListenAddress | None = None
     proxy_listen: ListenAddress | None = None
     socket_mode: SocketMode | None = None
@@ -77,16 +86,20 @@ class Settings:
     app: str
     """The key of the app whose flags are answered; the one setting without a default."""
     nats_url: NatsUrl = LOCAL_NATS
+    """NATS with JetStream, where rulesets and circuits come from."""
     sdk_key: str | None = field(default=None, repr=False)
     redis_url: RedisUrl = LOCAL_REDIS
+    """Redis with time series, where outcomes go. Without credentials in it, the SDK key is presented."""
     snapshot: Path | None = None
-    """The file that rulesets and circuits are kept in for a start without NATS; None keeps none."""
+    """The file that rulesets and circuits are kept in for a start without NATS; without one, none is kept."""
     flags_listen: ListenAddress = DEFAULT_FLAGS_LISTEN
+    """Where questions about flags are answered."""
     proxy_listen: ListenAddress = DEFAULT_PROXY_LISTEN
+    """Where calls to flagged features are taken."""
     socket_mode: int | None = None
-    """Permissions of unix sockets; None leaves them to the umask."""
+    """Permissions of unix sockets; else what the umask leaves."""
     flags_token: str | None = field(default=None, repr=False)
-    """What callers of the flags listener have to know; None lets everybody in."""
+    """What callers of the flags listener have to send; without one, everybody who reaches it is answered."""
     flags_limits: ListenerLimits = DEFAULT_FLAGS_LIMITS
     """What clients may take of the flags listener."""
     allowed_hosts: tuple[str, ...] = ()
@@ -100,10 +113,11 @@ class Settings:
     reported_outcomes: bool = True
     """Whether callers of the flags listener may report outcomes, which open circuits or keep them closed."""
     reported_calls_per_s: int = DEFAULT_CALLS_PER_S
-    """Of how many calls a second for each flag, with room for ten seconds at once."""
+    """For how many calls a second of each flag outcomes may be reported, with room for ten seconds at once."""
     routes: tuple[Route, ...] = ()
+    """Where calls go; the first route that takes a call decides."""
     forward_allow: tuple[ForwardHost, ...] = ()
-    """Where requests in absolute form may go to without a route."""
+    """Hosts that may be called through the proxy, as a forward proxy, without a route."""
     proxy: ProxyOptions = DEFAULT_PROXY_OPTIONS
     flags: FlagsFile | None = field(default=None, compare=False)
     """What a flags file said at the start. With one, no server is asked for anything, and no snapshot is kept."""
@@ -169,11 +183,18 @@ def _load(config_path: Path | None, environment: Environment, flags: FlagsFile |
         except ContractError as error:
             raise StartError(f"{_variable(error.field)}: {error.problem}") from None
     snapshot = environment.snapshot or file.snapshot
+    nats_url = environment.nats_url or (file.nats and file.nats.url) or LOCAL_NATS
+    redis_url = environment.redis_url or (file.redis and file.redis.url) or LOCAL_REDIS
+    try:
+        nats_url = nats_url.with_files(_tls_files("nats", file.nats, environment, config_path))
+        redis_url = redis_url.with_files(_tls_files("redis", file.redis, environment, config_path))
+    except ValueError as problem:
+        raise StartError(str(problem)) from None
     return Settings(
         app=app,
-        nats_url=environment.nats_url or (file.nats.url if file.nats else LOCAL_NATS),
+        nats_url=nats_url,
         sdk_key=environment.sdk_key,
-        redis_url=environment.redis_url or (file.redis.url if file.redis else LOCAL_REDIS),
+        redis_url=redis_url,
         snapshot=None if snapshot is None else Path(snapshot),
         flags_listen=environment.flags_listen or file.flags_listen or DEFAULT_FLAGS_LISTEN,
         proxy_listen=environment.proxy_listen or file.proxy_listen or DEFAULT_PROXY_LISTEN,
@@ -196,6 +217,25 @@ def _load(config_path: Path | None, environment: Environment, flags: FlagsFile |
         log_level=environment.log_level,
         log_format=environment.log_format,
     )
+
+
+def _tls_files(server: str, part: TlsPart | None, environment: Environment, config_path: Path | None) -> TlsFiles:
+    """Return the files for TLS to a server; raise `ValueError` for a certificate without its key."""
+    written = {} if part is None else part.model_dump(include=set(TlsPart.model_fields))
+
+    def told(name: str) -> str | None:
+        text: str | None = getattr(environment, f"{server}_{name}")
+        return text
+
+    def setting(name: str) -> str:
+        by_file = told(name) is None and written.get(name) is not None
+        return f"{config_path}: {server}.{name}" if by_file else _variable(f"{server}_{name}")
+
+    def path(name: str) -> Path | None:
+        text = told(name) or written.get(name)
+        return None if text is None else Path(text)
+
+    return TlsFiles.read(path("ca_file"), path("cert_file"), path("key_file"), setting)
 
 
 def _first(environment: bool | None, file: bool | None, default: bool) -> bool:

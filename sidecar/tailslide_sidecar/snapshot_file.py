@@ -193,11 +193,11 @@ class SnapshotWriter:
             await asyncio.to_thread(self._file.write, self._content(), time.time() - self._age_s())
         except OSError as error:
             if not self._failing:
-                log.warning("snapshot cannot be written", error=error.strerror or str(error))
+                log.warning("snapshot_not_written", error=error.strerror or str(error))
             self._failing = True
             self._count("failed")
         else:
             if self._failing:
-                log.info("snapshot can be written again")
+                log.info("snapshot_written_again")
             self._failing = False
             self._count("written")

@@ -120,7 +120,12 @@ class RedisSeries:
                     raise SeriesUnavailableError(_text(error), again) from error
                 # All is written, so a Redis that has gone since is the business of the next flush.
                 if isinstance(error, ResponseError):  # may write and not make, and that will not change by asking
-                    log.warning("series cannot be looked after", series=len(unsure), error=_text(error))
+                    log.warning(
+                        "series_not_made",
+                        message="series cannot be looked after",
+                        series=len(unsure),
+                        error=_text(error),
+                    )
                     self._made |= unsure
         if not again:
             return 0
@@ -164,7 +169,8 @@ class RedisSeries:
             self.problem = f"Aerobat does not see what is counted: {_text(refusal)}"
             if not self.unmarked:
                 log.warning(
-                    "aerobat does not see what is counted, as its marks cannot be written",
+                    "marks_not_written",
+                    message="aerobat does not see what is counted, as its marks cannot be written",
                     error=_text(refusal),
                     needs=NEEDS,
                 )
@@ -172,14 +178,15 @@ class RedisSeries:
         elif self.unmarked:
             self.unmarked.clear()
             self.problem = None
-            log.info("aerobat sees what is counted again")
+            log.info("marks_written_again", message="aerobat sees what is counted again")
 
     def _complain_of(self, key: str, refusal: Exception) -> None:
         """Say once that a key is in the way: what would be counted there is given up, as waiting would not help."""
         if key not in self._taken:
             self._taken.add(key)
             log.warning(
-                "a key that is no time series of ours is in the way, so nothing is counted there",
+                "series_key_taken",
+                message="a key that is no time series of ours is in the way, so nothing is counted there",
                 key=key,
                 error=_text(refusal),
             )
@@ -194,7 +201,10 @@ class RedisSeries:
                 continue
             if _unless_refused(await self._ask(taking_away(flag_id, metric)))[-1] is not None:
                 log.warning(
-                    "a series was far ahead of the clock of redis, so it is created again", flag=flag, metric=metric
+                    "series_created_again",
+                    message="a series was far ahead of the clock of redis, so it is created again",
+                    flag=flag,
+                    metric=metric,
                 )
 
     async def _make(self, keys: Sequence[Key]) -> None:
@@ -209,7 +219,9 @@ class RedisSeries:
             for command, answer in zip(commands, _unless_refused(answers)[-1], strict=True):
                 # Another sidecar may have been quicker with any of these, or something else have the name.
                 if isinstance(answer, Exception) and not is_done(answer):
-                    log.warning("a series is not as it should be", key=command[1], error=_text(answer))
+                    log.warning(
+                        "series_wrong", message="a series is not as it should be", key=command[1], error=_text(answer)
+                    )
             self._made.update(some)
             if isinstance(told, Exception):
                 self._unnoted.update(some)

@@ -5,7 +5,7 @@ store's to decide.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -13,7 +13,7 @@ import structlog
 from nats.aio.client import Client
 
 from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET, app_keys
-from tailslide_runtime.bucket_watch import IN_THE_SAME_ACCOUNT, Listing, WatchAccess, WatchStatus, watch_bucket
+from tailslide_runtime.bucket_watch import IN_THE_SAME_ACCOUNT, Entry, Listing, WatchAccess, WatchStatus, watch_bucket
 from tailslide_runtime.jetstream import Link
 from tailslide_sidecar.flag_store import Applied, FlagStore
 from tailslide_sidecar.missing_names import MissingNames
@@ -39,11 +39,13 @@ class Watcher:
         refused: Callable[[str], None],
         access: WatchAccess = IN_THE_SAME_ACCOUNT,
         seen: Callable[[], None] = lambda: None,
+        news: Callable[[Iterable[str] | None], None] = lambda _: None,
         beside: Callable[[Client], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         """`changed` is called after each change of the store, `refused` with the bucket of each refused value.
 
-        `seen` is called after everything that is read of rulesets, changed or not. `beside` runs with each connection
+        `seen` is called after everything that is read of rulesets, changed or not; `news` with the flags of which
+        something has come, None for all. `beside` runs with each connection
         for as long as it lasts.
         """
         self._link = link
@@ -53,6 +55,7 @@ class Watcher:
         self._changed = changed
         self._refused = refused
         self._seen = seen
+        self._news = news
         self._beside = beside
         self._kept: tuple[str, ...] = ()
         self.watches: Mapping[str, WatchStatus] = {
@@ -95,6 +98,7 @@ class Watcher:
         async with aclosing(watch_bucket(client, CIRCUITS_BUCKET, keys, status, self._access)) as items:
             async for item in items:
                 self._took(CIRCUITS_BUCKET, self._store.apply(CIRCUITS_BUCKET, item))
+                self._news(_flags(item))
                 listed.set()
 
     async def _watch_rulesets(self, client: Client, circuits_listed: asyncio.Event) -> None:
@@ -102,23 +106,27 @@ class Watcher:
             async with asyncio.timeout(CIRCUITS_FIRST_S):
                 await circuits_listed.wait()
         except TimeoutError:
-            log.debug("no circuits yet")
+            log.debug("circuits_not_listed", message="no circuits yet")
         keys, status = app_keys(self._store.app), self.watches[RULESETS_BUCKET]
         async with aclosing(watch_bucket(client, RULESETS_BUCKET, keys, status, self._access)) as items:
             async for item in items:
                 applied = self._store.apply(RULESETS_BUCKET, item)
                 self._took(RULESETS_BUCKET, applied)
+                self._news(_flags(item))
                 self._seen()
                 if isinstance(item, Listing):
                     self._tell_listed(applied)
                 self._missing.warn()
 
     def _tell_listed(self, listed: Applied) -> None:
-        log.info("rulesets loaded", flags=len(self._store.flags()), segments=len(self._store.segments()))
+        log.info("rulesets_loaded", flags=len(self._store.flags()), segments=len(self._store.segments()))
         if listed.kept and listed.kept != self._kept:
             log.warning(
-                "flags or segments are missing from the bucket without having been deleted; "
-                "their last good values stay until tower has published again",
+                "flags_missing_from_bucket",
+                message=(
+                    "flags or segments are missing from the bucket without having been deleted; "
+                    "their last good values stay until tower has published again"
+                ),
                 keys=list(listed.kept),
             )
         self._kept = listed.kept
@@ -129,7 +137,8 @@ class Watcher:
         for refusal in applied.refused:
             self._refused(bucket)
             log.warning(
-                "a value is refused and the last good one stays",
+                "value_refused",
+                message="a value is refused and the last good one stays",
                 bucket=bucket,
                 key=refusal.key,
                 revision=refusal.revision,
@@ -137,7 +146,15 @@ class Watcher:
                 exc_info=refusal.unforeseen,
             )
         if applied.dropped:
-            log.warning("tower has published again without flags that were kept; they are gone", flags=applied.dropped)
+            log.warning(
+                "kept_flags_dropped",
+                message="tower has published again without flags that were kept; they are gone",
+                flags=applied.dropped,
+            )
         # Circuits alone are nothing to start from.
         if applied.changed and self._store.origin is not None:
             self._changed()
+
+
+def _flags(item: Listing | Entry) -> tuple[str] | None:
+    return None if isinstance(item, Listing) else (item.key.partition(".")[2],)

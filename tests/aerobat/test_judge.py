@@ -260,7 +260,7 @@ async def test_circuits_that_wait_for_the_clock_are_told_of(court: Court, capsys
         assert circuit is not None
         assert circuit.state is State.OPEN
     await court.tick()
-    told = [line for line in capsys.readouterr().out.splitlines() if "circuits wait for the clock" in line]
+    told = [line for line in capsys.readouterr().out.splitlines() if "circuits_wait_for_clock" in line]
     assert len(told) == 3
     assert "wait_s=180" in told[-1]
 

@@ -14,8 +14,8 @@ from tailslide_aerobat.circuit_store import (
     LastEvent,
     WriteRefusedError,
 )
-from tailslide_aerobat.verdicts import Move, between
-from tailslide_core.circuit import TRANSITIONS, Circuit, Signal, State, Transition
+from tailslide_aerobat.verdicts import Move
+from tailslide_core.circuit import TRANSITIONS, Circuit, Signal, State, Transition, transition_between
 from tailslide_core.contracts import CircuitEvent
 from tailslide_core.naming import FlagId
 from tailslide_runtime.bucket_watch import Entry, Listing
@@ -294,7 +294,7 @@ async def test_the_transition_between_two_circuits_is_the_one_that_was() -> None
     assert set(court.signals()) == {signal for _, signal in TRANSITIONS}
     for event in court.store.events:
         was = event.transition
-        guessed = between(was.before, was.after)
+        guessed = transition_between(was.before, was.after)
         assert guessed.signal is was.signal
         # The time of a calm is not in the circuit; it is taken for the moment when it was due.
         assert guessed == (was if was.signal is not Signal.CALM else replace(was, at_ms=guessed.at_ms))
@@ -304,7 +304,7 @@ async def test_the_transition_between_two_circuits_is_the_one_that_was() -> None
 @pytest.mark.parametrize("state", list(State))
 def test_where_more_than_one_event_is_missing_the_signal_leads_to_the_state(state: State) -> None:
     for before in State:
-        transition = between(Circuit(before), Circuit(state, generation=5))
+        transition = transition_between(Circuit(before), Circuit(state, generation=5))
         assert state in {target for (_, signal), target in TRANSITIONS.items() if signal is transition.signal}
 
 

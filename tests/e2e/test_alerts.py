@@ -28,7 +28,7 @@ async def test_a_trip_and_its_recovery_are_told_in_words_that_need_no_dashboard(
         f"Circuit open: {FLAG} \\({APP}\\)\n"
         f"The circuit of {FLAG} opened: {calls} failed in {span}; the threshold is 20%\\.\n"
         f"Nobody gets {FLAG} now\\. Calls go to the fallback\\.\n"
-        f"Users come back from [0-9:]{{8}} UTC, 25% first\\.\n"
+        f"The circuit lets users back in by itself from [0-9:]{{8}} UTC, 25% first\\.\n"
         f"http://127\\.0\\.0\\.1:[0-9]+/apps/{APP}/flags/{FLAG}",
         opened,
     ), opened

@@ -35,7 +35,7 @@ def test_the_page_tells_of_each_embedded_package_by_hand_too(licences: ModuleTyp
 def test_the_embedded_packages_have_upper_bounds() -> None:
     project = (DOCS.parent / "pyproject.toml").read_text(encoding="utf-8")
     lines = project.partition("\nembedded = [")[2].partition("\n]")[0].splitlines()
-    requirements = [line for line in lines if line.strip().startswith('"')]
+    requirements = [line for line in lines if line.strip().startswith('"') and "tailslide-platform" not in line]
     assert len(requirements) == 5
     for line in requirements:
         assert ">=" in line, line

@@ -33,6 +33,7 @@ from tailslide_core.ruleset import CircuitSettings, Rule, Ruleset
 from tailslide_embedded.addresses import any_free_port
 from tailslide_embedded.processes import Child
 from tailslide_embedded.servers import nats as nats_server
+from tailslide_runtime.server_urls import NatsUrl
 
 HANG_S = 60.0 if os.environ.get("TAILSLIDE_LONG_FAULTS") == "1" else 20.0
 STALE_AFTER_MS = 8_000
@@ -229,7 +230,7 @@ def moved(server: Child, url: str) -> tuple[Child, str]:
     url = url.replace(str(server.spec.address), address)
 
     async def ready() -> None:
-        await nats_server.check(url)
+        await nats_server.check(NatsUrl.parse(url))
 
     return Child(replace(server.spec, address=address, ready=ready)), url
 

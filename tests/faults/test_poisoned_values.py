@@ -253,4 +253,4 @@ async def test_values_that_nobody_could_have_written_cost_their_flag_only() -> N
         for process in [*aerobats, *sidecars]:
             assert await process.end() == 0, process.log()
             assert "Traceback" not in process.log(), process.log()
-            assert "nats connection lost" not in process.log(), process.log()
+            assert "nats_connection_lost" not in process.log(), process.log()

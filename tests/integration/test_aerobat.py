@@ -213,7 +213,7 @@ async def test_values_that_do_not_parse_leave_the_last_good_one(bench: Bench) ->
                 await asyncio.sleep(0.02)
     bench.calls = FAILING
     assert (await bench.until_state(OPEN)).generation == 1
-    assert aerobat.log().count("value refused") == 2
+    assert aerobat.log().count("value_refused") == 2
 
 
 async def test_a_circuit_of_a_newer_schema_is_left_alone(bench: Bench) -> None:
@@ -248,8 +248,8 @@ async def test_without_redis_nothing_moves(bench: Bench) -> None:
     await bench.redis.start()
     await bench.until_state(CLOSED)
     await aerobat.until_ready()
-    assert aerobat.log().count("counts cannot be read") == 1
-    assert aerobat.log().count("counts can be read again") == 1
+    assert aerobat.log().count("counts_unreadable") == 1
+    assert aerobat.log().count("counts_readable_again") == 1
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ async def test_a_bucket_that_is_deleted_under_the_connection_is_restored(bench: 
     async with asyncio.timeout(20):
         while await bench.circuit() != opened:
             await asyncio.sleep(0.1)
-    assert aerobat.log().count("verdict restored in a bucket that had lost it") == 1
+    assert aerobat.log().count("verdict_restored") == 1
     assert await aerobat.metric("tailslide_aerobat_nats_connects_total") == 1
 
 

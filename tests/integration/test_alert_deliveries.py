@@ -46,7 +46,8 @@ async def test_an_opened_circuit_is_told_once_signed_with_what_people_need(alert
     assert data["title"] == "Circuit open: new-checkout (Checkout)"
     assert data["text"] == (
         "The circuit of new-checkout opened: 62% of 141 calls failed in 10 s; the threshold is 50%. "
-        "Nobody gets new-checkout now. Calls go to the fallback. Users come back from 03:00:30 UTC."
+        "Nobody gets new-checkout now. Calls go to the fallback. "
+        "The circuit lets users back in by itself from 03:00:30 UTC."
     )
     assert data["link"] == f"{TOWER_URL}/apps/checkout/flags/new-checkout"
     assert (data["app"], data["flag"], data["entry"], data["late"]) == ("checkout", "new-checkout", entry, False)

@@ -1,7 +1,6 @@
 """The local guard in a real sidecar: a feature that cannot be connected to is let alone for a while."""
 
 import asyncio
-import json
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -112,9 +111,9 @@ async def fail(sidecar: Sidecar, times: int, status: int = 502) -> None:
 
 
 def lines(sidecar: Sidecar, level: str) -> list[dict[str, object]]:
-    """Return what the log has told of the flag at a level, without when."""
-    found = [json.loads(line) for line in sidecar.log().splitlines()]
-    of_the_flag = [line for line in found if line.get("flag") == FLAG and line["level"] == level]
+    """Return what the log has told of the flag's guard at a level, without when."""
+    found = sidecar.lines("local_guard_struck", "local_guard_let_go")
+    of_the_flag = [line for line in found if line["flag"] == FLAG and line["level"] == level]
     return [{name: line[name] for name in line if name not in OF_EVERY_LINE} for line in of_the_flag]
 
 
@@ -211,12 +210,14 @@ async def test_it_is_over_by_itself_and_counts_anew(bench: Bench, feature: Featu
     assert (await ask(sidecar, get("/"))).body == b"new"
     assert told(sidecar) == (2, 2)
     assert lines(sidecar, "warning")[0] == {
-        "event": "calls go to the fallback for a while, since the feature cannot be connected to",
+        "event": "local_guard_struck",
+        "message": "calls go to the fallback for a while, since the feature cannot be connected to",
         "consecutive_failures": 2,
         "max_ms": 400,
     }
     assert lines(sidecar, "info")[0] == {
-        "event": "calls are no longer kept away from the feature",
+        "event": "local_guard_let_go",
+        "message": "calls are no longer kept away from the feature",
         "because": "max_ms is over",
         "after_ms": 400,
         "kept_away": 0,

@@ -349,7 +349,7 @@ async def refuses(stage: Stage, writer: Writer, reason: str) -> None:
         await writer.add(2)
     await writer.add(2, flag="another")
     assert (writer.buffer.waiting, writer.buffer.dropped, writer.flusher.connected) == (9, 0, False)
-    (said,) = writer.said("redis is away")
+    (said,) = writer.said("redis_unreachable")
     assert reason in said["error"]
 
 
@@ -401,10 +401,10 @@ async def test_another_reason_for_the_same_outage_is_told_as_well(stage: Stage) 
         file.write(f"replicaof 127.0.0.1 {any_free_port()}\n")
     await stage.start()
     async with asyncio.timeout(WAIT_S):
-        while not any("read only replica" in event["error"] for event in writer.said("redis is still away")):
+        while not any("read only replica" in event["error"] for event in writer.said("redis_still_unreachable")):
             await writer.flusher.flush()
             await asyncio.sleep(0.01)
-    assert len(writer.said("redis is away")) == 1
+    assert len(writer.said("redis_unreachable")) == 1
     await stage.ask("REPLICAOF", "NO", "ONE")
     await writer.until_written()
     assert await stage.total() == 2
@@ -463,14 +463,14 @@ async def test_a_redis_that_forbids_the_marks_gets_the_counts_once(stage: Stage)
             await writer.add(2)
             assert (writer.buffer.waiting, writer.flusher.connected) == (0, False)
         assert await stage.total() == 11
-        (said,) = writer.said("aerobat does not see what is counted")
+        (said,) = writer.said("marks_not_written")
         assert said["needs"].startswith("SADD ")
         assert "aerobat does not see what is counted".lower() in str(writer.flusher.problem).lower()
         assert "no permissions to run" in said["error"]
         assert await stage.marks(late_key(APP)) == {}
         busy = await stage.marks(busy_key(APP))
         await writer.add(1, flag="another")
-    assert not writer.said("redis is away")
+    assert not writer.said("redis_unreachable")
     now_ms = await writer.series.now_ms()
     await writer.add(1, flag="another")
     marks = await stage.marks(late_key(APP))
@@ -478,7 +478,7 @@ async def test_a_redis_that_forbids_the_marks_gets_the_counts_once(stage: Stage)
     assert min(marks.values()) >= now_ms
     assert await stage.marks(busy_key(APP)) == {**busy, "another": (await stage.marks(busy_key(APP)))["another"]}
     assert writer.flusher.connected
-    assert len(writer.said("aerobat sees what is counted again")) == 1
+    assert len(writer.said("marks_written_again")) == 1
     assert writer.written == 13
     another = series_key(FlagId(APP, "another"), "success")
     assert await stage.total(another) == 2
@@ -511,7 +511,7 @@ async def test_a_key_in_the_way_is_given_up_and_counted_as_that(stage: Stage) ->
         await writer.add(2)
     assert (writer.written, writer.buffer.dropped, writer.buffer.waiting) == (3, 6, 0)
     assert await stage.total(series_key(FLAG, "failure")) == 3
-    (said,) = writer.said("is in the way")
+    (said,) = writer.said("series_key_taken")
     assert said["key"] == RAW
 
 
@@ -527,7 +527,7 @@ async def test_a_series_from_a_clock_that_was_far_ahead_is_made_anew(stage: Stag
     assert sum(samples.values()) == 4
     assert at_ms is None or samples == {at_ms: 4}
     await is_whole(stage, RAW, "success")
-    assert len(writer.said("far ahead of the clock")) == 1
+    assert len(writer.said("series_created_again")) == 1
     await writer.add(2)
     assert await stage.total() == 6
 

@@ -288,7 +288,7 @@ async def test_too_few_descriptors_turn_clients_away_and_break_nothing(
         patched.setattr(sys, "executable", str(limited))
         async with upstream(answer("there")) as server:
             sidecar = await bench.start({"upstream": server})
-            assert "too few file descriptors" in sidecar.log()
+            assert "file_descriptors_too_few" in sidecar.log()
             before = await until_at_rest(sidecar)
 
             # Of 200 there is a reserve of 128, and 18 are for the flags listener; of the rest half, since each

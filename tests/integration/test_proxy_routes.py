@@ -338,6 +338,18 @@ async def test_the_fallback_makes_up_for_what_can_be_made_again(bench: Bench) ->
         await bench.until_counted(failure=10, success=0)
         assert await sidecar.metric('tailslide_sidecar_proxied_retries_on_fallback_total{route="* /"}') == 5
         assert await calls_by_result(sidecar, "fallback") == {"answered": 5}
+        # The operator sees each of them as what it was, though its caller saw nothing.
+        saved = sidecar.lines("feature_failed")
+        assert [(line["flag"], line["cause"], line["feature_status"], line["status"]) for line in saved] == [
+            (FLAG, "timed_out", None, 200),
+            (FLAG, "broken", None, 200),
+            (FLAG, "5xx", 503, 200),
+            (FLAG, "timed_out", None, 200),
+            (FLAG, "5xx", 503, 200),
+        ]
+        told = await sidecar.samples("tailslide_sidecar_outcomes_total")
+        causes = {labels["cause"]: value for labels, value in told if labels["target"] == "feature" and value}
+        assert causes == {"timed_out": 3, "broken": 2, "cut_off": 1, "5xx": 4}
 
 
 async def test_a_fallback_that_fails_as_well_is_the_answer(bench: Bench) -> None:

@@ -159,5 +159,5 @@ async def test_a_sidecar_says_that_its_key_is_refused_and_connects_once_it_is_go
     finally:
         process.terminate()
         await process.wait()
-    assert log.read_text().count("redis is away") == 1
+    assert log.read_text().count("redis_unreachable") == 1
     assert str(KEY) not in log.read_text()

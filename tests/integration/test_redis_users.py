@@ -287,7 +287,7 @@ async def test_replicas_have_the_users_too(stage: Stage) -> None:
             password = stage.url.partition("://:")[2].partition("@")[0]
 
             async def ready() -> None:
-                await redis_server.check(stage.url.replace(address, f"127.0.0.1:{port}"))
+                await redis_server.check(RedisUrl.parse(stage.url.replace(address, f"127.0.0.1:{port}")))
 
             with (server.process.cwd / "redis.conf").open("a") as config:
                 config.write(f'masterauth "{password}"\nrequirepass "{password}"\n')

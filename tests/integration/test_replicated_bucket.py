@@ -18,6 +18,7 @@ from tailslide_embedded.addresses import LOOPBACK, PortChooser
 from tailslide_embedded.processes import Child, ProcessSpec
 from tailslide_embedded.servers.nats import check
 from tailslide_runtime.jetstream import WRONG_LAST_SEQUENCE
+from tailslide_runtime.server_urls import NatsUrl
 from tailslide_runtime.settings import ListenAddress
 from tailslide_tower.publisher.bucket import JetStreamBucket, RevisionConflictError
 
@@ -55,7 +56,7 @@ async def cluster(folder: Path) -> AsyncIterator[str]:
                     log=folder / f"node-{node}.log",
                     keep_open=(),
                     address=url,
-                    ready=partial(check, url),
+                    ready=partial(check, NatsUrl.parse(url)),
                 )
             )
         )

@@ -72,8 +72,8 @@ async def test_counts_outlive_redis_and_arrive_at_their_time(own: tuple[Bench, O
     async with redis.asyncio.Redis.from_url(bench.redis_url, decode_responses=True) as client:
         for key in (counted_key(bench.app), counted_late_key(bench.app)):
             assert await client.smembers(key) == {FLAG}
-    assert sidecar.log().count("redis is away") == 1
-    assert sidecar.log().count("redis connected") == 2
+    assert sidecar.log().count("redis_unreachable") == 1
+    assert sidecar.log().count("redis_connected") == 2
 
 
 async def test_a_redis_that_hangs_holds_up_nothing_and_counts_stay_right(own: tuple[Bench, OwnServers]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -173,6 +174,57 @@ async def test_it_tells_where_everything_is_and_stops_when_asked(folder: Path, n
     status, _, err_text = await tailslide("env", "--data-dir", str(folder))
     assert status == 1
     assert err_text.startswith(f"Error: nothing runs on {folder}: start it with tailslide up")
+
+
+async def test_it_says_that_a_circuit_opened_why_and_what_comes_next(folder: Path) -> None:
+    async with up(folder) as process:
+        known = await settings(folder, "--admin")
+        headers = {"Authorization": f"Bearer {known['TAILSLIDE_API_TOKEN']}"}
+        async with aiohttp.ClientSession(f"{known['TAILSLIDE_TOWER_URL']}/api/v1/", headers=headers) as session:
+            recovery = {"delay_ms": 60_000, "initial": 10}
+            flag = {"key": "new-checkout", "active": True, "circuit": {"recovery": recovery}}
+            for path, body in (("apps", {"key": "shop"}), ("apps/shop/flags", flag)):
+                async with session.post(path, json=body) as response:
+                    assert response.status == 201, await response.text()
+        config = folder / "shop.yaml"
+        config.write_text(f"app: shop\nflags_listen: unix:{folder}/shop.sock\nproxy_listen: 127.0.0.1:0\n")
+        log = folder / "shop.log"
+        with log.open("wb") as errors:
+            sidecar = await asyncio.create_subprocess_exec(
+                *TAILSLIDE,
+                *("sidecar", "--config", str(config)),
+                env={"PATH": os.defpath, **await settings(folder, "--app", "shop")},
+                stderr=errors,
+            )
+        try:
+            await until(lambda: "rulesets_loaded" in log.read_text())
+            connector = aiohttp.UnixConnector(path=f"{folder}/shop.sock")
+            async with aiohttp.ClientSession("http://localhost", connector=connector) as session:
+                report = {"outcome": "failure", "count": 141}
+                async with session.post("/v1/flags/new-checkout/outcomes", json=report) as response:
+                    assert response.status == 202
+            said = (await line_with(process, "shop.new-checkout")).split("UTC  ", 1)[1]
+            await until(lambda: "circuit_opened" in log.read_text())
+        finally:
+            sidecar.terminate()
+            await sidecar.wait()
+    assert re.match(
+        r"The circuit of shop\.new-checkout opened: all 141 calls failed in [0-9]+ m?s; the threshold is 50%\. "
+        r"Nobody gets shop\.new-checkout now\. Calls go to the fallback\. Users come back from ",
+        said,
+    )
+    assert said.endswith(", 10% first.\n")
+    (line,) = (line for line in map(json.loads, log.read_text().splitlines()) if line["event"] == "circuit_opened")
+    assert line["message"] == said.strip().replace("shop.new-checkout", "new-checkout")
+
+
+async def line_with(process: asyncio.subprocess.Process, word: str) -> str:
+    """Return the next line that it says with this word in it."""
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        while word not in (line := (await process.stdout.readline()).decode()):
+            assert line
+    return line
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the environments of processes")

@@ -130,7 +130,7 @@ def kept_by_a_round_trip(url: Url) -> None:
         ("nats://u:%2F%3f%23%25%C3%A9@host:1", "nats://host:1", Reached([("host", 1)], "u", "/?#%é")),
         ("nats://u:100%@host:1", "nats://host:1", Reached([("host", 1)], "u", "100%")),
         ("nats://a:1,nats://b:2", None, Reached([("a", 1), ("b", 2)])),
-        ("nats://a:1 ,\ttls://b:2", "nats://a:1,tls://b:2", Reached([("a", 1), ("b", 2)])),
+        ("tls://a:1 ,\ttls://b:2", "tls://a:1,tls://b:2", Reached([("a", 1), ("b", 2)])),
         ("nats://t@a:1,nats://b:2", "nats://a:1,nats://b:2", Reached([("a", 1), ("b", 2)], "t")),
         ("nats://t@a:1,nats://t@b:2", "nats://a:1,nats://b:2", Reached([("a", 1), ("b", 2)], "t")),
         ("tls://host", "tls://host:4222", Reached([("host", 4222)])),

@@ -4,6 +4,7 @@ from dataclasses import replace
 from unittest.mock import ANY
 
 import pytest
+from call_desk import REQUEST, SETTINGS, SWITCH, USER, Desk, at_fallback
 from proxy_requests import PlainRequest
 
 from tailslide_core.circuit import Circuit, State
@@ -11,58 +12,22 @@ from tailslide_core.conditions import Condition, Operator
 from tailslide_core.decisions import Reason
 from tailslide_core.flag_contracts import encode_segment
 from tailslide_core.naming import RULESETS_BUCKET
-from tailslide_core.outcomes import CallEnd, StatusSet
-from tailslide_core.ruleset import CircuitSettings, LocalGuard, Rule, Ruleset
+from tailslide_core.outcomes import CallEnd
+from tailslide_core.ruleset import CircuitSettings, LocalGuard, Rule
 from tailslide_core.segment import Segment
 from tailslide_runtime.bucket_watch import Entry
 from tailslide_sidecar.calls import Calls, Terms, Verdict, describe
 from tailslide_sidecar.evaluation_counts import UNKNOWN_FLAG, EvaluationCounts
-from tailslide_sidecar.flag_store import Content, FlagStore
+from tailslide_sidecar.flag_store import FlagStore
 from tailslide_sidecar.guarded_flags import GuardedFlags
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
+from tailslide_sidecar.outcome_counts import OutcomeCounts
 from tailslide_sidecar.proxy.routes import FixedAnswer, Switch
-from tailslide_sidecar.proxy.sources import Source, SourceKind
-
-USER = Source(SourceKind.HEADER, "x-user-id")
-SWITCH = Switch("f", FixedAnswer(503), USER)
-REQUEST = PlainRequest(fields=[("x-user-id", "u")])
-SETTINGS = CircuitSettings(failure_statuses=StatusSet.parse(["5xx", 429]), slow_call_ms=100, slow_threshold=50.0)
 
 
 def samples_of(counts: EvaluationCounts) -> dict[tuple[str, str, str], float]:
     samples = [sample for metric in counts.collect() for sample in metric.samples]
     return {(each.labels["flag"], each.labels["active"], each.labels["reason"]): each.value for each in samples}
-
-
-class Desk:
-    """A store with one flag, and the calls that are counted on it."""
-
-    def __init__(self, settings: CircuitSettings | None = SETTINGS) -> None:
-        self.ruleset = Ruleset("clinic", "f", 1, active=True, rollout=100.0, salt="f", circuit=settings)
-        self.store = FlagStore("clinic")
-        self.put(None)
-        self.buffer = OutcomeBuffer()
-        self.stale = 0
-        self.counts = EvaluationCounts()
-        self.now_s = 0.0
-        self.guards = GuardedFlags(self.store, clock=lambda: self.now_s)
-        self.calls = Calls(self.store, self.buffer, self.counts, self.guards, self.count_stale)
-
-    def put(self, circuit: Circuit | None) -> None:
-        self.circuit = circuit
-        self.store.restore(Content({"f": self.ruleset}, {} if circuit is None else {"f": circuit}))
-
-    def count_stale(self) -> None:
-        self.stale += 1
-
-    def begin(self) -> Terms:
-        """Return the terms of a call to the feature, made at half of the rollout too."""
-        self.ruleset = replace(self.ruleset, allow=frozenset({"u"}))
-        self.put(self.circuit)
-        verdict = self.calls.decide(SWITCH, REQUEST)
-        assert verdict.active
-        assert verdict.terms is not None
-        return verdict.terms
 
 
 @pytest.mark.parametrize(
@@ -115,14 +80,6 @@ def test_a_reported_call_that_outlives_its_circuit_is_not_counted() -> None:
     desk.calls.end_reported(call, CallEnd.REFUSED, None, 1.0)
     desk.calls.end_reported(call, CallEnd.ANSWERED, 500, 1.0)
     assert (desk.stale, desk.buffer.take()) == (1, {})
-
-
-def at_fallback(desk: Desk) -> Terms:
-    """Return the terms of a call that the flag sends to the fallback."""
-    verdict = desk.calls.decide(SWITCH, PlainRequest(fields=[("x-user-id", "nobody")]))
-    assert not verdict.active
-    assert verdict.terms is not None
-    return verdict.terms
 
 
 @pytest.mark.parametrize(
@@ -258,7 +215,9 @@ def test_a_route_to_an_unknown_flag_is_decided_and_counted() -> None:
 
 def test_before_anything_is_loaded_the_header_says_so() -> None:
     store = FlagStore("clinic")
-    calls = Calls(store, OutcomeBuffer(), EvaluationCounts(), GuardedFlags(store), lambda: None)
+    calls = Calls(
+        store, OutcomeBuffer(), EvaluationCounts(), OutcomeCounts("clinic"), GuardedFlags(store), lambda: None
+    )
     verdict = calls.decide(Switch("f", FixedAnswer(503), USER), PlainRequest())
     assert (verdict.active, verdict.marker) == (False, "flag=f; active=false; reason=NOT_READY")
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from authorities import DAY, Authority, now
 
 from tailslide_sidecar.check import check, main
 
@@ -142,3 +143,13 @@ def test_the_exit_status_says_whether_anything_is_wrong(folder: Path, flags: str
         ["Error: flags.yaml: line 1: flags: expected flags by key, or a list of them, got 5"] * status
     )
     assert ("No errors" in said) is (status == 0)
+
+
+def test_files_for_tls_are_looked_at(folder: Path) -> None:
+    Path("ca.pem").write_bytes(Authority(ends=now() - DAY).pem)
+    Path("sidecar.yaml").write_text(f"{CONFIG}nats: {{url: 'tls://nats', ca_file: ca.pem}}\n")
+    redis = {"TAILSLIDE_REDIS_URL": "rediss://redis", "TAILSLIDE_REDIS_CA_FILE": "none.pem"}
+    problems = check(folder / "sidecar.yaml", None, redis).problems
+    assert problems[0].startswith("sidecar.yaml: nats.ca_file: the certificate in ca.pem expired on ")
+    assert problems[1:] == ["TAILSLIDE_REDIS_CA_FILE: none.pem cannot be read (No such file or directory)"]
+    assert check(folder / "sidecar.yaml", folder / "flags.yaml", redis).problems == []

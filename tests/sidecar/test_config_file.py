@@ -43,7 +43,7 @@ def refusal(path: Path, text: str) -> str:
         ("flags_listen: 4141", "flags_listen: expected host:port, got 4141"),
         ("flush_interval_ms: '5'", "flush_interval_ms: expected a valid integer, got \"5\""),
         ("nats: {url: 'http://x'}", f"nats.url: {NatsUrl.expected}, but the scheme is none of nats, tls, ws, wss"),
-        ("redis: {}", "redis.url: a value is required"),
+        ("redis: {}", "redis: expected one of ca_file, cert_file, key_file, url, got none"),
         ("routes: 5", "routes: expected a valid list, got 5"),
         ("routes: [{upstream: 'http://a', max_calls: 0}]", "routes[0].max_calls: expected greater than or equal to 1, "
          "got 0"),

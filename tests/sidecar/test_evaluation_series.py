@@ -141,7 +141,7 @@ async def test_there_are_no_more_series_than_allowed() -> None:
     assert bench.samples() == {("f", "variant:on"): [2, 1], ("f", "rule:beta"): [1]}
     assert bench.dropped == 4 + 3 + 3
     assert [(line["event"], line["most"]) for line in log if "evaluations" in line["event"]] == [
-        ("evaluations of further variants and rules are not written, since there are too many", 2)
+        ("evaluations_dropped", 2)
     ]
 
 

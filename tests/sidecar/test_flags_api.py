@@ -15,6 +15,7 @@ from flag_listeners import Parts, parts
 from flag_requests import APP, TOKEN, USER, content
 
 from tailslide_sidecar import flags_api
+from tailslide_sidecar.outcome_counts import OutcomeCounts
 from tailslide_sidecar.reported import MAX_BYTES, Reports
 
 ONE = "/ofrep/v1/evaluate/flags/half"
@@ -233,7 +234,8 @@ async def test_too_many_reports_are_told_when_to_come_again(clinic: Parts) -> No
 
 async def test_reports_that_are_turned_off_are_refused_whatever_they_say(clinic: Parts) -> None:
     quiet = dataclasses.replace(
-        clinic.app[flags_api._API], reports=Reports(clinic.store, clinic.buffer, lambda _: None, accepts=False)
+        clinic.app[flags_api._API],
+        reports=Reports(clinic.store, clinic.buffer, OutcomeCounts(APP), lambda _: None, accepts=False),
     )
     clinic.app[flags_api._API] = quiet
     for body, headers in ((b'{"outcome":"failure"}', JSON), (b"{", JSON), (b"", {})):

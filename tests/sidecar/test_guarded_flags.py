@@ -226,7 +226,7 @@ def test_beginning_and_end_are_logged_once() -> None:
         desk.put(replace(desk.ruleset, rollout=1.0))
         for _ in range(2):
             desk.flags.look()
-    told = [{name: value for name, value in line.items() if name not in {"event", "flag"}} for line in logs]
+    told = [{name: value for name, value in line.items() if name not in {"event", "flag", "message"}} for line in logs]
     assert told == [
         {"log_level": "warning", "consecutive_failures": 3, "max_ms": 1_500},
         {"log_level": "info", "because": "max_ms is over", "after_ms": 1_500, "kept_away": 7},

@@ -81,7 +81,12 @@ async def test_what_is_wrong_changes_nothing_and_is_told_once(scene: Scene) -> N
     assert reloader.last_error is not None
     assert reloader.last_error.startswith(f"{scene.path}: line 1: routes[1].upstream: expected http://host:port")
     assert logs == [
-        {"event": "configuration refused, the old one stays", "problem": reloader.last_error, "log_level": "error"}
+        {
+            "event": "configuration_refused",
+            "message": "configuration refused, the old one stays",
+            "problem": reloader.last_error,
+            "log_level": "error",
+        }
     ]
     scene.path.write_text(TWO)
     await reloader.look()
@@ -127,7 +132,7 @@ async def test_the_same_in_other_words_changes_nothing(scene: Scene) -> None:
     with capture_logs() as logs:
         await reloader.read()
     assert (scene.applied, reloader.loaded) == ([], 1)
-    assert [line["event"] for line in logs] == ["configuration reloaded"]
+    assert [line["event"] for line in logs] == ["configuration_reloaded"]
 
 
 async def test_what_needs_a_restart_is_named_and_the_rest_is_taken(scene: Scene) -> None:
@@ -140,7 +145,8 @@ async def test_what_needs_a_restart_is_named_and_the_rest_is_taken(scene: Scene)
     with capture_logs() as logs:
         await reloader.read()
     assert logs[0] == {
-        "event": "configuration needs a restart for some of its changes",
+        "event": "configuration_needs_restart",
+        "message": "configuration needs a restart for some of its changes",
         "fields": ["app", "nats.url", "redis.url", "proxy_listen", "limits.max_headers", "limits.drain_ms"],
         "log_level": "warning",
     }
@@ -191,4 +197,4 @@ async def test_without_a_file_there_is_nothing_to_read() -> None:
         while not logs:
             await asyncio.sleep(0)
         await ended(task)
-    assert [line["event"] for line in logs] == ["nothing to reload, since the sidecar was started without a file"]
+    assert [line["event"] for line in logs] == ["nothing_to_reload"]

@@ -1,6 +1,7 @@
 """Outcomes that thin clients report."""
 
 import pytest
+from outcome_samples import samples_of
 from structlog.testing import capture_logs
 
 from tailslide_core.circuit import Circuit, State
@@ -12,6 +13,7 @@ from tailslide_runtime.bucket_watch import Entry
 from tailslide_runtime.http import ApiError
 from tailslide_sidecar.flag_store import Content, FlagStore
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
+from tailslide_sidecar.outcome_counts import OutcomeCounts
 from tailslide_sidecar.reported import MAX_COUNT, MAX_REPORTS, Report, Reports, TooManyReportsError, read_reports
 
 SETTINGS = CircuitSettings(slow_call_ms=100, slow_threshold=50.0)
@@ -31,12 +33,14 @@ class Desk:
         ruleset = Ruleset("clinic", "f", 1, active=True, rollout=100.0, salt="f", circuit=settings)
         store.restore(Content({"f": ruleset}, {} if circuit is None else {"f": circuit}))
         self.buffer = OutcomeBuffer()
+        self.outcomes = OutcomeCounts("clinic")
         self.stale = 0
         self.refused = 0
         self.now_s = 0.0
         self.reports = Reports(
             store,
             self.buffer,
+            self.outcomes,
             self.count_stale,
             accepts=accepts,
             calls_per_s=calls_per_s,
@@ -80,6 +84,11 @@ def test_outcomes_are_counted(body: object, calls: int, counted: dict[str, int])
     desk = Desk()
     assert desk.reports.take("f", body) == calls
     assert desk.buffer.take() == {("f", metric): count for metric, count in counted.items()}
+    told = samples_of(desk.outcomes)
+    assert told.get(("outcomes", "feature", "success", "reported"), 0) == counted.get("success", 0)
+    assert told.get(("outcomes", "feature", "failure", "reported"), 0) == counted.get("failure", 0)
+    assert told["outcomes_slow", "feature", "", ""] == counted.get("slow", 0)
+    assert sum(told.values()) == sum(counted.get(each, 0) for each in ("success", "failure", "slow"))
 
 
 def test_without_a_circuit_nothing_is_slow() -> None:
@@ -137,7 +146,7 @@ def test_what_is_wrong_is_named_and_nothing_is_counted(body: object, field: str,
 
 
 def test_before_anything_is_loaded_nothing_is_said_of_a_flag() -> None:
-    reports = Reports(FlagStore("clinic"), OutcomeBuffer(), lambda _: None)
+    reports = Reports(FlagStore("clinic"), OutcomeBuffer(), OutcomeCounts("clinic"), lambda _: None)
     with pytest.raises(ApiError) as error:
         reports.take("f", {"outcome": "success"})
     assert (error.value.status, error.value.code) == (503, "NOT_READY")

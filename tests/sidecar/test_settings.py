@@ -252,3 +252,36 @@ def test_the_sidecar_s_file_is_read_again_though_the_flags_file_is_broken(tmp_pa
     written(tmp_path, "answer_header: false")
     again = load_again(settings)
     assert (again.app, again.flags, again.proxy.answer_header) == ("shop", settings.flags, False)
+
+
+def test_files_for_tls_come_from_both_and_the_environment_goes_before(tmp_path: Path) -> None:
+    file = tmp_path / "sidecar.yaml"
+    file.write_text(
+        "app: shop\nnats: {url: 'tls://nats', ca_file: /file.pem, cert_file: /c.pem, key_file: /c.key}\n"
+        "redis: {ca_file: /file.pem}\n"
+    )
+    settings = load_config(file, {"TAILSLIDE_NATS_CA_FILE": "/own.pem", "TAILSLIDE_REDIS_URL": "rediss://redis"})
+    nats, redis = settings.nats_url.tls, settings.redis_login.tls
+    assert nats is not None
+    assert redis is not None
+    assert [(each.setting, str(each.path)) for each in nats.files] == [
+        ("TAILSLIDE_NATS_CA_FILE", "/own.pem"),
+        (f"{file}: nats.cert_file", "/c.pem"),
+        (f"{file}: nats.key_file", "/c.key"),
+    ]
+    assert [(each.setting, str(each.path)) for each in redis.files] == [(f"{file}: redis.ca_file", "/file.pem")]
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        (
+            {"TAILSLIDE_NATS_CERT_FILE": "/c.pem"},
+            "TAILSLIDE_NATS_CERT_FILE and TAILSLIDE_NATS_KEY_FILE belong together",
+        ),
+        ({"TAILSLIDE_REDIS_CA_FILE": "/a.pem"}, "TAILSLIDE_REDIS_URL: expected a URL that begins with rediss://"),
+    ],
+)
+def test_files_that_would_not_be_used_are_refused(environ: dict[str, str], expected: str) -> None:
+    with pytest.raises(StartError, match=expected):
+        load_config(None, {"TAILSLIDE_APP": "shop", **environ})

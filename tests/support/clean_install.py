@@ -17,14 +17,14 @@ from suite_install import without
 
 CHECKOUT = Path(__file__).parents[2]
 INSTALL_S = 400.0
-_NOT_COPIED = (".git", ".venv", "node_modules", "built", ".built-*", "dist", "__pycache__", ".*_cache", ".hypothesis")
+NOT_COPIED = (".git", ".venv", "node_modules", "built", ".built-*", "dist", "__pycache__", ".*_cache", ".hypothesis")
 _PIN = re.compile(r"^[\w.-]+==[^\\]+", re.MULTILINE)
 
 
 def wheel_of_checkout(folder: Path) -> Path:
     """Make the wheel of a copy of this checkout in `folder`, without a dashboard: that takes npm and its registry."""
     copy = folder / "checkout"
-    shutil.copytree(CHECKOUT, copy, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+    shutil.copytree(CHECKOUT, copy, ignore=shutil.ignore_patterns(*NOT_COPIED))
     command = (sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", folder, copy)
     done = _run(*command, environment={"TAILSLIDE_DASHBOARD": "skip"})
     assert done.returncode == 0, done.stdout

@@ -28,6 +28,7 @@ from tailslide_sidecar.flag_store import Content, FlagStore, Origin
 from tailslide_sidecar.hot_path import HotListener
 from tailslide_sidecar.metrics import Live, Metrics
 from tailslide_sidecar.outcome_buffer import OutcomeBuffer
+from tailslide_sidecar.outcome_counts import OutcomeCounts
 from tailslide_sidecar.readiness import Readiness
 from tailslide_sidecar.reported import Reports
 
@@ -71,7 +72,7 @@ def parts(app: str, content: Content, token: str | None = None) -> Parts:
     api = flags_api.FlagsApi(
         app,
         answers,
-        Reports(store, buffer, lambda _: None),
+        Reports(store, buffer, OutcomeCounts(store.app), lambda _: None),
         events,
         Metrics(live),
         lambda: ready,

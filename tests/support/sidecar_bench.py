@@ -5,6 +5,7 @@ Tailslide runs. Upstreams are small servers in the test's own process.
 """
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import nats
@@ -21,6 +23,7 @@ import redis.asyncio
 import yaml
 from aiohttp import web
 from nats.js.api import KeyValueConfig
+from prometheus_client.parser import text_string_to_metric_families
 from real_servers import temporary_folder
 from redis.exceptions import ResponseError
 
@@ -64,6 +67,13 @@ class Sidecar:
             lines = (await answer.text()).splitlines()
         return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{sample} ")), 0.0)
 
+    async def samples(self, metric: str) -> list[tuple[dict[str, str], float]]:
+        """Return all samples of a metric, each with its labels."""
+        async with self.flags() as session, session.get("/metrics") as answer:
+            families = text_string_to_metric_families(await answer.text())
+        found = [sample for family in families for sample in family.samples if sample.name == metric]
+        return [(sample.labels, sample.value) for sample in found]
+
     async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
         """Wait for something to hold while the process lives."""
         async with asyncio.timeout(WAIT_S):
@@ -102,6 +112,11 @@ class Sidecar:
     def log(self) -> str:
         return self.log_file.read_text()
 
+    def lines(self, *events: str) -> list[dict[str, Any]]:
+        """Return what it has logged, of these events alone if there are any."""
+        lines: list[dict[str, Any]] = [json.loads(line) for line in self.log().splitlines()]
+        return [line for line in lines if not events or line["event"] in events]
+
 
 @dataclass
 class Bench:
@@ -116,6 +131,8 @@ class Bench:
     """What sidecars are told besides, or otherwise."""
     program: tuple[str, ...] = (sys.executable, "-m", "tailslide_sidecar.main")
     """What is started, with the name of a sidecar's file as its last argument."""
+    nats_options: dict[str, Any] = field(default_factory=dict)
+    """How the bench itself connects to NATS besides."""
 
     def flag_id(self, flag: str = FLAG) -> FlagId:
         return FlagId(self.app, flag)
@@ -132,7 +149,7 @@ class Bench:
 
     async def put_raw(self, bucket: str, key: str, value: bytes | None) -> None:
         """Write a value; None deletes it."""
-        client = await nats.connect(self.nats_url)
+        client = await nats.connect(self.nats_url, **self.nats_options)
         try:
             await ensure_bucket(client, bucket)
             kv = await client.jetstream().key_value(bucket)
@@ -142,7 +159,7 @@ class Bench:
 
     async def wipe(self, bucket: str) -> None:
         """Remove a bucket with all that it holds, and make it again, empty."""
-        client = await nats.connect(self.nats_url)
+        client = await nats.connect(self.nats_url, **self.nats_options)
         try:
             await client.jetstream().delete_key_value(bucket)
             await client.jetstream().create_key_value(KeyValueConfig(bucket=bucket))

@@ -1,5 +1,6 @@
 import pytest
 
+from tailslide_runtime.auth_callout.claims import new_seed
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.settings import ListenAddress, load
 from tailslide_tower.auth.principal import Role
@@ -117,6 +118,9 @@ def test_provider_is_made_of_its_settings(environment: pytest.MonkeyPatch) -> No
         ("SESSION_IDLE_S", "5", "TAILSLIDE_SESSION_IDLE_S: "),
         ("OIDC_ISSUER", "http://login.example.org", "TAILSLIDE_OIDC_ISSUER: expected an https URL"),
         ("OIDC_ISSUER", "https://login.example.org", "expected TAILSLIDE_OIDC_ISSUER, TAILSLIDE_OIDC_CLIENT_ID and"),
+        ("TLS_CERT_FILE", "/t.pem", "TAILSLIDE_TLS_CERT_FILE and TAILSLIDE_TLS_KEY_FILE belong together, and"),
+        ("NATS_CA_FILE", "/ca.pem", "TAILSLIDE_NATS_URL: expected a URL that begins with tls:// or wss://, for which"),
+        ("REDIS_CA_FILE", "/ca.pem", "TAILSLIDE_REDIS_CA_FILE: expected TAILSLIDE_REDIS_URL beside it"),
         ("OIDC_ROLES", "ops=owner", "TAILSLIDE_OIDC_ROLES: expected group=role pairs"),
         ("OIDC_ROLES", "ops", "TAILSLIDE_OIDC_ROLES: expected group=role pairs"),
         ("OIDC_DEFAULT_ROLE", "owner", "TAILSLIDE_OIDC_DEFAULT_ROLE: "),
@@ -129,3 +133,48 @@ def test_settings_of_access_that_are_wrong_are_named(
     with pytest.raises(StartError) as caught:
         load(TowerSettings)
     assert expected in str(caught.value)
+
+
+@pytest.fixture
+def https(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    environment.setenv("TAILSLIDE_TLS_CERT_FILE", "/t.pem")
+    environment.setenv("TAILSLIDE_TLS_KEY_FILE", "/t.key")
+    return environment
+
+
+def test_public_url_is_https_with_a_certificate(https: pytest.MonkeyPatch) -> None:
+    assert load(TowerSettings).public_url == "https://127.0.0.1:4142"
+    https.setenv("TAILSLIDE_TOWER_URL", "https://tower.example.org")
+    assert load(TowerSettings).public_url == "https://tower.example.org"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("TOWER_URL", "http://tower.example.org", "TAILSLIDE_TOWER_URL: expected https://"),
+        ("TOWER_LISTEN", "unix:/run/tower.sock", "expected host:port in TAILSLIDE_TOWER_LISTEN, got a unix socket"),
+    ],
+)
+def test_certificate_that_would_not_be_used_is_refused(
+    https: pytest.MonkeyPatch, variable: str, value: str, expected: str
+) -> None:
+    https.setenv(f"TAILSLIDE_{variable}", value)
+    with pytest.raises(StartError, match=expected):
+        load(TowerSettings)
+
+
+def test_files_for_nats_are_those_of_the_callout_too(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("TAILSLIDE_NATS_CA_FILE", "/ca.pem")
+    environment.setenv("TAILSLIDE_NATS_URL", "tls://tower:p@nats")
+    environment.setenv("TAILSLIDE_NATS_ISSUER_SEED", new_seed(bytes(32)))
+    environment.setenv("TAILSLIDE_NATS_CALLOUT_URL", "tls://callout:p@nats")
+    environment.setenv("TAILSLIDE_NATS_SYSTEM_URL", "nats://system:p@nats")
+    with pytest.raises(StartError, match="TAILSLIDE_NATS_SYSTEM_URL: expected a URL that begins with tls://"):
+        load(TowerSettings)
+    environment.setenv("TAILSLIDE_NATS_SYSTEM_URL", "tls://system:p@nats")
+    settings = load(TowerSettings)
+    callout = settings.callout()
+    assert callout is not None
+    for url in (settings.nats_server, callout.callout_url, callout.system_url):
+        assert url.tls is not None
+        assert url.tls.ca is not None

@@ -53,7 +53,7 @@ async def answer_for_database(request: web.Request, handler: Handler) -> web.Str
         return await handler(request)
     except DatabaseUnavailableError as error:
         request.config_dict[METRICS].database_unavailable.inc()
-        log.debug("database unavailable", error=str(error))
+        log.debug("database_unavailable", error=str(error))
         raise ApiError(
             503,
             "DATABASE_UNAVAILABLE",

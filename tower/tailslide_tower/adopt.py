@@ -85,7 +85,7 @@ async def _with_both(settings: TowerSettings, work: Callable[[Bucket, Database],
 
 
 async def _with_bucket(settings: TowerSettings, work: Callable[[Bucket], Awaitable[Result]]) -> Result:
-    url = settings.nats_url
+    url = settings.nats_server
     link = Link(url, name="tower-adopt", token=settings.nats_token)
     connected = asyncio.Event()
     results: list[Result] = []

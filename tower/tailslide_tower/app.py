@@ -18,6 +18,7 @@ from tailslide_runtime.known_keys import KnownKeys
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_runtime.redis_users import RedisUsers, RedisUsersMetrics
 from tailslide_runtime.service_manager import READY, tell
+from tailslide_runtime.tls import ServerTls
 from tailslide_tower import access, admission, health
 from tailslide_tower.alerts import routes as alerts
 from tailslide_tower.alerts.assembly import alerts_of
@@ -97,7 +98,7 @@ class Tower:
         self._metrics = metrics
         self.admission = admission.Admission.of(settings, database, metrics)
         self._link = Link(
-            settings.nats_url,
+            settings.nats_server,
             name="tower",
             token=settings.nats_token,
         )
@@ -105,8 +106,9 @@ class Tower:
         self._key_publisher = KeyPublisher(DatabaseKeys(database), metrics)
         self._verdicts = Verdicts()
         self._series: RedisGraphSeries | NoSeries = NoSeries()
-        if settings.redis_url is not None:
-            self._series = RedisGraphSeries(settings.redis_url)
+        redis = settings.redis_server
+        if redis is not None:
+            self._series = RedisGraphSeries(redis)
             metrics.registry.register(GraphMetrics(self._series))
         self._graphs = GraphService(self._series)
         self._standing = Standing(database, self._publisher, self._series)
@@ -139,8 +141,8 @@ class Tower:
         callout = settings.callout()
         self._callout = None if callout is None else AuthCallout(callout, self._known_keys, "tower")
         self._redis_users: RedisUsers | None = None
-        if settings.redis_url is not None and settings.redis_users:
-            self._redis_users = RedisUsers(settings.redis_url, self._known_keys)
+        if redis is not None and settings.redis_users:
+            self._redis_users = RedisUsers(redis, self._known_keys)
 
     def application(self) -> web.Application:
         """Return the HTTP application."""
@@ -254,6 +256,7 @@ async def serve(settings: TowerSettings, announce: Callable[[str], None]) -> Non
             error_body=guard_problem,
             error_type=PROBLEM_TYPE.encode(),
             websockets=[live.LIVE_PATH],
+            tls=None if settings.tls is None else ServerTls(settings.tls),
         )
         tower.tell_metrics(listener)
         try:

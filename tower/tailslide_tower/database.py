@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.server_urls import DatabaseUrl
+from tailslide_runtime.tls import TlsFileError, tls_client
 
 log = structlog.get_logger()
 
@@ -96,12 +97,24 @@ class Database:
         )
 
     async def _connect(self, command_timeout_s: float = COMMAND_TIMEOUT_S) -> asyncpg.Connection:
-        return await asyncpg.connect(
-            **self._url.connect_options(),
-            timeout=CONNECT_TIMEOUT_S,
-            command_timeout=command_timeout_s,
-            server_settings={"application_name": "tailslide-tower", "timezone": "UTC"},
-        )
+        try:
+            return await asyncpg.connect(
+                **self._url.connect_options(),
+                timeout=CONNECT_TIMEOUT_S,
+                command_timeout=command_timeout_s,
+                server_settings={"application_name": "tailslide-tower", "timezone": "UTC"},
+            )
+        except OSError as error:
+            # asyncpg reads the files for TLS, anew for each connection, and does not say which one is wrong.
+            self._check_files(error)
+            raise
+
+    def _check_files(self, cause: OSError) -> None:
+        if self._url.tls is not None:
+            try:
+                self._url.tls.make()
+            except TlsFileError as problem:
+                raise OSError(str(problem)) from cause
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -151,6 +164,7 @@ class Database:
         Several Towers that start at once do it once. A table that others hold locked is waited for a short while at a
         time, since whoever asks for it meanwhile waits behind.
         """
+        self._look_at_tls()
         began = asyncio.get_running_loop().time()
         complained = False
         while True:
@@ -163,7 +177,7 @@ class Database:
                         f"which cannot be used: {error}"
                     ) from error
                 if not complained:
-                    log.warning("waiting for the database", address=self.address, error=str(error))
+                    log.warning("database_awaited", address=self.address, error=str(error))
                     complained = True
             except SchemaLockedError as error:
                 if asyncio.get_running_loop().time() >= began + lock_patience_s:
@@ -175,6 +189,20 @@ class Database:
             else:
                 return
             await asyncio.sleep(RETRY_S * random.uniform(0.5, 1.0))  # noqa: S311 # jitter, no secret
+
+    def _look_at_tls(self) -> None:
+        """Raise `TlsFileError` for files that cannot be used; warn of a server that nobody verifies."""
+        tls = self._url.tls
+        if tls is None:
+            return
+        tls_client(tls)
+        if tls.unverified is not None:
+            log.warning(
+                "tls_not_verified",
+                server=self.address,
+                unverified=tls.unverified,
+                consequence="whoever is between can read and change everything; sslmode=verify-full verifies",
+            )
 
     async def _migrate(self) -> None:
         """Change the schema in one transaction; raise `SchemaLockedError` when others hold what that needs."""

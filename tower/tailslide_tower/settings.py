@@ -3,11 +3,12 @@
 import ipaddress
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from tailslide_core.errors import ContractError
 from tailslide_core.naming import APP_KEY_RULE, is_app_key
@@ -18,6 +19,8 @@ from tailslide_runtime.logs import LogFormat, LogLevel
 from tailslide_runtime.own_names import is_loopback
 from tailslide_runtime.server_urls import LOCAL_NATS, DatabaseUrl, NatsUrl, RedisUrl
 from tailslide_runtime.settings import AllowedHosts, ListenAddress, read_hosts
+from tailslide_runtime.tls import KeyPair, key_pair
+from tailslide_runtime.tls_settings import TlsFileSettings
 from tailslide_tower.auth.client_address import TrustedProxies, read_proxies
 from tailslide_tower.auth.principal import Role
 from tailslide_tower.oidc.identity import OidcSettings, read_roles
@@ -79,7 +82,7 @@ def _issuer(value: str | None) -> str | None:
     return value
 
 
-class TowerSettings(BaseSettings):
+class TowerSettings(TlsFileSettings):
     """Tower's environment; each field is the variable `TAILSLIDE_<FIELD>`, and an empty variable is unset."""
 
     model_config = SettingsConfigDict(env_prefix="TAILSLIDE_", env_ignore_empty=True, frozen=True)
@@ -107,6 +110,11 @@ class TowerSettings(BaseSettings):
     """NATS with the credentials of a user in the system account, to end the connections of revoked keys."""
     tower_listen: Annotated[ListenAddress, NoDecode] = ListenAddress("127.0.0.1", 4142)
     """Where the API listens."""
+    tls_cert_file: Path | None = None
+    """With the next one: the certificate, as PEM and with those between it and its authority behind it, that Tower
+    serves https with. Both files are read again when they change. Without them it serves http."""
+    tls_key_file: Path | None = None
+    """Its private key, as PEM and without a passphrase."""
     allowed_hosts: AllowedHosts = ()
     """Names, without ports and separated by commas, that the listener answers to besides `localhost` and loopback
     addresses; where it does not listen on loopback, all names until some are given."""
@@ -168,6 +176,41 @@ class TowerSettings(BaseSettings):
         token = None if self.sdk_key is None else self.sdk_key.get_secret_value()
         return None if token is None or is_sdk_key(token) else token
 
+    @property
+    def nats_server(self) -> NatsUrl:
+        """Return where NATS is, with the files for TLS."""
+        return self.nats_url.with_files(self.nats_files)
+
+    @property
+    def redis_server(self) -> RedisUrl | None:
+        """Return where Redis is, with the files for TLS."""
+        if self.redis_url is None:
+            if names := self.redis_files.settings:
+                raise ValueError(f"{' and '.join(names)}: expected TAILSLIDE_REDIS_URL beside it, which has no value")
+            return None
+        return self.redis_url.with_files(self.redis_files)
+
+    @model_validator(mode="after")
+    def _files_belong_to_servers(self) -> Self:
+        _ = self.nats_server, self.redis_server
+        return self
+
+    @property
+    def tls(self) -> KeyPair | None:
+        """Return what Tower serves https with; None for http."""
+        names = {"certificate_setting": "TAILSLIDE_TLS_CERT_FILE", "key_setting": "TAILSLIDE_TLS_KEY_FILE"}
+        return key_pair(self.tls_cert_file, self.tls_key_file, **names)
+
+    @model_validator(mode="after")
+    def _https_throughout(self) -> Self:
+        if self.tls is None:
+            return self
+        if self.tower_listen.path is not None:
+            raise ValueError("TAILSLIDE_TLS_CERT_FILE: expected host:port in TAILSLIDE_TOWER_LISTEN, got a unix socket")
+        if self.tower_url is not None and not self.tower_url.startswith("https:"):
+            raise ValueError("TAILSLIDE_TOWER_URL: expected https://…, which Tower serves with TAILSLIDE_TLS_CERT_FILE")
+        return self
+
     @model_validator(mode="after")
     def _callout_is_whole(self) -> Self:
         self.callout()
@@ -194,7 +237,7 @@ class TowerSettings(BaseSettings):
 
     def callout(self) -> CalloutSettings | None:
         """Return what answering NATS's auth callout takes; None where it is not to be answered."""
-        return CalloutSettings.read(self.nats_issuer_seed, self.nats_callout_url, self.nats_system_url)
+        return CalloutSettings.read(self.nats_issuer_seed, self.nats_callout_url, self.nats_system_url, self.nats_files)
 
     @model_validator(mode="after")
     def _admin_is_whole(self) -> Self:
@@ -236,7 +279,8 @@ class TowerSettings(BaseSettings):
         listen = self.tower_listen
         if listen.path is not None:
             return "http://localhost"
-        return f"http://{ListenAddress(_reachable(listen.host), listen.port)}"
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://{ListenAddress(_reachable(listen.host), listen.port)}"
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from tailslide_core.circuit import QUIET_PATIENCE, Circuit, State
 from tailslide_core.contracts import Json
 from tailslide_core.effective_circuit import effective_circuit
-from tailslide_core.ramp import FULL
+from tailslide_core.ramp import FULL, next_percentage
 from tailslide_core.ruleset import DAY_MS, CircuitSettings, Ruleset
 from tailslide_core.sentences.arrivals import arrival_in_words
 from tailslide_core.sentences.calls import calls_in_step, calls_in_words
@@ -208,7 +208,7 @@ def _way_back(circuit: Circuit, settings: CircuitSettings, now_ms: int) -> Sente
             "Users were due back at ", Moment(circuit.next_ms), f", {first}, and have not been let in yet"
         )
         return Sentence.of(due, ": Aerobat, which lets them in, may be down.")
-    return Sentence.of("Users come back from ", Moment(circuit.next_ms), f", {first}.")
+    return Sentence.of("The circuit lets users back in by itself from ", Moment(circuit.next_ms), f", {first}.")
 
 
 def _recovering(facts: FlagFacts, circuit: Circuit, settings: CircuitSettings, now_ms: int) -> list[Sentence]:
@@ -230,7 +230,10 @@ def _next_step(
     if circuit.next_ms is None or settings.recovery is None:
         return (", and stays there until a person resets it",)
     if now_ms <= circuit.next_ms:
-        return (", next step in ", Countdown(circuit.next_ms))
+        recovery = settings.recovery
+        following = next_percentage(circuit.percentage, recovery.increment, recovery.profile)
+        what = "everyone" if following >= FULL else percent(following)
+        return (f", next step ({what}) in ", Countdown(circuit.next_ms))
     step = facts.step_counts
     at_last_ms = circuit.since_ms + QUIET_PATIENCE * settings.recovery.interval_ms
     if step is not None and step.calls == 0 and now_ms <= at_last_ms:

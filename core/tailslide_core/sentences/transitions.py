@@ -133,7 +133,7 @@ def _following(after: Circuit, ruleset: Ruleset | None) -> Sentence | None:
             if after.next_ms is None:
                 return Sentence.of("It stays open until a person resets it.")
             first = "" if recovery is None else f", {percent(recovery.initial)} first"
-            return Sentence.of("Users come back from ", Moment(after.next_ms), f"{first}.")
+            return Sentence.of("The circuit lets users back in by itself from ", Moment(after.next_ms), f"{first}.")
         case State.RECOVERING:
             if after.next_ms is None:
                 return Sentence.of("It stays there until a person resets it.")

@@ -1,6 +1,7 @@
 """The servers that `tailslide up` can bring along: for each, how it is started, and how one sees that it serves."""
 
 import os
+import ssl
 from dataclasses import dataclass, field
 
 from tailslide_embedded.processes import ProcessSpec
@@ -20,6 +21,8 @@ def reason(error: BaseException) -> str:
     while found is not None:
         if isinstance(found, TimeoutError):
             return "no answer in time"
+        if isinstance(found, ssl.SSLError):  # its number is none of the system's
+            return str(found.strerror or found)
         if isinstance(found, OSError) and found.errno:
             # asyncio puts the address into the text, which our sentences name themselves; name look-ups have no errno.
             return os.strerror(found.errno) if found.errno > 0 else found.strerror or str(found)

@@ -39,8 +39,10 @@ from tailslide_runtime.auth_callout.claims import Issuer, new_seed
 from tailslide_runtime.auth_callout.evictions import CONNECTED
 from tailslide_runtime.auth_callout.service import CALLOUT_URL, ISSUER_SEED, SYSTEM_URL
 from tailslide_runtime.errors import StartError
+from tailslide_runtime.jetstream import SturdyClient, close
 from tailslide_runtime.server_urls import NatsUrl
 from tailslide_runtime.settings import ListenAddress
+from tailslide_runtime.tls import tls_client
 
 _ANSWER_TIMEOUT_S = 3.0
 _NAME = "tailslide-up:"
@@ -132,7 +134,7 @@ def server(data: DataDir, port: int) -> EmbeddedServer:
     url = _url(data, "admin", port)
 
     async def ready() -> None:
-        await check(url)
+        await check(NatsUrl.parse(url))
 
     return EmbeddedServer(
         url,
@@ -229,12 +231,12 @@ def _keep_streams(jetstream: Path) -> None:
         os.close(folder)
 
 
-async def check(url: str) -> None:
+async def check(url: NatsUrl) -> None:
     """Return when a NATS server lets us in there and serves JetStream, else raise NotReadyError with the reason."""
     await _name(url)
 
 
-async def data_dir_of(url: str) -> Path | None:
+async def data_dir_of(url: NatsUrl) -> Path | None:
     """Return the data folder of the `tailslide up` whose server answers there, None when it is another's server.
 
     Raises NotReadyError as `check` does, unless it is one of ours that does not let us in: it says its name before.
@@ -243,18 +245,21 @@ async def data_dir_of(url: str) -> Path | None:
     return Path(unquote(name.removeprefix(_NAME))) if name.startswith(_NAME) else None
 
 
-async def _name(url: str, told: str | None = None) -> str:
+async def _name(url: NatsUrl, told: str | None = None) -> str:
     """Return a server's name. With `told`, one that begins with it is returned even if we are not let in."""
     last: list[Exception] = []
 
     async def note(error: Exception) -> None:
         last.append(error)
 
-    client = Client()
+    client = SturdyClient()
+    client.has_certificate = url.files.own is not None
+    tls = None if url.tls is None else tls_client(url.tls).context()
     try:
         async with asyncio.timeout(_ANSWER_TIMEOUT_S):
             await client.connect(
-                **NatsUrl.parse(url).connect_options(),
+                **url.connect_options(),
+                tls=tls,
                 allow_reconnect=False,
                 max_reconnect_attempts=1,
                 reconnect_time_wait=0,
@@ -270,7 +275,7 @@ async def _name(url: str, told: str | None = None) -> str:
             return _name_in(client)
         raise NotReadyError(reason(last[-1] if last else error)) from error
     finally:
-        await client.close()  # also after a refused connect, which leaves its socket open
+        await close(client)  # also after a refused connect, which leaves its socket open
 
 
 def _name_in(client: Client) -> str:

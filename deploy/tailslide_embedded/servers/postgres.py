@@ -94,23 +94,21 @@ def server(data: DataDir, port: int) -> EmbeddedServer:
     )
 
 
-async def check(url: str) -> None:
+async def check(url: DatabaseUrl) -> None:
     """Return when the database lets us in, as Tower asks it to, else raise NotReadyError with the reason."""
     try:
-        options = DatabaseUrl.parse(url).connect_options()
-        await (await asyncpg.connect(**options, timeout=_ANSWER_TIMEOUT_S)).close()
+        await (await asyncpg.connect(**url.connect_options(), timeout=_ANSWER_TIMEOUT_S)).close()
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
         raise NotReadyError(reason(error)) from error
 
 
-async def data_dir_of(url: str) -> Path | None:
+async def data_dir_of(url: DatabaseUrl) -> Path | None:
     """Return the data folder of the `tailslide up` whose server answers there, None when it is another's server.
 
     Raises NotReadyError as `check` does, and when the server answers no question, as some poolers do.
     """
     try:
-        options = DatabaseUrl.parse(url).connect_options()
-        connection = await asyncpg.connect(**options, timeout=_ANSWER_TIMEOUT_S)
+        connection = await asyncpg.connect(**url.connect_options(), timeout=_ANSWER_TIMEOUT_S)
         try:
             path = await connection.fetchval("SELECT current_setting($1, true)", _DATA_DIR, timeout=_ANSWER_TIMEOUT_S)
         finally:

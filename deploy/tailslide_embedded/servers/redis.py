@@ -12,14 +12,14 @@ from urllib.parse import quote
 
 import redis.asyncio
 import redis.exceptions
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from tailslide_embedded import programs, wheels
 from tailslide_embedded.addresses import LOOPBACK
 from tailslide_embedded.data_dir import DataDir
 from tailslide_embedded.processes import NotReadyError, ProcessSpec
 from tailslide_embedded.servers import EmbeddedServer, reason
+from tailslide_runtime.redis_connections import connection_pool
+from tailslide_runtime.server_urls import RedisUrl
 from tailslide_runtime.settings import ListenAddress
 
 _ANSWER_TIMEOUT_S = 3.0
@@ -77,7 +77,7 @@ def server(data: DataDir, port: int) -> EmbeddedServer:
     data.write_private(folder / "redis.conf", _CONFIG.format(host=LOOPBACK, port=port, password=password), run_as)
 
     async def ready() -> None:
-        await check(url)
+        await check(RedisUrl.parse(url))
 
     return EmbeddedServer(
         url,
@@ -95,7 +95,7 @@ def server(data: DataDir, port: int) -> EmbeddedServer:
     )
 
 
-async def check(url: str) -> None:
+async def check(url: RedisUrl) -> None:
     """Return when a Redis lets us in there, has loaded its data and knows time series, else raise NotReadyError."""
     async with _client(url) as client:
         await client.ping()
@@ -104,7 +104,7 @@ async def check(url: str) -> None:
         raise NotReadyError("it has no RedisTimeSeries, which Redis 8 and Redis Stack have")
 
 
-async def data_dir_of(url: str) -> Path | None:
+async def data_dir_of(url: RedisUrl) -> Path | None:
     """Return the data folder of the `tailslide up` whose server answers there, None when it is another's server.
 
     A server that does not tell its folder is another's. Raises NotReadyError when none answers.
@@ -125,16 +125,17 @@ async def data_dir_of(url: str) -> Path | None:
 
 
 @asynccontextmanager
-async def _client(url: str) -> AsyncIterator[redis.asyncio.Redis]:
+async def _client(url: RedisUrl) -> AsyncIterator[redis.asyncio.Redis]:
     """Yield a client that tries once; what goes wrong in the block raises NotReadyError with the reason."""
     try:
-        async with redis.asyncio.Redis.from_url(
+        pool = connection_pool(
             url,
-            socket_connect_timeout=_ANSWER_TIMEOUT_S,
-            socket_timeout=_ANSWER_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
+            connect_timeout_s=_ANSWER_TIMEOUT_S,
+            answer_timeout_s=_ANSWER_TIMEOUT_S,
+            protocol=3,
             decode_responses=True,
-        ) as client:
+        )
+        async with redis.asyncio.Redis.from_pool(pool) as client:
             yield client
     except (redis.exceptions.RedisError, OSError, ValueError) as error:
         raise NotReadyError(reason(error)) from error

@@ -17,6 +17,7 @@ from tailslide_runtime.auth_callout.evictions import Evictions
 from tailslide_runtime.jetstream import Link
 from tailslide_runtime.known_keys import KnownKeys
 from tailslide_runtime.server_urls import NatsUrl
+from tailslide_runtime.tls import NO_FILES, TlsFiles
 
 ISSUER_SEED = "TAILSLIDE_NATS_ISSUER_SEED"
 CALLOUT_URL = "TAILSLIDE_NATS_CALLOUT_URL"
@@ -34,15 +35,23 @@ class CalloutSettings:
 
     @classmethod
     def read(
-        cls, seed: SecretStr | None, callout_url: NatsUrl | None, system_url: NatsUrl | None
+        cls,
+        seed: SecretStr | None,
+        callout_url: NatsUrl | None,
+        system_url: NatsUrl | None,
+        files: TlsFiles = NO_FILES,
     ) -> "CalloutSettings | None":
-        """Return the settings, None when none is given; raise `ValueError` that names what is missing or wrong."""
+        """Return the settings, None when none is given; raise `ValueError` that names what is missing or wrong.
+
+        `files` are those for TLS to NATS.
+        """
         given = {ISSUER_SEED: seed, CALLOUT_URL: callout_url, SYSTEM_URL: system_url}
         missing = [name for name, value in given.items() if value is None]
         if len(missing) == len(given):
             return None
         if seed is None or callout_url is None or system_url is None:
             raise ValueError(f"{', '.join(VARIABLES)} belong together, and {' and '.join(missing)} has no value")
+        callout_url, system_url = callout_url.with_files(files, CALLOUT_URL), system_url.with_files(files, SYSTEM_URL)
         try:
             return cls(Issuer.from_seed(seed.get_secret_value()), callout_url, system_url)
         except ValueError as problem:

@@ -8,12 +8,13 @@ What most calls do not need has its value in the class, so that it costs them no
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from tailslide_core.outcomes import CallEnd
+from tailslide_core.outcomes import CallEnd, failure_cause
 from tailslide_runtime.http1.messages import END, End, Framing
 from tailslide_runtime.http1.refusals import Refusal, too_large
 from tailslide_runtime.http1.requests import RequestHead
@@ -42,6 +43,16 @@ if TYPE_CHECKING:  # each knows the other
     from tailslide_sidecar.proxy.client_connection import ClientConnection
     from tailslide_sidecar.proxy.pool import Server
     from tailslide_sidecar.proxy.upstream_connection import UpstreamConnection
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFailure:
+    """A failure of a feature of which its caller saw nothing, since the call was made again to the fallback."""
+
+    cause: str
+    status: int | None
+    """The feature's answer, if it gave one."""
+    took_ms: float
 
 
 class Phase(Enum):
@@ -88,6 +99,8 @@ class Exchange:
     """How the last upstream that was tried has ended."""
     took_ms = 0.0
     """How long that one has taken."""
+    saved: SavedFailure | None = None
+    """How the feature has failed, where the fallback made up for it."""
     deadline_s = NEVER
     """When `overdue` is to be called, by the loop's clock."""
 
@@ -511,7 +524,11 @@ class Exchange:
         route = self.route
         assert route is not None
         assert route.fallback is not None
+        assert self.end is not None
         route.account.retried += 1
+        status = self.status or None
+        self.saved = SavedFailure(failure_cause(self.end, status), status, self.took_ms)
+        self.status = 0
         self.marker += "; answered_by=fallback"
         self._marker_block += b"; answered_by=fallback"
         self._waited_s = 0.0
@@ -656,7 +673,7 @@ class Exchange:
         listener.running.discard(self)
         access_log = listener.access_log
         access_log.left -= 1
-        if access_log.left <= 0 or self.end is not _ANSWERED or self.status >= 500:
+        if access_log.left <= 0 or self.end is not _ANSWERED or self.status >= 500 or self.saved is not None:
             access_log.ended(self)
 
     def _break_off(self) -> None:

@@ -32,7 +32,8 @@ class ProxyLimits:
     max_connections: int = 8_000
     """Connections of clients in all; one more is answered 503."""
     max_connections_per_peer: int | None = None
-    """Connections from one address; None for no limit, as behind a load balancer. Unix sockets are not counted."""
+    """Connections from one address; without one there is no limit, as behind a load balancer. Unix sockets are not
+    counted."""
     drain_ms: int = 8_000
     """How long running calls may take to end after SIGTERM."""
     replay_limit_bytes: int = 65_536

@@ -97,6 +97,7 @@ class ProxyListener:
         """Send what comes from now on by other routes; calls under way go on as they began. Limits stay."""
         self.table = table
         self.options = options
+        self.access_log.tell_left_out()
         self.access_log = AccessLog(options)
         self.in_use.clear()
         for connection in self.clients:
@@ -181,6 +182,7 @@ class ProxyListener:
             self.refresh()
             self.pool.sweep(self.now_s)
             self.clients.sweep(self.now_s)
+            self.access_log.tell_left_out()
             # The date has to change with the second, not a second after the last look.
             await asyncio.sleep(SWEEP_S - self._clock() % SWEEP_S)
 
@@ -198,6 +200,7 @@ class ProxyListener:
     async def drained(self, timeout_s: float) -> None:
         """Wait until calls that had begun have ended, or end them when that takes too long; let go of upstreams."""
         await self.clients.drained(timeout_s)
+        self.access_log.tell_left_out()
         await self.pool.close()
         if self._ticking is not None:
             self._ticking.cancel()
@@ -208,7 +211,8 @@ def _as_many_as_fit(limits: ProxyLimits, descriptors: int) -> int:
     fitting = connections_for(descriptors)
     if fitting < limits.max_connections:
         log.warning(
-            "there are too few file descriptors for limits.max_connections; raise the limit of open files (ulimit -n)",
+            "file_descriptors_too_few",
+            message="there are too few for limits.max_connections; raise the limit of open files (ulimit -n)",
             max_connections=limits.max_connections,
             descriptors=descriptors,
             connections=fitting,

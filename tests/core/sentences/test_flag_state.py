@@ -48,8 +48,8 @@ EXAMPLES = {
     "On for 25% of users. 1.2% of 4,210 calls failed in the last 10 s; it opens at 50%.": {"counts": TEN_S},
     "Circuit open for 12 s: nobody gets it, and calls go to the fallback. "
     "62% of 141 calls failed in 10 s; the threshold is 50%. "
-    "Users come back from 14:03:40, 10% first.": {"circuit": OPEN},
-    "Recovering: 30% of the rollout since 14:03:10, next step in 3 s. "
+    "The circuit lets users back in by itself from 14:03:40, 10% first.": {"circuit": OPEN},
+    "Recovering: 30% of the rollout since 14:03:10, next step (40%) in 3 s. "
     "No call has failed in this step; it opens again at 50%.": {
         "circuit": replace(RECOVERING, reason=None),
         "step_counts": WindowCounts(2_000, 120, 0),
@@ -114,7 +114,7 @@ MORE = {
     # open
     "Circuit open for 12 s: nobody gets it, and calls go to the fallback. "
     "85.1% of 141 calls were slow (over 500 ms) in 10 s; "
-    "the threshold is 80%. Users come back from 14:03:40, 10% first.": {
+    "the threshold is 80%. The circuit lets users back in by itself from 14:03:40, 10% first.": {
         "ruleset": SLOW,
         "circuit": replace(OPEN, reason=replace(WHY, rule=TripRule.SLOW_CALL_RATE, observed=85.106, threshold=80.0)),
     },
@@ -129,11 +129,11 @@ MORE = {
     "may be down.": {"circuit": replace(OPEN, next_ms=at("14:03:01"))},
     "Circuit open for 12 s: nobody gets it, and calls go to the fallback. "
     "All 10 calls in 250 ms broke a rule that only a newer Tailslide knows; "
-    "the threshold is 50%. Users come back from 14:03:40, 10% first.": {
+    "the threshold is 50%. The circuit lets users back in by itself from 14:03:40, 10% first.": {
         "circuit": replace(OPEN, reason=TripReason(TripRule.UNKNOWN, 100.0, 70.0, 50.0, 10, 250)),
     },
     # recovering
-    "Recovering: 30% of the rollout since 14:03:10, next step in 3 s. 5% of 20 calls failed in this step; "
+    "Recovering: 30% of the rollout since 14:03:10, next step (40%) in 3 s. 5% of 20 calls failed in this step; "
     "it opens again at 50%. It opened at 14:01:00: 62% of 141 calls failed in 10 s; the threshold was 50%.": {
         "circuit": RECOVERING,
         "step_counts": WindowCounts(2_000, 20, 1),
@@ -291,7 +291,11 @@ def test_parts_carry_moments_and_ages_for_a_page_that_counts_by_itself() -> None
             {"text": ": nobody gets it, and calls go to the fallback."},
         ],
         [{"text": "62% of 141 calls failed in 10 s; the threshold is 50%."}],
-        [{"text": "Users come back from "}, {"moment": OPEN.next_ms}, {"text": ", 10% first."}],
+        [
+            {"text": "The circuit lets users back in by itself from "},
+            {"moment": OPEN.next_ms},
+            {"text": ", 10% first."},
+        ],
     ]
 
 

@@ -27,7 +27,8 @@ CASES = {
         Transition(Signal.BREACH, AT, CLOSED, OPEN),
         FLAG,
         "The circuit of new-checkout opened: 62% of 141 calls failed in 10 s; the threshold is 50%. "
-        "Nobody gets new-checkout now. Calls go to the fallback. Users come back from 14:03:40, 10% first.",
+        "Nobody gets new-checkout now. Calls go to the fallback. "
+        "The circuit lets users back in by itself from 14:03:40, 10% first.",
     ),
     Move.REOPENED: (
         Transition(
@@ -77,7 +78,8 @@ CASES = {
         Transition(Signal.UNKNOWN, AT, CLOSED, OPEN),
         None,
         "The circuit of new-checkout moved from closed to open, for a reason that only a newer Tailslide knows. "
-        "Nobody gets new-checkout now. Calls go to the fallback. Users come back from 14:03:40.",
+        "Nobody gets new-checkout now. Calls go to the fallback. "
+        "The circuit lets users back in by itself from 14:03:40.",
     ),
 }
 
@@ -124,4 +126,4 @@ def test_recovery_that_begins_elsewhere_is_said_with_its_own_percentage() -> Non
     ruleset = replace(FLAG, circuit=CircuitSettings(recovery=Recovery(initial=0.5)))
     words = transition_in_words(CASES[Move.OPENED][0], "new-checkout", ruleset)
     assert words.following is not None
-    assert words.following.text(AT, HERE) == "Users come back from 14:03:40, 0.5% first."
+    assert words.following.text(AT, HERE) == "The circuit lets users back in by itself from 14:03:40, 0.5% first."

@@ -11,13 +11,16 @@ from tailslide_core.outcomes import CallEnd
 from tailslide_runtime.http1.requests import RequestHead
 from tailslide_sidecar.proxy.access_log import FAILURES_PER_S, AccessLog
 from tailslide_sidecar.proxy.accounts import Side
-from tailslide_sidecar.proxy.exchange import Exchange
+from tailslide_sidecar.proxy.exchange import Exchange, SavedFailure
 from tailslide_sidecar.proxy.limits import ProxyOptions
+from tailslide_sidecar.proxy.routes import FixedAnswer, Switch
+from tailslide_sidecar.proxy.sources import Source, SourceKind
 
 
 @dataclass
 class Label:
     label: str = "/a"
+    switch: Switch | None = None
 
 
 @dataclass
@@ -30,6 +33,7 @@ class Call:
     route: Label | None = field(default_factory=Label)
     side: Side = Side.UPSTREAM
     took_ms: float = 1.23456
+    saved: SavedFailure | None = None
     fields: bytes = b""
 
     @property
@@ -102,6 +106,65 @@ def test_failures_are_told_besides(call: Call, is_failure: bool) -> None:
     assert told(AccessLog(ProxyOptions(access_log_sample=0.0, access_log_failures=False)), call) == []
 
 
+def of(flag: str, saved: SavedFailure | None = None, *, status: int = 200) -> Call:
+    """Return a call of a route with this flag."""
+    switch = Switch(flag, FixedAnswer(503), Source(SourceKind.HEADER, "x-user-id"))
+    side = Side.FEATURE if saved is None else Side.FALLBACK
+    return Call(status, route=Label(switch=switch), side=side, saved=saved, marker=f"flag={flag}; active=true")
+
+
+SAVED = SavedFailure("5xx", 503, 7.0)
+
+
+def test_a_failure_that_the_fallback_made_up_for_is_told_as_what_it_was() -> None:
+    (line,) = told(AccessLog(ProxyOptions(access_log_sample=0.0)), of("f", SAVED))
+    assert line == {
+        "event": "feature_failed",
+        "log_level": "warning",
+        "flag": "f",
+        "cause": "5xx",
+        "feature_status": 503,
+        "feature_took_ms": 7.0,
+        "method": "GET",
+        "host": "shop",
+        "path": "/a",
+        "status": 200,
+        "end": "answered",
+        "side": "fallback",
+        "route": "/a",
+        "took_ms": 1.235,
+        "decision": "flag=f; active=true",
+    }
+    assert told(AccessLog(ProxyOptions(access_log_sample=0.0, access_log_failures=False)), of("f", SAVED)) == []
+
+
+@pytest.mark.usefixtures("_same_second")
+def test_the_first_failure_of_a_flag_is_told_whatever_others_do() -> None:
+    log = AccessLog(ProxyOptions(access_log_sample=0.0))
+    outage = [of("f", SAVED), of("g", status=500), Call(502, CallEnd.REFUSED)] * 50
+    lines = told(log, *outage, of("h", SAVED), of("i", status=500))
+    assert len(lines) == 3 * FAILURES_PER_S + 2
+    assert lines[-2]["flag"] == "h"
+    assert "flag=i" in lines[-1]["decision"]
+
+
+def test_failures_that_were_left_out_are_told_by_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now_s)
+    log = AccessLog(ProxyOptions(access_log_sample=0.0))
+    told(log, *[of("f", SAVED)] * 50, *[Call(502, CallEnd.REFUSED)] * 12, of("g", SAVED))
+    now_s = 101.0
+    lines = told(log, of("f", SAVED))
+    assert [(line["event"], line["flag"], line.get("calls")) for line in lines] == [
+        ("failures_left_out", "f", 40),
+        ("feature_failed", "f", None),
+    ]
+    with capture_logs() as rest:
+        log.tell_left_out()
+        log.tell_left_out()
+    assert [(line["flag"], line["calls"]) for line in rest] == [(None, 2)]
+
+
 def test_an_outage_fills_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now_s)
@@ -111,4 +174,5 @@ def test_an_outage_fills_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = 100.9
     assert told(log, *outage) == []
     now_s = 101.0
-    assert len(told(log, *outage)) == FAILURES_PER_S
+    left_out, *lines = told(log, *outage)
+    assert (left_out["calls"], len(lines)) == (90, FAILURES_PER_S)

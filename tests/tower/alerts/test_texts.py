@@ -44,7 +44,7 @@ def test_slack_text_of_an_opened_circuit() -> None:
             "Circuit open: new-checkout (Checkout, production)\n"
             "The circuit of new-checkout opened: 62% of 141 calls failed in 10 s; the threshold is 50%.\n"
             "Nobody gets new-checkout now. Calls go to the fallback.\n"
-            "Users come back from 03:00:40 UTC, 10% first.\n"
+            "The circuit lets users back in by itself from 03:00:40 UTC, 10% first.\n"
             "https://tower.example.org/apps/checkout/flags/new-checkout"
         ),
         "mrkdwn": False,
@@ -64,7 +64,7 @@ def test_slack_text_of_an_opened_circuit() -> None:
                     "text": (
                         "The circuit of new-checkout opened: 62% of 141 calls failed in 10 s; the threshold is 50%.\n"
                         "Nobody gets new-checkout now. Calls go to the fallback.\n"
-                        "Users come back from 03:00:40 UTC, 10% first."
+                        "The circuit lets users back in by itself from 03:00:40 UTC, 10% first."
                     ),
                     "emoji": False,
                 },

@@ -112,7 +112,7 @@ class KeyPublisher:
 
     async def serve(self, bucket: Bucket, rulesets: Bucket) -> None:
         """Keep the bucket equal until cancelled. `rulesets` is the bucket with the claim."""
-        trouble = Trouble("sdk keys cannot be published", self._metrics.publish_failed)
+        trouble = Trouble("sdk_keys_not_published", self._metrics.publish_failed)
         while True:
             raise_if_cancelled()
             self._changed.clear()
@@ -169,4 +169,4 @@ class KeyPublisher:
             except BucketGoneError:
                 return
             except BucketError as error:
-                log.debug("the bucket cannot be looked at", error=str(error))
+                log.debug("bucket_unreadable", error=str(error))

@@ -157,7 +157,7 @@ class Publisher:
             self.judged.clear()
 
     async def _keep_equal(self, bucket: Bucket) -> None:
-        trouble = Trouble("rulesets cannot be compared", self._metrics.publish_failed)
+        trouble = Trouble("rulesets_not_compared", self._metrics.publish_failed)
         soon_s = self._look_every_s
         while True:
             raise_if_cancelled()
@@ -221,7 +221,7 @@ class Publisher:
             found.writes = {}
         self._newer, self._unknown = found.newer, found.unknown
         if written:
-            log.info("rulesets made equal to the database", written=written)
+            log.info("rulesets_compared", message="rulesets made equal to the database", written=written)
         await self._mark(bucket, apps, entries, {app_of(key) for key in unsettled})
         await self._count(bucket)
 
@@ -344,7 +344,7 @@ class Publisher:
         return len(writes) - len(unwritten)
 
     async def _publish_changes(self, bucket: Bucket) -> None:
-        trouble = Trouble("changes cannot be published", self._metrics.publish_failed)
+        trouble = Trouble("changes_not_published", self._metrics.publish_failed)
         retry_s: float | None = 0.0
         while True:
             raise_if_cancelled()
@@ -417,10 +417,10 @@ class Publisher:
             except BucketGoneError:
                 lost, claim = True, None
             except BucketError as error:
-                log.debug("the bucket cannot be looked at", error=str(error))
+                log.debug("bucket_unreadable", error=str(error))
                 continue
             if lost and self._equal:
-                log.warning("the bucket has lost rulesets; it is filled again")
+                log.warning("bucket_lost_rulesets", message="the bucket has lost rulesets; it is filled again")
                 self._equal = False
                 self._compare_now.set()
             # What a comparison has found out meanwhile is newer than what was asked for here.

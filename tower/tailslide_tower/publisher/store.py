@@ -100,7 +100,7 @@ class DatabaseRulesets:
                 else:
                     segment_ids.append(segment_id)
             except ContractError:
-                log.debug("not the key of a flag", key=key)
+                log.debug("key_of_no_flag", key=key)
         async with self._database.begin() as connection:
             rows = await FlagStore(connection).rows_of(flag_ids)
             deleted = await FlagStore(connection).deleted_of(flag_ids)
@@ -123,7 +123,7 @@ class DatabaseRulesets:
                 ruleset = read_flag(row).ruleset
             except InvalidFlagError as error:
                 invalid.add(key)
-                self._complain("ruleset not published", error, flag=key)
+                self._complain("ruleset_not_published", error, flag=key)
                 continue
             values[key] = encode_ruleset(ruleset)
             if segments := segments_named(ruleset):
@@ -139,7 +139,7 @@ class DatabaseRulesets:
                 values[key] = encode_segment(read_segment(row).segment)
             except InvalidSegmentError as error:
                 invalid.add(key)
-                self._complain("segment not published", error, segment=key)
+                self._complain("segment_not_published", error, segment=key)
         return Wanted(values, frozenset(invalid), deleted)
 
     def _complain(self, event: str, error: Exception, **key: str) -> None:

@@ -35,7 +35,7 @@ class Trouble:
     def over(self) -> None:
         """Note a success."""
         if self._lasts:
-            log.info("publishing goes on", after=self._what)
+            log.info("publishing_goes_on", after=self._what)
             self._lasts = False
         self._backoff_s = FIRST_BACKOFF_S
 

@@ -17,7 +17,7 @@ export const OCCASIONS: readonly OccasionText[] = [
     example: `Circuit open: new-checkout (Checkout, production)
 The circuit of new-checkout opened: 62% of 141 calls failed in 10 s; the threshold is 50%.
 Nobody gets new-checkout now. Calls go to the fallback.
-Users come back from 03:00:40 UTC, 10% first.`,
+The circuit lets users back in by itself from 03:00:40 UTC, 10% first.`,
   },
   {
     occasion: "reopened",
@@ -26,7 +26,7 @@ Users come back from 03:00:40 UTC, 10% first.`,
     example: `Circuit open again: new-checkout (Checkout, production)
 The circuit of new-checkout opened again while it was recovering: 62% of 141 calls failed in 10 s; the threshold is 50%.
 Nobody gets new-checkout now. Calls go to the fallback.
-Users come back from 03:00:40 UTC, 10% first.`,
+The circuit lets users back in by itself from 03:00:40 UTC, 10% first.`,
   },
   {
     occasion: "recovering",

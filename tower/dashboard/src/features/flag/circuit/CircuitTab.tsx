@@ -35,7 +35,7 @@ export function CircuitTab({ editing }: { editing: Editing }) {
   return (
     <Stack gap="md">
       <Paper withBorder p="md">
-        <Numbers seconds={seconds} windows={windows} windowMs={saved.circuit?.window_ms ?? null} problem={problem} />
+        <Numbers flag={saved} seconds={seconds} windows={windows} problem={problem} />
         <Suspense fallback={<Skeleton height={560} />}>
           <Graphs flag={saved} live={live} changes={changes} />
         </Suspense>

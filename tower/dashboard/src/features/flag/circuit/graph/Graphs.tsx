@@ -15,7 +15,7 @@ import { Happened } from "./Happened";
 import { NoCalls } from "./NoCalls";
 import { Readout } from "./Readout";
 import { Ribbon } from "./Ribbon";
-import { added, ended, type LiveBuckets, lastRead, perSecond, type Series } from "./series";
+import { added, ended, type LiveBuckets, perSecond, type Series } from "./series";
 import { isRange, limitsOf, RANGES, rangeBehind, spanOf, withSpan, zoomed } from "./span";
 import { summaryOf } from "./summary";
 import { useGraph } from "./useGraph";
@@ -168,7 +168,7 @@ function Drawings({
   const shared = { fromMs, toMs, sync, bands, onPlace, onZoom };
   return (
     <>
-      <Readout series={series} place={place ?? lastRead(series)} threshold={threshold} nowMs={nowMs} />
+      <Readout series={series} place={place} threshold={threshold} nowMs={nowMs} />
       <Ribbon bands={bands} marks={data.marks} fromMs={fromMs} toMs={toMs} nowMs={nowMs} />
       <div className={styles.title}>Error rate: failed calls of all calls</div>
       <Chart

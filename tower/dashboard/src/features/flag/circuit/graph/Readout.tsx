@@ -2,26 +2,30 @@ import type { ReactNode } from "react";
 import { count, NOT_KNOWN, share } from "@/components/numbers";
 import { localMoment } from "@/components/times";
 import styles from "./graph.module.css";
-import type { Calls, Series } from "./series";
+import { type Calls, lastRead, type Series } from "./series";
 
-/** The numbers at the crosshair; without one, those of the last bucket. It is the graphs' legend as well. */
+/** The numbers at the crosshair; without one, those of the last bucket that has ended. It is the graphs' legend as well. */
 export function Readout({
   series,
-  place,
+  place: pointed,
   threshold,
   nowMs,
 }: {
   series: Series;
-  /** The bucket that is told of. */
-  place: number;
+  /** The bucket that is told of; null for the last one that is known. */
+  place: number | null;
   threshold: number | null;
   nowMs: number;
 }) {
+  const place = pointed ?? lastRead(series);
   const atMs = series.atMs[place];
   const opensAt = series.opensAt[place] ?? null;
   return (
     <div className={styles.readout}>
-      <div className={styles.when}>{atMs === undefined ? NOT_KNOWN : localMoment(atMs, nowMs)}</div>
+      <div className={styles.when}>
+        {atMs === undefined ? NOT_KNOWN : localMoment(atMs, nowMs)}
+        {pointed === null && <small>the latest</small>}
+      </div>
       <dl className={styles.entries}>
         <Entry kind="feature" name="Feature">
           {inWords(series.feature, place)}

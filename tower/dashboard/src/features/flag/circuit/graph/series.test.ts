@@ -113,6 +113,8 @@ describe("live points", () => {
     expect(lately(series, 2_000)).toEqual({ calls: 9, failures: 2, overMs: 2_000 });
     expect(lately(series, 4_000)).toEqual({ calls: 13, failures: 3, overMs: 4_000 });
     expect(lately(series, 5_000)).toBeNull();
+    expect(lately(series, 2_000, "fallback")).toEqual({ calls: 0, failures: 0, overMs: 2_000 });
+    expect(lately(series, 3_000, "fallback")).toBeNull();
   });
 });
 
@@ -155,5 +157,12 @@ describe("opening rates", () => {
     expect(opensAtOver(series, windows).opensAt).toEqual(Array(15).fill(30));
     windows.points.now_ms = 20_000;
     expect(opensAtOver(series, windows).opensAt).toEqual([...Array(10).fill(30), ...Array(5).fill(60)]);
+  });
+
+  it("are not there where there were no calls", () => {
+    const windows = graph([90, 80], [0, 0], 20_000, 10_000);
+    windows.thresholds.opens_at_error_rate = [30, 60];
+    const series = seriesOf(graph([null, 0, 6], [null, 0, 0], 3_000));
+    expect(opensAtOver(series, windows).opensAt).toEqual([null, null, 30]);
   });
 });

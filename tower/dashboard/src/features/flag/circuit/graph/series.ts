@@ -132,14 +132,17 @@ export function withLive(series: Series, live: LiveBuckets): Series {
 
 /**
  * Put the opening rates of longer buckets, such as the window that is judged, onto the buckets of a graph in seconds. The
- * bucket that has not ended has the value of the one before: with the calls of its first second it would be another.
+ * bucket that has not ended has the value of the one before: with the calls of its first second it would be another. A
+ * second without calls of the feature has none: nothing could have opened the circuit then.
  */
 export function opensAtOver(series: Series, windows: Graph): Series {
   const { from_ms: fromMs, resolution_ms: resolutionMs, now_ms: nowMs } = windows.points;
   const rates = windows.thresholds.opens_at_error_rate;
   const lastEnded = Math.floor((nowMs - fromMs) / resolutionMs) - 1;
-  const opensAt = series.atMs.map(
-    (atMs) => rates[Math.min(Math.floor((atMs - fromMs) / resolutionMs), lastEnded)] ?? null,
+  const opensAt = series.atMs.map((atMs, place) =>
+    (series.feature.calls[place] ?? 0) === 0
+      ? null
+      : (rates[Math.min(Math.floor((atMs - fromMs) / resolutionMs), lastEnded)] ?? null),
   );
   return { ...series, opensAt };
 }
@@ -194,13 +197,17 @@ export interface Lately {
   overMs: number;
 }
 
-/** Sum up the feature's calls of the last `overMs`, in buckets that have ended; null where the series does not reach back. */
-export function lately(series: Series, overMs: number): Lately | null {
-  const { atMs, resolutionMs, nowMs, feature } = series;
-  const toMs = Math.floor(nowMs / resolutionMs) * resolutionMs;
+/**
+ * Sum up the calls of the last `overMs`, in buckets that have ended; null where the series does not reach back. Those of the
+ * fallback are known up to when all lists were read.
+ */
+export function lately(series: Series, overMs: number, of: "feature" | "fallback" = "feature"): Lately | null {
+  const { atMs, resolutionMs, nowMs, readMs } = series;
+  const untilMs = of === "feature" ? nowMs : readMs;
+  const toMs = Math.floor(untilMs / resolutionMs) * resolutionMs;
   const fromMs = toMs - overMs;
   if (atMs[0] === undefined || atMs[0] > fromMs) return null;
   const within = atMs.flatMap((at, place) => (at >= fromMs && at < toMs ? [place] : []));
   const sum = (values: Values) => within.reduce((total, place) => total + (values[place] ?? 0), 0);
-  return { calls: sum(feature.calls), failures: sum(feature.failures), overMs };
+  return { calls: sum(series[of].calls), failures: sum(series[of].failures), overMs };
 }

@@ -62,6 +62,12 @@ export function limitsOf(span: Span, nowMs: number): { fromMs: number; toMs: num
   return "range" in span ? { fromMs: nowMs - RANGES[span.range].lengthMs, toMs: nowMs } : span;
 }
 
+/** How many whole seconds have passed since a moment: 1 s at least, `longestMs` at most, and that without a moment. */
+export function spanSince(sinceMs: number | null, nowMs: number, longestMs: number): number {
+  const passedMs = sinceMs === null ? longestMs : Math.floor((nowMs - sinceMs) / 1000) * 1000;
+  return Math.max(Math.min(passedMs, longestMs), 1000);
+}
+
 const SECONDS_UP_TO_MS = 1_500_000;
 const FINE_UP_TO_MS = 120_000;
 /** Samples are kept for an hour; what is asked for has to arrive before it is over. */
