@@ -26,6 +26,7 @@ from tailslide_runtime.jetstream import Link
 from tailslide_runtime.known_keys import KnownKeys
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_runtime.redis_users import RedisUsers, RedisUsersMetrics
+from tailslide_runtime.service_manager import READY, tell
 
 log = structlog.get_logger()
 
@@ -68,6 +69,7 @@ async def run(settings: AerobatSettings, stop: asyncio.Event) -> None:
     try:
         address = await listener.listen()
         log.info("listening", address=str(address), worker=holders.worker)
+        tell(READY)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(listener.run()), group.create_task(link.run(session.serve))]
             if callout is not None:

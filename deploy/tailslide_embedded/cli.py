@@ -22,6 +22,7 @@ _LAZY = {
     "demo": ("tailslide_embedded.demo.command", "Watch a circuit open and recover, on real servers."),
     "init": ("tailslide_cli.init", "Write a first sidecar.yaml and flags.yaml."),
     "sample": ("tailslide_embedded.sample", "Run an old and a new service to try a sidecar with."),
+    "healthcheck": ("tailslide_cli.healthcheck", "Ask a process whether it is ready, for containers without curl."),
     "login": ("tailslide_cli.login", "Log in at a Tower."),
     "logout": ("tailslide_cli.login", "Revoke and forget the token of `tailslide login`."),
     "status": ("tailslide_cli.status", "Say which circuits are open, since when, why, and what comes next."),

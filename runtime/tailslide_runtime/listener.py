@@ -24,6 +24,7 @@ from tailslide_runtime.guard import (
 from tailslide_runtime.http1.refusals import JSON_TYPE
 from tailslide_runtime.listening import Bound, bind
 from tailslide_runtime.own_names import OwnNames
+from tailslide_runtime.service_manager import Inherited
 from tailslide_runtime.settings import ListenAddress
 from tailslide_runtime.tls import ServerTls
 
@@ -48,16 +49,18 @@ class HttpListener:
         error_type: bytes = JSON_TYPE,
         cancels: bool = False,
         websockets: Collection[str] = (),
+        inherited: Inherited | None = None,
         tls: ServerTls | None = None,
     ) -> None:
-        """Serve `application` on `address`, which the setting of that name gives.
+        """Serve `application` on `address`, which the setting of that name gives, or on an `inherited` socket.
 
         `allowed_hosts` are names of this listener besides those of loopback. `error_body` gives the body of what the
         guard refuses, of the type `error_type`. With `cancels`, a handler is cancelled when its client is gone.
         `websockets` are the paths that may become one. With `tls` it answers over TLS alone.
         """
         limits = ListenerLimits() if limits is None else limits
-        self.address = address
+        self.address = address = address if inherited is None else inherited.address
+        self._inherited = inherited
         self.connections = Connections(limits.max_connections)
         self.tls = tls
         self._setting = setting
@@ -108,7 +111,9 @@ class HttpListener:
         """
         await self._runner.setup()
         factory = self.guard.connection if protocol is None else protocol
-        self._bound = await bind(factory, self.address, self._setting, socket_mode=socket_mode, tls=self.tls)
+        self._bound = await bind(
+            factory, self.address, self._setting, socket_mode=socket_mode, inherited=self._inherited, tls=self.tls
+        )
         self.address = self._bound.address
         return self.address
 
@@ -119,11 +124,15 @@ class HttpListener:
             if self.tls is not None:
                 group.create_task(self.tls.run())
 
-    def stop(self) -> None:
-        """Take no new connections, and end those that are idle; requests that have begun go on."""
+    def stop_accepting(self) -> None:
+        """Take no new connections."""
         bound, self._bound = self._bound, None
         if bound is not None:
             bound.close()
+
+    def stop(self) -> None:
+        """Take no new connections, and end those that are idle; requests that have begun go on."""
+        self.stop_accepting()
         self.connections.close()
 
     async def close(self, drain_s: float) -> None:

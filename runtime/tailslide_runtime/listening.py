@@ -1,5 +1,7 @@
 """Taking an address to listen on: TCP or a unix socket, with errors that name the setting.
 
+A socket that a service manager has opened is taken as it is.
+
 A unix socket is at its path only once it listens with its permissions, and takes the place of nothing but a dead one of
 ours.
 
@@ -21,6 +23,7 @@ import structlog
 
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.private_files import exposure_of, is_trusted
+from tailslide_runtime.service_manager import Inherited
 from tailslide_runtime.settings import ListenAddress
 from tailslide_runtime.tls import ServerTls
 
@@ -40,10 +43,11 @@ class Bound:
     socket_file: Identity | None = None
 
     def close(self) -> None:
-        """Stop listening; a unix socket is removed, unless another one has taken its place."""
+        """Stop listening; a unix socket of ours is removed, unless another one has taken its place."""
         self.server.close()
-        if self.address.path is not None and _identity(self.address.path) == self.socket_file:
-            self.address.path.unlink(missing_ok=True)
+        path, own = self.address.path, self.socket_file
+        if path is not None and own is not None and _identity(path) == own:
+            path.unlink(missing_ok=True)
 
 
 async def bind(
@@ -53,15 +57,19 @@ async def bind(
     *,
     socket_mode: int | None = None,
     backlog: int = 1024,
+    inherited: Inherited | None = None,
     tls: ServerTls | None = None,
 ) -> Bound:
     """Start to listen; raise `StartError` that names `setting` when the address cannot be had.
 
     `socket_mode` are the permissions of a unix socket, without which they follow from the umask. One that a process of
     ours has left behind is replaced; one that is served, or of another user, and whatever else is there, is not.
+    What is `inherited` takes the place of `address`; at the end it stays where it is, for the next process.
     With `tls`, which a unix socket has no use for, a connection is made once its handshake is done.
     """
     try:
+        if inherited is not None:
+            return await _serve_inherited(factory, inherited, backlog, tls)
         if address.path is None:
             loop = asyncio.get_running_loop()
             options = {} if tls is None else tls.listening_options()
@@ -72,6 +80,15 @@ async def bind(
     except OSError as error:
         raise cannot_listen(address, setting, error) from error
     return bound
+
+
+async def _serve_inherited(factory: Factory, inherited: Inherited, backlog: int, tls: ServerTls | None) -> Bound:
+    loop = asyncio.get_running_loop()
+    if inherited.address.path is not None:
+        return Bound(await loop.create_unix_server(factory, sock=inherited.socket, backlog=backlog), inherited.address)
+    options = {} if tls is None else tls.listening_options()
+    server = await loop.create_server(factory, sock=inherited.socket, backlog=backlog, **options)
+    return Bound(server, inherited.address)
 
 
 async def _bind_unix(factory: Factory, path: Path, socket_mode: int | None, backlog: int) -> Bound:

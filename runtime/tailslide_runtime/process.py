@@ -11,6 +11,7 @@ import uvloop
 
 from tailslide_runtime.errors import StartError, leaves
 from tailslide_runtime.logs import LogFormat, LogLevel, configure
+from tailslide_runtime.service_manager import STOPPING, tell
 
 
 class Logged(Protocol):
@@ -80,6 +81,11 @@ def _tell(error: BaseException) -> None:
 async def _until_signal(main: Main) -> None:
     stop = Stop()
     loop = asyncio.get_running_loop()
+
+    def end(*, at_once: bool) -> None:
+        tell(STOPPING)
+        stop.end(at_once=at_once)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, partial(stop.end, at_once=number == signal.SIGINT))
+        loop.add_signal_handler(number, partial(end, at_once=number == signal.SIGINT))
     await main(stop)

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from tailslide_runtime.jetstream import LinkStatus
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_runtime.listening import Bound, bind
 from tailslide_runtime.process import Stop
+from tailslide_runtime.service_manager import READY, Inherited, tell
 from tailslide_sidecar import flags_api
 from tailslide_sidecar.answers import Answers
 from tailslide_sidecar.calls import Calls
@@ -49,9 +51,16 @@ from tailslide_sidecar.watcher import Watcher
 log = structlog.get_logger()
 
 
-async def run(settings: Settings, stop: Stop) -> None:
-    """Run a sidecar until `stop` is set; raise `StartError` when it cannot start."""
-    sidecar = _Sidecar(settings)
+SOCKETS = ("flags", "proxy")
+"""What sockets are called that a service manager hands over."""
+
+
+async def run(settings: Settings, stop: Stop, sockets: Mapping[str, Inherited] | None = None) -> None:
+    """Run a sidecar until `stop` is set; raise `StartError` when it cannot start.
+
+    `sockets`, of the names `SOCKETS`, take the place of the addresses of the settings.
+    """
+    sidecar = _Sidecar(settings, sockets or {})
     try:
         await sidecar.listen()
         async with asyncio.TaskGroup() as group:
@@ -64,8 +73,9 @@ async def run(settings: Settings, stop: Stop) -> None:
 class _Sidecar:
     """The parts, in the order in which they need each other."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, sockets: Mapping[str, Inherited]) -> None:
         self._settings = settings
+        self._sockets = sockets
         self._store = FlagStore(settings.app)
         self._file = None if settings.snapshot_used is None else SnapshotFile(settings.snapshot_used, settings.app)
         self._reading = self._restore()
@@ -251,6 +261,7 @@ class _Sidecar:
             limits=self._flags_limits,
             error_body=flags_api.error_body,
             cancels=True,
+            inherited=self._sockets.get("flags"),
         )
         self._hot = HotListener(
             self._answers,
@@ -270,7 +281,10 @@ class _Sidecar:
         metrics.registry.register(ListenerMetrics(listener, "tailslide_sidecar_flags"))
         mode = settings.socket_mode
         flags_address = await listener.listen(self._hot.protocol, socket_mode=mode)
-        proxied = await bind(proxy.protocol, settings.proxy_listen, "proxy_listen", socket_mode=mode)
+        inherited = self._sockets.get("proxy")
+        proxied = await bind(
+            proxy.protocol, settings.proxy_listen, "proxy_listen", socket_mode=mode, inherited=inherited
+        )
         self._bound.append(proxied)
         proxy.listens_on(proxied.address)
         self._status.flags_listen, self._status.proxy_listen = flags_address, proxied.address
@@ -300,6 +314,7 @@ class _Sidecar:
             proxy=str(self._status.proxy_listen),
             flags_from=self._settings.flags_from,
         )
+        tell(READY)
         await stop.wait()
         await self._grace(stop)
         await self._close_listeners()
@@ -311,6 +326,7 @@ class _Sidecar:
     async def _grace(self, stop: Stop) -> None:
         """Go on answering new calls for a while: who sends them learns of the end later than we do."""
         self._ending = True
+        self._hand_over()
         grace_ms = self._settings.drain_grace_ms
         if grace_ms == 0 or stop.at_once.is_set():
             return
@@ -319,6 +335,14 @@ class _Sidecar:
         self._proxy.end_with_answers()
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.at_once.wait(), grace_ms / 1000)
+
+    def _hand_over(self) -> None:
+        """Leave inherited sockets to the next process: new connections wait in them for it, and none is refused."""
+        if "proxy" in self._sockets:
+            for each in self._bound:
+                each.close()
+        if "flags" in self._sockets and self._flags is not None:
+            self._flags.stop_accepting()
 
     async def close(self) -> None:
         """Write what is left, and let go of everything."""

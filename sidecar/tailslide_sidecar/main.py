@@ -1,4 +1,4 @@
-"""The sidecar as a process: settings in, exit status out."""
+"""The sidecar as a process: settings and inherited sockets in, exit status out."""
 
 import os
 import sys
@@ -6,8 +6,10 @@ from functools import partial
 from pathlib import Path
 
 from tailslide_runtime import process
+from tailslide_runtime.process import Stop
+from tailslide_runtime.service_manager import inherited_sockets
 from tailslide_sidecar import app
-from tailslide_sidecar.settings import load_config
+from tailslide_sidecar.settings import Settings, load_config
 
 
 def main(config_path: Path | None, flags_path: Path | None = None) -> int:
@@ -15,7 +17,11 @@ def main(config_path: Path | None, flags_path: Path | None = None) -> int:
 
     `flags_path` is that of a flags file, from which it runs without any server.
     """
-    return process.start("sidecar", partial(load_config, config_path, os.environ, flags_path), app.run)
+    return process.start("sidecar", partial(load_config, config_path, os.environ, flags_path), _run)
+
+
+async def _run(settings: Settings, stop: Stop) -> None:
+    await app.run(settings, stop, inherited_sockets(os.environ, app.SOCKETS))
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ def test_the_help_lists_every_command_and_imports_none(monkeypatch: pytest.Monke
     assert result.exit_code == 0, result.output
     listed = re.findall(r"^  (\S+)", result.output.partition("Commands:\n")[2], re.MULTILINE)
     assert listed == [
-        *("admin-link", "aerobat", "circuit", "demo", "env", "flags", "init", "keys", "login", "logout", "sample"),
-        *("sidecar", "status", "tower", "up"),
+        *("admin-link", "aerobat", "circuit", "demo", "env", "flags", "healthcheck", "init", "keys", "login"),
+        *("logout", "sample", "sidecar", "status", "tower", "up"),
     ]
 
 

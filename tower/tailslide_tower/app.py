@@ -17,6 +17,7 @@ from tailslide_runtime.jetstream import Link
 from tailslide_runtime.known_keys import KnownKeys
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_runtime.redis_users import RedisUsers, RedisUsersMetrics
+from tailslide_runtime.service_manager import READY, tell
 from tailslide_runtime.tls import ServerTls
 from tailslide_tower import access, admission, health
 from tailslide_tower.alerts import routes as alerts
@@ -261,6 +262,7 @@ async def serve(settings: TowerSettings, announce: Callable[[str], None]) -> Non
         try:
             address = await listener.listen()
             log.info("tower_listens", address=str(address), database=database.address)
+            tell(READY)
             async with asyncio.TaskGroup() as group:
                 group.create_task(listener.run())
                 group.create_task(tower.run())
