@@ -44,6 +44,8 @@ class Connections:
         self.made_place = 0
         """How many were closed to make place."""
         self.closing = False
+        """Whether no new one may stay."""
+        self.each_last = False
         """Whether each answer is the last of its connection."""
         self._members: set[Connection] = set()
         self._empty = asyncio.Event()
@@ -114,9 +116,13 @@ class Connections:
             self.sweep(loop.time())
             await asyncio.sleep(SWEEP_S)
 
+    def end_with_answers(self) -> None:
+        """Let each answer from now on be the last of its connection; new connections may still come."""
+        self.each_last = True
+
     def close(self) -> None:
         """End idle connections at once, and the others with their answer."""
-        self.closing = True
+        self.closing = self.each_last = True
         if not self._members:
             self._empty.set()
         for connection in list(self._members):

@@ -391,8 +391,8 @@ class GuardedConnection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         self._answering = True
-        websocket = self._guard.becomes_websocket(head) and not self._guard.connections.closing
-        request = plain_form(head, body, last=self._guard.connections.closing, websocket=websocket)
+        websocket = self._guard.becomes_websocket(head) and not self._guard.connections.each_last
+        request = plain_form(head, body, last=self._guard.connections.each_last, websocket=websocket)
         if head.path in _AT_ONCE:
             self._hand_on(request)
         else:
@@ -445,7 +445,7 @@ class GuardedConnection(asyncio.Protocol):
         self._forget_request()
         if not may_follow or self._transport is None or self._transport.is_closing() or self._lingers:
             return  # aiohttp closes the connection now
-        if self._guard.connections.closing:
+        if self._guard.connections.each_last:
             self._finish()
             return
         early, self._early = self._carry_out() + self._early, b""

@@ -97,7 +97,7 @@ class HttpListener:
 
     async def _complete(self, _: web.Request, response: web.StreamResponse) -> None:
         response.headers["Server"] = SERVER
-        if self.connections.closing:
+        if self.connections.each_last:
             response.force_close()
 
     async def listen(

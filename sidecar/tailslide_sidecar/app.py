@@ -332,7 +332,9 @@ class _Sidecar:
             return
         log.info("sidecar_ending", grace_ms=grace_ms)
         assert self._proxy is not None
+        assert self._flags is not None
         self._proxy.end_with_answers()
+        self._flags.connections.end_with_answers()
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.at_once.wait(), grace_ms / 1000)
 

@@ -171,7 +171,7 @@ class HotProtocol(asyncio.Protocol):
             if self._buffer:
                 data, self._buffer = self._buffer, b""
                 self._answer(data)
-            elif self._listener.connections.closing:
+            elif self._listener.connections.each_last:
                 self.close()
 
     def waits_since(self) -> float | None:
@@ -256,7 +256,7 @@ class HotProtocol(asyncio.Protocol):
             took_s = time.perf_counter() - started
             listener.turns.spent(took_s)
             listener.observe(took_s)
-            if listener.connections.closing and not self._paused:
+            if listener.connections.each_last and not self._paused:
                 self.close()
 
     def _send(self, out: list[bytes]) -> None:

@@ -169,6 +169,17 @@ async def test_who_does_not_want_to_wait_does_not(start: Start, numbers: tuple[s
         assert await asyncio.wait_for(sidecar.process.wait(), 60) == 0
 
 
+async def ends_after_an_answer(url: str, path: str) -> bool:
+    """Ask over a connection of its own, which could be kept; say whether the other side ends it after its answer."""
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+    async with asyncio.timeout(20):
+        everything = await reader.read()
+    writer.close()
+    return everything.startswith(b"HTTP/1.1 200 ")
+
+
 async def test_answers_of_the_last_moments_end_their_connections(start: Start) -> None:
     async with upstream(answer("paid")) as origin:
         sidecar = await start(origin, grace_ms=600_000)
@@ -182,5 +193,8 @@ async def test_answers_of_the_last_moments_end_their_connections(start: Start) -
             for _ in range(2):
                 async with session.get(f"{sidecar.proxy}/pay") as response:
                     assert (response.status, response.headers["Connection"]) == (200, "close")
+            # Questions are answered by another path than the rest of the flags listener; both end theirs.
+            for path in ("/v1/flags/pay?targeting_key=ada", "/v1/status"):
+                assert await ends_after_an_answer(sidecar.flags, path)
         sidecar.process.send_signal(signal.SIGINT)
         assert await asyncio.wait_for(sidecar.process.wait(), 30) == 0
