@@ -2,8 +2,9 @@
 """Makes the passwords and keys of a compose project, each at random: `./make_secrets.py`, in this folder.
 
 They are written to `secrets/`, which only you can enter, one file for each service that needs it. The files themselves
-can be read by all, since the users in containers are not you. Needs nothing but Python. Exits with status 1 where there
-are secrets already: new ones would lock the servers' data.
+can be read by all, since the users in containers are not you. The SDK key is written to `.env` beside that folder,
+which Compose reads at each of its commands and only you can read. Needs nothing but Python. Exits with status 1 where
+there are secrets already: new ones would lock the servers' data.
 """
 
 import base64
@@ -95,7 +96,7 @@ def contents() -> dict[str, str]:
 
 
 def main(folder: Path) -> None:
-    """Write the files, and print the command that starts everything."""
+    """Write the files, and say what starts everything."""
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
@@ -104,7 +105,17 @@ def main(folder: Path) -> None:
         (folder / name).write_text(content)
         (folder / name).chmod(0o644)
     key = f"tsk.shop.{secrets.token_hex(4)}.{secrets.token_urlsafe(32)}"
-    print(f"Made {folder}. Keep this key; it lets sidecars of the app `shop` in:\n\nSDK_KEY={key} docker compose up")  # noqa: T201
+    env = folder.parent / ".env"
+    _set_key(env, key)
+    print(f"Made {folder}, and {env} with the SDK key of the app `shop`. Start everything:\n\ndocker compose up")  # noqa: T201
+
+
+def _set_key(env: Path, key: str) -> None:
+    # What else somebody has written there stays.
+    env.touch(mode=0o600)
+    env.chmod(0o600)
+    others = [line for line in env.read_text().splitlines() if not line.startswith("SDK_KEY=")]
+    env.write_text("\n".join([*others, f"SDK_KEY={key}", ""]))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from compose_files import COMPOSE, loaded
+from compose_files import COMPOSE, SDK_KEY, loaded, loaded_in
 from run_image import CHECKOUT, DOCKERFILE
 from suite_install import without
+
+from tailslide_core.sdk_keys import parse_sdk_key
 
 SYSTEMD = CHECKOUT / "deploy" / "systemd"
 UNITS = sorted(path.name for path in SYSTEMD.iterdir())
@@ -85,7 +87,7 @@ def test_socket_units_hand_over_what_the_sidecar_knows() -> None:
 
 def test_compose_s_loader_reads_the_file() -> None:
     services = loaded()["services"]
-    assert set(services) == {"nats", "redis", "postgres", "tower", "aerobat-1", "aerobat-2", "sample", "sidecar"}
+    assert set(services) == {"nats", "redis", "postgres", "tower", "aerobat-1", "aerobat-2", "pod", "sample", "sidecar"}
 
 
 def test_compose_s_loader_refuses_a_field_that_is_misspelt(tmp_path: Path) -> None:
@@ -97,7 +99,28 @@ def test_compose_s_loader_refuses_a_field_that_is_misspelt(tmp_path: Path) -> No
 
 def test_compose_asks_for_the_sdk_key_by_name() -> None:
     with pytest.raises(ValueError, match="SDK_KEY"):
-        loaded(environment={})
+        loaded(environment={"COMPOSE_DISABLE_ENV_FILE": "true"})
+
+
+def test_compose_finds_the_sdk_key_that_was_made(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SDK_KEY=of-before\nCOMPOSE_PROJECT_NAME=mine\n")
+    services = loaded_in(tmp_path, environment={})["services"]
+    key = services["tower"]["environment"]["TAILSLIDE_BOOTSTRAP_SDK_KEY"]
+    assert parse_sdk_key(key).app == "shop"
+    assert services["sidecar"]["environment"]["TAILSLIDE_SDK_KEY"] == key
+    assert (tmp_path / ".env").read_text() == f"COMPOSE_PROJECT_NAME=mine\nSDK_KEY={key}\n"
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+
+
+def test_compose_takes_the_sdk_key_of_the_command_before_that_of_the_file() -> None:
+    assert loaded()["services"]["sidecar"]["environment"]["TAILSLIDE_SDK_KEY"] == SDK_KEY
+
+
+def test_neither_the_sample_nor_its_sidecar_owns_the_network_that_they_share() -> None:
+    services = loaded()["services"]
+    assert {services[name]["network_mode"] for name in ("sample", "sidecar")} == {"service:pod"}
+    assert services["pod"]["entrypoint"] == ["sleep", "infinity"]
+    assert all("pod" in services[name]["depends_on"] for name in ("sample", "sidecar"))
 
 
 def everyone() -> list[tuple[str, dict[str, Any]]]:
@@ -113,12 +136,15 @@ def test_services_of_compose_are_confined_and_say_when_they_are_ready() -> None:
         assert service["image"].rpartition(":")[2] not in {"", "latest"}, name
         # Of an image of ours it is the image's own.
         assert "healthcheck" in service or "build" in service or service["image"].startswith("tailslide-"), name
-        assert all(each["condition"] == "service_healthy" for each in service.get("depends_on", {}).values()), name
+        needed = {other: each["condition"] for other, each in (service.get("depends_on") or {}).items()}
+        # It has nothing to be healthy with.
+        needed.pop("pod", None)
+        assert set(needed.values()) <= {"service_healthy"}, name
 
 
 def test_compose_publishes_on_loopback_alone() -> None:
     published = {name: service["ports"] for name, service in everyone() if "ports" in service}
-    assert set(published) == {"tower", "sample"}
+    assert set(published) == {"tower", "pod"}
     assert {port["host_ip"] for ports in published.values() for port in ports} == {"127.0.0.1"}
 
 

@@ -56,7 +56,8 @@ def loaded(file: Path = COMPOSE, environment: Mapping[str, str] | None = None) -
 def loaded_in(folder: Path, file: Path = COMPOSE, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return likewise a project whose files are copied to a folder, where its secrets stay."""
     for path in FOLDER.iterdir():
-        if path.is_file():
+        # Not somebody's own key.
+        if path.is_file() and path.name != ".env":
             shutil.copy2(path, folder)
     shutil.copyfile(file, folder / "compose.yaml")
     made_secrets(folder / "secrets")

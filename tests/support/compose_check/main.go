@@ -1,5 +1,5 @@
 // compose_check reads a compose file as `docker compose` does, with the loader that it is built on, and prints the
-// project that comes out as JSON. A file that the loader or the schema refuses is an error.
+// project that comes out as JSON. A `.env` beside the file counts, behind the environment. A file that the loader or the schema refuses is an error.
 package main
 
 import (
@@ -15,7 +15,9 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: compose_check FILE")
 		os.Exit(2)
 	}
-	options, err := cli.NewProjectOptions(os.Args[1:], cli.WithOsEnv, cli.WithResolvedPaths(true))
+	options, err := cli.NewProjectOptions(
+		os.Args[1:], cli.WithOsEnv, cli.WithEnvFiles(), cli.WithDotEnv, cli.WithResolvedPaths(true),
+	)
 	if err == nil {
 		err = check(options)
 	}
