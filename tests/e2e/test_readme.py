@@ -24,7 +24,7 @@ NOT_RUN = {
 RUNS_ON = {
     "tailslide up": "Ctrl-C stops everything",
     "tailslide sample": "Ctrl-C stops both",
-    "tailslide sidecar --config ~/checkout/sidecar.yaml": '"event": "sidecar ready"',
+    "tailslide sidecar --config ~/checkout/sidecar.yaml": '"event": "sidecar_ready"',
 }
 """What stays in the foreground of its terminal, and what it says once it is ready."""
 CHECKED = (
