@@ -166,7 +166,7 @@ async def test_server_that_comes_back_with_a_wrong_certificate_is_told_of(
             return event in {log["event"] for log in logs}
 
         async def away() -> bool:
-            return told("nats is not reachable")
+            return told("nats_unreachable")
 
         async def failed() -> bool:
             return told("nats_tls_failed")
