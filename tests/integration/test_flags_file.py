@@ -126,7 +126,8 @@ async def test_it_starts_follows_the_file_and_ends_without_a_word_of_servers(loc
     await sidecar.until_answers(active=True, version=3)
     assert await sidecar.end() == 0
     assert [entry["event"] for entry in events(sidecar)] == [
-        *("flags_file_loaded", "sidecar_ready", "flags_file_loaded", "flags_file_loaded", "sidecar_stopped")
+        *("flags_file_loaded", "sidecar_ready", "flags_file_loaded", "flags_file_loaded"),
+        *("sidecar_ending", "sidecar_stopped"),
     ]
     assert {entry["level"] for entry in events(sidecar)} == {"info"}
 
