@@ -4,8 +4,8 @@ Certificates are renewed by exchanging files. A client looks at its files at eac
 seconds; files that have changed are read anew. Files that cannot be used leave the last good ones in use, and that is
 said once; they are tried again at each look, since a certificate may become valid, or a key readable, while both stay
 as they are. At a start there are no last good ones, and the start ends with a sentence that names the setting, the file
-and what was expected. A certificate that is not valid by this machine's clock is told of and used all the same: the other side
-decides, by its own clock, and a process that did not start would help nobody.
+and what was expected. A certificate that is not valid by this machine's clock is told of and used all the same: the
+other side decides, by its own clock, and a process that did not start would help nobody.
 
 Who a server is gets verified always, name included, unless a URL says otherwise in so many words; that is a warning in
 the log of each start. Reading files blocks, for about a millisecond.
@@ -36,8 +36,8 @@ SHUTDOWN_TIMEOUT_S = 2.0
 """How long the end of a connection may take, when the other side does not confirm it."""
 
 Stamp = tuple[int, int, int, int] | None
-"""What tells one state of a file from another: when it was written, its size, its inode, and when its inode changed,
-which is all that chmod and chown change. None: it is not there."""
+"""What tells one state of a file from another: when it was written, its size, its inode, and when its inode changed, as
+chmod and chown do. None: it is not there."""
 
 
 class TlsFileError(StartError):
