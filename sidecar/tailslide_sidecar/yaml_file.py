@@ -65,13 +65,10 @@ class _Loader(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep)  # type: ignore[no-untyped-call] # PyYAML's stubs lack it
+            return super().construct_object(node, deep)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             # PyYAML trusts what stands behind a tag: `!!bool maybe` is a KeyError.
-            what = shown(node.value) if isinstance(node, yaml.ScalarNode) else f"a {node.id}"
-            kind = node.tag.rpartition(":")[2]
-            problem = "is out of range" if isinstance(error, OverflowError) else f"cannot be read as {kind}"
-            raise yaml.MarkedYAMLError(problem=f"{what} {problem}", problem_mark=node.start_mark) from None
+            raise _unreadable(node, out_of_range=isinstance(error, OverflowError)) from None
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Put the fields of other objects in the place of `<<`, unless there would be too many."""
@@ -97,6 +94,15 @@ class _Loader(yaml.SafeLoader):
         raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
 
 
+def _unreadable(node: yaml.Node, *, out_of_range: bool = False) -> yaml.MarkedYAMLError:
+    if isinstance(node, yaml.ScalarNode):
+        what = shown(node.value)
+    else:
+        what = "a list" if isinstance(node, yaml.SequenceNode) else "an object"
+    problem = "is out of range" if out_of_range else f"cannot be read as {node.tag.rpartition(':')[2]}"
+    return yaml.MarkedYAMLError(problem=f"{what} {problem}", problem_mark=node.start_mark)
+
+
 class _Yaml11(_Loader):
     """YAML 1.1, as PyYAML reads it, but refuses a field that is written twice, of which it would take the last."""
 
@@ -114,8 +120,6 @@ class _CoreSchema(_Loader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 # PyYAML's own attribute
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
-        if not isinstance(node, yaml.MappingNode):  # `!!map [a]`
-            return super().construct_mapping(node, deep)  # which refuses it
         _check_once(node)
         self.flatten_mapping(node)
         return {_text(key): self.construct_object(value, deep=True) for key, value in node.value}
@@ -282,8 +286,10 @@ def _compose(text: str, loader: type[yaml.SafeLoader]) -> yaml.Node | None:
     return root
 
 
-def _check_once(node: yaml.MappingNode) -> None:
-    if isinstance(node, yaml.MappingNode) and (twice := _twice(node)) is not None:
+def _check_once(node: yaml.Node) -> None:
+    if not isinstance(node, yaml.MappingNode):  # `!!map [a]`
+        raise _unreadable(node)
+    if (twice := _twice(node)) is not None:
         raise yaml.MarkedYAMLError(problem=f"{shown(twice.value)} is there twice", problem_mark=twice.start_mark)
 
 

@@ -162,7 +162,7 @@ async def test_an_unexpected_error_keeps_the_last_good_flags(scene: Scene, monke
     assert len(source.problem) < 300 + len(str(scene.path))
     assert (scene.versions(), source.refused, source.connected) == ({"f": 1}, 1, False)
     await source.read()
-    assert (scene.reason("f"), source.problem) == (Reason.DISABLED, None)
+    assert (scene.reason("f"), source.connected) == (Reason.DISABLED, True)
 
 
 async def test_a_file_that_could_not_be_read_is_taken_after_a_chmod(
@@ -178,7 +178,7 @@ async def test_a_file_that_could_not_be_read_is_taken_after_a_chmod(
     change_permissions(scene.path, 0o600)
     for _ in range(2):
         await source.look()
-    assert (scene.reason("f"), source.problem) == (Reason.DISABLED, None)
+    assert (scene.reason("f"), source.connected) == (Reason.DISABLED, True)
 
 
 async def test_many_mistakes_are_a_short_sentence(scene: Scene) -> None:
