@@ -2,9 +2,10 @@
 
 Certificates are renewed by exchanging files. A client looks at its files at each new connection, a listener every two
 seconds; files that have changed are read anew. Files that cannot be used leave the last good ones in use, and that is
-said once; at a start there are none, and the start ends with a sentence that names the setting, the file and what was
-expected. A certificate that is not valid by this machine's clock is told of and used all the same: the other side
-decides, by its own clock, and a process that did not start would help nobody.
+said once; they are tried again at each look, since a certificate may become valid, or a key readable, while both stay
+as they are. At a start there are no last good ones, and the start ends with a sentence that names the setting, the file
+and what was expected. A certificate that is not valid by this machine's clock is told of and used all the same: the
+other side decides, by its own clock, and a process that did not start would help nobody.
 
 Who a server is gets verified always, name included, unless a URL says otherwise in so many words; that is a warning in
 the log of each start. Reading files blocks, for about a millisecond.
@@ -34,8 +35,9 @@ HANDSHAKE_TIMEOUT_S = 10.0
 SHUTDOWN_TIMEOUT_S = 2.0
 """How long the end of a connection may take, when the other side does not confirm it."""
 
-Stamp = tuple[int, int, int] | None
-"""What tells one content of a file from another: when it was written, its size, its inode. None: it is not there."""
+Stamp = tuple[int, int, int, int] | None
+"""What tells one state of a file from another: when it was written, its size, its inode, and when its inode changed, as
+chmod and chown do. None: it is not there."""
 
 
 class TlsFileError(StartError):
@@ -55,7 +57,7 @@ class NamedFile:
             status = self.path.stat()
         except OSError:
             return None
-        return status.st_mtime_ns, status.st_size, status.st_ino
+        return status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns
 
     def read(self) -> bytes:
         """Return what is in the file."""
@@ -210,19 +212,32 @@ NO_FILES = TlsFiles()
 
 
 class _Watched:
-    """Files, and what was last made of them."""
+    """Files, and what came of them when they were last read."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         self._files = files
         self._stamps: list[Stamp] = []
+        self._refused: str | None = None
+        """Why they were refused when they were last read; None when they are in use."""
 
-    def have_changed(self) -> bool:
-        """Whether they are others than at the last call. A pair is exchanged one by one, so each change counts."""
+    def worth_reading(self) -> bool:
+        """Whether they have changed since the last call, of which each of a pair counts, or were refused last time."""
         stamps = [NamedFile("", path).stamp() for path in self._files]
-        if stamps == self._stamps:
-            return False
+        changed = stamps != self._stamps
         self._stamps = stamps
-        return True
+        return changed or self._refused is not None
+
+    def taken(self) -> None:
+        """Note that they are in use, and say so."""
+        self._refused = None
+        log.info("tls_files_read", files=[str(path) for path in self._files])
+
+    def refused(self, problem: TlsFileError) -> None:
+        """Note that they cannot be used, and say so unless it was said already."""
+        sentence = str(problem)
+        if sentence != self._refused:
+            log.error("tls_files_refused", error=sentence, consequence="what was read before stays in use")
+        self._refused = sentence
 
 
 def _first_look(valid: Sequence[tuple[NamedFile, Validity]]) -> None:
@@ -242,10 +257,6 @@ def _invalid(file: NamedFile, validity: Validity) -> str | None:
     return None if problem is None else f"{file.setting}: the certificate in {file.path} {problem}"
 
 
-def _tell_kept(problem: TlsFileError) -> None:
-    log.error("tls_files_refused", error=str(problem), consequence="what was read before stays in use")
-
-
 class TlsClient:
     """Makes contexts for new connections, from files as they are then."""
 
@@ -256,21 +267,21 @@ class TlsClient:
             paths.append(Path(system))
         self._options = options
         self._watched = _Watched(paths)
-        self._watched.have_changed()
+        self._watched.worth_reading()
         self._context, valid = options.make()
         _first_look(valid)
 
     def context(self) -> ssl.SSLContext:
         """Return what to make a connection with now."""
-        if self._watched.have_changed():
+        if self._watched.worth_reading():
             try:
                 context, valid = self._options.make()
                 _refuse_invalid(valid)
             except TlsFileError as problem:
-                _tell_kept(problem)
+                self._watched.refused(problem)
             else:
                 self._context = context
-                log.info("tls_files_read", files=[str(file.path) for file in self._options.files])
+                self._watched.taken()
         return self._context
 
 
@@ -287,7 +298,7 @@ class ServerTls:
         """Read the files; raise `TlsFileError`."""
         self._pair = pair
         self._watched = _Watched([file.path for file in pair.files])
-        self._watched.have_changed()
+        self._watched.worth_reading()
         self._current, self.validity = self._make()
         _first_look([(pair.certificate, self.validity)])
         # The context that listens presents nothing of its own. Another one is put in its place at each handshake,
@@ -314,17 +325,17 @@ class ServerTls:
         }
 
     def look(self) -> None:
-        """Read the files if they have changed."""
-        if not self._watched.have_changed():
+        """Read the files if they have changed, or were refused when they were last read."""
+        if not self._watched.worth_reading():
             return
         try:
             context, validity = self._make()
             _refuse_invalid([(self._pair.certificate, validity)])
         except TlsFileError as problem:
-            _tell_kept(problem)
+            self._watched.refused(problem)
             return
         self._current, self.validity = context, validity
-        log.info("tls_files_read", files=[str(file.path) for file in self._pair.files])
+        self._watched.taken()
 
     async def run(self) -> None:
         """Look at the files again and again, until cancelled."""

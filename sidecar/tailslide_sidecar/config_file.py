@@ -217,7 +217,7 @@ def read_config_file(path: Path) -> ConfigFile:
     try:
         return ConfigFile.model_validate(content)
     except ValidationError as error:
-        raise FileError(file.problem(field, problem) for field, problem in mistakes(error)) from None
+        raise file.refusal(mistakes(error)) from None
 
 
 def mistakes(error: ValidationError) -> list[tuple[str, str]]:

@@ -63,7 +63,8 @@ class _Reader:
 
     def __init__(self, file: YamlFile) -> None:
         self._file = file
-        self._problems: list[str] = []
+        self._mistakes: list[tuple[str, str]] = []
+        """Each wrong field, and what is wrong with it."""
         self._paths: dict[str, str] = {}
         """Where each flag is."""
 
@@ -77,10 +78,10 @@ class _Reader:
         defaults = self._try(partial(_defaults, content, key))
         flags = dict(self._flags(content, key, defaults or {}))
         segments = dict(self._segments(content, key))
-        if not self._problems:  # else flags may name what was refused
+        if not self._mistakes:  # else flags may name what was refused
             self._check_relations(flags, segments)
-        if self._problems:
-            raise FileError(self._problems)
+        if self._mistakes:
+            raise self._file.refusal(self._mistakes)
         return FlagsFile(self._file.path, key, flags, segments, stamp)
 
     def _flags(self, content: Json, app: str, defaults: Json) -> Iterator[tuple[str, Ruleset]]:
@@ -134,7 +135,7 @@ class _Reader:
             return None
 
     def _refuse(self, error: ContractError) -> None:
-        self._problems.append(self._file.problem(error.field.removesuffix(".body"), error.problem))
+        self._mistakes.append((error.field.removesuffix(".body"), error.problem))
 
 
 def _app(content: Json, app: str | None) -> str:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import structlog
 
+from tailslide_core.fields import shown
 from tailslide_core.flag_contracts import encode_ruleset, encode_segment
 from tailslide_core.ruleset import Ruleset
 from tailslide_core.segment import Segment
@@ -26,6 +27,8 @@ log = structlog.get_logger()
 
 POLL_S = 0.25
 """How often the file is looked at. A change is read once it has stood still for as long."""
+
+_THEN = "the last good flags stay"
 
 Value = TypeVar("Value", Ruleset, Segment)
 
@@ -110,15 +113,23 @@ class FlagsSource:
             file = await asyncio.to_thread(read_flags_file, self.path, self._app)
         except StartError as error:
             self._refuse(str(error))
+        except Exception as error:  # what no reader foresaw in a file must not end the process
+            problem = f"{self.path}: could not be read ({type(error).__name__}: {shown(str(error), 200)})"
+            log.exception("flags_file_failed", problem=problem, then=_THEN)
+            self._keep(problem)
         else:
             if self._take(file):
                 self._changed()
             self._missing.warn()
 
     def _refuse(self, problem: str) -> None:
+        log.error("flags_file_refused", problem=problem, then=_THEN)
+        self._keep(problem)
+
+    def _keep(self, problem: str) -> None:
+        """Note why the store keeps what it holds."""
         self.refused += 1
         self.problem = problem
-        log.error("flags_file_refused", problem=problem, then="the last good flags stay")
 
     def _take(self, file: FlagsFile) -> bool:
         self._rulesets = _numbered(file.rulesets, self._rulesets, encode_ruleset)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 
 import structlog
 
+from tailslide_core.fields import shown
 from tailslide_runtime.errors import StartError
 from tailslide_sidecar.file_changes import FileChanges
 from tailslide_sidecar.proxy.limits import ProxyLimits, ProxyOptions
@@ -22,6 +23,7 @@ log = structlog.get_logger()
 POLL_S = 1.0
 """How often the file is looked at. A change is read once it has stood still for as long."""
 
+_REFUSED = "configuration refused, the old one stays"
 _FIELDS = {"nats_url": "nats.url", "redis_url": "redis.url", "drain_grace_ms": "drain.grace_ms"}
 """Settings that are called otherwise in the file."""
 _TAKEN = frozenset({"routes", "forward_allow", "proxy", "config_path", "config_stamp", "environment", "flags"})
@@ -95,13 +97,22 @@ class RouteReloader:
             settings = await asyncio.to_thread(load_again, self._running)
         except StartError as error:
             self._refuse(str(error))
+        except Exception as error:  # what no reader foresaw in a file must not end the process
+            path = self._running.config_path
+            problem = f"{path}: could not be read ({type(error).__name__}: {shown(str(error), 200)})"
+            log.exception("configuration_failed", message=_REFUSED, problem=problem)
+            self._keep(problem)
         else:
             self._take(settings)
 
     def _refuse(self, problem: str) -> None:
+        log.error("configuration_refused", message=_REFUSED, problem=problem)
+        self._keep(problem)
+
+    def _keep(self, problem: str) -> None:
+        """Note why everything stays as it is."""
         self.failed += 1
         self.last_error = problem
-        log.error("configuration_refused", message="configuration refused, the old one stays", problem=problem)
 
     def _take(self, settings: Settings) -> None:
         self.loaded += 1

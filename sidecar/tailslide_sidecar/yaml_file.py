@@ -3,6 +3,7 @@
 What the fields mean is `config_file` and `flags_file`; here, only that each is there once.
 """
 
+import io
 import json
 import re
 from collections.abc import Callable, Hashable, Iterable
@@ -15,11 +16,24 @@ import yaml
 from tailslide_core.fields import shown
 from tailslide_runtime.errors import StartError
 
-Stamp = tuple[int, int, int]
-"""What tells one content of a file from another: when it was written, its size, its inode."""
+Stamp = tuple[int, int, int, int]
+"""What tells one state of a file from another: when it was written, its size, its inode, and when its inode changed, as
+chmod and chown do."""
 
-
+MAX_BYTES = 16 * 1024 * 1024
+"""How large a file may be."""
+MAX_MERGED_PAIRS = 100_000
+"""How many fields an object may have after `<<` has put those of others into it. Each line of ten aliases has ten times
+those of the line before, so that a short file would take all memory."""
+MAX_MERGED_PAIRS_OF_A_FILE = 1_000_000
+"""How many fields `<<` may put into all objects of a file."""
+_MAX_DIGITS = 1_000
 _MAX_FIELD = 400
+_MOST_SHOWN = 10
+"""Of the mistakes of a file, in one sentence."""
+_MOST_WITH_LINE = 100
+"""Of the mistakes of a file: each line takes a walk through the file."""
+_MERGE_TAG = "tag:yaml.org,2002:merge"
 
 
 def stamp_of(path: Path) -> Stamp | None:
@@ -28,18 +42,68 @@ def stamp_of(path: Path) -> Stamp | None:
         status = path.stat()
     except OSError:
         return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns
 
 
 class FileError(StartError):
-    """What is wrong with a file, a sentence for each mistake, with the file and, where it is known, line and field."""
+    """What is wrong with a file, a sentence for each mistake, with the file and, where it is known, line and field.
+
+    `problems` has all of them. As a text, for logs and readiness, it says the first ones and how many more there are.
+    """
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
-        super().__init__("; ".join(self.problems))
+        more = len(self.problems) - _MOST_SHOWN
+        super().__init__("; ".join(self.problems[:_MOST_SHOWN]) + (f"; and {more} more" if more > 0 else ""))
 
 
-class _Yaml11(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):
+    """PyYAML's loader, but with its own kind of error for whatever it cannot read, and with a limit to merging."""
+
+    _merged_pairs = 0
+    """How many fields `<<` has put into objects until now."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # PyYAML trusts what stands behind a tag: `!!bool maybe` is a KeyError.
+            raise _unreadable(node, out_of_range=isinstance(error, OverflowError)) from None
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Put the fields of other objects in the place of `<<`, unless there would be too many."""
+        values = [value for key, value in node.value if key.tag == _MERGE_TAG]
+        if values:
+            own, merged = len(node.value) - len(values), 0
+            for value in values:
+                for other in value.value if isinstance(value, yaml.SequenceNode) else (value,):
+                    if isinstance(other, yaml.MappingNode):
+                        self.flatten_mapping(other)
+                        merged += len(other.value)
+                        self._check_merged(node, own, merged)
+            self._merged_pairs += merged
+        super().flatten_mapping(node)
+
+    def _check_merged(self, node: yaml.MappingNode, own: int, merged: int) -> None:
+        if own + merged > MAX_MERGED_PAIRS:
+            problem = f"an object has more than {MAX_MERGED_PAIRS:,} fields by merging with <<"
+        elif self._merged_pairs + merged > MAX_MERGED_PAIRS_OF_A_FILE:
+            problem = f"<< puts more than {MAX_MERGED_PAIRS_OF_A_FILE:,} fields into the objects of the file"
+        else:
+            return
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+
+
+def _unreadable(node: yaml.Node, *, out_of_range: bool = False) -> yaml.MarkedYAMLError:
+    if isinstance(node, yaml.ScalarNode):
+        what = shown(node.value)
+    else:
+        what = "a list" if isinstance(node, yaml.SequenceNode) else "an object"
+    problem = "is out of range" if out_of_range else f"cannot be read as {node.tag.rpartition(':')[2]}"
+    return yaml.MarkedYAMLError(problem=f"{what} {problem}", problem_mark=node.start_mark)
+
+
+class _Yaml11(_Loader):
     """YAML 1.1, as PyYAML reads it, but refuses a field that is written twice, of which it would take the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
@@ -47,7 +111,7 @@ class _Yaml11(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-class _CoreSchema(yaml.SafeLoader):
+class _CoreSchema(_Loader):
     """YAML 1.2's core schema: `on`, `off`, `yes`, `no` and times are texts, and so is every name of a field.
 
     Flags are full of them: the usual variants are called on and off, and NO is a country.
@@ -63,8 +127,7 @@ class _CoreSchema(yaml.SafeLoader):
     def construct_integer(self, node: yaml.ScalarNode) -> int | float:
         text = str(self.construct_scalar(node))
         base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-        # Python refuses to read thousands of digits.
-        return _as_json_has_it(int(text, base)) if len(text) < 1_000 else float(text)
+        return _integer(text, base)
 
 
 def _text(node: yaml.Node) -> str:
@@ -73,8 +136,11 @@ def _text(node: yaml.Node) -> str:
     raise yaml.MarkedYAMLError(problem="the name of a field is a list or an object", problem_mark=node.start_mark)
 
 
-def _as_json_has_it(number: int) -> int | float:
-    """Return a number as readers of JSON have it, to whom an integer has 64 bits."""
+def _integer(digits: str, base: int = 10) -> int | float:
+    """Return a number as readers of JSON have it, to whom an integer has 64 bits; else raise `OverflowError`."""
+    if len(digits) > _MAX_DIGITS:  # Python refuses to read thousands of them
+        raise OverflowError(f"{len(digits)} digits")
+    number = int(digits, base)
     return number if -(2**63) <= number < 2**64 else float(number)
 
 
@@ -108,7 +174,16 @@ class YamlFile:
 
     def problem(self, field: str, problem: str) -> str:
         """Return a sentence on a field."""
-        line = self.line_of(field)
+        return self._sentence(field, problem, self.line_of(field))
+
+    def refusal(self, mistakes: Iterable[tuple[str, str]]) -> FileError:
+        """Return the error for these fields and what is wrong with each; the first ones with their lines."""
+        return FileError(
+            self._sentence(field, problem, self.line_of(field) if index < _MOST_WITH_LINE else None)
+            for index, (field, problem) in enumerate(mistakes)
+        )
+
+    def _sentence(self, field: str, problem: str, line: int | None) -> str:
         # A name may be anything that somebody has typed.
         name = field if field.isprintable() and len(field) <= _MAX_FIELD else shown(field, _MAX_FIELD)
         return f"{self.path}: {'' if line is None else f'line {line}: '}{name}: {problem}"
@@ -121,7 +196,7 @@ def read_yaml(path: Path, expected: str, *, core_schema: bool = False) -> YamlFi
     """
     loader = _CoreSchema if core_schema else _Yaml11
     try:
-        text = path.read_text("utf-8-sig")
+        text = _text_of(path)
     except UnicodeDecodeError:
         raise FileError([f"{path}: expected text in UTF-8"]) from None
     except OSError as error:
@@ -131,6 +206,14 @@ def read_yaml(path: Path, expected: str, *, core_schema: bool = False) -> YamlFi
         return YamlFile(path, _read(path, expected, lambda: _json(text, nodes)), nodes)
     value = _read(path, expected, lambda: yaml.load(text, loader))  # noqa: S506 # a SafeLoader with one more check
     return YamlFile(path, value, cache(lambda: _compose(text, loader)))
+
+
+def _text_of(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise FileError([f"{path}: expected at most {MAX_BYTES // 1024**2} MiB"])
+    return io.TextIOWrapper(io.BytesIO(content), "utf-8-sig").read()
 
 
 def _read(path: Path, expected: str, read: Callable[[], object]) -> object:
@@ -145,7 +228,7 @@ def _read(path: Path, expected: str, read: Callable[[], object]) -> object:
         mark = error.problem_mark
         where = "" if mark is None else f" line {mark.line + 1}, column {mark.column + 1}:"
         problem = f"{path}:{where} expected YAML, but {str(error.problem).removeprefix('but ')}"
-    except (yaml.YAMLError, ValueError) as error:  # a date like 2026-13-01 is a ValueError
+    except (yaml.YAMLError, OverflowError, ValueError) as error:  # "\\UFFFFFFFF", which no character has
         problem = f"{path}: expected YAML, but {' '.join(str(error).split())}"
     except RecursionError:
         problem = f"{path}: expected {expected}, but they are nested too deeply"
@@ -170,7 +253,14 @@ def _json(text: str, nodes: Callable[[], yaml.Node | None]) -> object:
             found[name] = value
         return found
 
-    return json.loads(text, object_pairs_hook=once, parse_int=_number)
+    def integer(digits: str) -> int | float:
+        try:
+            return _integer(digits)
+        except OverflowError:
+            problem = f"a number of {len(digits)} digits is out of range"
+            raise json.JSONDecodeError(problem, text, text.find(digits)) from None
+
+    return json.loads(text, object_pairs_hook=once, parse_int=integer)
 
 
 def _where_twice(root: yaml.Node | None) -> str:
@@ -186,10 +276,6 @@ def _where_twice(root: yaml.Node | None) -> str:
     return ""
 
 
-def _number(digits: str) -> int | float:
-    return _as_json_has_it(int(digits)) if len(digits) < 1_000 else float(digits)
-
-
 def _compose(text: str, loader: type[yaml.SafeLoader]) -> yaml.Node | None:
     """Return the nodes of what was read already, for their lines; None where YAML cannot read what JSON can."""
     try:
@@ -200,7 +286,9 @@ def _compose(text: str, loader: type[yaml.SafeLoader]) -> yaml.Node | None:
     return root
 
 
-def _check_once(node: yaml.MappingNode) -> None:
+def _check_once(node: yaml.Node) -> None:
+    if not isinstance(node, yaml.MappingNode):  # `!!map [a]`
+        raise _unreadable(node)
     if (twice := _twice(node)) is not None:
         raise yaml.MarkedYAMLError(problem=f"{shown(twice.value)} is there twice", problem_mark=twice.start_mark)
 

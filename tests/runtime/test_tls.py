@@ -1,11 +1,12 @@
 """Files for TLS: what is refused, in which words, and what becomes of those that are exchanged."""
 
 import ssl
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
 from authorities import DAY, Authority, Files, now, replace
+from permissions import change_permissions
 from structlog.testing import capture_logs
 
 from tailslide_runtime.tls import KeyPair, NamedFile, ServerTls, TlsClient, TlsFileError, TlsFiles, TlsOptions
@@ -155,6 +156,69 @@ def test_pair_that_is_exchanged_one_by_one_is_taken_when_whole(files: Files) -> 
     replace(files.key, new.key)
     server.look()
     assert server.validity.ends > ends
+
+
+def test_new_certificate_is_taken_once_it_is_valid(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, client = ServerTls(pair(files)), TlsClient(TlsOptions(own=pair(files)))
+    before, ends = client.context(), now() + 9 * DAY
+    AUTHORITY.issue(begins=now() + timedelta(hours=1), ends=ends).write(tmp_path, "own")
+    with capture_logs() as logs:
+        for _ in range(3):
+            server.look()
+            assert client.context() is before
+    assert [log["event"] for log in logs] == ["tls_files_refused"] * 2  # one of each
+    assert server.validity.ends < ends
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Later":
+            return super().now(tz) + timedelta(hours=2)
+
+    monkeypatch.setattr("tailslide_runtime.tls.datetime", Later)
+    server.look()
+    assert server.validity.ends == ends
+    assert client.context() is not before
+    assert client.context() is client.context()
+
+
+def test_key_that_could_not_be_read_for_a_moment_is_taken(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, ends = ServerTls(pair(files)), now() + 9 * DAY
+    AUTHORITY.issue(ends=ends).write(tmp_path, "own")
+    read_bytes = Path.read_bytes
+
+    def refuse_key(path: Path) -> bytes:
+        if path == files.key:
+            raise PermissionError(13, "Permission denied")
+        return read_bytes(path)
+
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr(Path, "read_bytes", refuse_key)
+        server.look()
+        server.look()
+    assert [log["error"] for log in logs] == [f"KEY_FILE: {files.key} cannot be read (Permission denied)"]
+    assert server.validity.ends < ends
+    server.look()
+    assert server.validity.ends == ends
+
+
+def test_refusal_is_told_again_after_the_files_were_good(ca: Path) -> None:
+    client = TlsClient(TlsOptions(named(ca)))
+    with capture_logs() as logs:
+        for content in (b"text", b"other text", AUTHORITY.pem, b"text"):
+            replace(ca, content)
+            client.context()
+            client.context()
+    assert [log["event"] for log in logs] == ["tls_files_refused", "tls_files_read", "tls_files_refused"]
+
+
+def test_stamp_tells_of_a_change_of_permissions(ca: Path) -> None:
+    before = named(ca).stamp()
+    change_permissions(ca, 0o600)
+    assert named(ca).stamp() != before
 
 
 def test_certificate_without_key_is_refused() -> None:

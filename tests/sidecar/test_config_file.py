@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from permissions import change_permissions
 
 from tailslide_runtime.errors import StartError
 from tailslide_runtime.server_urls import NatsUrl
@@ -47,7 +48,7 @@ def refusal(path: Path, text: str) -> str:
         ("routes: 5", "routes: expected a valid list, got 5"),
         ("routes: [{upstream: 'http://a', max_calls: 0}]", "routes[0].max_calls: expected greater than or equal to 1, "
          "got 0"),
-        ("a: 2026-13-01", "expected YAML, but month must be in 1..12"),
+        ("a: 2026-13-01", 'line 1, column 4: expected YAML, but "2026-13-01" cannot be read as timestamp'),
         ("a: " + "[" * 3_000, "expected settings, but they are nested too deeply"),
         ("trusted_peers: 10.0.0.0/8", "trusted_peers: expected a valid list, got \"10.0.0.0/8\""),
         ("trusted_peers: ['::1', 10.0.0.1/8]", f"trusted_peers[1]: {NETWORK_RULE}, got \"10.0.0.1/8\""),
@@ -152,3 +153,11 @@ def test_a_stamp_tells_contents_apart(tmp_path: Path) -> None:
     link.unlink()
     link.symlink_to(other)
     assert stamp_of(link) != before
+
+
+def test_a_stamp_tells_of_a_change_of_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("a: 1")
+    before = stamp_of(path)
+    change_permissions(path, 0o600)
+    assert stamp_of(path) != before

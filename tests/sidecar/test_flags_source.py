@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from permissions import change_permissions, heed_permissions
 from structlog.testing import capture_logs
 
 from tailslide_core.decisions import Reason
@@ -131,6 +132,62 @@ async def test_a_segment_changes_the_flags_that_use_it(scene: Scene) -> None:
         2,
         1,
     )
+
+
+@pytest.mark.parametrize("value", ["!!bool maybe", "!!timestamp abc", "9" * 400, "0x" + "f" * 400])
+async def test_a_value_that_no_reader_can_take_keeps_the_last_good_flags(scene: Scene, value: str) -> None:
+    source = scene.start()
+    scene.path.write_text(f"app: shop\nflags:\n  f: {{rollout: {value}}}")
+    await source.read()
+    assert source.problem is not None
+    assert source.problem.startswith(f"{scene.path}: line 3, column 16: expected YAML, but ")
+    assert (scene.versions(), source.refused) == ({"f": 1}, 1)
+
+
+async def test_an_unexpected_error_keeps_the_last_good_flags(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("x" * 1_000)
+
+    source = scene.start()
+    scene.path.write_text(TWO)
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr("tailslide_sidecar.flags_source.read_flags_file", fail)
+        for _ in range(4):
+            await source.look()
+    assert [(entry["event"], entry["problem"], entry["exc_info"]) for entry in logs] == [
+        ("flags_file_failed", source.problem, True)
+    ]
+    assert source.problem is not None
+    assert source.problem.startswith(f"{scene.path}: could not be read (KeyError: ")
+    assert len(source.problem) < 300 + len(str(scene.path))
+    assert (scene.versions(), source.refused, source.connected) == ({"f": 1}, 1, False)
+    await source.read()
+    assert (scene.reason("f"), source.connected) == (Reason.DISABLED, True)
+
+
+async def test_a_file_that_could_not_be_read_is_taken_after_a_chmod(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = scene.start()
+    heed_permissions(monkeypatch)
+    scene.path.write_text(TWO)
+    scene.path.chmod(0)
+    for _ in range(2):
+        await source.look()
+    assert source.problem == f"{scene.path}: cannot be read (Permission denied)"
+    change_permissions(scene.path, 0o600)
+    for _ in range(2):
+        await source.look()
+    assert (scene.reason("f"), source.connected) == (Reason.DISABLED, True)
+
+
+async def test_many_mistakes_are_a_short_sentence(scene: Scene) -> None:
+    source = scene.start()
+    scene.path.write_text("app: shop\nflags:\n" + "".join(f"  f{n}: {{active: maybe}}\n" for n in range(200)))
+    await source.read()
+    assert source.problem is not None
+    assert source.problem.endswith("; and 190 more")
+    assert len(source.problem) < 5_000
 
 
 async def test_a_broken_file_keeps_the_last_good_flags_and_is_told_once(scene: Scene) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from permissions import change_permissions, heed_permissions
 from structlog.testing import capture_logs
 
 from tailslide_sidecar.proxy.limits import ProxyLimits
@@ -94,6 +95,52 @@ async def test_what_is_wrong_changes_nothing_and_is_told_once(scene: Scene) -> N
     assert scene.upstreams() == ["http://b:1"]
     assert (reloader.loaded, reloader.failed) == (1, 1)
     assert reloader.last_error is None
+
+
+async def test_a_value_that_no_reader_can_take_changes_nothing(scene: Scene) -> None:
+    reloader = scene.start()
+    scene.path.write_text("app: shop\nlimits:\n  max_connections: !!bool maybe")
+    await reloader.read()
+    assert (scene.applied, reloader.failed) == ([], 1)
+    assert reloader.last_error == (
+        f'{scene.path}: line 3, column 20: expected YAML, but "maybe" cannot be read as bool'
+    )
+
+
+async def test_an_unexpected_error_changes_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("maybe")
+
+    reloader = scene.start()
+    scene.path.write_text(TWO)
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr("tailslide_sidecar.reload.load_again", fail)
+        for _ in range(4):
+            await reloader.look()
+    assert reloader.last_error == f"""{scene.path}: could not be read (KeyError: "'maybe'")"""
+    assert [(entry["event"], entry["problem"], entry["exc_info"]) for entry in logs] == [
+        ("configuration_failed", reloader.last_error, True)
+    ]
+    assert (scene.applied, reloader.failed) == ([], 1)
+    await reloader.read()
+    assert scene.upstreams() == ["http://b:1"]
+    assert reloader.last_error is None
+
+
+async def test_a_file_that_could_not_be_read_is_taken_after_a_chmod(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reloader = scene.start()
+    heed_permissions(monkeypatch)
+    scene.path.write_text(TWO)
+    scene.path.chmod(0)
+    for _ in range(2):
+        await reloader.look()
+    assert reloader.last_error == f"{scene.path}: cannot be read (Permission denied)"
+    change_permissions(scene.path, 0o600)
+    for _ in range(2):
+        await reloader.look()
+    assert scene.upstreams() == ["http://b:1"]
 
 
 async def test_a_file_that_goes_away_and_comes_back(scene: Scene) -> None:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:  # the listener has both
 FAILURES_PER_S = 10
 """Of each flag, and of all calls without one: an outage fills no disk, and no flag's hides the first one of another."""
 
+MOST_OF_A_PATH = 500
+MOST_OF_A_TRACEPARENT = 100
+"""How many characters of each are told: clients write them, and a target may have thousands."""
+
 log = structlog.get_logger()
 
 
@@ -91,7 +95,7 @@ def _tell(exchange: "Exchange") -> None:
     fields: dict[str, object] = {
         "method": head.method,
         "host": head.host,
-        "path": head.path,
+        "path": head.path[:MOST_OF_A_PATH],
         "status": exchange.status,
         "end": None if exchange.end is None else exchange.end.value,
         "side": exchange.side.value,
@@ -102,7 +106,7 @@ def _tell(exchange: "Exchange") -> None:
         fields["decision"] = exchange.marker
     trace = head.get("traceparent")
     if trace is not None:
-        fields["traceparent"] = trace[:100]
+        fields["traceparent"] = trace[:MOST_OF_A_TRACEPARENT]
     if saved is None:
         log.info("call", **fields)
         return

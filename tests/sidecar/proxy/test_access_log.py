@@ -35,10 +35,12 @@ class Call:
     took_ms: float = 1.23456
     saved: SavedFailure | None = None
     fields: bytes = b""
+    target: bytes = b"/a?secret=1"
 
     @property
     def head(self) -> RequestHead:
-        head = read_requests(b"GET /a?secret=1 HTTP/1.1\r\nHost: Shop:80\r\nCookie: s=1\r\n" + self.fields + b"\r\n")[0]
+        line = b"GET " + self.target + b" HTTP/1.1\r\n"
+        head = read_requests(line + b"Host: Shop:80\r\nCookie: s=1\r\n" + self.fields + b"\r\n")[0]
         assert isinstance(head, RequestHead)
         return head
 
@@ -78,6 +80,11 @@ def test_the_decision_and_the_trace_are_told() -> None:
     (line,) = told(AccessLog(ProxyOptions()), call)
     assert (line["decision"], line["traceparent"]) == ("flag=f; active=true", "0" * 100)
     assert (line["route"], line["end"]) == (None, None)
+
+
+def test_a_long_path_is_cut() -> None:
+    (line,) = told(AccessLog(ProxyOptions()), Call(target=b"/" + b"a" * 4_000))
+    assert line["path"] == "/" + "a" * 499
 
 
 @pytest.mark.parametrize(("sample", "lines"), [(1.0, 100), (0.1, 10), (0.01, 1), (0.0, 0)])
