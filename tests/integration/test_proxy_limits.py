@@ -278,43 +278,40 @@ async def test_an_idle_connection_is_closed(bench: Bench) -> None:
             await ended(reader)
 
 
-async def test_too_few_descriptors_turn_clients_away_and_break_nothing(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_too_few_descriptors_turn_clients_away_and_break_nothing(bench: Bench, tmp_path: Path) -> None:
     limited = tmp_path / "python"
     limited.write_text(f'#!/bin/sh\nulimit -n 200\nexec {sys.executable} "$@"\n')
     limited.chmod(0o755)
-    with monkeypatch.context() as patched:
-        patched.setattr(sys, "executable", str(limited))
-        async with upstream(answer("there")) as server:
-            sidecar = await bench.start({"upstream": server})
-            assert "file_descriptors_too_few" in sidecar.log()
-            before = await until_at_rest(sidecar)
+    bench.program = (str(limited), *bench.program[1:])
+    async with upstream(answer("there")) as server:
+        sidecar = await bench.start({"upstream": server})
+        assert "file_descriptors_too_few" in sidecar.log()
+        before = await until_at_rest(sidecar)
 
-            # Of 200 there is a reserve of 128, and 18 are for the flags listener; of the rest half, since each
-            # call needs one more to its upstream.
-            fitting = 27
-            open_at_once = asyncio.Barrier(180)
+        # Of 200 there is a reserve of 128, and 18 are for the flags listener; of the rest half, since each
+        # call needs one more to its upstream.
+        fitting = 27
+        open_at_once = asyncio.Barrier(180)
 
-            async def call(number: int) -> int:
-                """Return the status; 503 also where even that was too much to ask for."""
-                async with connection(sidecar) as (reader, writer):
-                    if number < fitting:
-                        writer.write(get("/"))
-                    try:
-                        status = (await read_answer(reader)).status
-                    except (ConnectionError, asyncio.IncompleteReadError):
-                        status = 503
-                    await open_at_once.wait()
-                    return status
+        async def call(number: int) -> int:
+            """Return the status; 503 also where even that was too much to ask for."""
+            async with connection(sidecar) as (reader, writer):
+                if number < fitting:
+                    writer.write(get("/"))
+                try:
+                    status = (await read_answer(reader)).status
+                except (ConnectionError, asyncio.IncompleteReadError):
+                    status = 503
+                await open_at_once.wait()
+                return status
 
-            statuses = await asyncio.gather(*(call(number) for number in range(180)))
-            assert statuses == [200] * fitting + [503] * (180 - fitting)
-            assert (await sidecar.get("/readyz"))[0] == 200
-            turned_away = await sidecar.metric("tailslide_sidecar_proxy_connections_turned_away_total")
-            assert turned_away == 180 - fitting
-            assert await until_at_rest(sidecar) <= before
-            assert (await ask(sidecar, get("/"))).status == 200
+        statuses = await asyncio.gather(*(call(number) for number in range(180)))
+        assert statuses == [200] * fitting + [503] * (180 - fitting)
+        assert (await sidecar.get("/readyz"))[0] == 200
+        turned_away = await sidecar.metric("tailslide_sidecar_proxy_connections_turned_away_total")
+        assert turned_away == 180 - fitting
+        assert await until_at_rest(sidecar) <= before
+        assert (await ask(sidecar, get("/"))).status == 200
 
 
 # How long the parts of a call may take
