@@ -302,13 +302,24 @@ async def test_a_token_of_the_environment_holds_for_as_long_as_its_tower_runs_wi
         assert not await lets_in(replaced, TOKEN)
 
 
+async def test_an_authority_of_the_database_that_cannot_be_read_is_named(bench: TowerBench) -> None:
+    database = Database(DatabaseUrl.parse(f"{bench.database_url}?sslrootcert=/nowhere/ca.pem&sslmode=verify-full"))
+    try:
+        with pytest.raises(StartError) as caught:
+            await database.prepare(patience_s=0)
+    finally:
+        await database.close()
+    assert str(caught.value) == (
+        "TAILSLIDE_DATABASE_URL: sslrootcert: /nowhere/ca.pem cannot be read (No such file or directory)"
+    )
+
+
 async def test_a_database_that_cannot_be_used_is_one_sentence(bench: TowerBench) -> None:
     credentials, _, place = bench.database_url.partition("@")
     for url, reason in (
         (f"{credentials}-wrong@{place}", "password authentication failed"),
         (f"{credentials}@{place.partition('/')[0]}/nowhere", 'database "nowhere" does not exist'),
         (f"{credentials}@127.0.0.1:1/flags", "Connect"),
-        (f"{credentials}@{place}?sslrootcert=/nowhere/ca.pem&sslmode=verify-full", "No such file"),
     ):
         database = Database(DatabaseUrl.parse(url))
         try:
