@@ -100,7 +100,7 @@ def main(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
-        sys.exit(f"{folder} is there already: delete it, and the volumes of the project, to begin anew")
+        sys.exit(f"{folder} is there already: delete it, and the volumes of the project, to start over")
     for name, content in contents().items():
         (folder / name).write_text(content)
         (folder / name).chmod(0o644)

@@ -56,7 +56,7 @@ All users in the rollout get new-checkout.`,
   {
     occasion: "toggled",
     name: "Turned on or off",
-    when: "A person turned a flag on or off, be it as part of a larger change or by a roll back.",
+    when: "A person turned a flag on or off, also as part of a larger change or of a roll back.",
     example: `Turned off: new-checkout (Checkout, production)
 editor@example.org turned new-checkout off.
 Reason: “payments incident”.
