@@ -6,11 +6,12 @@ Servers and their fixtures are not here: see `integration/conftest.py`.
 import asyncio
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 UNIT_AREAS = {"core", "runtime", "sidecar", "tower", "aerobat", "embedded", "benchmarks"}
@@ -26,6 +27,17 @@ settings.register_profile("tailslide", deadline=None, suppress_health_check=[Hea
 settings.load_profile("tailslide")
 
 
+_configure_logs = structlog.configure
+
+
+def _configure_logs_for_now(**options: Any) -> None:
+    """Do not let loggers keep what one test sets up: they would hide lines from all later tests of this process."""
+    _configure_logs(**{**options, "cache_logger_on_first_use": False})
+
+
+vars(structlog)["configure"] = _configure_logs_for_now
+
+
 def is_unit_test(path: Path) -> bool:
     """Whether a test file is in one of the areas of unit tests."""
     return path.is_relative_to(TESTS) and path.relative_to(TESTS).parts[0] in UNIT_AREAS
@@ -34,6 +46,14 @@ def is_unit_test(path: Path) -> bool:
 def refuse(what: str) -> NoReturn:
     """Fail the test by what no `except Exception` of the code under test can hide."""
     pytest.fail(f"a unit test {what}; move it to tests/integration")
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """Put back how lines are logged, which a test that runs one of our commands in this process has changed."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(autouse=True)
