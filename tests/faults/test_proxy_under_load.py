@@ -268,7 +268,7 @@ async def until_refused(sidecar: Sidecar) -> None:
         while True:
             try:
                 _, writer = await connect(sidecar)
-            except ConnectionRefusedError:
+            except (ConnectionRefusedError, ConnectionResetError):  # reset: it waited to be accepted at the end
                 return
             await close(writer)
             await asyncio.sleep(0.01)

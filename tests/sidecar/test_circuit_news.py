@@ -45,7 +45,7 @@ def test_an_opening_says_why_and_what_comes_next() -> None:
         "log_level": "warning",
         "flag": "f",
         "message": "The circuit of f opened: 62% of 141 calls failed in 10 s; the threshold is 50%. Nobody gets f now. "
-        "Calls go to the fallback. Users come back from 16:00:20 UTC, 10% first.",
+        "Calls go to the fallback. The circuit lets users back in by itself from 16:00:20 UTC, 10% first.",
         "state": "open",
         "percentage": 0.0,
         "trips": 1,
