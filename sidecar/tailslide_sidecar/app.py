@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -17,6 +18,7 @@ from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_runtime.listening import Bound, bind
 from tailslide_runtime.process import Stop
 from tailslide_runtime.service_manager import READY, Inherited, tell
+from tailslide_runtime.tracing import require_packages
 from tailslide_sidecar import flags_api
 from tailslide_sidecar.answers import Answers
 from tailslide_sidecar.calls import Calls
@@ -48,6 +50,9 @@ from tailslide_sidecar.timeseries import RedisSeries
 from tailslide_sidecar.unwritten_counts import UnwrittenCounts
 from tailslide_sidecar.watcher import Watcher
 
+if TYPE_CHECKING:  # needs the extra `tracing`
+    from tailslide_runtime.tracing.pipeline import Tracing
+
 log = structlog.get_logger()
 
 
@@ -68,6 +73,13 @@ async def run(settings: Settings, stop: Stop, sockets: Mapping[str, Inherited] |
     finally:
         await sidecar.close()
     log.info("sidecar_stopped")
+
+
+def _tracing(settings: Settings, instance: str, proxy: ProxyListener, metrics: Metrics) -> "Tracing":
+    require_packages()
+    from tailslide_sidecar.tracing import trace_calls
+
+    return trace_calls(settings, instance, proxy, metrics.registry)
 
 
 class _Sidecar:
@@ -148,6 +160,7 @@ class _Sidecar:
         self._flags: HttpListener | None = None
         self._hot: HotListener | None = None
         self._proxy: ProxyListener | None = None
+        self._tracing: Tracing | None = None
         self._bound: list[Bound] = []
         self._ending = False
 
@@ -279,6 +292,8 @@ class _Sidecar:
         )
         metrics.registry.register(ProxyMetrics(accounts, proxy.pool, self._reloader))
         metrics.registry.register(ListenerMetrics(listener, "tailslide_sidecar_flags"))
+        if settings.traces_url is not None:
+            self._tracing = _tracing(settings, self._presence.sidecar_id.instance, proxy, metrics)
         mode = settings.socket_mode
         flags_address = await listener.listen(self._hot.protocol, socket_mode=mode)
         inherited = self._sockets.get("proxy")
@@ -350,6 +365,8 @@ class _Sidecar:
         """Write what is left, and let go of everything."""
         await self._close_listeners()
         await self._flusher.finish()
+        if self._tracing is not None:
+            await self._tracing.close()
         # What came from the snapshot alone is in it already, and older than another sidecar's.
         if self._snapshots is not None and self._store.origin is Origin.JETSTREAM:
             await self._snapshots.write()

@@ -17,6 +17,7 @@ from tailslide_core.naming import check_app_key
 from tailslide_runtime.guard import ListenerLimits
 from tailslide_runtime.server_urls import NatsUrl, RedisUrl
 from tailslide_runtime.settings import AllowedHosts, ListenAddress, problems
+from tailslide_runtime.tracing.settings import SamplePercent, TracesUrl
 from tailslide_sidecar.proxy.limits import Network, ProxyLimits, ProxyOptions
 from tailslide_sidecar.proxy.routes import ForwardHost
 from tailslide_sidecar.route_file import HOST_NAME, MAX_IDLE_MS, MAX_TIMEOUT_MS, RoutePart, Strict, is_ipv6
@@ -24,6 +25,7 @@ from tailslide_sidecar.yaml_file import FileError, read_yaml
 
 _FORWARD_HOST = re.compile(rf"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<host>(?:\*\.)?{HOST_NAME}))(?::(?P<port>[0-9]{{1,5}}))?")
 MAX_CALLS_PER_S = 1_000_000
+MAX_TRACED_PER_S = 10_000
 DEFAULT_GRACE_MS = 1_000
 """With `limits.drain_ms` it is below the ten seconds after which Docker kills what it has told to end."""
 
@@ -150,6 +152,17 @@ class DrainPart(Strict):
     """How long new calls are answered after SIGTERM, for balancers that have yet to learn of it."""
 
 
+class TracesPart(Strict):
+    """Where traces of proxied calls are sent, and of how many."""
+
+    url: TracesUrl | None = None
+    """A collector that takes OTLP over HTTP; without one there are no traces."""
+    sample_percent: SamplePercent | None = None
+    """Of how many of 100 calls that came without a trace; those whose caller records its own are recorded anyway."""
+    max_calls_per_s: Annotated[int, Field(ge=1, le=MAX_TRACED_PER_S)] | None = None
+    """How many calls are recorded in a second at most, whoever asks for it."""
+
+
 class FlagsLimitsPart(Strict):
     """What clients may take of the flags listener."""
 
@@ -195,6 +208,7 @@ class ConfigFile(Strict):
     limits: LimitsPart = LimitsPart()
     flags_limits: FlagsLimitsPart = FlagsLimitsPart()
     drain: DrainPart = DrainPart()
+    traces: TracesPart = TracesPart()
     allowed_hosts: AllowedHosts | None = None
 
     def proxy_options(self) -> ProxyOptions:

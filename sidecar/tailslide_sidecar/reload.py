@@ -24,7 +24,14 @@ POLL_S = 1.0
 """How often the file is looked at. A change is read once it has stood still for as long."""
 
 _REFUSED = "configuration refused, the old one stays"
-_FIELDS = {"nats_url": "nats.url", "redis_url": "redis.url", "drain_grace_ms": "drain.grace_ms"}
+_FIELDS = {
+    "nats_url": "nats.url",
+    "redis_url": "redis.url",
+    "drain_grace_ms": "drain.grace_ms",
+    "traces_url": "traces.url",
+    "traces_sample_percent": "traces.sample_percent",
+    "traces_max_calls_per_s": "traces.max_calls_per_s",
+}
 """Settings that are called otherwise in the file."""
 _TAKEN = frozenset({"routes", "forward_allow", "proxy", "config_path", "config_stamp", "environment", "flags"})
 

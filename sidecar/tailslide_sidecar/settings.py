@@ -6,7 +6,7 @@ How the file is written, field by field, is `config_file`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,9 +19,11 @@ from tailslide_runtime.redis_access import user_of
 from tailslide_runtime.server_urls import LOCAL_NATS, LOCAL_REDIS, NatsUrl, RedisUrl
 from tailslide_runtime.settings import AllowedHosts, ListenAddress, explain
 from tailslide_runtime.tls import TlsFiles
+from tailslide_runtime.tracing.settings import SamplePercent, TracesUrl
 from tailslide_sidecar.config_file import (
     DEFAULT_GRACE_MS,
     MAX_CALLS_PER_S,
+    MAX_TRACED_PER_S,
     AppKey,
     ConfigFile,
     FlagsToken,
@@ -41,6 +43,8 @@ DEFAULT_FLAGS_LISTEN = ListenAddress("127.0.0.1", 4141)
 DEFAULT_PROXY_LISTEN = ListenAddress("127.0.0.1", 4140)
 DEFAULT_FLUSH_INTERVAL_MS = 100
 DEFAULT_STALE_AFTER_MS = 30_000
+DEFAULT_SAMPLE_PERCENT = 1.0
+DEFAULT_TRACED_PER_S = 100
 DEFAULT_PROXY_OPTIONS = ProxyOptions()
 DEFAULT_FLAGS_LIMITS = ListenerLimits()
 
@@ -71,12 +75,18 @@ class Environment(BaseModel):
     flags_token: FlagsToken | None = None
     allowed_hosts: AllowedHosts | None = None
     drain_grace_ms: Annotated[int, Field(ge=0, le=MAX_TIMEOUT_MS)] | None = None
+    traces_url: TracesUrl | None = None
+    traces_sample_percent: SamplePercent | None = None
+    traces_max_calls_per_s: Annotated[int, Field(ge=1, le=MAX_TRACED_PER_S)] | None = None
     stale_after_ms: Annotated[int, Field(ge=1_000, le=86_400_000)] | None = None
     flush_interval_ms: Annotated[int, Field(ge=10, le=60_000)] | None = None
     reported_outcomes: bool | None = None
     reported_calls_per_s: Annotated[int, Field(ge=1, le=MAX_CALLS_PER_S)] | None = None
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
+
+
+Given = TypeVar("Given", bool, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +116,12 @@ class Settings:
     """Names that the flags listener answers to besides `localhost` and loopback addresses."""
     drain_grace_ms: int = DEFAULT_GRACE_MS
     """How long new calls are answered after SIGTERM, in milliseconds."""
+    traces_url: str | None = None
+    """Where traces of proxied calls are sent by OTLP over HTTP; without it there are none."""
+    traces_sample_percent: float = DEFAULT_SAMPLE_PERCENT
+    """Of how many of 100 calls that came without a trace; those whose caller records its own are recorded anyway."""
+    traces_max_calls_per_s: int = DEFAULT_TRACED_PER_S
+    """How many calls are recorded in a second at most, whoever asks for it."""
     stale_after_ms: int = DEFAULT_STALE_AFTER_MS
     """Out of contact with NATS for longer than this, answers say that they may be stale."""
     flush_interval_ms: int = DEFAULT_FLUSH_INTERVAL_MS
@@ -203,6 +219,13 @@ def _load(config_path: Path | None, environment: Environment, flags: FlagsFile |
         flags_limits=file.flags_limits.read(),
         allowed_hosts=environment.allowed_hosts or file.allowed_hosts or (),
         drain_grace_ms=file.drain.grace_ms if environment.drain_grace_ms is None else environment.drain_grace_ms,
+        traces_url=environment.traces_url or file.traces.url,
+        traces_sample_percent=_first(
+            environment.traces_sample_percent, file.traces.sample_percent, DEFAULT_SAMPLE_PERCENT
+        ),
+        traces_max_calls_per_s=environment.traces_max_calls_per_s
+        or file.traces.max_calls_per_s
+        or DEFAULT_TRACED_PER_S,
         stale_after_ms=environment.stale_after_ms or file.stale_after_ms or DEFAULT_STALE_AFTER_MS,
         flush_interval_ms=environment.flush_interval_ms or file.flush_interval_ms or DEFAULT_FLUSH_INTERVAL_MS,
         reported_outcomes=_first(environment.reported_outcomes, file.reported_outcomes, True),
@@ -238,7 +261,7 @@ def _tls_files(server: str, part: TlsPart | None, environment: Environment, conf
     return TlsFiles.read(path("ca_file"), path("cert_file"), path("key_file"), setting)
 
 
-def _first(environment: bool | None, file: bool | None, default: bool) -> bool:
+def _first(environment: Given | None, file: Given | None, default: Given) -> Given:
     if environment is not None:
         return environment
     return default if file is None else file

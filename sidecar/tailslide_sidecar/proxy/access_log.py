@@ -107,6 +107,8 @@ def _tell(exchange: "Exchange") -> None:
     trace = head.get("traceparent")
     if trace is not None:
         fields["traceparent"] = trace[:MOST_OF_A_TRACEPARENT]
+    if exchange.trace_id:
+        fields["trace_id"] = exchange.trace_id
     if saved is None:
         log.info("call", **fields)
         return

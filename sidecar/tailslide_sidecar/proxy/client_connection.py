@@ -142,7 +142,7 @@ class ClientConnection(asyncio.Protocol):
             head, parts = events[0], len(events)
             if head.__class__ is RequestHead and head.opening and events[-1] is END and parts <= 3:
                 # One whole request, with its body in one piece or none, as nearly all are.
-                self._exchange = exchange = Exchange(self, head)
+                self._exchange = exchange = self.listener.new_exchange(self, head)
                 if parts == 3:
                     exchange.take_body(events[1])  # type: ignore[arg-type] # between a head and an end there is nothing else
                 exchange.request_complete = True
@@ -201,7 +201,7 @@ class ClientConnection(asyncio.Protocol):
         if kind is RequestHead:
             if exchange is not None or self.writing_paused or self._lingers:
                 return False
-            self._exchange = Exchange(self, self._own_in_origin_form(event))  # type: ignore[arg-type] # as asked for by its class
+            self._exchange = self.listener.new_exchange(self, self._own_in_origin_form(event))  # type: ignore[arg-type] # as asked for by its class
         elif kind is bytes:
             if exchange is not None:
                 exchange.request_body(event)  # type: ignore[arg-type] # as above

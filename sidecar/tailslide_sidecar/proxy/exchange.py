@@ -101,6 +101,8 @@ class Exchange:
     """How long that one has taken."""
     saved: SavedFailure | None = None
     """How the feature has failed, where the fallback made up for it."""
+    trace_id = ""
+    """The trace that the call is recorded in, if it is (see `traced`)."""
     deadline_s = NEVER
     """When `overdue` is to be called, by the loop's clock."""
 

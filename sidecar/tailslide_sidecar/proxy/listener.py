@@ -10,6 +10,7 @@ import structlog
 
 from tailslide_runtime.connections import Connections
 from tailslide_runtime.descriptors import connections_for
+from tailslide_runtime.http1.requests import RequestHead
 from tailslide_runtime.settings import ListenAddress
 from tailslide_sidecar.calls import Calls
 from tailslide_sidecar.proxy.access_log import AccessLog
@@ -66,6 +67,8 @@ class ProxyListener:
         self._clock = clock
         self._loop = loop
         self.access_log = AccessLog(options)
+        self.new_exchange: Callable[[ClientConnection, RequestHead], Exchange] = Exchange
+        """Makes the exchange of each call; another one where calls are recorded as traces."""
         self._per_peer: Counter[str] = Counter()
         self.running: set[Exchange | Tunnel] = set()
         """Calls under way."""
