@@ -27,6 +27,7 @@ from tailslide_runtime.known_keys import KnownKeys
 from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_runtime.redis_users import RedisUsers, RedisUsersMetrics
 from tailslide_runtime.service_manager import READY, tell
+from tailslide_runtime.tracing import require_packages
 
 log = structlog.get_logger()
 
@@ -37,6 +38,8 @@ LIMITS = ListenerLimits(max_connections=256, max_body_bytes=0)
 
 async def run(settings: AerobatSettings, stop: asyncio.Event) -> None:
     """Run until `stop` is set; raise `StartError` when the address cannot be listened on."""
+    if settings.traces_url is not None:
+        require_packages()
     metrics = Metrics()
     flags = Flags(metrics)
     series = RedisTimeSeries(settings.redis_server)
@@ -66,6 +69,11 @@ async def run(settings: AerobatSettings, stop: asyncio.Event) -> None:
     users = RedisUsers(settings.redis_server, keys) if settings.redis_users else None
     if users is not None:
         metrics.follow(RedisUsersMetrics(users, keys, "tailslide_aerobat"))
+    tracing = None
+    if settings.traces_url is not None:
+        from tailslide_aerobat.tracing import trace_ticks
+
+        tracing = trace_ticks(settings, holders.worker, metrics.follow)
     try:
         address = await listener.listen()
         log.info("listening", address=str(address), worker=holders.worker)
@@ -83,4 +91,6 @@ async def run(settings: AerobatSettings, stop: asyncio.Event) -> None:
         await listener.close(SHUTDOWN_TIMEOUT_S)
         await series.close()
         await commands.close()
+        if tracing is not None:
+            await tracing.close()
     log.info("stopped")

@@ -29,6 +29,7 @@ from tailslide_core.naming import (
 )
 from tailslide_runtime.bucket_watch import Entry
 from tailslide_runtime.jetstream import API_TIMEOUT_S, WRONG_LAST_SEQUENCE, ensure_bucket, ensure_stream
+from tailslide_runtime.tracing.context import PROPAGATOR
 
 log = structlog.get_logger()
 
@@ -122,6 +123,7 @@ class JetStreamCircuitStore:
             Header.MSG_ID.value: event_message_id(event.flag_id, after.generation, after.since_ms),
             Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(behind),
         }
+        PROPAGATOR.inject(headers)  # the trace, if there is one, goes on where the event is read
         try:
             answer = await self._js.publish(event_subject(event.flag_id), encode_event(event), headers=headers)
         except APIError as error:

@@ -12,6 +12,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 import structlog
+from opentelemetry import trace
+from opentelemetry.trace import Span
 
 from tailslide_aerobat.counts import Counts
 from tailslide_aerobat.flags import Flags, Judged
@@ -27,7 +29,10 @@ from tailslide_core.windows import ladder
 from tailslide_runtime.cancellation import raise_if_cancelled
 
 log = structlog.get_logger()
+_tracer = trace.get_tracer("tailslide.aerobat")
 
+TICK, MOVES = "tick", "tailslide.circuits_moved"
+"""What the span of a tick is called, and its attribute that says how many circuits it moved."""
 MAX_BACKOFF_S = 2.0
 TELL_EVERY_S = 60.0
 CATCH_UP_MS = 3_000
@@ -115,17 +120,24 @@ class Judge:
 
     async def tick(self, verdicts: Verdicts) -> None:
         """Look at every circuit of ours once, if all are known; raise `TimeSeriesError` when they cannot be judged."""
+        with _tracer.start_as_current_span(TICK) as span:
+            await self._tick(verdicts, span)
+
+    async def _tick(self, verdicts: Verdicts, span: Span) -> None:
         self._holders.refresh()
         owns = self._holders.owns
         apps = [app for app in self._flags.apps() if owns(app)] if self._flags.listed else []
         try:
-            marks = await self.counts.marks(apps)
+            with _tracer.start_as_current_span("read marks"):
+                marks = await self.counts.marks(apps)
             if self._was_away:
                 self._complete_from_ms = marks.now_ms + CATCH_UP_MS
             for app, problem in marks.unreadable.items():
                 self._troubles.no_marks(app, problem)
                 self._apps_complete_from_ms[app] = marks.now_ms + CATCH_UP_MS
-            moves = await self._moves(marks, frozenset(apps) - marks.unreadable.keys())
+            with _tracer.start_as_current_span("read and judge"):
+                moves = await self._moves(marks, frozenset(apps) - marks.unreadable.keys())
+            span.set_attributes({"tailslide.flags_marked": len(marks.busy) + len(marks.late), MOVES: len(moves)})
         except TimeSeriesError:
             self._was_away = True
             self.counts.forget()

@@ -11,9 +11,10 @@ from tailslide_runtime.logs import LogFormat, LogLevel
 from tailslide_runtime.server_urls import LOCAL_NATS, LOCAL_REDIS, NatsUrl, RedisUrl
 from tailslide_runtime.settings import AllowedHosts, ListenAddress
 from tailslide_runtime.tls_settings import TlsFileSettings
+from tailslide_runtime.tracing.settings import SamplePercent, TraceFields
 
 
-class AerobatSettings(TlsFileSettings):
+class AerobatSettings(TlsFileSettings, TraceFields):
     """Aerobat's environment; each field is the variable `TAILSLIDE_<FIELD>`, and an empty variable is unset."""
 
     model_config = SettingsConfigDict(env_prefix="TAILSLIDE_", env_ignore_empty=True, frozen=True)
@@ -42,6 +43,9 @@ class AerobatSettings(TlsFileSettings):
     addresses; where it does not listen on loopback, all names until some are given."""
     aerobat_tick_ms: int = Field(250, ge=50, le=10_000)
     """How often all circuits are looked at, in milliseconds."""
+    traces_sample_percent: SamplePercent = 0
+    """How many of 100 ticks are in the traces that moved no circuit and came to their end in time; the others always
+    are."""
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 import structlog
+from opentelemetry import trace
+from opentelemetry.trace import StatusCode
 
 from tailslide_aerobat.circuit_store import (
     CONNECTION_ERRORS,
@@ -29,6 +31,7 @@ from tailslide_core.sentences.transitions import transition_in_words
 from tailslide_runtime.circuit_lines import tell_transition
 
 log = structlog.get_logger()
+_tracer = trace.get_tracer("tailslide.aerobat")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +65,27 @@ class Verdicts:
 
     async def write(self, move: Move) -> None:
         """Write a verdict and publish it; after a conflict do neither: the watch brings what was written instead."""
-        await self._alone(move.flag_id, self._write(move))
+        named = {
+            "feature_flag.key": move.flag_id.flag,
+            "tailslide.app": move.flag_id.app,
+            "tailslide.signal": move.transition.signal.value,
+            "tailslide.circuit": move.transition.after.state.value,
+        }
+        with _tracer.start_as_current_span("write verdict", attributes=named):
+            await self._alone(move.flag_id, self._write(move))
 
     async def _alone(self, flag_id: FlagId, work: Coroutine[None, None, None]) -> None:
         """Do something about one flag. An error that is not the connection's ends nothing else; the next tick tries."""
         try:
             await work
-        except ConflictError:
+        except ConflictError as conflict:
+            trace.get_current_span().set_status(StatusCode.ERROR, str(conflict))
             self._metrics.conflicts.inc()
         except CONNECTION_ERRORS:
             raise
         except Exception as error:  # noqa: BLE001 # whatever it is, the other flags go on
+            trace.get_current_span().record_exception(error)
+            trace.get_current_span().set_status(StatusCode.ERROR, str(error))
             self._troubles.failed(flag_id, error)
 
     async def _write(self, move: Move) -> None:

@@ -5,17 +5,53 @@ from http import HTTPStatus
 
 import structlog
 from aiohttp import web
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, StatusCode
+from structlog.contextvars import bound_contextvars
 
 from tailslide_runtime.http import ApiError, Handler
+from tailslide_runtime.tracing.context import PROPAGATOR
 from tailslide_tower.api.routes import PRINCIPAL
 from tailslide_tower.database import DatabaseUnavailableError
 from tailslide_tower.flags.store import InvalidFlagError
 from tailslide_tower.metrics import TowerMetrics
 
 log = structlog.get_logger()
+_tracer = trace.get_tracer("tailslide.tower")
 
+_API = "/api/"
 METRICS = web.AppKey("metrics", TowerMetrics)
 RETRY_AFTER_S = 2
+
+
+@web.middleware
+async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Record a request of the API in a trace; where none is recorded this does nothing.
+
+    Named by its route, as `observe` does. Sockets are left out: they last as long as their clients like.
+    """
+    if not request.path.startswith(_API) or "Upgrade" in request.headers:
+        return await handler(request)
+    resource = request.match_info.route.resource
+    route = "unknown" if resource is None else resource.canonical
+    method = request.method if request.method in _METHODS else "other"
+    named = {
+        "http.request.method": method,
+        "http.route": route,
+        "url.scheme": request.scheme,
+    }
+    with _tracer.start_as_current_span(
+        f"{method} {route}", PROPAGATOR.extract(request.headers), SpanKind.SERVER, named
+    ) as span:
+        if not span.is_recording():
+            return await handler(request)
+        with bound_contextvars(trace_id=f"{span.get_span_context().trace_id:032x}"):
+            answer = await handler(request)
+        span.set_attribute("http.response.status_code", answer.status)
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            span.set_attribute("error.type", str(answer.status))
+            span.set_status(StatusCode.ERROR)
+        return answer
 
 
 @web.middleware

@@ -19,6 +19,7 @@ from tailslide_runtime.listener import HttpListener, ListenerMetrics
 from tailslide_runtime.redis_users import RedisUsers, RedisUsersMetrics
 from tailslide_runtime.service_manager import READY, tell
 from tailslide_runtime.tls import ServerTls
+from tailslide_runtime.tracing import require_packages
 from tailslide_tower import access, admission, health
 from tailslide_tower.alerts import routes as alerts
 from tailslide_tower.alerts.assembly import alerts_of
@@ -177,7 +178,7 @@ class Tower:
         add_routes(api, SUBJECTS)
 
         app = web.Application(
-            middlewares=[access.observe, errors_as_problems, access.answer_for_database],
+            middlewares=[access.record, access.observe, errors_as_problems, access.answer_for_database],
             client_max_size=MAX_BODY_BYTES,
         )
         app[access.METRICS] = self._metrics
@@ -242,7 +243,13 @@ async def serve(settings: TowerSettings, announce: Callable[[str], None]) -> Non
     ending = AsyncExitStack()
     try:
         await database.prepare()
-        tower = Tower(settings, database, TowerMetrics())
+        metrics = TowerMetrics()
+        if settings.traces_url is not None:
+            require_packages()
+            from tailslide_tower.tracing import trace_tower
+
+            ending.push_async_callback(trace_tower(settings, database, metrics.registry).close)
+        tower = Tower(settings, database, metrics)
         ending.push_async_callback(tower.admission.close)
         await tower.admission.prepare(announce)
         if (first_key := settings.bootstrap_key()) is not None:

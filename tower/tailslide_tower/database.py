@@ -83,7 +83,7 @@ class Database:
 
         self._url = url
         # Not SQLAlchemy's own way to a connection, which knows neither sslmode nor several hosts nor a socket.
-        self._engine = create_async_engine(
+        self.engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=self._connect,
             pool_size=10,
@@ -123,7 +123,7 @@ class Database:
         Raises `DatabaseUnavailableError` when the server is away; other errors of the database come out as they are.
         """
         with _unavailable():
-            async with self._engine.begin() as connection:
+            async with self.engine.begin() as connection:
                 yield connection
 
     @asynccontextmanager
@@ -232,7 +232,7 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._engine.dispose()
+        await self.engine.dispose()
 
 
 @contextmanager

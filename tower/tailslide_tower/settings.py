@@ -21,6 +21,7 @@ from tailslide_runtime.server_urls import LOCAL_NATS, DatabaseUrl, NatsUrl, Redi
 from tailslide_runtime.settings import AllowedHosts, ListenAddress, read_hosts
 from tailslide_runtime.tls import KeyPair, key_pair
 from tailslide_runtime.tls_settings import TlsFileSettings
+from tailslide_runtime.tracing.settings import SamplePercent, TraceFields
 from tailslide_tower.auth.client_address import TrustedProxies, read_proxies
 from tailslide_tower.auth.principal import Role
 from tailslide_tower.oidc.identity import OidcSettings, read_roles
@@ -82,7 +83,7 @@ def _issuer(value: str | None) -> str | None:
     return value
 
 
-class TowerSettings(TlsFileSettings):
+class TowerSettings(TlsFileSettings, TraceFields):
     """Tower's environment; each field is the variable `TAILSLIDE_<FIELD>`, and an empty variable is unset."""
 
     model_config = SettingsConfigDict(env_prefix="TAILSLIDE_", env_ignore_empty=True, frozen=True)
@@ -167,6 +168,9 @@ class TowerSettings(TlsFileSettings):
     oidc_roles: Annotated[dict[str, Role], NoDecode, PlainValidator(read_roles), Field(default_factory=dict)]
     """Roles over all apps by group, as `ops=admin,dev=editor`. Where there are any, each log-in through the provider
     sets the role over all apps; who is in no group of these has the default one."""
+    traces_sample_percent: SamplePercent = 100
+    """How many of 100 requests are in the traces, of those that came without one; of the others their callers decide.
+    """
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
 

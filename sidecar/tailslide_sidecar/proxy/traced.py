@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.propagators.textmap import Setter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from tailslide_core.outcomes import CallEnd
 from tailslide_runtime.http1.fields import without
 from tailslide_runtime.http1.requests import RequestHead
+from tailslide_runtime.tracing.context import PROPAGATOR
 from tailslide_sidecar.calls import Terms
 from tailslide_sidecar.proxy.access_log import MOST_OF_A_PATH
 from tailslide_sidecar.proxy.accounts import Side
@@ -36,7 +36,6 @@ _TRACEPARENT = re.compile(rb"\r\ntraceparent:[ \t]*[0-9a-f]{2}-[0-9a-f]{32}-[0-9
 _SAMPLED = 1
 _FIELDS = {b"traceparent", b"tracestate"}
 _NO_FAULT = frozenset({CallEnd.ANSWERED, CallEnd.UPGRADED, CallEnd.CLIENT_GONE})
-_PROPAGATOR = TraceContextTextMapPropagator()
 
 
 class CallTraces(Collector):
@@ -99,7 +98,7 @@ class TracedExchange(Exchange):
         self._tracer = tracer
         carrier = {name: head.get_all(name) for name in ("traceparent", "tracestate")}
         is_one = len(carrier["traceparent"]) == 1  # two of them are none (W3C Trace Context §3.2)
-        context = _PROPAGATOR.extract({name: ",".join(values) for name, values in carrier.items()} if is_one else {})
+        context = PROPAGATOR.extract({name: ",".join(values) for name, values in carrier.items()} if is_one else {})
         self._span = tracer.start_span(head.method, context, SpanKind.SERVER, _request(head))
         self._context = set_span_in_context(self._span)
         self.trace_id = f"{self._span.get_span_context().trace_id:032x}"
@@ -114,7 +113,7 @@ class TracedExchange(Exchange):
                 {**_request(self.head), "tailslide.side": side.value},
             )
             lines: list[bytes] = []
-            _PROPAGATOR.inject(lines, set_span_in_context(span), _LINES)
+            PROPAGATOR.inject(lines, set_span_in_context(span), _LINES)
             self.head.passing = without(self.head.passing, _FIELDS, always=True) + b"".join(lines)
         super()._go(side, target, terms)
 

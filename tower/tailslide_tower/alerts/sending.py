@@ -7,10 +7,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 
 import aiohttp
 import structlog
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind, StatusCode
 
+from tailslide_runtime.tracing.context import PROPAGATOR
 from tailslide_tower import times
 from tailslide_tower.alerts.addresses import AddressRules, WebhookUrl
 from tailslide_tower.alerts.connections import CheckedAddresses, Names, RefusedAddressError, connector
@@ -20,6 +24,7 @@ from tailslide_tower.alerts.signatures import signed_headers
 from tailslide_tower.alerts.webhook import Webhook
 
 log = structlog.get_logger()
+_tracer = trace.get_tracer("tailslide.tower")
 
 TIMEOUT_S = 15.0
 SAMPLE_TIMEOUT_S = 8.0
@@ -66,7 +71,8 @@ class Sender:
         body, now = message.body(webhook.kind), self._now()
         keys = webhook.secrets_at(now)
         headers = signed_headers(message_id, now, body, keys) if keys else {}
-        return await self.send(WebhookUrl(webhook.url), body, headers, timeout_s=timeout_s)
+        with _tracer.start_as_current_span("deliver alert"):
+            return await self.send(WebhookUrl(webhook.url), body, headers, timeout_s=timeout_s)
 
     async def send(
         self, url: WebhookUrl, body: bytes, headers: Mapping[str, str], *, timeout_s: float = TIMEOUT_S
@@ -97,7 +103,31 @@ class Sender:
         addresses: CheckedAddresses,
     ) -> Outcome:
         sent = {**_HEADERS, **headers}
-        async with session.post(url.text, data=body, headers=sent, allow_redirects=False) as response:
+        # The host alone, and no texts of errors: the path of a webhook is often its secret.
+        named = {"http.request.method": "POST", "server.address": url.host}
+        with _tracer.start_as_current_span(
+            "POST", kind=SpanKind.CLIENT, attributes=named, record_exception=False, set_status_on_exception=False
+        ) as span:
+            PROPAGATOR.inject(sent)
+            try:
+                return await self._post(session, url, body, sent, addresses, span)
+            except Exception as error:
+                _failed(span, type(error).__name__)
+                raise
+
+    async def _post(
+        self,
+        session: aiohttp.ClientSession,
+        url: WebhookUrl,
+        body: bytes,
+        headers: Mapping[str, str],
+        addresses: CheckedAddresses,
+        span: Span,
+    ) -> Outcome:
+        async with session.post(url.text, data=body, headers=headers, allow_redirects=False) as response:
+            span.set_attribute("http.response.status_code", response.status)
+            if response.status >= HTTPStatus.BAD_REQUEST:
+                _failed(span, str(response.status))
             answer = await _beginning(response)
             retry_after = read_retry_after(response.headers.get("Retry-After"), self._now())
             return Outcome(
@@ -113,6 +143,11 @@ _HEADERS = {
     "User-Agent": "Tailslide",
     "Accept-Encoding": "identity",
 }
+
+
+def _failed(span: Span, kind: str) -> None:
+    span.set_attribute("error.type", kind)
+    span.set_status(StatusCode.ERROR)
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> bytes:

@@ -18,6 +18,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind
 from sqlalchemy.exc import DBAPIError
 
 from tailslide_core.circuit import Signal
@@ -27,12 +29,14 @@ from tailslide_core.naming import CIRCUIT_EVENTS_SUBJECTS, EVENTS_CONSUMER, EVEN
 from tailslide_core.sentences.transitions import Move, move_of
 from tailslide_runtime.cancellation import raise_if_cancelled
 from tailslide_runtime.jetstream import API_TIMEOUT_S, Backoff
+from tailslide_runtime.tracing.context import PROPAGATOR
 from tailslide_tower.audit.entry import LogEntry, Subject, SubjectKind
 from tailslide_tower.audit.metrics import EventResult, LogMetrics
 from tailslide_tower.auth.principal import Author, Principal, PrincipalKind
 from tailslide_tower.database import DatabaseUnavailableError
 
 log = structlog.get_logger()
+_tracer = trace.get_tracer("tailslide.tower")
 
 AEROBAT = Author(Principal(PrincipalKind.SYSTEM, "aerobat", "Aerobat"))
 """The author of what circuits do by themselves."""
@@ -159,6 +163,13 @@ class CircuitEvents:
         except ContractError as error:
             await self._refuse(message, str(error))
             return
+        named = {"feature_flag.key": event.flag_id.flag, "tailslide.app": event.flag_id.app}
+        with _tracer.start_as_current_span(
+            "circuit event", PROPAGATOR.extract(message.headers or {}), SpanKind.CONSUMER, named
+        ):
+            await self._enter(message, event)
+
+    async def _enter(self, message: Msg, event: CircuitEvent) -> None:
         try:
             is_new = await self._store.add(event, entry_of(event))
         except DatabaseUnavailableError as error:

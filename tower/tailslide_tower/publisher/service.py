@@ -36,6 +36,7 @@ from tailslide_tower.publisher.bucket import (
     RevisionConflictError,
     entries_of,
 )
+from tailslide_tower.publisher.causes import Causes
 from tailslide_tower.publisher.claims import (
     REMEDY,
     Cause,
@@ -89,6 +90,7 @@ class Publisher:
         self._look_every_s = look_every_s
         self._dirty: set[str] = set()
         self._in_flight: set[str] = set()
+        self._causes = Causes()
         self._postponed: set[str] = set()
         """Deletions of segments, noted in `_dirty` as well, that wait for the changes of flags that were made before:
         for those that are noted and, until the bucket was compared, for those that may have been forgotten."""
@@ -138,6 +140,7 @@ class Publisher:
     def changed(self, name: FlagId | SegmentId, /) -> None:
         """Note that a flag or a segment has been changed in the database; returns at once."""
         self._dirty.add(str(name))
+        self._causes.note(str(name))
         self._changed.set()
 
     def app_added(self) -> None:
@@ -366,6 +369,10 @@ class Publisher:
         batch = next_batch(self._dirty, self._postponed, BATCH)
         self._dirty -= batch
         self._postponed -= batch
+        with self._causes.publishing(batch):
+            await self._publish(bucket, batch)
+
+    async def _publish(self, bucket: Bucket, batch: set[str]) -> None:
         self._in_flight, again = batch, batch
         try:
             entries = await entries_of(bucket, {CLAIM_KEY, *batch})

@@ -1,0 +1,34 @@
+"""Which traces a publication belongs to: those of the requests that have changed what it publishes."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from opentelemetry import trace
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, set_span_in_context
+
+_tracer = trace.get_tracer("tailslide.tower")
+
+_MOST_LINKS = 128
+"""OpenTelemetry keeps no more of one span."""
+
+
+class Causes:
+    """Remembers, of changes that wait to be published, in which trace they were made."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, SpanContext] = {}
+
+    def note(self, key: str) -> None:
+        """Note that what is under a key was changed just now, if that is recorded."""
+        context = trace.get_current_span().get_span_context()
+        if context.trace_flags.sampled:
+            self._of[key] = context
+
+    @contextmanager
+    def publishing(self, keys: Iterable[str]) -> Iterator[None]:
+        """Record what is done in it as part of the trace of one of the changes, with links to those of the others."""
+        contexts = [context for key in keys if (context := self._of.pop(key, None)) is not None]
+        first = set_span_in_context(NonRecordingSpan(contexts[0])) if contexts else None
+        links = [Link(context) for context in contexts[1 : _MOST_LINKS + 1]]
+        with _tracer.start_as_current_span("publish rulesets", first, links=links):
+            yield
