@@ -188,10 +188,12 @@ class TowerBench:
                 await task
 
     @asynccontextmanager
-    async def tower_process(self) -> AsyncIterator[tuple[Tower, asyncio.subprocess.Process]]:
+    async def tower_process(
+        self, more: Mapping[str, str] | None = None
+    ) -> AsyncIterator[tuple[Tower, asyncio.subprocess.Process]]:
         """Run a Tower as a process; it is killed at the end of the block, if it still runs then."""
         settings = self.settings()
-        process = await self._start({"TAILSLIDE_TOWER_LISTEN": str(settings.tower_listen)})
+        process = await self._start({"TAILSLIDE_TOWER_LISTEN": str(settings.tower_listen), **(more or {})})
         ended = asyncio.create_task(process.communicate())
         try:
             async with self._reached(settings, ended) as tower:

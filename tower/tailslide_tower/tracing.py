@@ -1,46 +1,77 @@
-"""Traces of Tower, put together. Imported only where they are on, since it needs the extra `tracing`."""
+"""Traces of Tower, put together. Imported only where they are on, since it needs the extra `tracing`.
 
-from collections.abc import Sequence
+Statements are recorded here and not by OpenTelemetry's own package for SQLAlchemy, which does nothing with version 2.1.
+"""
 
+from typing import Any
+
+import sqlalchemy as sa
 from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
-from opentelemetry.sdk.trace.sampling import Decision, ParentBased, SamplingResult, TraceIdRatioBased
-from opentelemetry.trace import Link, SpanKind, TraceState
-from opentelemetry.util.types import Attributes
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
 from prometheus_client import CollectorRegistry
+from sqlalchemy.engine import Connection, Engine, ExceptionContext, ExecutionContext
 
 from tailslide_runtime.tracing.pipeline import Tracing
 from tailslide_tower.database import Database
 from tailslide_tower.settings import TowerSettings
 
-
-class _Share(TraceIdRatioBased):
-    """A part of what begins here, but no statement by itself: much of what Tower asks the database is only a look."""
-
-    def should_sample(
-        self,
-        parent_context: Context | None,
-        trace_id: int,
-        name: str,
-        kind: SpanKind | None = None,
-        attributes: Attributes = None,
-        links: Sequence[Link] | None = None,
-        trace_state: TraceState | None = None,
-    ) -> SamplingResult:
-        """Leave out what is asked of others for nothing that is recorded."""
-        if kind is SpanKind.CLIENT:
-            return SamplingResult(Decision.DROP)
-        return super().should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
+_MOST_OF_A_STATEMENT = 2_000
 
 
 def trace_tower(settings: TowerSettings, database: Database, registry: CollectorRegistry) -> Tracing:
     """Let requests, statements, publications and deliveries be recorded; return what is to be closed at the end."""
     assert settings.traces_url is not None
     # What a caller records is recorded here too, and what it does not is not.
-    sampler = ParentBased(_Share(settings.traces_sample_percent / 100))
+    sampler = ParentBased(TraceIdRatioBased(settings.traces_sample_percent / 100))
     tracing = Tracing(settings.traces_url, "tailslide-tower", {}, sampler)
     trace.set_tracer_provider(tracing.provider)
-    SQLAlchemyInstrumentor().instrument(engine=database.engine.sync_engine)
+    record_statements(database.engine.sync_engine, trace.get_tracer("tailslide.tower"))
     registry.register(tracing.counts)
     return tracing
+
+
+def record_statements(engine: Engine, tracer: Tracer) -> None:
+    """Record statements within spans that are recorded: by themselves, most are looks for what is new.
+
+    Neither parameters nor texts of errors are told, which may have them.
+    """
+
+    def before(
+        _connection: Connection, _cursor: Any, statement: str, _parameters: Any, context: ExecutionContext, _many: bool
+    ) -> None:
+        if not trace.get_current_span().is_recording():
+            return
+        operation = statement.lstrip().partition(" ")[0].upper()
+        named = {
+            "db.system.name": "postgresql",
+            "db.operation.name": operation,
+            "db.query.text": statement[:_MOST_OF_A_STATEMENT],
+        }
+        vars(context)[_SPAN] = tracer.start_span(operation, kind=SpanKind.CLIENT, attributes=named)
+
+    def after(
+        _connection: Connection, _cursor: Any, _statement: str, _parameters: Any, context: ExecutionContext, _many: bool
+    ) -> None:
+        span = _taken(context)
+        if span is not None:
+            span.end()
+
+    def failed(error: ExceptionContext) -> None:
+        span = None if error.execution_context is None else _taken(error.execution_context)
+        if span is not None:
+            span.set_attribute("error.type", type(error.original_exception).__name__)
+            span.set_status(StatusCode.ERROR)
+            span.end()
+
+    sa.event.listen(engine, "before_cursor_execute", before)
+    sa.event.listen(engine, "after_cursor_execute", after)
+    sa.event.listen(engine, "handle_error", failed)
+
+
+_SPAN = "_tailslide_span"
+
+
+def _taken(context: ExecutionContext) -> Span | None:
+    span: Span | None = vars(context).pop(_SPAN, None)
+    return span
