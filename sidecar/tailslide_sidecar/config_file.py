@@ -158,9 +158,9 @@ class TracesPart(Strict):
     url: TracesUrl | None = None
     """A collector that takes OTLP over HTTP; without one there are no traces."""
     sample_percent: SamplePercent | None = None
-    """Of how many of 100 calls that came without a trace; those whose caller records its own are recorded anyway."""
+    """How many of 100 calls without a trace are recorded; calls whose caller records its own trace always are."""
     max_calls_per_s: Annotated[int, Field(ge=1, le=MAX_TRACED_PER_S)] | None = None
-    """How many calls are recorded in a second at most, whoever asks for it."""
+    """How many calls are recorded in a second at most, whoever asks."""
 
 
 class FlagsLimitsPart(Strict):

@@ -119,9 +119,9 @@ class Settings:
     traces_url: str | None = None
     """Where traces of proxied calls are sent by OTLP over HTTP; without it there are none."""
     traces_sample_percent: float = DEFAULT_SAMPLE_PERCENT
-    """Of how many of 100 calls that came without a trace; those whose caller records its own are recorded anyway."""
+    """How many of 100 calls without a trace are recorded; calls whose caller records its own trace always are."""
     traces_max_calls_per_s: int = DEFAULT_TRACED_PER_S
-    """How many calls are recorded in a second at most, whoever asks for it."""
+    """How many calls are recorded in a second at most, whoever asks."""
     stale_after_ms: int = DEFAULT_STALE_AFTER_MS
     """Out of contact with NATS for longer than this, answers say that they may be stale."""
     flush_interval_ms: int = DEFAULT_FLUSH_INTERVAL_MS

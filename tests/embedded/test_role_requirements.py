@@ -41,7 +41,7 @@ def listed(heading: str) -> set[str]:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_gets_what_the_page_lists(role: str) -> None:
-    assert packages(role) == listed("base") | (set() if role == "sidecar" else listed(role))
+    assert packages(role) == listed("base") | listed("tracing") | (set() if role == "sidecar" else listed(role))
 
 
 def test_the_wheel_is_built_with_what_is_locked() -> None:

@@ -85,6 +85,17 @@ def test_command_without_its_extra_says_in_one_sentence_what_to_install(
     )
 
 
+def test_traces_without_their_extra_say_what_to_install(base: Installation, tmp_path: Path) -> None:
+    flags = tmp_path / "flags.yaml"
+    assert base.tailslide("init", str(tmp_path)).returncode == 0
+    done = base.tailslide(
+        *("sidecar", "--flags", str(flags)), environment={"TAILSLIDE_TRACES_URL": "http://127.0.0.1:4318"}
+    )
+    assert done.returncode == 1
+    assert "Error: traces need opentelemetry, which is not installed: " in done.stdout
+    assert "pip install 'tailslide-platform[tracing]'" in done.stdout
+
+
 @pytest.mark.parametrize("words", ["tower", "aerobat", "up", "sidecar", "status", "env", "flags", "init"])
 def test_every_command_that_is_not_run_explains_itself(base: Installation, words: str) -> None:
     done = base.tailslide(words, "--help")
@@ -97,9 +108,12 @@ def test_an_extra_adds_what_the_page_lists_and_its_process_starts(base: Installa
     one = Installation(tmp_path / "venv", base.wheel)
     shutil.copytree(base.folder, one.folder, symlinks=True)
     # Each process gets as far as its settings, which are read after everything is imported.
+    one.install("tracing")
+    assert one.installed() - before - OLD_PYTHON == listed("tracing")
+    before = one.installed()
     for extra, variable in (("aerobat", "TAILSLIDE_NATS_URL"), ("tower", "TAILSLIDE_DATABASE_URL")):
         one.install(extra)
-        assert one.installed() - before - OLD_PYTHON == listed(extra)
+        assert one.installed() - before - OLD_PYTHON == listed(extra) - {"opentelemetry-api"}
         said = one.tailslide(extra, environment={variable: "nowhere"})
         assert said.returncode == 1
         assert said.stdout.startswith(f"Error: {variable}: "), said.stdout

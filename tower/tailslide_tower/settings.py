@@ -169,8 +169,7 @@ class TowerSettings(TlsFileSettings, TraceFields):
     """Roles over all apps by group, as `ops=admin,dev=editor`. Where there are any, each log-in through the provider
     sets the role over all apps; who is in no group of these has the default one."""
     traces_sample_percent: SamplePercent = 100
-    """How many of 100 requests are in the traces, of those that came without one; of the others their callers decide.
-    """
+    """How many of 100 requests without a trace are recorded. Of the others, their callers decide."""
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
 

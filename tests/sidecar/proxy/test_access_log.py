@@ -34,6 +34,7 @@ class Call:
     side: Side = Side.UPSTREAM
     took_ms: float = 1.23456
     saved: SavedFailure | None = None
+    trace_id: str = ""
     fields: bytes = b""
     target: bytes = b"/a?secret=1"
 

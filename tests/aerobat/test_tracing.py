@@ -1,0 +1,75 @@
+"""Which ticks are sent: those that tell something, whole; of the others a share."""
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode, Tracer, set_span_in_context
+
+from tailslide_aerobat import tracing
+from tailslide_aerobat.judge import MOVES, TICK
+from tailslide_aerobat.tracing import TellingTicks
+
+INTERVAL_NS = 1_000
+
+
+class Ticks:
+    def __init__(self, share: float = 0.0) -> None:
+        self.sent = InMemorySpanExporter()
+        self.filter = TellingTicks(SimpleSpanProcessor(self.sent), interval_ns=INTERVAL_NS, share=share)
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(self.filter)
+        self.tracer: Tracer = provider.get_tracer("test")
+
+    def tick(self, *, moves: int = 0, took_ns: int = 1, part_fails: bool = False) -> None:
+        span = self.tracer.start_span(TICK, start_time=1)
+        part = self.tracer.start_span("part", set_span_in_context(span), start_time=1)
+        if part_fails:
+            part.set_status(StatusCode.ERROR)
+        part.end(1)
+        span.set_attribute(MOVES, moves)
+        span.end(1 + took_ns)
+
+    @property
+    def names(self) -> list[str]:
+        return [span.name for span in self.sent.get_finished_spans()]
+
+
+@pytest.mark.parametrize(
+    "telling", [{"moves": 1}, {"took_ns": INTERVAL_NS + 1}, {"part_fails": True}], ids=["moves", "late", "fails"]
+)
+def test_a_tick_that_tells_something_is_sent_whole(telling: dict[str, int]) -> None:
+    ticks = Ticks()
+    ticks.tick()
+    ticks.tick(took_ns=INTERVAL_NS)
+    assert ticks.names == []
+    ticks.tick(**telling)
+    assert ticks.names == ["part", TICK]
+
+
+def test_a_share_of_the_others_is_sent() -> None:
+    ticks = Ticks(share=0.25)
+    for _ in range(2_000):
+        ticks.tick()
+    assert 300 < ticks.names.count(TICK) < 700
+    assert ticks.names.count("part") == ticks.names.count(TICK)
+    whole = Ticks(share=1.0)
+    whole.tick()
+    assert whole.names == ["part", TICK]
+
+
+def test_what_is_of_no_tick_is_sent() -> None:
+    ticks = Ticks()
+    ticks.tracer.start_span("restore").end()
+    assert ticks.names == ["restore"]
+
+
+def test_spans_whose_tick_never_ends_take_a_bounded_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "_MOST_WAITING", 3)
+    ticks = Ticks()
+    lost = set_span_in_context(ticks.tracer.start_span(TICK))
+    for _ in range(10):
+        ticks.tracer.start_span("part", lost).end()
+    assert sum(len(spans) for spans in ticks.filter._waiting.values()) == 3
+    ticks.tick(moves=1)
+    assert ticks.names == [TICK]
