@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -283,3 +285,18 @@ async def test_the_last_spans_are_sent_at_the_end(
         await get(client, sidecar)
         assert await sidecar.end() == 0
     assert [span.kind for span in taking.spans] == ["CLIENT", "SERVER"]
+
+
+def test_a_sidecar_without_traces_loads_nothing_that_records_or_sends() -> None:
+    said = subprocess.run(
+        (sys.executable, "-c", "import sys, tailslide_sidecar.main; print(*sys.modules)"),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    modules = said.stdout.split()
+    assert "tailslide_sidecar.proxy.exchange" in modules
+    # redis-py loads OpenTelemetry's metrics where it finds them.
+    ours = ("tailslide_sidecar.proxy.traced", "tailslide_runtime.tracing.pipeline")
+    theirs = ("opentelemetry.exporter", "opentelemetry.sdk.trace.export", "requests", "google.protobuf")
+    assert [name for name in modules if name.startswith((*ours, *theirs))] == []
