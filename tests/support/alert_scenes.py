@@ -17,6 +17,13 @@ def rules() -> list[dict[str, Any]]:
     return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
 
 
+def increases() -> Iterator[tuple[str, dict[str, str]]]:
+    """Return the counters whose increase a rule asks for, each with the labels by which it is selected."""
+    for rule in rules():
+        for metric, matchers in re.findall(r"\bincrease\((\w+)(\{.*?\})?\[", rule["expr"]):
+            yield metric, dict(re.findall(r'(\w+)="(.*?)"', matchers))
+
+
 def moments() -> Iterator[tuple[str, bool]]:
     """Return what each scene says of an alert at one moment: its name, and whether it fires."""
     for scene in _scenes():
