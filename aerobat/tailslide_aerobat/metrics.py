@@ -3,6 +3,8 @@
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.registry import Collector
 
+from tailslide_core.circuit import Signal
+from tailslide_core.naming import CIRCUITS_BUCKET, KEYS_BUCKET, LEASES_BUCKET, RULESETS_BUCKET
 from tailslide_runtime.exposition import exposition, new_registry
 
 _TICK_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -92,6 +94,12 @@ class Metrics:
         )
         for server in ("nats", "redis"):
             self.connected.labels(server).set(0)
+        # With 0 from the start: of a series that begins with its first event, `increase` would miss that one.
+        for signal in Signal:
+            if signal is not Signal.UNKNOWN:
+                self.transitions.labels(signal)
+        for bucket in (RULESETS_BUCKET, CIRCUITS_BUCKET, LEASES_BUCKET, KEYS_BUCKET):
+            self.refused_values.labels(bucket)
 
     def follow(self, collector: Collector) -> None:
         """Tell what a collector gives, too."""

@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from tailslide_core.circuit import State
+from tailslide_core.naming import CIRCUITS_BUCKET, RULESETS_BUCKET
 from tailslide_core.ramp import FULL
 from tailslide_runtime.bucket_watch import WatchStatus
 from tailslide_runtime.exposition import exposition, new_registry
@@ -102,6 +103,11 @@ class Metrics:
             "Values of the snapshot that could not be understood; their flags were left out",
             registry=self.registry,
         )
+        # With 0 from the start: of a series that begins with its first event, `increase` would miss that one.
+        for bucket in (RULESETS_BUCKET, CIRCUITS_BUCKET):
+            self.refused_values.labels(bucket)
+        for result in ("written", "failed"):
+            self.snapshot_writes.labels(result)
 
     def count_reading(self, reading: Reading) -> None:
         """Count what came of the snapshot at the start."""

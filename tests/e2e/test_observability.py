@@ -1,5 +1,9 @@
-"""What running processes tell: the metrics that rules, dashboards and the page name, and the log events of the page."""
+"""What running processes tell: the metrics that dashboards and the page name, and the log events of the page.
 
+Alert rules ask for what the page has: `tests/test_observability.py`.
+"""
+
+import asyncio
 import json
 import os
 import shutil
@@ -11,6 +15,7 @@ from typing import Any
 import aiohttp
 import platformdirs
 import pytest
+from alert_scenes import increases
 from log_events import event_names
 from observability_page import page_metrics
 from prometheus_client import Metric
@@ -21,7 +26,7 @@ from suite_install import without
 from tailslide_core.circuit import State
 
 ROOT = Path(__file__).parent.parent.parent
-FILES = sorted((ROOT / "deploy" / "observability").glob("*/tailslide-*"))
+DASHBOARDS = sorted((ROOT / "deploy" / "observability" / "grafana").glob("*.json"))
 CHECKER = ROOT / "tests" / "conformance" / "observability"
 PARTS = ("sidecar", "aerobat", "tower")
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
@@ -39,8 +44,20 @@ async def metrics_of(scene: Scene, part: str) -> Told:
     address = scene.loop.addresses.flags if part == "sidecar" else getattr(scene.loop.addresses, part)
     async with aiohttp.ClientSession() as session, session.get(f"{address}/metrics") as response:
         assert response.status == 200
-        families = list(text_string_to_metric_families(await response.text()))
+        text = await response.text()
+    await assert_promtool_has_nothing_to_say(text)
+    families = list(text_string_to_metric_families(text))
     return {f"{family.name}{suffix}": family for family in families for suffix in SUFFIXES[family.type]}
+
+
+async def assert_promtool_has_nothing_to_say(text: str) -> None:
+    program = shutil.which("promtool")
+    if program is None:
+        return  # `test_alert_rules` fails for the want of it where it has to be there
+    pipe = asyncio.subprocess.PIPE
+    lint = await asyncio.create_subprocess_exec(program, "check", "metrics", stdin=pipe, stdout=pipe, stderr=pipe)
+    said = await lint.communicate(text.encode())
+    assert (lint.returncode, *said) == (0, b"", b"")
 
 
 def lines_of(scene: Scene, part: str) -> list[dict[str, Any]]:
@@ -53,7 +70,7 @@ def asked() -> Asked:
     """Return what each file asks for, once Prometheus's and Grafana's own readers have found nothing wrong with it."""
     go = shutil.which("go")
     if go is None:
-        without("expected go on PATH, without which alert rules and dashboards are not read")
+        without("expected go on PATH, without which dashboards are not read")
     program = platformdirs.user_cache_path("tailslide") / "observability-checker"
     program.parent.mkdir(parents=True, exist_ok=True)
     own = {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "GOWORK": "off"}
@@ -68,7 +85,7 @@ def asked() -> Asked:
         timeout=BUILD_S,
     )
     assert built.returncode == 0, built.stderr
-    read = subprocess.run([program, *FILES], check=False, capture_output=True, text=True)
+    read = subprocess.run([program, *DASHBOARDS], check=False, capture_output=True, text=True)
     assert read.returncode == 0, read.stderr
     found: Asked = json.loads(read.stdout)
     return found
@@ -76,6 +93,7 @@ def asked() -> Asked:
 
 @pytest.mark.timeout(BUILD_S + 120)  # the checker is built once, before the scene
 async def test_what_is_asked_for_is_told_and_what_is_told_is_on_the_page(asked: Asked, scene: Scene) -> None:
+    assert_counters_of_alerts_are_told({part: await metrics_of(scene, part) for part in PARTS})
     scene.services.new.break_down()
     await scene.until(State.OPEN)
     scene.services.new.heal()
@@ -94,7 +112,7 @@ async def test_what_is_asked_for_is_told_and_what_is_told_is_on_the_page(asked: 
             assert labels in (set(), on_page[1]), name
 
     everything: Told = {name: family for metrics in told.values() for name, family in metrics.items()}
-    assert len(asked) == 3
+    assert len(asked) == len(DASHBOARDS) > 1
     for file, expressions in asked.items():
         assert expressions, file
         for each in expressions:
@@ -106,6 +124,16 @@ async def test_what_is_asked_for_is_told_and_what_is_told_is_on_the_page(asked: 
 
     assert_outcomes_are_told(told["sidecar"])
     assert_logs_tell_of_the_circuit(scene)
+
+
+def assert_counters_of_alerts_are_told(told: Mapping[str, Told]) -> None:
+    """Of a series that begins with its first event, `increase` would miss that one."""
+    counters = list(increases())
+    assert len(counters) > 10
+    for metric, labels in counters:
+        _, part, _ = metric.split("_", 2)
+        samples = told[part][metric].samples
+        assert any(labels.items() <= sample.labels.items() for sample in samples), (metric, labels)
 
 
 def assert_outcomes_are_told(metrics: Told) -> None:

@@ -17,6 +17,12 @@ def page_metrics(process: str) -> dict[str, tuple[str, set[str]]]:
     return {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in _ROW.findall(section)}
 
 
+def page_metrics_with_tls() -> dict[str, tuple[str, set[str]]]:
+    """Return the gauges that a process has only with TLS, which the page names beneath its tables."""
+    [told] = re.findall(r"^With \[TLS\]\(tls\.md\), `(\w+)`", _part("Metrics"), re.MULTILINE)
+    return {told: ("gauge", set())}
+
+
 def page_events() -> set[str]:
     """Return the names of all log events."""
     return {name for name, _, _ in _ROW.findall(_part("Log events"))}

@@ -6,8 +6,13 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from tailslide_runtime.exposition import exposition, new_registry
 from tailslide_tower.publisher.claims import Cause
+from tailslide_tower.sessions.session import Method
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+API_TOKEN = "token"  # noqa: S105 # a way to get in
+"""How a script gets in, which opens no session."""
 
 
 class TowerMetrics:
@@ -76,6 +81,9 @@ class TowerMetrics:
         )
         for cause in Cause:
             self._refusals.labels(cause).set(0)
+        # With 0 from the start: of a series that begins with many at once, `increase` would miss these.
+        for method in (*Method, API_TOKEN):
+            self._logins.labels(method, "limited")
         self._nats_connected = Gauge(
             "tailslide_tower_nats_connected", "1 while there is a connection to NATS.", registry=self.registry
         )

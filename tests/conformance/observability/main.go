@@ -1,8 +1,9 @@
-// Command observability reads alert rules and dashboards as Prometheus and Grafana do, and says what they ask for.
+// Command observability reads dashboards as Grafana does, and their expressions as Prometheus does, and says what they
+// ask for. Alert rules are promtool's to check.
 //
-// Each argument is a file: rules end with .yml, dashboards with .json. What is wrong goes to standard error, and the
-// exit status is then 1. Standard output is a JSON object with the expressions of each file, and with the metrics, the
-// labels and the labels' values that each of them selects by.
+// Each argument is a dashboard. What is wrong goes to standard error, and the exit status is then 1. Standard output is
+// a JSON object with the expressions of each file, and with the metrics, the labels and the labels' values that each of
+// them selects by.
 package main
 
 import (
@@ -18,8 +19,6 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/common/promslog"
-	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
@@ -62,28 +61,7 @@ func read(path string) ([]use, []error) {
 	if err != nil {
 		return nil, []error{err}
 	}
-	if filepath.Ext(path) == ".json" {
-		return readDashboard(content)
-	}
-	return readRules(content)
-}
-
-func readRules(content []byte) ([]use, []error) {
-	groups, problems := rulefmt.Parse(content, false, model.UTF8Validation, promql, promslog.NewNopLogger())
-	if len(problems) > 0 {
-		return nil, problems
-	}
-	var uses []use
-	for _, group := range groups.Groups {
-		for _, rule := range group.Rules {
-			found, err := selected(rule.Expr)
-			if err != nil {
-				return nil, []error{fmt.Errorf("%s: %w", rule.Alert, err)}
-			}
-			uses = append(uses, found)
-		}
-	}
-	return uses, nil
+	return readDashboard(content)
 }
 
 func readDashboard(content []byte) ([]use, []error) {

@@ -12,6 +12,7 @@ from tailslide_tower.auth.client_address import TrustedProxies
 from tailslide_tower.auth.cookies import Cookie
 from tailslide_tower.auth.csrf import CSRF_HEADER, is_csrf_token, is_same_site
 from tailslide_tower.auth.failures import LoginFailures
+from tailslide_tower.metrics import API_TOKEN
 from tailslide_tower.sessions.session import Client, Session
 
 
@@ -69,7 +70,7 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
 async def _by_token(request: web.Request, entrance: Entrance, token: str) -> None:
     principal = await entrance.authentication.by_token(token, request[CLIENT])
     if principal is None:
-        await entrance.failures.wrong_secret("token", request[CLIENT])
+        await entrance.failures.wrong_secret(API_TOKEN, request[CLIENT])
         raise ApiError(
             401,
             "UNAUTHORIZED",
