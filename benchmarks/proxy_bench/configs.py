@@ -178,7 +178,9 @@ def envoy(port: int, ports: Ports, _folder: Path) -> str:
     return _ENVOY.format(port=port, upload=loads.Path.UPLOAD, clusters=clusters)
 
 
-def sidecar(app: str, flags_listen: str, proxy_listen: str, snapshot: Path, ports: Ports, flag: str | None) -> object:
+def sidecar(
+    app: str, flags_listen: str, proxy_listen: str, snapshot: Path, ports: Ports, flag: str | None
+) -> dict[str, object]:
     """Return a sidecar's settings; with a flag, everything from nginx takes a flagged route."""
     web, own = f"http://127.0.0.1:{ports.web}", f"http://127.0.0.1:{ports.own}"
     side: dict[str, object] = {"upstream": web}

@@ -145,7 +145,7 @@ class Starter:
                 argv = (sys.executable, "-m", "proxy_bench.plain", *map(str, (listen.port, ports.web, ports.own)))
                 return await self._run_alone(name, argv, _python(), listen, lambda: _answers(listen))
             case "ours" | "flagged":
-                return await self._sidecar(name, name, ports)
+                return await self._sidecar(name, ports, flagged=name == "flagged")
             case _:
                 return await self._peer(name, _PEERS[name], ports)
 
@@ -166,10 +166,22 @@ class Starter:
 
     async def fresh_sidecar(self, name: str, upstreams: Upstreams) -> Target:
         """Start one more of `ours` or `flagged`, whose memory nothing has grown yet; the caller stops it."""
-        return await self._sidecar(name, f"fresh-{name}", upstreams.ports)
+        return await self._sidecar(f"fresh-{name}", upstreams.ports, flagged=name == "flagged")
 
-    async def _sidecar(self, name: str, called: str, ports: configs.Ports) -> Target:
-        flagged = name == "flagged"
+    async def flagged_sidecar(self, called: str, upstreams: Upstreams, traces: Mapping[str, object] | None) -> Target:
+        """Start one more of `flagged`, with these settings of traces."""
+        return await self._sidecar(called, upstreams.ports, flagged=True, traces=traces)
+
+    async def collector(self) -> str:
+        """Start a collector on the load's core, and return its URL."""
+        listen = self._bench.tcp()
+        argv = (sys.executable, "-m", "proxy_bench.collector", str(listen.port))
+        await self._run("collector", argv, _python(), listen, lambda: _answers(listen))
+        return f"http://{listen}"
+
+    async def _sidecar(
+        self, called: str, ports: configs.Ports, *, flagged: bool, traces: Mapping[str, object] | None = None
+    ) -> Target:
         await self._bench.put([Ruleset(APP, FLAG, 1, True, 100.0, FLAG, circuit=CircuitSettings())])
         flags_listen, listen = self._bench.tcp(), self._bench.tcp()
         folder = self._bench.stack.data.folder(called)
@@ -177,7 +189,7 @@ class Starter:
         settings = configs.sidecar(
             APP, str(flags_listen), str(listen), folder / "snapshot.json", ports, FLAG if flagged else None
         )
-        config.write_text(yaml.safe_dump(settings))
+        config.write_text(yaml.safe_dump(settings if traces is None else {**settings, "traces": dict(traces)}))
         module = ("tailslide_embedded",) if self._profile is None else ("proxy_bench.profiled", str(self._profile))
         argv = (sys.executable, "-P", "-m", *module, "sidecar", "--config", str(config))
         env = _python() | self._bench.stack.endpoints.environment() | {"TAILSLIDE_LOG_FORMAT": "json"}
