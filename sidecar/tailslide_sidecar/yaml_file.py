@@ -57,6 +57,10 @@ class FileError(StartError):
         super().__init__("; ".join(self.problems[:_MOST_SHOWN]) + (f"; and {more} more" if more > 0 else ""))
 
 
+class FileReadError(FileError):
+    """A file could not be opened or read. It may be readable later without having changed."""
+
+
 class _Loader(yaml.SafeLoader):
     """PyYAML's loader, but with its own kind of error for whatever it cannot read, and with a limit to merging."""
 
@@ -200,7 +204,7 @@ def read_yaml(path: Path, expected: str, *, core_schema: bool = False) -> YamlFi
     except UnicodeDecodeError:
         raise FileError([f"{path}: expected text in UTF-8"]) from None
     except OSError as error:
-        raise FileError([f"{path}: cannot be read ({error.strerror or error})"]) from None
+        raise FileReadError([f"{path}: cannot be read ({error.strerror or error})"]) from None
     if path.suffix.lower() == ".json":
         nodes = cache(lambda: _compose(text, _CoreSchema))
         return YamlFile(path, _read(path, expected, lambda: _json(text, nodes)), nodes)
