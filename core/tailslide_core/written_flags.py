@@ -4,6 +4,7 @@ The language of Tower's API and of a flags file. What the values may be is check
 sidecars do (`flag_contracts`); what flags may say of each other is in `relations`.
 """
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
@@ -124,9 +125,24 @@ def _merged(before: Json, given: Json) -> Json:
 
 def _json(value: Json) -> bytes:
     try:
-        return orjson.dumps(value)
+        written = orjson.dumps(value)
     except (orjson.JSONEncodeError, RecursionError) as error:  # nested more deeply than any reader takes
         raise ContractError("body", f"expected what JSON can hold ({error})") from None
+    _check_finite("", value)
+    return written
+
+
+def _check_finite(path: str, value: object) -> None:
+    """Raise `ContractError` on an infinite number or NaN, which JSON does not have: it would be written as null."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ContractError(path, f"expected a finite number, got {shown(value)}")
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            _check_finite(f"{path}.{_printable(name)}" if path else _printable(name), item)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            _check_finite(f"{path}[{index}]", item)
 
 
 @cache
@@ -192,5 +208,9 @@ def check_names(given: Mapping[str, object], known: Collection[str]) -> None:
         if name not in known:
             alike = get_close_matches(str(name), known, 1)
             meant = f"; did you mean {alike[0]}?" if alike else f"; expected one of {', '.join(sorted(known))}"
-            field = str(name) if str(name).isprintable() and len(str(name)) <= 80 else shown(str(name), 80)
-            raise ContractError(field, f"unknown field{meant}")
+            raise ContractError(_printable(str(name)), f"unknown field{meant}")
+
+
+def _printable(name: str) -> str:
+    """Return a name that somebody has typed, as a part of a field's path."""
+    return name if name.isprintable() and len(name) <= 80 else shown(name, 80)

@@ -20,7 +20,7 @@ from tailslide_runtime.errors import StartError
 
 _LAZY = {
     "demo": ("tailslide_embedded.demo.command", "Watch a circuit open and recover, on real servers."),
-    "init": ("tailslide_cli.init", "Write a first sidecar.yaml and flags.yaml."),
+    "init": ("tailslide_embedded.init", "Write a first sidecar.yaml and flags.yaml."),
     "sample": ("tailslide_embedded.sample", "Run an old and a new service to try a sidecar with."),
     "healthcheck": ("tailslide_cli.healthcheck", "Ask a process whether it is ready, for containers without curl."),
     "login": ("tailslide_cli.login", "Log in at a Tower."),

@@ -1,10 +1,9 @@
 """Keeps the flag store equal to a flags file, for as long as the sidecar lives: what `watcher` is to NATS.
 
 Fails open: while the file cannot be read, or anything in it is wrong, the store keeps what it holds, and readiness says
-since when. What a file says is `flags_file`'s to judge.
+since when. What a file says is `flags_file`'s to judge; when it is read is `followed_file`'s.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -12,14 +11,12 @@ from typing import TypeVar
 
 import structlog
 
-from tailslide_core.fields import shown
 from tailslide_core.flag_contracts import encode_ruleset, encode_segment
 from tailslide_core.ruleset import Ruleset
 from tailslide_core.segment import Segment
-from tailslide_runtime.errors import StartError
-from tailslide_sidecar.file_changes import FileChanges
 from tailslide_sidecar.flag_store import Content, FlagStore
 from tailslide_sidecar.flags_file import FlagsFile, read_flags_file
+from tailslide_sidecar.followed_file import FollowedFile
 from tailslide_sidecar.missing_names import MissingNames
 from tailslide_sidecar.proxy.routes import Route
 
@@ -33,13 +30,8 @@ _THEN = "the last good flags stay"
 Value = TypeVar("Value", Ruleset, Segment)
 
 
-class FlagsSource:
-    """Reads the file into the store. Its state is for readiness, status and metrics.
-
-    `problem` is the sentence that says why the file as it is cannot be taken, None when it has been. `loaded` counts
-    the times that it was taken, the start included, `refused` those that it was not; `loaded_at` is when it was last
-    taken, in seconds since the epoch.
-    """
+class FlagsSource(FollowedFile[FlagsFile]):
+    """Reads the file into the store. `loaded` counts the start, too."""
 
     def __init__(
         self,
@@ -53,24 +45,18 @@ class FlagsSource:
         poll_s: float = POLL_S,
     ) -> None:
         """`file` is what it said at the start. `changed` is called after each later change of the store."""
+        super().__init__(file.path, file.stamp, now_s=now_s, poll_s=poll_s)
         self.path = file.path
         self._app = file.app
         self._store = store
         self._missing = MissingNames(store, routes)
         self._changed = changed
-        self._now_s = now_s
         self._clock = clock
-        self._poll_s = poll_s
-        self._changes = FileChanges(file.path, file.stamp)
-        self._told = asyncio.Event()
         self._good_at_s = clock()
         self._rulesets: Mapping[str, Ruleset] = {}
         self._segments: Mapping[str, Segment] = {}
-        self.problem: str | None = None
-        self.loaded = 0
-        self.refused = 0
-        self.loaded_at = now_s()
-        self._take(file)
+        self.loaded = 1
+        self._fill_store(file)
 
     def __repr__(self) -> str:
         return f"FlagsSource({str(self.path)!r}, problem={self.problem!r})"
@@ -88,69 +74,39 @@ class FlagsSource:
         """Look after the flags of other routes."""
         self._missing.use(routes)
 
-    def reload(self) -> None:
-        """Have the file read soon, changed or not; for a signal's handler."""
-        self._told.set()
-
     async def run(self) -> None:
         """Look at the file until cancelled."""
         self._missing.warn()
-        while True:
-            await (self.read() if await self._wait() else self.look())
+        await super().run()
 
     async def look(self) -> None:
-        """Read the file if it has changed and stands still."""
-        if self._changes.look():
-            await self.read()
-        elif self.problem is None:
+        """Read the file if it is worth reading again."""
+        await super().look()
+        if self.problem is None:
             self._good_at_s = self._clock()
 
-    async def read(self) -> None:
-        """Read the file, and take it whole or not at all."""
-        self._changes.reading()
-        try:
-            # In a thread: a file of a thousand flags takes longer than a call may wait.
-            file = await asyncio.to_thread(read_flags_file, self.path, self._app)
-        except StartError as error:
-            self._refuse(str(error))
-        except Exception as error:  # what no reader foresaw in a file must not end the process
-            problem = f"{self.path}: could not be read ({type(error).__name__}: {shown(str(error), 200)})"
-            log.exception("flags_file_failed", problem=problem, then=_THEN)
-            self._keep(problem)
-        else:
-            if self._take(file):
-                self._changed()
-            self._missing.warn()
+    def _read(self) -> FlagsFile:
+        return read_flags_file(self.path, self._app)
 
-    def _refuse(self, problem: str) -> None:
-        log.error("flags_file_refused", problem=problem, then=_THEN)
-        self._keep(problem)
+    def _take(self, content: FlagsFile) -> None:
+        if self._fill_store(content):
+            self._changed()
+        self._missing.warn()
 
-    def _keep(self, problem: str) -> None:
-        """Note why the store keeps what it holds."""
-        self.refused += 1
-        self.problem = problem
-
-    def _take(self, file: FlagsFile) -> bool:
+    def _fill_store(self, file: FlagsFile) -> bool:
+        """Make the store equal to the file; return whether it has changed."""
         self._rulesets = _numbered(file.rulesets, self._rulesets, encode_ruleset)
         self._segments = _numbered(file.segments, self._segments, encode_segment)
         changed = self._store.replace(Content(self._rulesets, {}, None, self._segments))
-        self.problem = None
-        self.loaded += 1
-        self.loaded_at = self._now_s()
         self._good_at_s = self._clock()
         log.info("flags_file_loaded", file=str(self.path), flags=len(file.rulesets), segments=len(file.segments))
         return changed
 
-    async def _wait(self) -> bool:
-        """Wait until told to read, or for the next look; return whether told."""
-        try:
-            async with asyncio.timeout(self._poll_s):
-                await self._told.wait()
-        except TimeoutError:
-            return False
-        self._told.clear()
-        return True
+    def _log_refusal(self, problem: str, *, unexpected: bool) -> None:
+        if unexpected:
+            log.exception("flags_file_failed", problem=problem, then=_THEN)
+        else:
+            log.error("flags_file_refused", problem=problem, then=_THEN)
 
 
 def _numbered(

@@ -1,19 +1,16 @@
-"""Reading the route file again while the sidecar runs: when told to, and when the file has changed.
+"""Reading the route file again while the sidecar runs: what of it may change, and what needs a restart.
 
-All of it is taken or nothing. What a file says is `config_file`'s to judge; what new routes mean for running calls is
-the proxy's.
+When it is read is `followed_file`'s; what a file says is `config_file`'s to judge; what new routes mean for running
+calls is the proxy's.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 import structlog
 
-from tailslide_core.fields import shown
-from tailslide_runtime.errors import StartError
-from tailslide_sidecar.file_changes import FileChanges
+from tailslide_sidecar.followed_file import FollowedFile
 from tailslide_sidecar.proxy.limits import ProxyLimits, ProxyOptions
 from tailslide_sidecar.proxy.routes import ForwardHost, Route
 from tailslide_sidecar.settings import Settings, load_again
@@ -46,13 +43,8 @@ class Changeable:
     """With the limits of the start."""
 
 
-class RouteReloader:
-    """Keeps the proxy at what the file says. Its state is for status and metrics.
-
-    `failed` counts the times that the file could not be taken, `loaded` those that it was; `last_error` is the sentence
-    that says why the file as it is cannot be taken, None when it has been; `loaded_at` is when it was last taken, the
-    start included, in seconds since the epoch.
-    """
+class RouteReloader(FollowedFile[Settings]):
+    """Keeps the proxy at what the file says. `loaded` does not count the start."""
 
     def __init__(
         self,
@@ -63,69 +55,28 @@ class RouteReloader:
         poll_s: float = POLL_S,
     ) -> None:
         """`apply` is called with all that may change when any of it has. Without a file in `settings`, it never is."""
+        super().__init__(settings.config_path, settings.config_stamp, now_s=now_s, poll_s=poll_s)
         self._running = settings
         self._apply = apply
-        self._now_s = now_s
-        self._poll_s = poll_s
         self.current = Changeable(settings.routes, settings.forward_allow, settings.proxy)
-        self._told = asyncio.Event()
-        self._changes = (
-            None if settings.config_path is None else FileChanges(settings.config_path, settings.config_stamp)
-        )
-        self.loaded = 0
-        self.failed = 0
-        self.last_error: str | None = None
-        self.loaded_at = now_s()
-
-    def reload(self) -> None:
-        """Have the file read soon, changed or not; for a signal's handler."""
-        self._told.set()
 
     async def run(self) -> None:
         """Look at the file until cancelled."""
         if self._running.config_path is None:
             await self._say_that_there_is_none()
-        while True:
-            told = await self._wait()
-            await (self.read() if told else self.look())
+        await super().run()
 
-    async def look(self) -> None:
-        """Read the file if it has changed and stands still."""
-        assert self._changes is not None
-        if self._changes.look():
-            await self.read()
+    def _read(self) -> Settings:
+        return load_again(self._running)
 
-    async def read(self) -> None:
-        """Read the file, and take it whole or not at all."""
-        assert self._changes is not None
-        self._changes.reading()
-        try:
-            # In a thread: a file of a thousand routes takes longer than a call may wait.
-            settings = await asyncio.to_thread(load_again, self._running)
-        except StartError as error:
-            self._refuse(str(error))
-        except Exception as error:  # what no reader foresaw in a file must not end the process
-            path = self._running.config_path
-            problem = f"{path}: could not be read ({type(error).__name__}: {shown(str(error), 200)})"
+    def _log_refusal(self, problem: str, *, unexpected: bool) -> None:
+        if unexpected:
             log.exception("configuration_failed", message=_REFUSED, problem=problem)
-            self._keep(problem)
         else:
-            self._take(settings)
+            log.error("configuration_refused", message=_REFUSED, problem=problem)
 
-    def _refuse(self, problem: str) -> None:
-        log.error("configuration_refused", message=_REFUSED, problem=problem)
-        self._keep(problem)
-
-    def _keep(self, problem: str) -> None:
-        """Note why everything stays as it is."""
-        self.failed += 1
-        self.last_error = problem
-
-    def _take(self, settings: Settings) -> None:
-        self.loaded += 1
-        self.last_error = None
-        self.loaded_at = self._now_s()
-        ignored = needing_restart(self._running, settings)
+    def _take(self, content: Settings) -> None:
+        ignored = needing_restart(self._running, content)
         if ignored:
             log.warning(
                 "configuration_needs_restart",
@@ -133,22 +84,12 @@ class RouteReloader:
                 fields=ignored,
             )
         wanted = Changeable(
-            settings.routes, settings.forward_allow, replace(settings.proxy, limits=self._running.proxy.limits)
+            content.routes, content.forward_allow, replace(content.proxy, limits=self._running.proxy.limits)
         )
         if wanted != self.current:
             self._apply(wanted)
             self.current = wanted
-        log.info("configuration_reloaded", file=str(settings.config_path), routes=len(wanted.routes))
-
-    async def _wait(self) -> bool:
-        """Wait until told to read, or for the next look; return whether told."""
-        try:
-            async with asyncio.timeout(self._poll_s):
-                await self._told.wait()
-        except TimeoutError:
-            return False
-        self._told.clear()
-        return True
+        log.info("configuration_reloaded", file=str(content.config_path), routes=len(wanted.routes))
 
     async def _say_that_there_is_none(self) -> None:
         while True:

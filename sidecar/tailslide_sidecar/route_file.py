@@ -71,7 +71,8 @@ def _flag_key(text: str) -> str:
         raise ValueError(error.problem) from None
 
 
-def _address(value: object) -> Address:
+def read_address(value: object) -> Address:
+    """Read the address of a server; raise `ValueError`."""
     expected = f"expected http://host:port or https://host:port without a path, got {shown(value, 80)}"
     if not isinstance(value, str):
         raise ValueError(expected)  # noqa: TRY004 # pydantic collects ValueError
@@ -171,7 +172,7 @@ def _left_to_headers(headers: dict[str, str]) -> dict[str, str]:
 FlagKey = Annotated[str, AfterValidator(_flag_key)]
 Name = Annotated[str, AfterValidator(_name)]
 Token = Annotated[str, AfterValidator(_token)]
-Url = Annotated[Address, PlainValidator(_address)]
+Url = Annotated[Address, PlainValidator(read_address)]
 Urls = Annotated[list[Url], AfterValidator(_addresses)]
 Path = Annotated[str, AfterValidator(_path)]
 TimeoutMs = Annotated[int, Field(ge=1, le=MAX_TIMEOUT_MS)]

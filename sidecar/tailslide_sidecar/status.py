@@ -93,7 +93,7 @@ class Status:
                 for route in routes
             ],
             "routes_loaded_at_ms": round(reloader.loaded_at * 1000),
-            "routes_problem": reloader.last_error,
+            "routes_problem": reloader.problem,
             "unknown_flags": sorted(flag for flag in flags_of(routes) if self._problem(flag)),
             "outcomes_waiting": self._buffer.waiting,
             "outcomes_dropped": self._buffer.dropped,

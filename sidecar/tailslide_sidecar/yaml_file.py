@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Hashable, Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -27,6 +27,11 @@ MAX_MERGED_PAIRS = 100_000
 those of the line before, so that a short file would take all memory."""
 MAX_MERGED_PAIRS_OF_A_FILE = 1_000_000
 """How many fields `<<` may put into all objects of a file."""
+MAX_REPEATED_VALUES = 1_000_000
+"""How many values the aliases of a file may stand for, names of fields and values in values included. Aliases of lists
+of aliases would otherwise make gigabytes of a short file, as soon as it is checked or written out."""
+MAX_REPEATED_CHARACTERS = 16_000_000
+"""How much text the aliases of a file may stand for."""
 _MAX_DIGITS = 1_000
 _MAX_FIELD = 400
 _MOST_SHOWN = 10
@@ -57,11 +62,66 @@ class FileError(StartError):
         super().__init__("; ".join(self.problems[:_MOST_SHOWN]) + (f"; and {more} more" if more > 0 else ""))
 
 
+class FileReadError(FileError):
+    """A file could not be opened or read. It may be readable later without having changed."""
+
+
+class _Size(NamedTuple):
+    """How much a node is when every alias in it is written out."""
+
+    values: int = 0
+    characters: int = 0
+
+    def plus(self, other: "_Size") -> "_Size":
+        return _Size(self.values + other.values, self.characters + other.characters)
+
+
 class _Loader(yaml.SafeLoader):
-    """PyYAML's loader, but with its own kind of error for whatever it cannot read, and with a limit to merging."""
+    """PyYAML's loader, but with its own kind of error for whatever it cannot read, and with limits to aliases."""
 
     _merged_pairs = 0
     """How many fields `<<` has put into objects until now."""
+    _repeated = _Size()
+    """What the aliases until now stand for."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._sizes: dict[yaml.Node, _Size] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if not self.check_event(yaml.AliasEvent):
+            return super().compose_node(parent, index)
+        alias: Any = self.peek_event()  # type: ignore[no-untyped-call] # the stubs leave its types out
+        node = super().compose_node(parent, index)
+        problem = None if node is None else self._problem_with_alias(node, alias.anchor or "")
+        if problem is not None:
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=alias.start_mark)
+        return node
+
+    def _problem_with_alias(self, node: yaml.Node, name: str) -> str | None:
+        """Return what is wrong with one more alias of a node."""
+        if node.end_mark is None:  # PyYAML sets it when it has read all of a list or an object
+            return f"the alias {shown('*' + name)} is part of the value that it stands for"
+        self._repeated = self._repeated.plus(self._size(node))
+        if self._repeated.values > MAX_REPEATED_VALUES:
+            return f"aliases (*name) repeat more than {MAX_REPEATED_VALUES:,} values"
+        if self._repeated.characters > MAX_REPEATED_CHARACTERS:
+            return f"aliases (*name) repeat more than {MAX_REPEATED_CHARACTERS:,} characters"
+        return None
+
+    def _size(self, node: yaml.Node) -> _Size:
+        known = self._sizes.get(node)
+        if known is not None:
+            return known
+        size = _Size(1, len(node.value) if isinstance(node, yaml.ScalarNode) else 0)
+        if isinstance(node, yaml.SequenceNode):
+            for item in node.value:
+                size = size.plus(self._size(item))
+        elif isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                size = size.plus(self._size(key)).plus(self._size(value))
+        self._sizes[node] = size
+        return size
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
@@ -200,7 +260,7 @@ def read_yaml(path: Path, expected: str, *, core_schema: bool = False) -> YamlFi
     except UnicodeDecodeError:
         raise FileError([f"{path}: expected text in UTF-8"]) from None
     except OSError as error:
-        raise FileError([f"{path}: cannot be read ({error.strerror or error})"]) from None
+        raise FileReadError([f"{path}: cannot be read ({error.strerror or error})"]) from None
     if path.suffix.lower() == ".json":
         nodes = cache(lambda: _compose(text, _CoreSchema))
         return YamlFile(path, _read(path, expected, lambda: _json(text, nodes)), nodes)

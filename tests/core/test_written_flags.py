@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -154,11 +155,35 @@ def test_what_no_reader_takes_is_refused_where_it_is() -> None:
         new_ruleset("shop", "f", {"metadata": {"rule": "x"}})
 
 
+@pytest.mark.parametrize(("number", "told"), [(inf, "Infinity"), (-inf, "-Infinity"), (nan, "NaN")])
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        (
+            lambda x: {"type": "object", "variants": {"a": {"limits": [1, {"per day": x}]}}},
+            "variants.a.limits[1].per day",
+        ),
+        (lambda x: {"type": "object", "variants": {"a": {"b\n": x}}}, 'variants.a."b\\n"'),
+        (lambda x: {"rollout": x}, "rollout"),
+        (lambda x: {"metadata": {"cost": x}}, "metadata.cost"),
+        (lambda x: {"rules": [{"when": [CONDITION | {"values": ["DE", x]}]}]}, "rules[0].when[0].values[1]"),
+    ],
+)
+def test_a_number_that_json_does_not_have_is_refused_where_it_is(
+    given: Any, field: str, number: float, told: str
+) -> None:
+    with pytest.raises(ContractError) as error:
+        new_ruleset("shop", "f", given(number))
+    assert (error.value.field, error.value.problem) == (field, f"expected a finite number, got {told}")
+
+
 def test_a_segment_as_it_is_written() -> None:
     segment = new_segment("shop", "beta", {"include": ["ada"], "when": [CONDITION]})
     assert (segment.app, segment.key, segment.version, segment.include) == ("shop", "beta", 1, frozenset({"ada"}))
     with pytest.raises(ContractError, match=r"^include: expected at most 10000 members in both lists together"):
         new_segment("shop", "beta", {"include": [str(n) for n in range(10_001)]})
+    with pytest.raises(ContractError, match=r"^when\[0\]\.values\[0\]: expected a finite number, got Infinity$"):
+        new_segment("shop", "beta", {"when": [CONDITION | {"values": [inf]}]})
 
 
 def test_notes_are_fields_of_a_flag() -> None:

@@ -83,6 +83,34 @@ def test_first_files_are_written_once(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [path.name for path in Path("my shop").iterdir()] == ["flags.yaml"]
 
 
+def test_the_first_file_has_the_addresses_that_were_given(tmp_path: Path) -> None:
+    addresses = {"feature": "https://new.example:8443", "fallback": "http://[::1]:9001"}
+    usual = {"feature": "http://127.0.0.1:9002", "fallback": {"status": 200, "body": "the old checkout\n"}}
+    for number, given in enumerate(({}, *({name: url} for name, url in addresses.items()), addresses)):
+        folder = tmp_path / str(number)
+        options = [word for name, url in given.items() for word in (f"--{name}", url)]
+        assert CliRunner().invoke(cli, ["init", str(folder), *options]).exit_code == 0
+        (route,) = yaml.safe_load((folder / "sidecar.yaml").read_text())["routes"]
+        assert {name: route[name] for name in usual} == {**usual, **given}
+        assert CliRunner().invoke(cli, ["sidecar", "--check", "--config", f"{folder}/sidecar.yaml"]).exit_code == 0
+
+
+def test_a_long_address_keeps_the_comment_apart(tmp_path: Path) -> None:
+    url = f"http://{'a' * 60}.example:9001"
+    assert CliRunner().invoke(cli, ["init", str(tmp_path), "--fallback", url]).exit_code == 0
+    assert f"    fallback: {url} # your old code\n" in (tmp_path / "sidecar.yaml").read_text()
+
+
+def test_an_address_that_no_route_takes_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["init", str(tmp_path / "shop"), "--fallback", "127.0.0.1:9001"])
+    assert result.exit_code == 2
+    assert (
+        "Error: Invalid value for '--fallback': expected http://host:port or https://host:port without a path, "
+        'got "127.0.0.1:9001"'
+    ) in result.stderr
+    assert not (tmp_path / "shop").exists()
+
+
 def test_first_files_cannot_be_written_into_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = CliRunner().invoke(cli, ["init", str(tmp_path / "file")])

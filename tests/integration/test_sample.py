@@ -42,6 +42,7 @@ async def sample(*options: str) -> AsyncIterator[Sample]:
         old, new = (re.search(rf"{name} +(http://127\.0\.0\.1:\d+)\n", said) for name in ("old path", "new feature"))
         assert old is not None
         assert new is not None
+        assert f"tailslide init --feature {new[1]} --fallback {old[1]}\n" in said
         assert f"curl -X POST {new[1]}/break" in said
         yield Sample(process, old[1], new[1])
     finally:

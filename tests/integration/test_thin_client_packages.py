@@ -64,13 +64,7 @@ async def used(bench: Bench, installed: Installed, code: str) -> list[str]:
 
 def readme(language: str) -> str:
     examples = blocks(CLIENTS / language / "README.md")[language]
-    # What only says how the package is named is no example.
-    return program(
-        language,
-        [example for example in examples if not example.startswith("gem ")],
-        then=GUARDED_TWICE.get(language, ""),
-        prints=["color"],
-    )
+    return program(language, examples, then=GUARDED_TWICE.get(language, ""), prints=["color"])
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

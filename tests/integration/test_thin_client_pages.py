@@ -53,6 +53,11 @@ def test_what_is_installed_until_the_packages_are_published_is_there(language: s
         # `make sdk-package` puts all packages into one folder.
         found = (packages.of(language) if folder == "dist/sdk" else CLIENTS).glob(name)
         assert len(list(found)) == 1, name
+    # The language's own page says the same.
+    installs = [command for command in re.findall(r"`([^`]+)`", row[-1]) if "tailslide/" in command]
+    page = (CLIENTS / language / "README.md").read_text()
+    assert installs
+    assert [command for command in installs if command not in page] == []
 
 
 async def test_the_program_that_comes_after_the_original(bench: Bench, packages: Packages, tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_every_flag_that_can_be_published_can_be_written(
         ),
         ("app: a\nflags: {}\nsegments: {s: {includes: [x]}}", ["line 3: segments.s.includes: unknown field; did you"]),
         ("app: a\nflags: {}\nsegments: {s: {include: [5]}}", ["line 3: segments.s.include[0]: expected a string, g"]),
-        ("app: a\nflags: &x {f: *x}", ["line 2, column 8: expected YAML, but found unconstructable recursive"]),
+        ("app: a\nflags: &x {f: *x}", ['line 2, column 15: expected YAML, but the alias "*x" is part of the']),
         ('app: a\nflags: {f: {salt: "\\ud800"}}', ["line 2: flags.f: expected what JSON can hold (str is not va"]),
     ],
 )  # fmt: skip # pairs of a file and its sentences
@@ -168,6 +168,49 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, told: list[str]) -> None:
     assert len(found) == len(told), found
     for problem, expected in zip(found, told, strict=True):
         assert problem.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        ("flags.yaml", "app: a\nflags:\n  f: {type: object, off_variant: b, variants: {b: {\n    limit: %s}}}", 4),
+        (
+            "flags.json",
+            '{"app": "a", "flags":\n{"f": {"type": "object", "off_variant": "b", "variants":\n{"b": {"limit": %s}}}}}',
+            3,
+        ),
+    ],
+)
+@pytest.mark.parametrize(("number", "told"), [("1e400", "Infinity"), ("-1e400", "-Infinity")])
+def test_an_infinite_number_is_refused_where_it_is(
+    tmp_path: Path, name: str, text: str, line: int, number: str, told: str
+) -> None:
+    assert problems(tmp_path, text % number, name=name) == [
+        f"line {line}: flags.f.variants.b.limit: expected a finite number, got {told}"
+    ]
+
+
+def test_flags_may_share_what_an_anchor_names(tmp_path: Path) -> None:
+    text = """\
+app: shop
+flags:
+  first: &standard
+    active: true
+    rules: &staff
+      - when: [{attribute: role, operator: in, values: [staff]}]
+        rollout: 100
+  second: *standard
+  third: {rules: *staff}
+  fourth: {<<: *standard, rollout: 5}
+"""
+    flags = read(tmp_path, text).rulesets
+    assert len({ruleset.rules for ruleset in flags.values()}) == 1
+    assert [(ruleset.active, ruleset.rollout) for ruleset in flags.values()] == [
+        (True, 100),
+        (True, 100),
+        (False, 100),
+        (True, 5),
+    ]
 
 
 def test_a_flag_that_its_defaults_make_wrong_is_told_so(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from open_files import no_descriptor_left
 from permissions import change_permissions, heed_permissions
 from structlog.testing import capture_logs
 
@@ -231,6 +232,23 @@ async def test_a_file_that_disappears_keeps_the_flags_until_it_is_back(scene: Sc
     for _ in range(2):
         await source.look()
     assert (scene.versions(), source.problem) == ({"f": 2, "g": 1}, None)
+
+
+async def test_a_file_that_could_not_be_opened_is_taken_later_as_it_is(scene: Scene) -> None:
+    source = scene.start()
+    await source.read()
+    scene.path.write_text(TWO)
+    with no_descriptor_left(), capture_logs() as logs:
+        for second in range(4):
+            scene.now_s = 100.0 + second
+            await source.look()
+    assert [(entry["event"], entry["problem"]) for entry in logs] == [
+        ("flags_file_refused", f"{scene.path}: cannot be read (Too many open files)")
+    ]
+    assert (scene.versions(), source.connected, source.silent_for_s()) == ({"f": 1}, False, 3.0)
+    for _ in range(2):
+        await source.look()
+    assert (scene.versions(), source.refused, source.silent_for_s()) == ({"f": 2, "g": 1}, 1, 0.0)
 
 
 async def test_another_app_in_the_file_is_refused(scene: Scene) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from open_files import no_descriptor_left
 from permissions import change_permissions, heed_permissions
 from structlog.testing import capture_logs
 
@@ -45,7 +46,7 @@ async def test_a_file_that_stays_as_it_is_is_not_read_again(scene: Scene) -> Non
     reloader = scene.start()
     for _ in range(3):
         await reloader.look()
-    assert (scene.applied, reloader.loaded, reloader.failed, reloader.loaded_at) == ([], 0, 0, 100.0)
+    assert (scene.applied, reloader.loaded, reloader.refused, reloader.loaded_at) == ([], 0, 0, 100.0)
 
 
 async def test_a_change_is_taken_once_it_stands_still(scene: Scene) -> None:
@@ -60,7 +61,7 @@ async def test_a_change_is_taken_once_it_stands_still(scene: Scene) -> None:
     await reloader.look()
     assert scene.upstreams() == ["http://b:1"]
     assert len(scene.applied[0].routes) == 2
-    assert (reloader.loaded, reloader.failed, reloader.loaded_at, reloader.last_error) == (1, 0, 200.0, None)
+    assert (reloader.loaded, reloader.refused, reloader.loaded_at, reloader.problem) == (1, 0, 200.0, None)
 
 
 async def test_a_change_between_the_start_and_the_first_look_is_not_missed(scene: Scene) -> None:
@@ -78,14 +79,14 @@ async def test_what_is_wrong_changes_nothing_and_is_told_once(scene: Scene) -> N
         for _ in range(4):
             await reloader.look()
     assert scene.applied == []
-    assert (reloader.loaded, reloader.failed, reloader.loaded_at) == (0, 1, 100.0)
-    assert reloader.last_error is not None
-    assert reloader.last_error.startswith(f"{scene.path}: line 1: routes[1].upstream: expected http://host:port")
+    assert (reloader.loaded, reloader.refused, reloader.loaded_at) == (0, 1, 100.0)
+    assert reloader.problem is not None
+    assert reloader.problem.startswith(f"{scene.path}: line 1: routes[1].upstream: expected http://host:port")
     assert logs == [
         {
             "event": "configuration_refused",
             "message": "configuration refused, the old one stays",
-            "problem": reloader.last_error,
+            "problem": reloader.problem,
             "log_level": "error",
         }
     ]
@@ -93,18 +94,16 @@ async def test_what_is_wrong_changes_nothing_and_is_told_once(scene: Scene) -> N
     await reloader.look()
     await reloader.look()
     assert scene.upstreams() == ["http://b:1"]
-    assert (reloader.loaded, reloader.failed) == (1, 1)
-    assert reloader.last_error is None
+    assert (reloader.loaded, reloader.refused) == (1, 1)
+    assert reloader.problem is None
 
 
 async def test_a_value_that_no_reader_can_take_changes_nothing(scene: Scene) -> None:
     reloader = scene.start()
     scene.path.write_text("app: shop\nlimits:\n  max_connections: !!bool maybe")
     await reloader.read()
-    assert (scene.applied, reloader.failed) == ([], 1)
-    assert reloader.last_error == (
-        f'{scene.path}: line 3, column 20: expected YAML, but "maybe" cannot be read as bool'
-    )
+    assert (scene.applied, reloader.refused) == ([], 1)
+    assert reloader.problem == (f'{scene.path}: line 3, column 20: expected YAML, but "maybe" cannot be read as bool')
 
 
 async def test_an_unexpected_error_changes_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,14 +116,14 @@ async def test_an_unexpected_error_changes_nothing(scene: Scene, monkeypatch: py
         patch.setattr("tailslide_sidecar.reload.load_again", fail)
         for _ in range(4):
             await reloader.look()
-    assert reloader.last_error == f"""{scene.path}: could not be read (KeyError: "'maybe'")"""
+    assert reloader.problem == f"""{scene.path}: could not be read (KeyError: "'maybe'")"""
     assert [(entry["event"], entry["problem"], entry["exc_info"]) for entry in logs] == [
-        ("configuration_failed", reloader.last_error, True)
+        ("configuration_failed", reloader.problem, True)
     ]
-    assert (scene.applied, reloader.failed) == ([], 1)
+    assert (scene.applied, reloader.refused) == ([], 1)
     await reloader.read()
     assert scene.upstreams() == ["http://b:1"]
-    assert reloader.last_error is None
+    assert reloader.problem is None
 
 
 async def test_a_file_that_could_not_be_read_is_taken_after_a_chmod(
@@ -136,7 +135,7 @@ async def test_a_file_that_could_not_be_read_is_taken_after_a_chmod(
     scene.path.chmod(0)
     for _ in range(2):
         await reloader.look()
-    assert reloader.last_error == f"{scene.path}: cannot be read (Permission denied)"
+    assert reloader.problem == f"{scene.path}: cannot be read (Permission denied)"
     change_permissions(scene.path, 0o600)
     for _ in range(2):
         await reloader.look()
@@ -148,13 +147,29 @@ async def test_a_file_that_goes_away_and_comes_back(scene: Scene) -> None:
     scene.path.unlink()
     for _ in range(3):
         await reloader.look()
-    assert reloader.failed == 1
-    assert reloader.last_error is not None
-    assert "cannot be read (No such file or directory)" in reloader.last_error
+    assert reloader.refused == 1
+    assert reloader.problem is not None
+    assert "cannot be read (No such file or directory)" in reloader.problem
     scene.path.write_text(TWO)
     await reloader.look()
     await reloader.look()
     assert scene.upstreams() == ["http://b:1"]
+
+
+async def test_a_file_that_could_not_be_opened_is_taken_later_as_it_is(scene: Scene) -> None:
+    reloader = scene.start()
+    await reloader.read()
+    scene.path.write_text(TWO)
+    with no_descriptor_left(), capture_logs() as logs:
+        for _ in range(4):
+            await reloader.look()
+    assert [(entry["event"], entry["problem"]) for entry in logs] == [
+        ("configuration_refused", f"{scene.path}: cannot be read (Too many open files)")
+    ]
+    for _ in range(2):
+        await reloader.look()
+    assert scene.upstreams() == ["http://b:1"]
+    assert (reloader.refused, reloader.problem) == (1, None)
 
 
 async def test_a_link_that_leads_elsewhere_is_a_change(scene: Scene, tmp_path: Path) -> None:

@@ -181,6 +181,49 @@ def test_many_objects_that_grow_by_merging_are_refused(
         read_yaml(path, "flags", core_schema=core_schema)
 
 
+@pytest.mark.parametrize("core_schema", [False, True])
+def test_a_short_file_that_aliases_make_huge_is_refused(tmp_path: Path, core_schema: bool) -> None:
+    # Each line has ten times the values of the line before; the limit is reached in the eighth alias of a4.
+    path = tmp_path / "f.yaml"
+    lines = ["a0: &a0 [" + ", ".join(["x"] * 10) + "]"]
+    lines += [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, 60)]
+    path.write_text("\n".join(lines))
+    with pytest.raises(FileError) as error:
+        read_yaml(path, "flags", core_schema=core_schema)
+    assert str(error.value) == (
+        f"{path}: line 6, column 45: expected YAML, but aliases (*name) repeat more than 1,000,000 values"
+    )
+
+
+def test_each_alias_counts_what_it_stands_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tailslide_sidecar.yaml_file.MAX_REPEATED_VALUES", 12)
+    own = ", ".join(["x"] * 100)  # what is written out counts for nothing
+    shared = f"[&a {{k: [v]}}, {own}, &b [*a], "  # *a is four values, *b five
+    assert read(tmp_path, shared + "*a, *a]").value[-1] == {"k": ["v"]}
+    for more in ("*a, *a, *a]", "*a, *b]"):
+        with pytest.raises(FileError, match=r"aliases \(\*name\) repeat more than 12 values"):
+            read(tmp_path, shared + more)
+
+
+def test_a_long_text_that_aliases_repeat_is_refused(tmp_path: Path) -> None:
+    text = "[&a " + "x" * 4_000 + ", " + ", ".join(["*a"] * 4_000) + "%s]"
+    assert len(read(tmp_path, text % "").value) == 4_001
+    with pytest.raises(FileError, match=r"but aliases \(\*name\) repeat more than 16,000,000 characters"):
+        read(tmp_path, text % ", *a")
+
+
+@pytest.mark.parametrize("core_schema", [False, True])
+@pytest.mark.parametrize(("text", "column"), [("a: &a [*a]", 8), ("a: &a {b: {c: [*a]}}", 16)])
+def test_an_alias_within_its_own_value_is_refused(tmp_path: Path, core_schema: bool, text: str, column: int) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_text(text)
+    with pytest.raises(FileError) as error:
+        read_yaml(path, "flags", core_schema=core_schema)
+    assert str(error.value) == (
+        f'{path}: line 1, column {column}: expected YAML, but the alias "*a" is part of the value that it stands for'
+    )
+
+
 def test_of_many_mistakes_the_first_are_told(tmp_path: Path) -> None:
     file = read(tmp_path, "\n".join(f"f{number}: x" for number in range(150)))
     mistakes = [(f"f{number}", "expected y") for number in range(150)]

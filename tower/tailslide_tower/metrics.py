@@ -53,7 +53,7 @@ class TowerMetrics:
         )
         self._publish_failures = Counter(
             "tailslide_tower_publish_failures",
-            "Attempts to publish that failed, for want of NATS or of PostgreSQL; they are repeated.",
+            "Attempts to publish that failed, since NATS or PostgreSQL was unreachable; they are repeated.",
             registry=self.registry,
         )
         self.last_comparison = Gauge(

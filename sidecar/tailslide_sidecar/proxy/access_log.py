@@ -17,7 +17,8 @@ FAILURES_PER_S = 10
 
 MOST_OF_A_PATH = 500
 MOST_OF_A_TRACEPARENT = 100
-"""How many characters of each are told: clients write them, and a target may have thousands."""
+"""How many characters of each are told: clients write them, and a target may have thousands. A host has at most
+`requests.MAX_NAME`, or the request is refused."""
 
 log = structlog.get_logger()
 

@@ -17,7 +17,7 @@ class Reloads(Protocol):
     """How often the file of routes was read again."""
 
     loaded: int
-    failed: int
+    refused: int
     loaded_at: float
 
 
@@ -125,7 +125,7 @@ class ProxyMetrics(Collector):
             "tailslide_sidecar_config_reloads", "Times that the file was read again, by result", labels=["result"]
         )
         reads.add_metric(["loaded"], self._reloads.loaded)
-        reads.add_metric(["refused"], self._reloads.failed)
+        reads.add_metric(["refused"], self._reloads.refused)
         yield reads
         yield GaugeMetricFamily(
             "tailslide_sidecar_config_loaded_timestamp_seconds",

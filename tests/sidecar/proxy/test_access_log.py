@@ -8,7 +8,8 @@ from proxy_transcripts import read_requests
 from structlog.testing import capture_logs
 
 from tailslide_core.outcomes import CallEnd
-from tailslide_runtime.http1.requests import RequestHead
+from tailslide_runtime.http1.refusals import Refusal
+from tailslide_runtime.http1.requests import MAX_NAME, RequestHead
 from tailslide_sidecar.proxy.access_log import FAILURES_PER_S, AccessLog
 from tailslide_sidecar.proxy.accounts import Side
 from tailslide_sidecar.proxy.exchange import Exchange, SavedFailure
@@ -37,11 +38,12 @@ class Call:
     trace_id: str = ""
     fields: bytes = b""
     target: bytes = b"/a?secret=1"
+    host: bytes = b"Shop:80"
 
     @property
     def head(self) -> RequestHead:
         line = b"GET " + self.target + b" HTTP/1.1\r\n"
-        head = read_requests(line + b"Host: Shop:80\r\nCookie: s=1\r\n" + self.fields + b"\r\n")[0]
+        head = read_requests(line + b"Host: " + self.host + b"\r\nCookie: s=1\r\n" + self.fields + b"\r\n")[0]
         assert isinstance(head, RequestHead)
         return head
 
@@ -86,6 +88,12 @@ def test_the_decision_and_the_trace_are_told() -> None:
 def test_a_long_path_is_cut() -> None:
     (line,) = told(AccessLog(ProxyOptions()), Call(target=b"/" + b"a" * 4_000))
     assert line["path"] == "/" + "a" * 499
+
+
+def test_the_longest_host_that_a_request_may_have_is_told_whole() -> None:
+    (line,) = told(AccessLog(ProxyOptions()), Call(host=b"a" * MAX_NAME + b":80"))
+    assert line["host"] == "a" * 253
+    assert isinstance(read_requests(b"GET / HTTP/1.1\r\nHost: " + b"a" * (MAX_NAME + 1) + b"\r\n\r\n")[0], Refusal)
 
 
 @pytest.mark.parametrize(("sample", "lines"), [(1.0, 100), (0.1, 10), (0.01, 1), (0.0, 0)])

@@ -16,7 +16,7 @@ from tailslide_sidecar.proxy.routes import Address, NoRoute
 class Reads:
     """A file that was taken twice and refused once."""
 
-    loaded, failed, loaded_at = 2, 1, 1_795_363_190.5
+    loaded, refused, loaded_at = 2, 1, 1_795_363_190.5
 
 
 def samples_of(accounts: Accounts, pool: Pool) -> dict[str, float]:
