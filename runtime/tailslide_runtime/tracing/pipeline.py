@@ -1,15 +1,16 @@
 """From spans that have ended to a collector: batches in memory, a thread that sends them, and an end in time.
 
-All of it is OpenTelemetry's own; what is ours is that trouble is told once and not with each batch, that spans are
-counted, and that a collector which does not answer holds up neither the work nor the end of a process. Spans that
-cannot be sent are lost: nothing of this system depends on them.
+All of it is OpenTelemetry's own but for the requests, which are `collector`'s. What is ours is that trouble is told
+once and not with each batch, that spans are counted, and that a collector which does not answer holds up neither the
+work nor the end of a process. Spans that cannot be sent are lost: nothing of this system depends on them.
 """
 
 import asyncio
 import contextvars
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 
 import structlog
@@ -20,6 +21,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.trace.sampling import Sampler
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
+
+from tailslide_runtime.errors import StartError
+from tailslide_runtime.tracing.collector import MOST_OF_A_REASON, CollectorSession
 
 log = structlog.get_logger()
 
@@ -45,22 +49,22 @@ class Tracing:
         sampler: Sampler,
         *,
         through: Callable[[SpanProcessor], SpanProcessor] | None = None,
-        exporter: SpanExporter | None = None,
     ) -> None:
         """`service` is the name under which a process shows, `attributes` what else is said of it.
 
         OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go before both. `through` puts a processor before the batches,
-        which hands on what is to be sent; `exporter` takes the place of the one that sends to `url`.
+        which hands on what is to be sent. Raises `StartError` for what OpenTelemetry refuses of its variables.
         """
-        self._sending = _Sending(exporter or OTLPSpanExporter(url, timeout=TIMEOUT_S), url)
-        self._batches = BatchSpanProcessor(self._sending, MOST_WAITING, EVERY_MS, BATCH)
-        self.counts = SpanCounts(self._batches, self._sending)
         named = {"service.name": service, "service.version": version("tailslide-platform"), **attributes}
-        self.provider = TracerProvider(
-            sampler=sampler,
-            resource=Resource.create().merge(Resource(named)).merge(OTELResourceDetector().detect()),
-            shutdown_on_exit=False,
-        )
+        with _variables():
+            self._sending = _Sending(url)
+            self._batches = BatchSpanProcessor(self._sending, MOST_WAITING, EVERY_MS, BATCH)
+            self.counts = SpanCounts(self._batches, self._sending)
+            self.provider = TracerProvider(
+                sampler=sampler,
+                resource=Resource.create().merge(Resource(named)).merge(OTELResourceDetector().detect()),
+                shutdown_on_exit=False,
+            )
         self.provider.add_span_processor(self.counts if through is None else through(self.counts))
 
     async def close(self) -> None:
@@ -68,8 +72,9 @@ class Tracing:
         loop, done = asyncio.get_running_loop(), asyncio.Event()
 
         def end() -> None:
-            self._batches.force_flush()
-            loop.call_soon_threadsafe(done.set)
+            self._batches.shutdown()
+            with suppress(RuntimeError):  # the loop has ended meanwhile, and nobody waits
+                loop.call_soon_threadsafe(done.set)
 
         # Not in the loop's executor, whose threads are waited for at the end, however long they take.
         threading.Thread(target=end, daemon=True, name="last spans").start()
@@ -82,13 +87,35 @@ class Tracing:
         self._sending.shutdown()
 
 
-class _Sending(SpanExporter):
-    """Sends batches by another exporter, counts what was sent, and tells when it begins and ends to fail."""
+@contextmanager
+def _variables() -> Iterator[None]:
+    """Let OpenTelemetry read its variables, and say what is wrong with them without telling what they are."""
+    headers = logging.getLogger("opentelemetry.util.re")  # its lines repeat OTEL_EXPORTER_OTLP_HEADERS, a key in it
+    headers.addFilter(_tell_headers)
+    try:
+        yield
+    except ValueError as error:
+        raise StartError(f"traces: {error}") from None
+    finally:
+        headers.removeFilter(_tell_headers)
 
-    def __init__(self, exporter: SpanExporter, url: str) -> None:
+
+def _tell_headers(_: logging.LogRecord) -> bool:
+    log.warning(
+        "traces_headers_refused",
+        message="expected OTEL_EXPORTER_OTLP_HEADERS to be name=value, with commas between and values as in a URL",
+    )
+    return False
+
+
+class _Sending(SpanExporter):
+    """Sends batches, counts what was sent, and tells when it begins and ends to fail."""
+
+    def __init__(self, url: str) -> None:
         self.url = url
         self.sent = 0
-        self._exporter = exporter
+        self._session = CollectorSession(TIMEOUT_S)
+        self._exporter = OTLPSpanExporter(url, timeout=TIMEOUT_S, session=self._session)
         self._failing = False
         self._ended = False
         self._reason = _Reason()
@@ -97,10 +124,14 @@ class _Sending(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send a batch; called in the thread of the batches."""
+        self._session.problem, self._session.rejected = "", 0
         result = self._exporter.export(spans)
-        failed = result is not SpanExportResult.SUCCESS
-        if not failed:
-            self.sent += len(spans)
+        if result is SpanExportResult.SUCCESS:
+            rejected = min(self._session.rejected, len(spans))
+            self.sent += len(spans) - rejected
+            failed = rejected > 0
+        else:
+            failed = True
         if failed is not self._failing and not self._ended:
             self._failing = failed
             self._context.run(self._tell)
@@ -112,15 +143,16 @@ class _Sending(SpanExporter):
                 "traces_not_sent",
                 message="spans are lost until the collector takes them; nothing else depends on it",
                 url=self.url,
-                error=self._reason.last,
+                error=self._session.problem or self._reason.last,
             )
         else:
             log.info("traces_sent_again", url=self.url)
 
     def shutdown(self) -> None:
         """End a try that is under way."""
-        self._ended = True
-        self._exporter.shutdown()
+        if not self._ended:
+            self._ended = True
+            self._exporter.shutdown()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Nothing is kept here."""
@@ -128,7 +160,7 @@ class _Sending(SpanExporter):
 
 
 class _Reason(logging.Handler):
-    """The last line that OpenTelemetry has logged about sending: nowhere else does it say why a batch was not taken.
+    """The last line that OpenTelemetry has logged about sending: why a batch was not even sent is nowhere else.
 
     Its lines go no further: it writes one with each try, and with each span that finds the queue full.
     """
@@ -143,7 +175,7 @@ class _Reason(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the line."""
-        self.last = record.getMessage()
+        self.last = record.getMessage()[:MOST_OF_A_REASON]
 
 
 class SpanCounts(SpanProcessor, Collector):
