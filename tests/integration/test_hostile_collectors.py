@@ -108,12 +108,12 @@ async def test_an_answer_without_an_end_is_not_read_to_its_end(lines: Lines, hea
         await asyncio.sleep(0)
 
     ended = asyncio.Event()
-    async with raw_upstream(for_ever(f"{head}\r\n{framing}", b"x" * 65_536, at_once, ended)) as url:
-        async with tracing_to(url) as tracing:
-            end_spans(tracing)
-            await asyncio.wait_for(ended.wait(), WAIT_S)
-            await until(lambda: lines or sent(tracing) == 1)
-            assert sent(tracing) == (1 if head.startswith("200") else 0)
+    talk = for_ever(f"{head}\r\n{framing}", b"x" * 65_536, at_once, ended)
+    async with raw_upstream(talk) as url, tracing_to(url) as tracing:
+        end_spans(tracing)
+        await asyncio.wait_for(ended.wait(), WAIT_S)
+        await until(lambda: lines or sent(tracing) == 1)
+        assert sent(tracing) == (1 if head.startswith("200") else 0)
 
 
 async def test_an_answer_that_drips_holds_up_no_further_batches(lines: Lines) -> None:
@@ -121,12 +121,12 @@ async def test_an_answer_that_drips_holds_up_no_further_batches(lines: Lines) ->
         await asyncio.sleep(0.02)
 
     ended = asyncio.Event()
-    async with raw_upstream(for_ever("200 OK\r\nContent-Length: 1000", b"\0", slowly, ended)) as url:
-        async with tracing_to(url) as tracing:
-            end_spans(tracing)
-            await until(lambda: sent(tracing) == 1)
-            end_spans(tracing)
-            await until(lambda: sent(tracing) == 2)
+    talk = for_ever("200 OK\r\nContent-Length: 1000", b"\0", slowly, ended)
+    async with raw_upstream(talk) as url, tracing_to(url) as tracing:
+        end_spans(tracing)
+        await until(lambda: sent(tracing) == 1)
+        end_spans(tracing)
+        await until(lambda: sent(tracing) == 2)
 
 
 @pytest.mark.parametrize("after", ["31536000", formatdate(4_000_000_000, usegmt=True), "-1", "x", "9" * 5_000])
