@@ -6,11 +6,11 @@ from http import HTTPStatus
 import structlog
 from aiohttp import web
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import Span, SpanKind
 from structlog.contextvars import bound_contextvars
 
 from tailslide_runtime.http import ApiError, Handler
-from tailslide_runtime.tracing.context import PROPAGATOR
+from tailslide_runtime.tracing.context import continued, failed, recorded
 from tailslide_tower.api.routes import PRINCIPAL
 from tailslide_tower.database import DatabaseUnavailableError
 from tailslide_tower.flags.store import InvalidFlagError
@@ -20,6 +20,7 @@ log = structlog.get_logger()
 _tracer = trace.get_tracer("tailslide.tower")
 
 _API = "/api/"
+_MOST_OF_A_PATH = 500
 METRICS = web.AppKey("metrics", TowerMetrics)
 RETRY_AFTER_S = 2
 
@@ -28,30 +29,43 @@ RETRY_AFTER_S = 2
 async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Record a request of the API in a trace; where none is recorded this does nothing.
 
-    Named by its route, as `observe` does. Sockets are left out: they last as long as their clients like.
+    Stands outside the middleware that turns errors into answers. Named by its route, as `observe` does. Sockets are
+    left out: they last as long as their clients like.
     """
     if not request.path.startswith(_API) or "Upgrade" in request.headers:
         return await handler(request)
     resource = request.match_info.route.resource
-    route = "unknown" if resource is None else resource.canonical
-    method = request.method if request.method in _METHODS else "other"
+    # What of a method or a path is any client's invention makes no name of a span.
+    method = request.method if request.method in _METHODS else "_OTHER"
+    name = method if method in _METHODS else "HTTP"
     named = {
         "http.request.method": method,
-        "http.route": route,
         "url.scheme": request.scheme,
+        # What is no UTF-8 cannot be sent, and would be missed with all of its batch.
+        "url.path": request.rel_url.raw_path[:_MOST_OF_A_PATH].encode(errors="replace").decode(),
     }
-    with _tracer.start_as_current_span(
-        f"{method} {route}", PROPAGATOR.extract(request.headers), SpanKind.SERVER, named
-    ) as span:
+    if resource is not None:
+        named["http.route"] = resource.canonical
+        name = f"{name} {resource.canonical}"
+    headers = request.headers
+    context = continued(headers.getall("traceparent", ()), headers.getall("tracestate", ()))
+    with recorded(_tracer, name, context, kind=SpanKind.SERVER, attributes=named, answers=(web.HTTPException,)) as span:
         if not span.is_recording():
             return await handler(request)
         with bound_contextvars(trace_id=f"{span.get_span_context().trace_id:032x}"):
-            answer = await handler(request)
-        span.set_attribute("http.response.status_code", answer.status)
-        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            span.set_attribute("error.type", str(answer.status))
-            span.set_status(StatusCode.ERROR)
+            try:
+                answer = await handler(request)
+            except web.HTTPException as raised:  # an answer like any other
+                _answered(span, raised.status)
+                raise
+        _answered(span, answer.status)
         return answer
+
+
+def _answered(span: Span, status: int) -> None:
+    span.set_attribute("http.response.status_code", status)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        failed(span, str(status))
 
 
 @web.middleware

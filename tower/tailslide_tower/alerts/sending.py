@@ -12,9 +12,9 @@ from http import HTTPStatus
 import aiohttp
 import structlog
 from opentelemetry import trace
-from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry.trace import Span, SpanKind
 
-from tailslide_runtime.tracing.context import PROPAGATOR
+from tailslide_runtime.tracing.context import PROPAGATOR, failed, recorded
 from tailslide_tower import times
 from tailslide_tower.alerts.addresses import AddressRules, WebhookUrl
 from tailslide_tower.alerts.connections import CheckedAddresses, Names, RefusedAddressError, connector
@@ -71,7 +71,7 @@ class Sender:
         body, now = message.body(webhook.kind), self._now()
         keys = webhook.secrets_at(now)
         headers = signed_headers(message_id, now, body, keys) if keys else {}
-        with _tracer.start_as_current_span("deliver alert"):
+        with recorded(_tracer, "deliver alert"):
             return await self.send(WebhookUrl(webhook.url), body, headers, timeout_s=timeout_s)
 
     async def send(
@@ -105,15 +105,9 @@ class Sender:
         sent = {**_HEADERS, **headers}
         # The host alone, and no texts of errors: the path of a webhook is often its secret.
         named = {"http.request.method": "POST", "server.address": url.host}
-        with _tracer.start_as_current_span(
-            "POST", kind=SpanKind.CLIENT, attributes=named, record_exception=False, set_status_on_exception=False
-        ) as span:
+        with recorded(_tracer, "POST", kind=SpanKind.CLIENT, attributes=named) as span:
             PROPAGATOR.inject(sent)
-            try:
-                return await self._post(session, url, body, sent, addresses, span)
-            except Exception as error:
-                _failed(span, type(error).__name__)
-                raise
+            return await self._post(session, url, body, sent, addresses, span)
 
     async def _post(
         self,
@@ -127,7 +121,7 @@ class Sender:
         async with session.post(url.text, data=body, headers=headers, allow_redirects=False) as response:
             span.set_attribute("http.response.status_code", response.status)
             if response.status >= HTTPStatus.BAD_REQUEST:
-                _failed(span, str(response.status))
+                failed(span, str(response.status))
             answer = await _beginning(response)
             retry_after = read_retry_after(response.headers.get("Retry-After"), self._now())
             return Outcome(
@@ -143,11 +137,6 @@ _HEADERS = {
     "User-Agent": "Tailslide",
     "Accept-Encoding": "identity",
 }
-
-
-def _failed(span: Span, kind: str) -> None:
-    span.set_attribute("error.type", kind)
-    span.set_status(StatusCode.ERROR)
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> bytes:

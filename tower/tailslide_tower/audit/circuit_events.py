@@ -29,7 +29,7 @@ from tailslide_core.naming import CIRCUIT_EVENTS_SUBJECTS, EVENTS_CONSUMER, EVEN
 from tailslide_core.sentences.transitions import Move, move_of
 from tailslide_runtime.cancellation import raise_if_cancelled
 from tailslide_runtime.jetstream import API_TIMEOUT_S, Backoff
-from tailslide_runtime.tracing.context import PROPAGATOR
+from tailslide_runtime.tracing.context import PROPAGATOR, recorded
 from tailslide_tower.audit.entry import LogEntry, Subject, SubjectKind
 from tailslide_tower.audit.metrics import EventResult, LogMetrics
 from tailslide_tower.auth.principal import Author, Principal, PrincipalKind
@@ -164,9 +164,8 @@ class CircuitEvents:
             await self._refuse(message, str(error))
             return
         named = {"feature_flag.key": event.flag_id.flag, "tailslide.app": event.flag_id.app}
-        with _tracer.start_as_current_span(
-            "circuit event", PROPAGATOR.extract(message.headers or {}), SpanKind.CONSUMER, named
-        ):
+        context = PROPAGATOR.extract(message.headers or {})
+        with recorded(_tracer, "circuit event", context, kind=SpanKind.CONSUMER, attributes=named):
             await self._enter(message, event)
 
     async def _enter(self, message: Msg, event: CircuitEvent) -> None:

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from opentelemetry import trace
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, set_span_in_context
 
+from tailslide_runtime.tracing.context import recorded
+
 _tracer = trace.get_tracer("tailslide.tower")
 
 _MOST_LINKS = 128
@@ -30,5 +32,5 @@ class Causes:
         contexts = [context for key in keys if (context := self._of.pop(key, None)) is not None]
         first = set_span_in_context(NonRecordingSpan(contexts[0])) if contexts else None
         links = [Link(context) for context in contexts[1 : _MOST_LINKS + 1]]
-        with _tracer.start_as_current_span("publish rulesets", first, links=links):
+        with recorded(_tracer, "publish rulesets", first, links=links):
             yield
