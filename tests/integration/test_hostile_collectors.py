@@ -1,7 +1,10 @@
 """What a collector may answer instead of taking spans: it costs spans, never more, and the log says why."""
 
 import asyncio
+import os
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from email.utils import formatdate
@@ -244,3 +247,16 @@ async def test_all_that_was_recorded_is_sent_at_the_end_and_the_thread_ends(
         assert len(taking.spans) == 300
     assert lines == []
     await until(lambda: not tracing._batches._batch_processor._worker_thread.is_alive())
+
+
+def test_a_variable_that_is_read_with_the_packages_ends_the_start_in_a_sentence() -> None:
+    name = "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"
+    said = subprocess.run(
+        (sys.executable, "-c", "from tailslide_runtime.tracing import require_packages; require_packages()"),
+        env={**os.environ, name: "many"},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    last = said.stderr.splitlines()[-1]
+    assert last.startswith(f"tailslide_runtime.errors.StartError: traces: {name} must be ")

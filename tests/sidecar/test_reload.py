@@ -223,6 +223,14 @@ def test_settings_that_are_the_same_need_no_restart() -> None:
     assert needing_restart(Settings("a"), Settings("a", sdk_key="k", flags_token="t")) == ["sdk_key", "flags_token"]
 
 
+async def test_changes_of_traces_need_a_restart_and_are_named_as_in_the_file(scene: Scene) -> None:
+    reloader = scene.start()
+    scene.path.write_text(ONE[:-1] + ", traces: {url: 'http://c:4318', sample_percent: 2, max_calls_per_s: 5}}")
+    with capture_logs() as logs:
+        await reloader.read()
+    assert logs[0]["fields"] == ["traces.url", "traces.sample_percent", "traces.max_calls_per_s"]
+
+
 async def ended(task: asyncio.Task[None]) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

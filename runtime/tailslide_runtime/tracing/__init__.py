@@ -10,7 +10,7 @@ from tailslide_runtime.errors import StartError
 
 
 def require_packages() -> None:
-    """Raise `StartError` where what sends traces is not installed."""
+    """Raise `StartError` where what sends traces is not installed, or refuses one of its variables."""
     try:
         import_module("tailslide_runtime.tracing.pipeline")
     except ModuleNotFoundError as error:
@@ -18,3 +18,5 @@ def require_packages() -> None:
             f"traces need {(error.name or 'opentelemetry').partition('.')[0]}, which is not installed: "
             "pip install 'tailslide-platform[tracing]', or leave TAILSLIDE_TRACES_URL and traces.url out"
         ) from None
+    except ValueError as error:  # some variables are read with the import, such as OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT
+        raise StartError(f"traces: {error}") from None
