@@ -28,9 +28,17 @@ class Causes:
 
     @contextmanager
     def publishing(self, keys: Iterable[str]) -> Iterator[None]:
-        """Record what is done in it as part of the trace of one of the changes, with links to those of the others."""
-        contexts = [context for key in keys if (context := self._of.pop(key, None)) is not None]
+        """Record what is done in it as part of the trace of one of the changes, with links to those of the others.
+
+        Where it fails, the next try belongs to these traces as well.
+        """
+        noted = {key: context for key in keys if (context := self._of.pop(key, None)) is not None}
+        contexts = list(noted.values())
         first = set_span_in_context(NonRecordingSpan(contexts[0])) if contexts else None
         links = [Link(context) for context in contexts[1 : _MOST_LINKS + 1]]
         with recorded(_tracer, "publish rulesets", first, links=links):
-            yield
+            try:
+                yield
+                noted.clear()
+            finally:
+                self._of = noted | self._of  # what was changed meanwhile has a newer trace
