@@ -7,7 +7,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from tailslide_core.circuit import Circuit, State
 from tailslide_core.ruleset import CircuitSettings, LocalGuard
 from tailslide_embedded.addresses import any_free_port
 from tailslide_sidecar.proxy.accounts import Accounts
-from tailslide_sidecar.proxy.limits import ProxyLimits, ProxyOptions
+from tailslide_sidecar.proxy.limits import ProxyOptions
 from tailslide_sidecar.proxy.listener import ProxyListener
 from tailslide_sidecar.proxy.routes import (
     Address,
@@ -169,7 +169,7 @@ def table(port: int, closed: int, timeouts: Timeouts) -> RouteTable:
 
 
 @asynccontextmanager
-async def stage(timeouts: Timeouts = USUAL, desk: Desk | None = None, **limits: int) -> AsyncIterator[Stage]:
+async def stage(timeouts: Timeouts = USUAL, desk: Desk | None = None) -> AsyncIterator[Stage]:
     spans, came = Spans(), asyncio.Event()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(spans)
@@ -181,7 +181,7 @@ async def stage(timeouts: Timeouts = USUAL, desk: Desk | None = None, **limits: 
             table(port, any_free_port(), timeouts),
             desk.calls,
             Accounts(),
-            ProxyOptions(ProxyLimits(**limits)),
+            ProxyOptions(),
             descriptors=1_000,
         )
         listener.new_exchange = CallTraces(provider.get_tracer("test"), 100.0, 1_000_000).exchange
@@ -234,7 +234,6 @@ class Scene:
     then: bytes = b""
     """What it sends once the upstream has been asked."""
     calls: int = 1
-    limits: dict[str, int] = field(default_factory=dict)
 
 
 def one(end: str) -> Sides:
@@ -341,7 +340,7 @@ SCENES = {
 
 @pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES.keys())
 async def test_every_span_ends_once(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    async with stage(scene.timeouts, **scene.limits) as on:
+    async with stage(scene.timeouts) as on:
         async with on.client() as (_, writer):
             writer.write(scene.sent.replace(b"{port}", b"%d" % on.upstream_port))
             if scene.leaves or scene.then:
@@ -360,7 +359,7 @@ async def test_every_span_ends_once(scene: Scene, caplog: pytest.LogCaptureFixtu
     if sides:
         named = sides[0].attributes or {}
         assert "secret" not in str(named)
-        assert str(named["url.full"]).startswith(f"http://127.0.0.1:{named['server.port']}/")
+        assert str(named["url.full"]).startswith("http://127.0.0.1:" + str(named["server.port"]) + "/")
 
 
 async def test_a_call_that_was_sent_again_is_one_span_that_says_so(caplog: pytest.LogCaptureFixture) -> None:

@@ -72,7 +72,7 @@ class Tracing:
         loop, done = asyncio.get_running_loop(), asyncio.Event()
 
         def end() -> None:
-            self._batches.shutdown()
+            self._batches.shutdown()  # type: ignore[no-untyped-call] # has no types
             with suppress(RuntimeError):  # the loop has ended meanwhile, and nobody waits
                 loop.call_soon_threadsafe(done.set)
 
@@ -115,7 +115,7 @@ class _Sending(SpanExporter):
         self.url = url
         self.sent = 0
         self._session = CollectorSession(TIMEOUT_S)
-        self._exporter = OTLPSpanExporter(url, timeout=TIMEOUT_S, session=self._session)
+        self._exporter: SpanExporter = OTLPSpanExporter(url, timeout=TIMEOUT_S, session=self._session)
         self._failing = False
         self._ended = False
         self._reason = _Reason()
