@@ -29,7 +29,7 @@ from tailslide_core.naming import CIRCUIT_EVENTS_SUBJECTS, EVENTS_CONSUMER, EVEN
 from tailslide_core.sentences.transitions import Move, move_of
 from tailslide_runtime.cancellation import raise_if_cancelled
 from tailslide_runtime.jetstream import API_TIMEOUT_S, Backoff
-from tailslide_runtime.tracing.context import PROPAGATOR, recorded
+from tailslide_runtime.tracing.context import PROPAGATOR, failed, recorded
 from tailslide_tower.audit.entry import LogEntry, Subject, SubjectKind
 from tailslide_tower.audit.metrics import EventResult, LogMetrics
 from tailslide_tower.auth.principal import Author, Principal, PrincipalKind
@@ -169,13 +169,16 @@ class CircuitEvents:
             await self._enter(message, event)
 
     async def _enter(self, message: Msg, event: CircuitEvent) -> None:
+        span = trace.get_current_span()
         try:
             is_new = await self._store.add(event, entry_of(event))
         except DatabaseUnavailableError as error:
+            failed(span, type(error).__name__)
             # Given back, so that another Tower, whose database may answer, gets it as well.
             log.warning("circuit_event_waits", flag=str(event.flag_id), error=str(error))
             await message.nak(delay=RETRY_S)
         except DBAPIError as error:
+            failed(span, type(error).__name__)
             log.exception("circuit_event_failed", flag=str(event.flag_id))
             if message.metadata.num_delivered >= MAX_ATTEMPTS:
                 await self._refuse(message, str(error.orig))
