@@ -1,5 +1,6 @@
 """Traces of Tower and Aerobat as a collector gets them: from a change to its publication, from a verdict to the log."""
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -158,3 +159,23 @@ async def test_an_opened_circuit_is_one_trace_from_the_counts_to_the_log(
     told = [span for span in taking.named("tick") if span.took_ns < 250_000_000]
     assert len(told) < ticks
     assert all(span.attributes["tailslide.circuits_moved"] for span in told)
+
+
+async def test_a_collector_that_hangs_keeps_neither_process_from_its_end(
+    bench: TowerBench, taking: Collector, tmp_path: Path
+) -> None:
+    taking.hangs = True
+    environment = {"TAILSLIDE_TRACES_URL": taking.url, "TAILSLIDE_TRACES_SAMPLE_PERCENT": "100"}
+    async with bench.tower_process(environment) as (running, process):
+        await running.call("GET", "/apps")
+        await taking.until(lambda: taking.requests)
+        process.terminate()
+        async with asyncio.timeout(20):
+            assert await process.wait() == 0
+    taking.requests.clear()
+    aerobat = Aerobat(tmp_path / "aerobat.sock")
+    await aerobat.start({**environment, "TAILSLIDE_NATS_URL": bench.nats_url, "TAILSLIDE_REDIS_URL": bench.redis_url})
+    try:
+        await taking.until(lambda: taking.requests)
+    finally:
+        assert await aerobat.end(signal.SIGTERM) == 0
