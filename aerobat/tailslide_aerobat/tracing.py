@@ -48,6 +48,8 @@ class TellingTicks(SpanProcessor):
         """Keep a span until its tick ends, or hand on all of them, or none."""
         trace_id = 0 if span.context is None else span.context.trace_id
         if span.parent is not None:
+            if self._count >= _MOST_WAITING:
+                self._forget_oldest(trace_id)
             if self._count < _MOST_WAITING:
                 self._waiting.setdefault(trace_id, []).append(span)
                 self._count += 1
@@ -58,6 +60,12 @@ class TellingTicks(SpanProcessor):
         if span.name != TICK or self._tells(span, spans, trace_id):
             for each in spans:
                 self._following.on_end(each)
+
+    def _forget_oldest(self, trace_id: int) -> None:
+        """Make place by what waits for a tick that will not end any more, unless all of it is of this one."""
+        oldest = next(iter(self._waiting))
+        if oldest != trace_id:
+            self._count -= len(self._waiting.pop(oldest))
 
     def _tells(self, tick: ReadableSpan, spans: list[ReadableSpan], trace_id: int) -> bool:
         # By the last eight bytes, which are random (W3C Trace Context, Level 2, §3.2.2.3.1).
