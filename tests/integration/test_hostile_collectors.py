@@ -162,6 +162,22 @@ async def test_no_more_spans_are_refused_than_there_are(lines: Lines, rejected: 
         assert sent(tracing) == (5 if rejected < 0 else 0)
 
 
+async def test_no_cookies_are_kept(lines: Lines) -> None:
+    asked: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        name = f"name{len(asked)}"
+        writer.write(f"HTTP/1.1 200 OK\r\nSet-Cookie: {name}=x; Path=/\r\nContent-Length: 0\r\n\r\n".encode())
+
+    async with raw_upstream(talk) as url, tracing_to(url) as tracing:
+        for number in (1, 2, 3):
+            end_spans(tracing)
+            await until(lambda: sent(tracing) == number)  # noqa: B023 # awaited in the same turn
+        assert len(tracing._sending._session.cookies) == 0
+    assert not any(b"\r\ncookie:" in head.lower() for head in asked)
+
+
 async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.readuntil(b"\r\n\r\n")
 

@@ -5,6 +5,7 @@ success, reads an answer to its end however long that is, and does not say what 
 """
 
 import time
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -24,6 +25,7 @@ class CollectorSession(requests.Session):
     def __init__(self, timeout_s: float) -> None:
         super().__init__()
         self.headers["Accept-Encoding"] = "identity"
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # none are kept: they would grow in number
         self.problem = ""
         """Why the last request has failed; empty where it has not."""
         self.rejected = 0
