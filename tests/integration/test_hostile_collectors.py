@@ -106,7 +106,11 @@ async def test_a_redirect_is_a_failure_and_is_not_followed(lines: Lines, status:
 @pytest.mark.parametrize(
     "framing", ["Content-Length: 9999999999", "Content-Encoding: gzip\r\nContent-Length: 9999999999"]
 )
-async def test_an_answer_without_an_end_is_not_read_to_its_end(lines: Lines, head: str, framing: str) -> None:
+async def test_an_answer_without_an_end_is_not_read_to_its_end(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch, head: str, framing: str
+) -> None:
+    monkeypatch.setattr(pipeline, "TIMEOUT_S", 3_600.0)  # the size alone is to end it
+
     async def at_once() -> None:
         await asyncio.sleep(0)
 
