@@ -16,9 +16,10 @@ _SETTINGS = {
     "aerobat": ("tailslide_aerobat.settings", "AerobatSettings"),
     "sidecar": ("tailslide_sidecar.settings", "Environment"),
 }
-# Of what is not ours: where programs and certificates are, language and time zone, how Python itself behaves.
+# Of what is not ours: where programs and certificates are, language and time zone, how Python itself behaves, how the
+# collector of traces is reached.
 _PASSED_ON = ("PATH", "LANG", "LANGUAGE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
-_PASSED_ON_PREFIXES = ("LC_", "PYTHON")
+_PASSED_ON_PREFIXES = ("LC_", "PYTHON", "OTEL_")
 # What libpq's users know, for a database of one's own.
 _PASSED_ON_TO_TOWER = ("PGSSL", "PGSERVICE")
 

@@ -15,13 +15,23 @@ SHELL = {
     "HOME": "/somewhere/one",
     "LC_ALL": "C",
     "PYTHONPATH": "/lib",
+    "OTEL_EXPORTER_OTLP_HEADERS": "key=secret",
+    "TAILSLIDE_TRACES_URL": "http://127.0.0.1:4318",
     "PGSSLMODE": "require",
     "AWS_SECRET_ACCESS_KEY": "not ours",
     "TAILSLIDE_LOG_LEVEL": "debug",
     "TAILSLIDE_NATS_URL": "nats://other",
     "TAILSLIDE_UNKNOWN": "x",
 }
-EVERYWHERE = {"PATH", "LC_ALL", "PYTHONPATH", "TAILSLIDE_LOG_LEVEL", "TAILSLIDE_NATS_URL"}
+EVERYWHERE = {
+    "PATH",
+    "LC_ALL",
+    "PYTHONPATH",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "TAILSLIDE_TRACES_URL",
+    "TAILSLIDE_LOG_LEVEL",
+    "TAILSLIDE_NATS_URL",
+}
 
 
 @pytest.mark.parametrize(
