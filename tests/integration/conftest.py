@@ -1,4 +1,5 @@
-"""One set of real servers for the whole run; each test keeps to keys of its own. Towers have servers of their own."""
+"""One set of real servers for the whole run; each test keeps to keys of its own. Towers have another set: they are
+killed now and then, and a Tower has a bucket for itself."""
 
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
@@ -43,10 +44,17 @@ def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tailslide_tower.admission, "Passwords", partial(Passwords, QUICK))
 
 
-@pytest.fixture(scope="module")
-def own_servers() -> Iterator[RealServers]:
+@pytest.fixture(scope="session")
+def towers_servers() -> Iterator[RealServers]:
     with real_servers() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def own_servers(towers_servers: RealServers) -> RealServers:
+    """Return the servers of Towers, all of them running, whatever became of a test that had killed one."""
+    towers_servers.start_what_is_gone()
+    return towers_servers
 
 
 @pytest.fixture

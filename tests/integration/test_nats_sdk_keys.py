@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import nats
 import nats.errors
@@ -12,7 +12,7 @@ from callout_stage import Intruder, administrator, answering, intruding, new_key
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import RetentionPolicy, StorageType, StreamConfig
-from real_servers import RealServers
+from real_servers import RealServers, real_servers
 from tower_bench import until
 
 from tailslide_core.naming import (
@@ -41,6 +41,13 @@ VALUES = {
     "events.circuit.bank.one": b"bank's event",
 }
 STREAMS = (*(bucket_stream(bucket) for bucket in (RULESETS_BUCKET, CIRCUITS_BUCKET, SIDECARS_BUCKET)), EVENTS_STREAM)
+
+
+@pytest.fixture(scope="module")
+def own_servers() -> Iterator[RealServers]:
+    """Run servers for this file alone: no Tower has made its streams yet."""
+    with real_servers() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

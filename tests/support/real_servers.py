@@ -60,6 +60,12 @@ class RealServers:
         """Start a server again, at the same address and on the same data; return when it answers."""
         self._run(self._child(key).start)
 
+    def start_what_is_gone(self) -> None:
+        """Start those servers again that do not run."""
+        for key, child in self._stack.children.items():
+            if child.pid is None:
+                self.start(key)
+
     def _child(self, key: str) -> Child:
         return self._stack.children[key]
 
