@@ -1,4 +1,4 @@
-"""A home folder of somebody who is not root, with a copy of this checkout in it: where a new user begins.
+"""The home folder of an ordinary user, with a copy of this checkout in it: where a new user begins.
 
 Tests that run as root add an account, and remove it at the end; others are an ordinary user already.
 """

@@ -105,7 +105,7 @@ class Database:
                 server_settings={"application_name": "tailslide-tower", "timezone": "UTC"},
             )
         except OSError as error:
-            # asyncpg reads the files for TLS, anew for each connection, and does not say which one is wrong.
+            # asyncpg reads the files for TLS again for each connection, and does not say which one is wrong.
             self._check_files(error)
             raise
 

@@ -12,7 +12,7 @@ export function Readout({
   nowMs,
 }: {
   series: Series;
-  /** The bucket that is told of; null for the last one that is known. */
+  /** The bucket to show; null for the last one that is known. */
   place: number | null;
   threshold: number | null;
   nowMs: number;
