@@ -1,11 +1,11 @@
 """TLS to servers, and of listeners of our own: from files that may be exchanged while a process runs.
 
 Certificates are renewed by exchanging files. A client looks at its files at each new connection, a listener every two
-seconds, and reads those that have changed. Files that cannot be used leave the last good ones in use, and the log says
-so once; they are tried again at each look, since a certificate may become valid, or a key readable, while both stay as
-they are. At a start there are no last good ones, and the start ends with a sentence that names the setting, the file and
-what was expected. A certificate that is not valid by this machine's clock is logged and used: the other side decides, by
-its own clock, and a process that did not start would help nobody.
+seconds, and reads those that have changed. Files that cannot be used leave the last good ones in use, and the log
+says so once; they are tried again at each look, since a certificate may become valid, or a key readable, while both
+stay as they are. At a start there are no last good ones, and the start ends with a sentence that names the setting,
+the file and what was expected. A certificate that is not valid by this machine's clock is logged and used: the other
+side decides, by its own clock, and a process that did not start would help nobody.
 
 Who a server is gets verified always, name included, unless a URL says otherwise in so many words; that is a warning in
 the log of each start. Reading files blocks, for about a millisecond.
