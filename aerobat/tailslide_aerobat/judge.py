@@ -27,6 +27,7 @@ from tailslide_core.naming import FlagId
 from tailslide_core.ruleset import DAY_MS
 from tailslide_core.windows import ladder
 from tailslide_runtime.cancellation import raise_if_cancelled
+from tailslide_runtime.tracing.context import recorded
 
 log = structlog.get_logger()
 _tracer = trace.get_tracer("tailslide.aerobat")
@@ -120,7 +121,7 @@ class Judge:
 
     async def tick(self, verdicts: Verdicts) -> None:
         """Look at every circuit of ours once, if all are known; raise `TimeSeriesError` when they cannot be judged."""
-        with _tracer.start_as_current_span(TICK) as span:
+        with recorded(_tracer, TICK) as span:
             await self._tick(verdicts, span)
 
     async def _tick(self, verdicts: Verdicts, span: Span) -> None:
@@ -128,14 +129,14 @@ class Judge:
         owns = self._holders.owns
         apps = [app for app in self._flags.apps() if owns(app)] if self._flags.listed else []
         try:
-            with _tracer.start_as_current_span("read marks"):
+            with recorded(_tracer, "read marks"):
                 marks = await self.counts.marks(apps)
             if self._was_away:
                 self._complete_from_ms = marks.now_ms + CATCH_UP_MS
             for app, problem in marks.unreadable.items():
                 self._troubles.no_marks(app, problem)
                 self._apps_complete_from_ms[app] = marks.now_ms + CATCH_UP_MS
-            with _tracer.start_as_current_span("read and judge"):
+            with recorded(_tracer, "read and judge"):
                 moves = await self._moves(marks, frozenset(apps) - marks.unreadable.keys())
             span.set_attributes({"tailslide.flags_marked": len(marks.busy) + len(marks.late), MOVES: len(moves)})
         except TimeSeriesError:

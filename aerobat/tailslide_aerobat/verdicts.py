@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import structlog
 from opentelemetry import trace
-from opentelemetry.trace import StatusCode
 
 from tailslide_aerobat.circuit_store import (
     CONNECTION_ERRORS,
@@ -29,6 +28,7 @@ from tailslide_core.naming import FlagId
 from tailslide_core.ruleset import Ruleset
 from tailslide_core.sentences.transitions import transition_in_words
 from tailslide_runtime.circuit_lines import tell_transition
+from tailslide_runtime.tracing.context import failed, recorded
 
 log = structlog.get_logger()
 _tracer = trace.get_tracer("tailslide.aerobat")
@@ -71,7 +71,7 @@ class Verdicts:
             "tailslide.signal": move.transition.signal.value,
             "tailslide.circuit": move.transition.after.state.value,
         }
-        with _tracer.start_as_current_span("write verdict", attributes=named):
+        with recorded(_tracer, "write verdict", attributes=named):
             await self._alone(move.flag_id, self._write(move))
 
     async def _alone(self, flag_id: FlagId, work: Coroutine[None, None, None]) -> None:
@@ -79,13 +79,12 @@ class Verdicts:
         try:
             await work
         except ConflictError as conflict:
-            trace.get_current_span().set_status(StatusCode.ERROR, str(conflict))
+            failed(trace.get_current_span(), type(conflict).__name__)
             self._metrics.conflicts.inc()
         except CONNECTION_ERRORS:
             raise
         except Exception as error:  # noqa: BLE001 # whatever it is, the other flags go on
-            trace.get_current_span().record_exception(error)
-            trace.get_current_span().set_status(StatusCode.ERROR, str(error))
+            failed(trace.get_current_span(), type(error).__name__)
             self._troubles.failed(flag_id, error)
 
     async def _write(self, move: Move) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 from opentelemetry import trace
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
-from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
+from opentelemetry.trace import Span, SpanKind, Tracer
 from prometheus_client import CollectorRegistry
 from sqlalchemy.engine import Connection, Engine, ExceptionContext, ExecutionContext
 
+from tailslide_runtime.tracing.context import failed
 from tailslide_runtime.tracing.pipeline import Tracing
 from tailslide_tower.database import Database
 from tailslide_tower.settings import TowerSettings
@@ -57,16 +58,15 @@ def record_statements(engine: Engine, tracer: Tracer) -> None:
         if span is not None:
             span.end()
 
-    def failed(error: ExceptionContext) -> None:
+    def refused(error: ExceptionContext) -> None:
         span = None if error.execution_context is None else _taken(error.execution_context)
         if span is not None:
-            span.set_attribute("error.type", type(error.original_exception).__name__)
-            span.set_status(StatusCode.ERROR)
+            failed(span, type(error.original_exception).__name__)
             span.end()
 
     sa.event.listen(engine, "before_cursor_execute", before)
     sa.event.listen(engine, "after_cursor_execute", after)
-    sa.event.listen(engine, "handle_error", failed)
+    sa.event.listen(engine, "handle_error", refused)
 
 
 _SPAN = "_tailslide_span"

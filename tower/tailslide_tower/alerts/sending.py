@@ -12,7 +12,7 @@ from http import HTTPStatus
 import aiohttp
 import structlog
 from opentelemetry import trace
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import SpanKind
 
 from tailslide_runtime.tracing.context import PROPAGATOR, failed, recorded
 from tailslide_tower import times
@@ -107,29 +107,18 @@ class Sender:
         named = {"http.request.method": "POST", "server.address": url.host}
         with recorded(_tracer, "POST", kind=SpanKind.CLIENT, attributes=named) as span:
             PROPAGATOR.inject(sent)
-            return await self._post(session, url, body, sent, addresses, span)
-
-    async def _post(
-        self,
-        session: aiohttp.ClientSession,
-        url: WebhookUrl,
-        body: bytes,
-        headers: Mapping[str, str],
-        addresses: CheckedAddresses,
-        span: Span,
-    ) -> Outcome:
-        async with session.post(url.text, data=body, headers=headers, allow_redirects=False) as response:
-            span.set_attribute("http.response.status_code", response.status)
-            if response.status >= HTTPStatus.BAD_REQUEST:
-                failed(span, str(response.status))
-            answer = await _beginning(response)
-            retry_after = read_retry_after(response.headers.get("Retry-After"), self._now())
-            return Outcome(
-                status=response.status,
-                answer=_text(answer) if addresses.all_public else None,
-                error=_refusal(response.status),
-                retry_after=retry_after,
-            )
+            async with session.post(url.text, data=body, headers=sent, allow_redirects=False) as response:
+                span.set_attribute("http.response.status_code", response.status)
+                if response.status >= HTTPStatus.BAD_REQUEST:
+                    failed(span, str(response.status))
+                answer = await _beginning(response)
+                retry_after = read_retry_after(response.headers.get("Retry-After"), self._now())
+                return Outcome(
+                    status=response.status,
+                    answer=_text(answer) if addresses.all_public else None,
+                    error=_refusal(response.status),
+                    retry_after=retry_after,
+                )
 
 
 _HEADERS = {
